@@ -1,0 +1,153 @@
+//! The name of a dump. It becomes a folder of the lake and a SQL schema, so it is checked once, here.
+
+use std::{fmt, str::FromStr};
+
+/// A valid dump name: `[A-Za-z0-9][A-Za-z0-9._-]{0,62}` and none of the names that SQL needs itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DumpId(String);
+
+/// Schemas of the lake's SQL that a dump must not hide.
+const RESERVED: [&str; 4] = ["history", "current", "information_schema", "public"];
+
+const MAX_LEN: usize = 63;
+
+/// Why a name cannot be a dump id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{name:?} cannot name a dump: {why}; a name is a letter or digit followed by up to 62 letters, digits, \
+     '.', '_' or '-'"
+)]
+pub struct InvalidDumpId {
+    name: String,
+    why: &'static str,
+}
+
+impl DumpId {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Makes a valid id from a file name: endings such as `.dump.gz` go, other characters become `-`.
+    ///
+    /// A name of which nothing is left becomes `dump`.
+    pub fn from_file_name(file_name: &str) -> Self {
+        const ENDINGS: [&str; 14] = [
+            ".gz", ".zst", ".zstd", ".xz", ".bz2", ".meliae", ".dump", ".json", ".jsonl", ".ndjson", ".txt",
+            ".out", ".mem", ".heap",
+        ];
+        let mut stem = file_name;
+        while let Some(shorter) = ENDINGS.iter().find_map(|ending| {
+            let cut = stem.len().checked_sub(ending.len())?;
+            let tail = stem.get(cut..)?;
+            (cut > 0 && tail.eq_ignore_ascii_case(ending)).then(|| &stem[..cut])
+        }) {
+            stem = shorter;
+        }
+        let valid: String = stem
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
+            .skip_while(|c| !c.is_ascii_alphanumeric())
+            .take(MAX_LEN)
+            .collect();
+        let name = match valid.as_str() {
+            "" => "dump".to_owned(),
+            reserved if is_reserved(reserved) => format!("{reserved}-dump"),
+            _ => valid,
+        };
+        Self(name)
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+}
+
+impl FromStr for DumpId {
+    type Err = InvalidDumpId;
+
+    fn from_str(name: &str) -> Result<Self, InvalidDumpId> {
+        let invalid = |why| Err(InvalidDumpId { name: name.to_owned(), why });
+        match name.as_bytes() {
+            [] => return invalid("it is empty"),
+            [first, ..] if !first.is_ascii_alphanumeric() => {
+                return invalid("it starts with another character");
+            }
+            bytes if bytes.len() > MAX_LEN => return invalid("it is too long"),
+            bytes if !bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b)) => {
+                return invalid("it holds another character");
+            }
+            _ => {}
+        }
+        if is_reserved(name) {
+            return invalid("it is the name of a schema of its own");
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl fmt::Display for DumpId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for DumpId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl serde::Serialize for DumpId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for DumpId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_what_the_pattern_allows() {
+        for name in ["a", "0", "before", "lms-2015.11.22_3", &"x".repeat(63)] {
+            assert_eq!(name.parse::<DumpId>().map(|id| id.to_string()), Ok(name.to_owned()));
+        }
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for name in
+            ["", ".", "..", "-a", "_a", "a/b", "a b", "ä", "a\0", "a'", &"x".repeat(64), "history", "Public"]
+        {
+            assert!(name.parse::<DumpId>().is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn makes_an_id_of_any_file_name() {
+        for (file, id) in [
+            ("1.dump.gz", "1"),
+            ("lms-before.json.zst", "lms-before"),
+            ("my dump.json", "my-dump"),
+            ("..", "dump"),
+            ("", "dump"),
+            ("ä.json", "dump"),
+            (".gz", "gz"),
+            ("history.json", "history-dump"),
+            ("heap.2015.DUMP.GZ", "heap.2015"),
+        ] {
+            let made = DumpId::from_file_name(file);
+            assert_eq!(made.as_str(), id, "{file:?}");
+            assert_eq!(made.as_str().parse::<DumpId>(), Ok(made));
+        }
+        assert_eq!(DumpId::from_file_name(&"x".repeat(300)).as_str().len(), 63);
+    }
+}

@@ -1,0 +1,179 @@
+//! The Arrow schema of every table, with a description per column.
+//!
+//! `obj`, `edge`, `root` and `issue` are Parquet files under `<table>/dump=<id>/`; there `dump` is the name of the
+//! folder and not a column of the file. `type_stat` and `dump` are made from the manifests.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+
+/// The column that says which dump a row is of; in the lake the hive partition, in SQL the first column.
+pub const DUMP: &str = "dump";
+
+/// A table of the lake that is kept in Parquet files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Table {
+    /// One row per object, clustered by type (byte order of the names), then address.
+    Obj,
+    /// One row per reference, ordered by parent address, then idx.
+    Edge,
+    /// One row per root, ordered by address.
+    Root,
+    /// One row per issue of the import, in the order they were met.
+    Issue,
+}
+
+impl Table {
+    /// Every Parquet table.
+    pub const ALL: [Table; 4] = [Table::Obj, Table::Edge, Table::Root, Table::Issue];
+
+    /// The name of the folder and of the SQL table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Obj => "obj",
+            Table::Edge => "edge",
+            Table::Root => "root",
+            Table::Issue => "issue",
+        }
+    }
+
+    /// The schema of its Parquet files, without `dump`.
+    pub fn schema(self) -> SchemaRef {
+        match self {
+            Table::Obj => obj(),
+            Table::Edge => edge(),
+            Table::Root => root(),
+            Table::Issue => issue(),
+        }
+    }
+}
+
+/// Objects: (type, address) is unique and the order of the rows.
+pub fn obj() -> SchemaRef {
+    schema([
+        column("address", DataType::UInt64, false, "address in the process; unique within a dump"),
+        column("type", DataType::Utf8, false, "type name as the dump gives it"),
+        column(
+            "name",
+            DataType::Utf8,
+            true,
+            "name of a module, class, function or frame; null where there is none",
+        ),
+        column(
+            "value",
+            DataType::Utf8,
+            true,
+            "text of a string (shortened by the dumper) or number; null where there is none",
+        ),
+        column(
+            "size",
+            DataType::Int64,
+            true,
+            "shallow size in bytes; null where the dump gives no usable one",
+        ),
+        column("len", DataType::Int64, true, "number of items or characters; null where the type has none"),
+    ])
+}
+
+/// References: (parent, idx) is unique and the order of the rows.
+pub fn edge() -> SchemaRef {
+    schema([
+        column("parent", DataType::UInt64, false, "address of the object that holds the reference"),
+        column(
+            "child",
+            DataType::UInt64,
+            false,
+            "address referred to; may be of an object that was never dumped",
+        ),
+        column("idx", DataType::UInt32, false, "position among the parent's references, from 0"),
+        column("label", DataType::Utf8, true, "attribute, key or index; null where the dump does not say"),
+        column("kind", DataType::Utf8, false, "strong, or weak where the reference keeps nothing alive"),
+    ])
+}
+
+/// Where the collector starts.
+pub fn root() -> SchemaRef {
+    schema([
+        column("address", DataType::UInt64, false, "address of the object"),
+        column(
+            "kind",
+            DataType::Utf8,
+            false,
+            "why it is a root: unreferenced = no object of the dump refers to it",
+        ),
+    ])
+}
+
+/// What an import met.
+pub fn issue() -> SchemaRef {
+    schema([
+        column("line", DataType::UInt64, false, "line of the decompressed input, from 1"),
+        column("offset", DataType::UInt64, false, "byte of the decompressed input, from 0"),
+        column("kind", DataType::Utf8, false, "sort of issue, see docs/formats/meliae.md"),
+        column("what", DataType::Utf8, false, "what was met and what was done"),
+    ])
+}
+
+/// Totals per type, with `dump` first.
+pub fn type_stat() -> SchemaRef {
+    schema([
+        column(DUMP, DataType::Utf8, false, "dump id"),
+        column("type", DataType::Utf8, false, "type name"),
+        column("count", DataType::Int64, false, "number of objects"),
+        column("size", DataType::Int64, false, "sum of shallow sizes in bytes"),
+        column(
+            "max_size",
+            DataType::Int64,
+            true,
+            "largest shallow size in bytes; null where no object has a usable one",
+        ),
+    ])
+}
+
+/// One row per dump.
+pub fn dump() -> SchemaRef {
+    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let tag = Field::new_struct(
+        "entries",
+        vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)],
+        false,
+    );
+    schema([
+        column("id", DataType::Utf8, false, "dump id"),
+        column(
+            "taken",
+            time(),
+            false,
+            "when the process was dumped; the file's time where nothing better is known",
+        ),
+        column("imported", time(), false, "when the import was committed"),
+        column("format", DataType::Utf8, false, "format of the source"),
+        column("source", DataType::Utf8, false, "name of the source file, - for standard input"),
+        column("source_bytes", DataType::Int64, false, "size of the source in bytes, as read"),
+        column("sha256", DataType::Utf8, false, "SHA-256 of the source, as read, in hexadecimal"),
+        column("tags", DataType::Map(Arc::new(tag), false), false, "tags given at import"),
+        column("objects", DataType::Int64, false, "number of objects"),
+        column("edges", DataType::Int64, false, "number of references"),
+        column("dangling", DataType::Int64, false, "references to objects that were never dumped"),
+        column("types", DataType::Int64, false, "number of types"),
+        column("bytes", DataType::Int64, false, "sum of shallow sizes"),
+        column("issues", DataType::Int64, false, "number of issues the import met"),
+        column("stored_bytes", DataType::Int64, false, "size of the dump's Parquet files in bytes"),
+    ])
+}
+
+/// A copy of `schema` with `dump` in front, as SQL shows the Parquet tables.
+pub fn with_dump(schema: &Schema) -> SchemaRef {
+    let dump = column(DUMP, DataType::Utf8, false, "dump id");
+    Arc::new(Schema::new(std::iter::once(dump).chain(schema.fields().iter().cloned()).collect::<Vec<_>>()))
+}
+
+fn schema<const N: usize>(columns: [FieldRef; N]) -> SchemaRef {
+    Arc::new(Schema::new(columns.to_vec()))
+}
+
+fn column(name: &str, data_type: DataType, nullable: bool, description: &str) -> FieldRef {
+    let metadata = [("description".to_owned(), description.to_owned())].into();
+    Arc::new(Field::new(name, data_type, nullable).with_metadata(metadata))
+}

@@ -1,0 +1,38 @@
+//! Errors of a reader, by what the caller can do about them.
+
+use std::io;
+
+use heaplake_model::Issue;
+
+/// Why an input cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Strict reading met damage. `issue` says where.
+    #[error("line {}, byte {}: {}; --on-error skip keeps what can be kept", .0.line, .0.offset, .0.what)]
+    Damaged(Issue),
+    /// The input is something else altogether.
+    #[error("this is no heap dump: {0}")]
+    NotADump(String),
+    /// Nothing to read.
+    #[error("there is no object in it")]
+    Empty,
+    /// One object is larger than allowed.
+    #[error(
+        "byte {offset}: an object of more than {limit} bytes; a larger --memory-limit lets larger objects in"
+    )]
+    ObjectTooLarge {
+        /// Where it begins in the decompressed input.
+        offset: u64,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The format asked for is not known.
+    #[error("there is no format {0:?}; the formats are auto and meliae")]
+    UnknownFormat(String),
+    /// The caller stopped the work.
+    #[error("stopped")]
+    Cancelled,
+    /// The input could not be read.
+    #[error("cannot read: {0}")]
+    Io(#[from] io::Error),
+}

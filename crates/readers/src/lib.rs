@@ -1,0 +1,26 @@
+//! Dump files to batches of columns.
+//!
+//! [`read`] takes bytes in any of the compressions of [`Compression`], cuts them into blocks at object boundaries,
+//! parses the blocks on several threads and hands over one [`Batch`] per block, in the order of the input. There is
+//! no object in between: a parser appends to the columns of its batch.
+//!
+//! Input is hostile. A reader never panics, never recurses on data and never sizes an allocation by a number that it
+//! read. What it repairs or leaves out is an [`Issue`](heaplake_model::Issue) of the batch.
+//!
+//! One folder per format, the same file names in each: `mod.rs` (what the format is), `block.rs` (where to cut),
+//! `line.rs` (the fast path), `object.rs` (everything else), `sniff.rs` (is it this format at all?).
+
+mod batch;
+mod decompress;
+mod error;
+pub mod meliae;
+mod number;
+mod pipeline;
+mod text;
+mod types;
+
+pub use batch::{Batch, Row};
+pub use decompress::Compression;
+pub use error::Error;
+pub use pipeline::{Format, ReadOptions, Summary, read};
+pub use types::{TypeId, TypeTable};

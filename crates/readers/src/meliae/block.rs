@@ -1,0 +1,85 @@
+//! Where to cut an input into blocks: between two objects.
+//!
+//! In the usual form an object is a line, so the cut is the last `\n{` of what was read. Inputs without one (an
+//! array on one line, indented JSON) are cut behind the last closing brace of the top level, found by following
+//! strings and braces from the start of the block.
+
+/// Finds the cut in the bytes of a block that is being filled; remembers how far it has looked.
+#[derive(Debug, Default)]
+pub(crate) struct Cutter {
+    braces: Braces,
+}
+
+impl Cutter {
+    /// The length of the block that `bytes` begin with; none when more must be read first.
+    ///
+    /// `bytes` start at an object and only grow until a cut was found.
+    pub(crate) fn cut(&mut self, bytes: &[u8]) -> Option<usize> {
+        let cut = last_object_line(bytes).or_else(|| self.braces.last_end(bytes));
+        if cut.is_some() {
+            self.braces = Braces::default();
+        }
+        cut
+    }
+}
+
+/// Just behind the last newline that an opening brace follows.
+fn last_object_line(bytes: &[u8]) -> Option<usize> {
+    memchr::memmem::rfind(bytes, b"\n{").map(|newline| newline + 1)
+}
+
+#[derive(Debug, Default)]
+struct Braces {
+    seen: usize,
+    depth: u64,
+    in_string: bool,
+    last_end: Option<usize>,
+}
+
+impl Braces {
+    fn last_end(&mut self, bytes: &[u8]) -> Option<usize> {
+        while let Some(&byte) = bytes.get(self.seen) {
+            match byte {
+                b'\\' if self.in_string => self.seen += 1,
+                b'"' => self.in_string = !self.in_string,
+                b'{' if !self.in_string => self.depth += 1,
+                b'}' if !self.in_string => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        self.last_end = Some(self.seen + 1);
+                    }
+                }
+                _ => {}
+            }
+            self.seen += 1;
+        }
+        self.last_end.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_before_the_last_line_that_begins_an_object() {
+        assert_eq!(Cutter::default().cut(b"{1}\n{2}\n{3"), Some(8));
+        assert_eq!(Cutter::default().cut(b"{1},\r\n{2"), Some(6));
+    }
+
+    #[test]
+    fn cuts_behind_the_last_object_of_one_line() {
+        assert_eq!(Cutter::default().cut(br#"{"a":"}"}, {"b"#), Some(9));
+        assert_eq!(Cutter::default().cut(br#"{"a": {}, "b\"}": "#), None);
+    }
+
+    #[test]
+    fn goes_on_where_it_stopped() {
+        let text = br#"[{"a": {"b": "\\"}}, {"#;
+        let mut cutter = Cutter::default();
+        for end in 0..19 {
+            assert_eq!(cutter.cut(&text[..end]), None, "{end}");
+        }
+        assert_eq!(cutter.cut(&text[..19]), Some(19));
+    }
+}

@@ -1,0 +1,194 @@
+//! meliae dumps: one JSON object a line.
+//!
+//! ```text
+//! {"address": N, "type": "T", "size": N[, "len": N][, "name": "..."][, "value": V], "refs": [N, N, ...]}
+//! ```
+//!
+//! The scanner of meliae (Python 2.4 to 3.8) writes exactly this order and spacing. [`line`] reads that form at the
+//! speed of memory and leaves everything else to [`object`]: other orders and white space, unknown fields, arrays of
+//! objects, and damage. docs/formats/meliae.md says what is repaired and what is left out.
+
+pub(crate) mod block;
+mod line;
+mod object;
+pub(crate) mod sniff;
+
+use heaplake_model::{Issue, IssueKind};
+use memchr::memchr;
+
+use crate::{
+    batch::{Batch, Row},
+    text::shown,
+    types::{TypeCache, TypeTable},
+};
+
+/// Parses a whole input at once, as one block; for tests and fuzzing.
+pub fn parse(bytes: &[u8], types: &TypeTable) -> Batch {
+    Parser::new(&mut TypeCache::new(types), bytes, Ending::Complete).run().batch
+}
+
+/// How the input ends behind a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The input goes on.
+    More,
+    /// The input ends here.
+    Complete,
+    /// The input was cut or damaged here, for this reason.
+    Cut(String),
+}
+
+/// A parsed block and the brackets at its top level, which must balance over the whole input.
+pub(crate) struct Parsed {
+    pub(crate) batch: Batch,
+    /// `[` minus `]` between objects.
+    pub(crate) open_brackets: i64,
+}
+
+/// Walks over one block and fills one batch.
+pub(crate) struct Parser<'p, 't> {
+    types: &'p mut TypeCache<'t>,
+    block: &'p [u8],
+    /// What an object may extend to: the block, or once too much was wasted on damage, the line.
+    bytes: &'p [u8],
+    at: usize,
+    /// Lines that ended before `at`.
+    line: u32,
+    /// Bytes looked at for objects that turned out to be damaged.
+    wasted: usize,
+    ending: Ending,
+    batch: Batch,
+    open_brackets: i64,
+}
+
+/// Where and why an object could not be read.
+struct Unreadable {
+    at: usize,
+    what: String,
+    /// The bytes ended before the object did.
+    at_end: bool,
+}
+
+/// Once damaged objects have cost this many times the block, only whole lines are looked at, so that no input takes
+/// more than linear time.
+const MAX_WASTE: usize = 8;
+
+impl<'p, 't> Parser<'p, 't> {
+    pub(crate) fn new(types: &'p mut TypeCache<'t>, block: &'p [u8], ending: Ending) -> Self {
+        let batch = Batch { first_line: 1, ..Batch::default() };
+        Self { types, block, bytes: block, at: 0, line: 0, wasted: 0, ending, batch, open_brackets: 0 }
+    }
+
+    pub(crate) fn run(mut self) -> Parsed {
+        self.batch.rows.reserve(self.block.len() / 128);
+        self.batch.refs.reserve(self.block.len() / 48);
+        self.batch.text.reserve(self.block.len() / 5);
+        let mut cut_reported = false;
+        while self.skip_separators() {
+            if self.bytes[self.at] == b'{' && self.line_form() {
+                continue;
+            }
+            if let Err(unreadable) = self.object() {
+                cut_reported |= self.leave_out(unreadable);
+            }
+        }
+        if let (Ending::Cut(why), false) = (self.ending.clone(), cut_reported) {
+            self.issue(IssueKind::Truncated, self.block.len(), why);
+        }
+        self.batch.n_lines = u64::from(self.line);
+        self.batch.shrink();
+        Parsed { batch: self.batch, open_brackets: self.open_brackets }
+    }
+
+    /// Moves to the next byte that is not white space, a comma or a bracket between objects; false at the end.
+    fn skip_separators(&mut self) -> bool {
+        while let Some(&byte) = self.block.get(self.at) {
+            match byte {
+                b'\n' => self.line += 1,
+                b'[' => self.open_brackets += 1,
+                b']' => self.open_brackets -= 1,
+                b' ' | b'\t' | b'\r' | b',' => {}
+                _ => {
+                    if self.wasteful() {
+                        self.bytes = &self.block[..self.line_end(self.at)];
+                    }
+                    return true;
+                }
+            }
+            self.at += 1;
+        }
+        false
+    }
+
+    fn wasteful(&self) -> bool {
+        self.wasted > MAX_WASTE * self.block.len()
+    }
+
+    fn line_end(&self, at: usize) -> usize {
+        memchr(b'\n', &self.block[at..]).map_or(self.block.len(), |newline| at + newline)
+    }
+
+    /// Reports an object that could not be read and moves behind it. Returns whether the end of the input cut it.
+    fn leave_out(&mut self, unreadable: Unreadable) -> bool {
+        let Unreadable { at, what, at_end } = unreadable;
+        let truncated = at_end && self.ending != Ending::More && self.bytes.len() == self.block.len();
+        let start = self.at;
+        self.wasted += at.saturating_sub(start);
+        let next = self.resync(start);
+        let text = shown(&self.block[start..next]);
+        let (kind, what) = match (&self.ending, truncated && next == self.block.len()) {
+            (Ending::Cut(why), true) => (IssueKind::Truncated, format!("{why}, inside the object {text}")),
+            (_, true) => (IssueKind::Truncated, format!("the input ends inside the object {text}")),
+            _ => (IssueKind::Malformed, format!("{what}, in {text}")),
+        };
+        self.issue(kind, start, what);
+        self.count_lines(start, next);
+        self.at = next;
+        kind == IssueKind::Truncated
+    }
+
+    /// Where reading goes on after damage: the end of the line, or what looks like the start of an object before it.
+    fn resync(&self, start: usize) -> usize {
+        if self.wasteful() {
+            return self.line_end(start);
+        }
+        let candidates = memchr::memchr2_iter(b'\n', b'{', &self.block[start + 1..]).map(|at| start + 1 + at);
+        let mut stops =
+            candidates.filter(|&at| self.block[at] == b'\n' || self.block[at..].starts_with(b"{\"address\""));
+        stops.next().unwrap_or(self.block.len())
+    }
+
+    fn count_lines(&mut self, from: usize, to: usize) {
+        self.line += memchr::memchr_iter(b'\n', &self.block[from..to]).count() as u32;
+    }
+
+    /// Reports something at a byte of the block.
+    fn issue(&mut self, kind: IssueKind, at: usize, what: String) {
+        let line = if at >= self.at {
+            self.line as usize + memchr::memchr_iter(b'\n', &self.block[self.at..at]).count()
+        } else {
+            self.line as usize
+        };
+        self.batch.issues.push(Issue { kind, line: line as u64, offset: at as u64, what });
+    }
+
+    /// A row with the position of the object at `start` and nothing else.
+    fn empty_row(&self, start: usize) -> Row {
+        Row {
+            address: 0,
+            size: Row::NO_NUMBER,
+            len: Row::NO_NUMBER,
+            type_id: 0,
+            text: self.batch.text.len() as u32,
+            name_len: Row::NO_TEXT,
+            value_len: Row::NO_TEXT,
+            refs: self.batch.refs.len() as u32,
+            n_refs: 0,
+            line: self.line,
+            offset: start as u32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

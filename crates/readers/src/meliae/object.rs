@@ -1,0 +1,438 @@
+//! The general parser: one JSON object in any order and spacing, and what can be saved of a damaged one.
+//!
+//! JSON is RFC 8259. Values of unknown fields are skipped by following strings and brackets, without recursion.
+
+use heaplake_model::IssueKind;
+use memchr::memchr;
+
+use super::{Parser, Unreadable};
+use crate::{
+    batch::Row,
+    number,
+    text::{shown, unescape},
+};
+
+/// How many ways to close a broken value are tried before the line is given up; keeps hostile lines linear.
+const MAX_REPAIRS: usize = 16;
+
+/// Where the parts of an object lie in the block. What is not there is none.
+#[derive(Default)]
+struct Fields {
+    address: Option<Token>,
+    type_name: Option<Token>,
+    size: Option<Token>,
+    len: Option<Token>,
+    name: Option<Token>,
+    value: Option<Token>,
+    refs: Option<Token>,
+    repeated: Option<&'static str>,
+    unescaped_quote: Option<usize>,
+}
+
+/// A JSON value of the block, not yet looked into.
+#[derive(Debug, Clone, Copy)]
+struct Token {
+    kind: TokenKind,
+    /// For a string without its quotes.
+    start: usize,
+    end: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TokenKind {
+    String,
+    /// A number, true or false; or something like one.
+    Bare,
+    Null,
+    Array,
+    Object,
+}
+
+type Parse<T> = Result<T, Unreadable>;
+
+impl Parser<'_, '_> {
+    /// Reads the object at `self.at` and moves behind it.
+    pub(super) fn object(&mut self) -> Parse<()> {
+        let start = self.at;
+        if self.bytes[start] != b'{' {
+            return Err(self.unreadable(start, "this is not an object"));
+        }
+        let (fields, end) = self.fields(start)?;
+        self.row(start, &fields)?;
+        self.count_lines(start, end);
+        self.at = end;
+        Ok(())
+    }
+
+    /// Finds the fields of the object at `start`, and its end.
+    fn fields(&self, start: usize) -> Parse<(Fields, usize)> {
+        let mut fields = Fields::default();
+        match self.rest_of_fields(&mut fields, start + 1, true) {
+            Ok(end) => Ok((fields, end)),
+            Err(damage) => self.with_repaired_value(fields.value, start).ok_or(damage),
+        }
+    }
+
+    /// Fields from `at` up to the closing brace.
+    fn rest_of_fields(&self, fields: &mut Fields, at: usize, mut first: bool) -> Parse<usize> {
+        let mut at = self.skip_space(at);
+        if first && self.bytes.get(at) == Some(&b'}') {
+            return Ok(at + 1);
+        }
+        loop {
+            if !first {
+                match self.bytes.get(at) {
+                    Some(b'}') => return Ok(at + 1),
+                    Some(b',') => at = self.skip_space(at + 1),
+                    _ => return Err(self.unreadable(at, "a comma or a closing brace is missing")),
+                }
+            }
+            first = false;
+            at = self.field(fields, at)?;
+        }
+    }
+
+    /// One `"key": value`; returns the first byte behind it that is not white space.
+    fn field(&self, fields: &mut Fields, at: usize) -> Parse<usize> {
+        if self.bytes.get(at) != Some(&b'"') {
+            return Err(self.unreadable(at, "a field name is missing"));
+        }
+        let key = self.token(at)?;
+        let colon = self.skip_space(key.end + 1);
+        if self.bytes.get(colon) != Some(&b':') {
+            return Err(self.unreadable(colon, "a colon is missing"));
+        }
+        let token = self.token(self.skip_space(colon + 1))?;
+        fields.put(&self.bytes[key.start..key.end], token);
+        Ok(self.skip_space(token.after()))
+    }
+
+    /// Reads the line again with the value closed at a later quote (meliae bug 876810).
+    fn with_repaired_value(&self, value: Option<Token>, start: usize) -> Option<(Fields, usize)> {
+        let line_end = memchr(b'\n', &self.bytes[start..]).map_or(self.bytes.len(), |at| start + at);
+        let value_start = match value {
+            Some(value) if value.kind == TokenKind::String => value.start,
+            _ => self.value_start(start, line_end)?,
+        };
+        let quotes = memchr::memchr_iter(b'"', &self.bytes[value_start..line_end]).map(|at| value_start + at);
+        let closing = quotes.filter(|&quote| self.next_field_follows(quote + 1));
+        closing.take(MAX_REPAIRS).find_map(|quote| self.fields_with_value(start, value_start, quote))
+    }
+
+    /// Where the text of the value begins, found without parsing.
+    fn value_start(&self, start: usize, line_end: usize) -> Option<usize> {
+        let key = memchr::memmem::find(&self.bytes[start..line_end], b"\"value\"")?;
+        let colon = self.skip_space(start + key + b"\"value\"".len());
+        let quote = self.skip_space(colon + 1);
+        (self.bytes.get(colon) == Some(&b':') && self.bytes.get(quote) == Some(&b'"')).then_some(quote + 1)
+    }
+
+    /// Whether `, "refs":` or the like, or the end of the object, comes at `at`.
+    fn next_field_follows(&self, at: usize) -> bool {
+        let at = self.skip_space(at);
+        match self.bytes.get(at) {
+            Some(b'}') => true,
+            Some(b',') => {
+                let rest = &self.bytes[self.skip_space(at + 1)..];
+                ["\"refs\"", "\"len\"", "\"name\"", "\"size\"", "\"type\"", "\"address\""]
+                    .iter()
+                    .any(|key| rest.starts_with(key.as_bytes()))
+            }
+            _ => false,
+        }
+    }
+
+    fn fields_with_value(&self, start: usize, value_start: usize, quote: usize) -> Option<(Fields, usize)> {
+        let mut fields = Fields::default();
+        // The fields before the value, which are sound, then those behind it.
+        let mut at = self.skip_space(start + 1);
+        loop {
+            if self.bytes.get(at) == Some(&b',') {
+                at = self.skip_space(at + 1);
+            }
+            let key = self.token(at).ok()?;
+            let colon = self.skip_space(key.end + 1);
+            let value = self.skip_space(colon + 1);
+            if value + 1 == value_start {
+                break;
+            }
+            if value >= value_start {
+                return None;
+            }
+            at = self.field(&mut fields, at).ok()?;
+        }
+        fields.value = Some(Token { kind: TokenKind::String, start: value_start, end: quote });
+        fields.unescaped_quote = Some(value_start);
+        let end = self.rest_of_fields(&mut fields, quote + 1, false).ok()?;
+        Some((fields, end))
+    }
+
+    /// The value at `at`.
+    fn token(&self, at: usize) -> Parse<Token> {
+        let token = |kind, start, end| Ok(Token { kind, start, end });
+        match self.bytes.get(at) {
+            None => Err(self.unreadable(at, "a value is missing")),
+            Some(b'"') => token(TokenKind::String, at + 1, self.string_end(at + 1)?),
+            Some(b'[') => token(TokenKind::Array, at, self.nested_end(at)?),
+            Some(b'{') => token(TokenKind::Object, at, self.nested_end(at)?),
+            Some(_) => {
+                let rest = &self.bytes[at..];
+                let len = rest.iter().take_while(|b| !b", \t\r\n[]{}\":".contains(b)).count();
+                match &rest[..len] {
+                    b"" => Err(self.unreadable(at, "a value is missing")),
+                    b"null" => token(TokenKind::Null, at, at + len),
+                    _ if at + len == self.bytes.len() => Err(self.unreadable(at + len, "a value ends early")),
+                    _ => token(TokenKind::Bare, at, at + len),
+                }
+            }
+        }
+    }
+
+    /// The closing quote of the string whose text begins at `at`.
+    fn string_end(&self, mut at: usize) -> Parse<usize> {
+        loop {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let Some(stop) = memchr::memchr3(b'"', b'\\', b'\n', rest) else {
+                return Err(self.unreadable(self.bytes.len(), "a string does not end"));
+            };
+            at += stop;
+            match self.bytes[at] {
+                b'"' => return Ok(at),
+                b'\\' if self.bytes.get(at + 1) != Some(&b'\n') => at += 2,
+                _ => return Err(self.unreadable(at, "the line ends inside a string")),
+            }
+        }
+    }
+
+    /// The byte behind the array or object at `at`.
+    fn nested_end(&self, mut at: usize) -> Parse<usize> {
+        let mut closing = Vec::new();
+        loop {
+            match self.bytes.get(at) {
+                None => return Err(self.unreadable(at, "a bracket is not closed")),
+                Some(b'[') => closing.push(b']'),
+                Some(b'{') => closing.push(b'}'),
+                Some(b'"') => at = self.string_end(at + 1)?,
+                Some(&byte @ (b']' | b'}')) => {
+                    if closing.pop() != Some(byte) {
+                        return Err(self.unreadable(at, "brackets do not match"));
+                    }
+                    if closing.is_empty() {
+                        return Ok(at + 1);
+                    }
+                }
+                Some(_) => {}
+            }
+            at += 1;
+        }
+    }
+
+    fn skip_space(&self, at: usize) -> usize {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|b| b" \t\r\n".contains(b)).count()
+    }
+
+    fn unreadable(&self, at: usize, what: &str) -> Unreadable {
+        Unreadable { at, what: what.to_owned(), at_end: self.skip_space(at) >= self.bytes.len() }
+    }
+
+    /// Appends the object to the batch, or reports why it cannot be one.
+    fn row(&mut self, start: usize, fields: &Fields) -> Parse<()> {
+        let mut row = self.empty_row(start);
+        if fields.is_empty() {
+            return Err(self.unreadable(start, "an object without any field of a dump"));
+        }
+        let Some(address) = self.address(start, fields.address) else { return Ok(()) };
+        let Some(type_name) = self.type_name(start, fields.type_name) else { return Ok(()) };
+        row.address = address;
+        row.type_id = type_name;
+        row.size = self.size(start, fields.size);
+        row.len = self.len(start, fields.len);
+        row.name_len = self.text(start, fields.name);
+        row.value_len = self.text(start, fields.value);
+        row.n_refs = self.refs(start, fields.refs);
+        if let Some(name) = fields.repeated {
+            self.issue(
+                IssueKind::RepeatedField,
+                start,
+                format!("the field {name:?} is there twice; the first one counts"),
+            );
+        }
+        if let (Some(at), Some(value)) = (fields.unescaped_quote, fields.value) {
+            let what = "a quote inside the value is not escaped; the text up to the next field was taken";
+            self.issue(IssueKind::UnescapedQuote, at, format!("{what}, {}", self.shown(value)));
+        }
+        self.batch.rows.push(row);
+        Ok(())
+    }
+
+    fn address(&mut self, start: usize, token: Option<Token>) -> Option<u64> {
+        let number = token.and_then(|token| self.whole(start, "address", token));
+        let address = number.and_then(|number| u64::try_from(number).ok());
+        if address.is_none() {
+            let what = match token {
+                None => "the object has no address".to_owned(),
+                Some(token) => format!("the address {} is no number of 64 bits", self.shown(token)),
+            };
+            self.issue(IssueKind::BadAddress, start, what);
+        }
+        address
+    }
+
+    fn type_name(&mut self, start: usize, token: Option<Token>) -> Option<u32> {
+        let Some(token) = token.filter(|token| token.kind == TokenKind::String) else {
+            let what = match token {
+                None => "the object has no type".to_owned(),
+                Some(token) => format!("the type {} is no string", self.shown(token)),
+            };
+            self.issue(IssueKind::BadType, start, what);
+            return None;
+        };
+        let mut name = Vec::new();
+        self.unescape(start, token, &mut name);
+        // Unescaping makes UTF-8 of anything.
+        std::str::from_utf8(&name).ok().map(|name| self.types.intern(name))
+    }
+
+    fn size(&mut self, start: usize, token: Option<Token>) -> i64 {
+        let number = token.and_then(|token| self.whole(start, "size", token));
+        if let Some(size) = number.and_then(|size| i64::try_from(size).ok()).filter(|size| *size >= 0) {
+            return size;
+        }
+        let what = match token {
+            None => "the object has no size".to_owned(),
+            Some(token) => format!("the size {} is no number of bytes", self.shown(token)),
+        };
+        self.issue(IssueKind::BadSize, start, what);
+        Row::NO_NUMBER
+    }
+
+    fn len(&mut self, start: usize, token: Option<Token>) -> i64 {
+        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return Row::NO_NUMBER };
+        let number = self.whole(start, "len", token);
+        if let Some(len) = number.and_then(|len| i64::try_from(len).ok()).filter(|len| *len >= 0) {
+            return len;
+        }
+        let what = format!("the len {} is no number of items", self.shown(token));
+        self.issue(IssueKind::BadLen, start, what);
+        Row::NO_NUMBER
+    }
+
+    /// Appends a name or value to the batch's text; returns its bytes.
+    fn text(&mut self, start: usize, token: Option<Token>) -> u32 {
+        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return Row::NO_TEXT };
+        let mut text = std::mem::take(&mut self.batch.text);
+        let before = text.len();
+        self.unescape(start, token, &mut text);
+        let len = text.len() - before;
+        self.batch.text = text;
+        len as u32
+    }
+
+    /// Appends the references to the batch; returns how many.
+    fn refs(&mut self, start: usize, token: Option<Token>) -> u32 {
+        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return 0 };
+        if token.kind != TokenKind::Array {
+            let what = format!("refs is {} and no array", self.shown(token));
+            self.issue(IssueKind::BadReference, start, what);
+            return 0;
+        }
+        let before = self.batch.refs.len();
+        let mut at = self.skip_space(token.start + 1);
+        while at + 1 < token.end {
+            if self.bytes[at] == b',' {
+                at = self.skip_space(at + 1);
+                continue;
+            }
+            let Ok(element) = self.token(at) else { break };
+            let number = self.whole(start, "refs", element);
+            match number.and_then(|number| u64::try_from(number).ok()) {
+                Some(address) => self.batch.refs.push(address),
+                None => {
+                    let what = format!("the reference {} is no address", self.shown(element));
+                    self.issue(IssueKind::BadReference, start, what);
+                }
+            }
+            at = self.skip_space(element.after());
+        }
+        (self.batch.refs.len() - before) as u32
+    }
+
+    /// The whole number that a value writes; an unusual form is reported.
+    fn whole(&mut self, start: usize, field: &str, token: Token) -> Option<i128> {
+        let text = &self.bytes[token.start..token.end];
+        if let (TokenKind::Bare, Some((number, n_digits))) = (token.kind, number::digits(text))
+            && n_digits == text.len()
+        {
+            return Some(number.into());
+        }
+        if !matches!(token.kind, TokenKind::Bare | TokenKind::String) {
+            return None;
+        }
+        let number = std::str::from_utf8(text).ok().and_then(number::whole)?;
+        if number >= 0 {
+            let what = format!("{field} is written {}; its value {number} was taken", self.shown(token));
+            self.issue(IssueKind::NumberForm, start, what);
+        }
+        Some(number)
+    }
+
+    fn unescape(&mut self, start: usize, token: Token, out: &mut Vec<u8>) {
+        let text = &self.bytes[token.start..token.end];
+        if token.kind != TokenKind::String {
+            // Numbers, true and false, arrays and objects keep their text.
+            out.extend(String::from_utf8_lossy(text).as_bytes());
+            return;
+        }
+        let mut repaired = Vec::new();
+        unescape(text, out, |kind| {
+            if !repaired.contains(&kind) {
+                repaired.push(kind);
+            }
+        });
+        for kind in repaired {
+            let what = match kind {
+                IssueKind::LoneSurrogate => "half a surrogate pair became U+FFFD",
+                IssueKind::InvalidUtf8 => "bytes that are not UTF-8 became U+FFFD",
+                _ => "an escape that JSON does not have was kept as it is",
+            };
+            self.issue(kind, start, format!("{what}, in {}", self.shown(token)));
+        }
+    }
+
+    fn shown(&self, token: Token) -> String {
+        shown(&self.bytes[token.start..token.end])
+    }
+}
+
+impl Token {
+    /// The byte behind the value.
+    fn after(&self) -> usize {
+        self.end + usize::from(self.kind == TokenKind::String)
+    }
+}
+
+impl Fields {
+    fn put(&mut self, key: &[u8], token: Token) {
+        let (slot, name) = match key {
+            b"address" => (&mut self.address, "address"),
+            b"type" => (&mut self.type_name, "type"),
+            b"size" => (&mut self.size, "size"),
+            b"len" => (&mut self.len, "len"),
+            b"name" => (&mut self.name, "name"),
+            b"value" => (&mut self.value, "value"),
+            b"refs" => (&mut self.refs, "refs"),
+            _ => return,
+        };
+        if slot.is_some() {
+            self.repeated = Some(name);
+        } else {
+            *slot = Some(token);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let fields = [self.address, self.type_name, self.size, self.len, self.name, self.value, self.refs];
+        fields.iter().all(Option::is_none)
+    }
+}

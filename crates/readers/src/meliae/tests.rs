@@ -1,0 +1,482 @@
+//! Cases of lines: what comes of them, and what is reported. A case is an input, its objects, its issues.
+
+use super::*;
+use crate::{Error, Format, ReadOptions, read};
+use std::{
+    io::{self, Read, Write as _},
+    sync::atomic::AtomicBool,
+};
+
+/// Objects as text, one a line: `address type size len name value refs`, `-` for what is not there.
+fn objects(batch: &Batch, types: &TypeTable) -> Vec<String> {
+    let names = types.names();
+    let number = |n: i64| if n == Row::NO_NUMBER { "-".to_owned() } else { n.to_string() };
+    let text = |t: Option<&[u8]>| {
+        t.map_or("-".to_owned(), |t| format!("{:?}", String::from_utf8(t.to_vec()).unwrap()))
+    };
+    let one = |row: &Row| {
+        let (name, value) = (text(batch.name(row)), text(batch.value(row)));
+        let type_name = &names[row.type_id as usize];
+        let (size, len) = (number(row.size), number(row.len));
+        format!("{} {type_name} {size} {len} {name} {value} {:?}", row.address, batch.refs(row))
+    };
+    batch.rows.iter().map(one).collect()
+}
+
+fn issues(batch: &Batch) -> Vec<String> {
+    batch.issues.iter().map(|i| format!("{} {} {}", i.kind, i.line + 1, i.offset)).collect()
+}
+
+#[track_caller]
+fn check(input: impl AsRef<[u8]>, expected: &[&str], expected_issues: &[&str]) {
+    let types = TypeTable::default();
+    let batch = parse(input.as_ref(), &types);
+    let input = String::from_utf8_lossy(input.as_ref()).into_owned();
+    assert_eq!(objects(&batch, &types), expected, "{input}");
+    assert_eq!(issues(&batch), expected_issues, "{input}\n{:?}", batch.issues);
+}
+
+const A: &str = r#"{"address": 1, "type": "a", "size": 16, "refs": [2, 3]}"#;
+const A_ROW: &str = "1 a 16 - - - [2, 3]";
+const B: &str = r#"{"address": 2, "type": "b", "size": 32, "len": 5, "value": "hello", "refs": []}"#;
+const B_ROW: &str = r#"2 b 32 5 - "hello" []"#;
+
+#[test]
+fn lines_of_the_scanner() {
+    check("", &[], &[]);
+    check(format!("{A}\n{B}\n"), &[A_ROW, B_ROW], &[]);
+    check(
+        r#"{"address": 18446744073709551615, "type": "int", "size": 24, "value": -12345678901234567890123, "refs": []}
+{"address": 0, "type": "module", "size": 56, "name": "sys", "refs": [18446744073709551615]}
+{"address": 3, "type": "str", "size": 40, "name": "n", "len": 0, "value": "", "refs": [0]}"#,
+        &[
+            r#"18446744073709551615 int 24 - - "-12345678901234567890123" []"#,
+            r#"0 module 56 - "sys" - [18446744073709551615]"#,
+            r#"3 str 40 0 "n" "" [0]"#,
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn both_paths_agree() {
+    // A space more makes the fast path give up.
+    for line in
+        [A, B, r#"{"address": 9, "type": "x", "size": 1, "value": "\u00e9\/\ud83d\ude00", "refs": [1]}"#]
+    {
+        let types = TypeTable::default();
+        let fast = parse(line.as_bytes(), &types);
+        let slow = parse(line.replacen("{", "{ ", 1).as_bytes(), &types);
+        assert_eq!(objects(&fast, &types), objects(&slow, &types));
+        assert_eq!((issues(&fast), issues(&slow)), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn any_order_and_space() {
+    check("{\t\"refs\" : [ 2 ,3 ],\r\n \"size\":16,\"type\"\n:\"a\" , \"address\":1 }", &[A_ROW], &[]);
+    check(r#"{"address":1,"type":"a","size":16,"refs":[2,3]}"#, &[A_ROW], &[]);
+    check(r#"{"type":"b","value":"hello","len":5,"address":2,"size":32}"#, &[B_ROW], &[]);
+    check(
+        r#"{"x": {"y": [1, {"z": "}]"}]}, "address": 1, "type": "a", "size": 16, "refs": [2, 3], "w": null}"#,
+        &[A_ROW],
+        &[],
+    );
+    check(
+        r#"{"value": "v", "name": "n", "address": 1, "type": "a", "size": 1}"#,
+        &[r#"1 a 1 - "n" "v" []"#],
+        &[],
+    );
+    check(
+        r#"{"address": 1, "type": "a", "size": 1, "value": null, "name": null, "len": null, "refs": null}"#,
+        &["1 a 1 - - - []"],
+        &[],
+    );
+    check(
+        r#"{"address": 1, "type": "bool", "size": 1, "value": true, "name": 7}"#,
+        &[r#"1 bool 1 - "7" "true" []"#],
+        &[],
+    );
+    check(
+        r#"{"address": 1, "type": "t", "size": 1, "value": [1, "]"]}"#,
+        &[r#"1 t 1 - - "[1, \"]\"]" []"#],
+        &[],
+    );
+}
+
+#[test]
+fn arrays_lines_and_blank_ones() {
+    for input in [
+        format!("[\n{A},\n{B}\n]\n"),
+        format!("[{A},{B}]"),
+        format!("[{A}, {B}]\n"),
+        format!("{A}\r\n\r\n{B}\r\n"),
+        format!("\n\n{A}\n   \n{B}"),
+        format!("{A},\n{B},\n"),
+        format!("{A}{B}"),
+    ] {
+        check(input, &[A_ROW, B_ROW], &[]);
+    }
+}
+
+#[test]
+fn numbers_in_other_forms_are_taken_and_reported() {
+    let form = "number_form 1 0";
+    check(
+        r#"{"address": "0x10", "type": "a", "size": "16", "len": 5.0, "refs": ["1", 2e1]}"#,
+        &["16 a 16 5 - - [1, 20]"],
+        &[form; 5],
+    );
+    check(r#"{"address": 010, "type": "a", "size": 1}"#, &["10 a 1 - - - []"], &[form]);
+}
+
+#[test]
+fn numbers_that_are_none() {
+    check(r#"{"address": -1, "type": "a", "size": 1}"#, &[], &["bad_address 1 0"]);
+    check(
+        r#"{"address": 18446744073709551616, "type": "a", "size": 1}"#,
+        &[],
+        &["number_form 1 0", "bad_address 1 0"],
+    );
+    check(r#"{"address": 1.5, "type": "a", "size": 1}"#, &[], &["bad_address 1 0"]);
+    check(r#"{"type": "a", "size": 1}"#, &[], &["bad_address 1 0"]);
+    check(r#"{"address": 1, "size": 1}"#, &[], &["bad_type 1 0"]);
+    check(r#"{"address": 1, "type": 7, "size": 1}"#, &[], &["bad_type 1 0"]);
+    check(r#"{"address": 1, "type": "a"}"#, &["1 a - - - - []"], &["bad_size 1 0"]);
+    check(r#"{"address": 1, "type": "a", "size": -1}"#, &["1 a - - - - []"], &["bad_size 1 0"]);
+    check(r#"{"address": 1, "type": "a", "size": "big"}"#, &["1 a - - - - []"], &["bad_size 1 0"]);
+    check(
+        r#"{"address": 1, "type": "a", "size": 9223372036854775808}"#,
+        &["1 a - - - - []"],
+        &["bad_size 1 0"],
+    );
+    check(r#"{"address": 1, "type": "a", "size": 1, "len": -5}"#, &["1 a 1 - - - []"], &["bad_len 1 0"]);
+    check(
+        r#"{"address": 1, "type": "a", "size": 1, "refs": [2, "x", -3, [4], 5]}"#,
+        &["1 a 1 - - - [2, 5]"],
+        &["bad_reference 1 0"; 3],
+    );
+    check(
+        r#"{"address": 1, "type": "a", "size": 1, "refs": 2}"#,
+        &["1 a 1 - - - []"],
+        &["bad_reference 1 0"],
+    );
+}
+
+#[test]
+fn texts_that_need_repair() {
+    let value = |v: &str| format!(r#"{{"address": 1, "type": "s", "size": 1, "value": "{v}", "refs": []}}"#);
+    check(value(r"\u00ff\u0000"), &["1 s 1 - - \"ÿ\\0\" []"], &[]);
+    check(value(r"\ud800"), &["1 s 1 - - \"\u{fffd}\" []"], &["lone_surrogate 1 0"]);
+    check(value(r"\q"), &[r#"1 s 1 - - "\\q" []"#], &["bad_escape 1 0"]);
+    let mut invalid = value("x").into_bytes();
+    let x = invalid.iter().rposition(|&b| b == b'x').unwrap();
+    invalid[x] = 0xff;
+    check(invalid, &["1 s 1 - - \"\u{fffd}\" []"], &["invalid_utf8 1 0"]);
+    check(value("a\0b"), &["1 s 1 - - \"a\\0b\" []"], &[]);
+}
+
+#[test]
+fn unescaped_quotes_of_bug_876810() {
+    let value = |v: &str| format!(r#"{{"address": 1, "type": "s", "size": 1, "value": "{v}", "refs": [2]}}"#);
+    let at = value("").find(r#"", "refs"#).unwrap();
+    let issue = format!("unescaped_quote 1 {at}");
+    for (text, shown) in [
+        (r#"say "hi""#, r#""say \"hi\"""#),
+        (r#"a", "b"#, r#""a\", \"b""#),
+        (r#"""#, r#""\"""#),
+        (r#"x", "refs": [no"#, r#""x\", \"refs\": [no""#),
+    ] {
+        check(format!("{}\n{A}", value(text)), &[&format!("1 s 1 - - {shown} [2]"), A_ROW], &[&issue]);
+    }
+    check(
+        r#"{"address": 1, "type": "s", "size": 1, "value": "a"b"}"#,
+        &[r#"1 s 1 - - "a\"b" []"#],
+        &["unescaped_quote 1 49"],
+    );
+}
+
+#[test]
+fn a_backslash_that_swallows_the_closing_quote() {
+    check(
+        r#"{"address": 1, "type": "s", "size": 1, "value": "a\", "refs": [2]}"#,
+        &[r#"1 s 1 - - "a\\" [2]"#],
+        &["bad_escape 1 0", "unescaped_quote 1 49"],
+    );
+}
+
+#[test]
+fn damage_costs_its_line_and_no_other() {
+    for damaged in [
+        "x",
+        "{",
+        "{}",
+        "{]",
+        "nul\0\0\0",
+        r#"{"address": 1, "type": "a"#,
+        r#"{"address" 1}"#,
+        r#"{"address": 1 "type": "a"}"#,
+        "\u{1}",
+    ] {
+        let input = format!("{A}\n{damaged}\n{B}\n");
+        check(&input, &[A_ROW, B_ROW], &[&format!("malformed 2 {}", A.len() + 1)]);
+    }
+}
+
+#[test]
+fn an_object_behind_a_cut_one_on_the_same_line_is_kept() {
+    check(format!("{}{B}\n{A}", &A[..20]), &[B_ROW, A_ROW], &["malformed 1 0"]);
+}
+
+#[test]
+fn repeated_fields_are_reported() {
+    check(
+        r#"{"address": 1, "type": "a", "size": 1, "size": 2}"#,
+        &["1 a 1 - - - []"],
+        &["repeated_field 1 0"],
+    );
+}
+
+#[test]
+fn every_truncation_keeps_what_is_before_and_says_so() {
+    let whole = format!("{A}\n{B}\n{A}");
+    for end in 0..whole.len() {
+        let types = TypeTable::default();
+        let batch = parse(&whole.as_bytes()[..end], &types);
+        let n_whole = [A.len(), A.len() + 1 + B.len()].iter().filter(|&&length| end >= length).count();
+        let cut = ![0, A.len(), A.len() + 1, A.len() + 1 + B.len(), A.len() + B.len() + 2].contains(&end);
+        assert_eq!(objects(&batch, &types), [A_ROW, B_ROW][..n_whole], "{end}");
+        let kinds: Vec<_> = batch.issues.iter().map(|issue| issue.kind).collect();
+        assert_eq!(kinds, [IssueKind::Truncated].repeat(usize::from(cut)), "{end}");
+    }
+}
+
+#[test]
+fn hostile_inputs_take_linear_time() {
+    // Each of these once meant a scan to the end of the block per object.
+    for unit in [
+        r#"{"address""#,
+        "{\"a\":[\n",
+        "{\"address\":[",
+        "\"",
+        "{",
+        "[\n{\"a\":\"",
+        "{\"value\": \"\", \"refs\"",
+    ] {
+        let input = unit.repeat(1_000_000 / unit.len());
+        let types = TypeTable::default();
+        assert_eq!(parse(input.as_bytes(), &types).rows.len(), 0, "{unit}");
+    }
+}
+
+// The whole way: blocks, threads, compression.
+
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    objects: Vec<String>,
+    issues: Vec<String>,
+}
+
+fn read_all(input: Vec<u8>, block_bytes: usize, keep_going: bool) -> Result<Outcome, String> {
+    let types = TypeTable::default();
+    let cancel = AtomicBool::new(false);
+    let options = ReadOptions {
+        keep_going,
+        threads: 2,
+        block_bytes,
+        max_object_bytes: 1 << 20,
+        cancel: &cancel,
+        bytes_read: Default::default(),
+    };
+    let mut outcome = Outcome { objects: Vec::new(), issues: Vec::new() };
+    let summary = read(io::Cursor::new(input), &options, &types, |batch| {
+        outcome.objects.extend(objects(&batch, &types));
+        outcome.issues.extend(batch.issues.iter().map(|i| format!("{} {} {}", i.kind, i.line, i.offset)));
+        Ok::<_, Error>(())
+    });
+    summary.map_err(|error| error.to_string())?;
+    Ok(outcome)
+}
+
+fn lines(n: usize) -> (String, Vec<String>) {
+    let line = |i: usize| {
+        format!(r#"{{"address": {i}, "type": "t{}", "size": {i}, "value": "v{i}", "refs": [{i}, 0]}}"#, i % 7)
+    };
+    let row = |i: usize| format!(r#"{i} t{} {i} - - "v{i}" [{i}, 0]"#, i % 7);
+    ((0..n).map(|i| line(i) + "\n").collect(), (0..n).map(row).collect())
+}
+
+#[test]
+fn blocks_of_any_size_give_the_same_rows() {
+    let (text, rows) = lines(100);
+    let one_line = format!("[{}]", text.trim_end().replace('\n', ", "));
+    let indented = one_line.replace("{\"", "{\n  \"").replace(", \"", ",\n  \"").replace("]}", "]\n}");
+    let zero_indent = indented.replace("\n  ", "\n");
+    for input in
+        [text.clone(), text.replace('\n', "\r\n"), one_line, indented, zero_indent, format!("\u{feff}{text}")]
+    {
+        for block_bytes in [1, 7, 64, 200, 1000, 1 << 20] {
+            let outcome = read_all(input.clone().into_bytes(), block_bytes, false);
+            assert_eq!(
+                outcome,
+                Ok(Outcome { objects: rows.clone(), issues: vec![] }),
+                "{block_bytes} {input:.300}"
+            );
+        }
+    }
+}
+
+#[test]
+fn positions_count_from_the_start_of_the_input() {
+    let (text, rows) = lines(50);
+    let offset = text.match_indices('\n').nth(29).unwrap().0 + 1;
+    let damaged = format!("{}oops\n{}", &text[..offset], &text[offset..]);
+    for block_bytes in [1, 100, 1 << 20] {
+        let outcome = read_all(damaged.clone().into_bytes(), block_bytes, true);
+        let issues = vec![format!("malformed 31 {offset}")];
+        assert_eq!(outcome, Ok(Outcome { objects: rows.clone(), issues }), "{block_bytes}");
+        let error = read_all(damaged.clone().into_bytes(), block_bytes, false).unwrap_err();
+        assert!(
+            error.starts_with(&format!("line 31, byte {offset}: ")) && error.contains("--on-error skip"),
+            "{error}"
+        );
+    }
+}
+
+fn compressed(input: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(input).unwrap();
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    xz.write_all(input).unwrap();
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    bzip2.write_all(input).unwrap();
+    vec![
+        ("gzip", gzip.finish().unwrap()),
+        ("zstd", zstd::encode_all(input, 1).unwrap()),
+        ("xz", xz.finish().unwrap()),
+        ("bzip2", bzip2.finish().unwrap()),
+    ]
+}
+
+#[test]
+fn every_compression_in_one_or_two_members() {
+    let (text, rows) = lines(60);
+    let (head, tail) = text.split_at(text.len() / 2);
+    for ((name, whole), (_, mut halves)) in
+        compressed(text.as_bytes()).into_iter().zip(compressed(head.as_bytes()))
+    {
+        halves.extend(compressed(tail.as_bytes()).into_iter().find(|(other, _)| *other == name).unwrap().1);
+        for input in [whole, halves] {
+            let outcome = read_all(input, 500, false);
+            assert_eq!(outcome, Ok(Outcome { objects: rows.clone(), issues: vec![] }), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_stream_is_an_error_or_an_issue_at_every_byte() {
+    let (text, rows) = lines(40);
+    for (name, whole) in compressed(text.as_bytes()) {
+        for end in 8..whole.len() {
+            let strict = read_all(whole[..end].to_vec(), 500, false);
+            assert!(strict.is_err(), "{name} cut at {end} of {} went unnoticed", whole.len());
+            if let Ok(outcome) = read_all(whole[..end].to_vec(), 500, true) {
+                assert!(rows.starts_with(&outcome.objects), "{name} {end}");
+                assert!(outcome.issues.iter().all(|issue| issue.starts_with("truncated")), "{name} {end}");
+                assert_eq!(outcome.issues.len(), 1, "{name} {end}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_dump_is_refused() {
+    for (input, what) in [
+        (&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], "PNG"),
+        (b"\x7fELF\x02\x01\x01", "ELF"),
+        (b"SQLite format 3\0", "SQLite"),
+        (b"\xff\xfe{\0\"\0", "UTF-16"),
+        (b"{\0\"\0a\0", "UTF-16"),
+        (b"hello\nworld\n", "no heap dump"),
+        (b"{\"a\": 1}\n", "no heap dump"),
+        (b"", "no object"),
+        (b"\n\n", "no object"),
+        (b"[]", "no object"),
+        (&[0; 5000], "no heap dump"),
+    ] {
+        for keep_going in [false, true] {
+            let error = read_all(input.to_vec(), 1000, keep_going).unwrap_err();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+}
+
+#[test]
+fn an_open_array_is_reported() {
+    assert!(
+        read_all(format!("[\n{A},\n{B}").into_bytes(), 10, false).unwrap_err().starts_with("line 3, byte")
+    );
+    let outcome = read_all(format!("[\n{A},\n{B}\n").into_bytes(), 10, true).unwrap();
+    assert_eq!(outcome.issues, [format!("truncated 4 {}", A.len() + B.len() + 5)]);
+}
+
+#[test]
+fn an_object_larger_than_allowed_is_an_error() {
+    let input = format!(
+        r#"{{"address": 1, "type": "s", "size": 1, "value": "{}", "refs": []}}"#,
+        "x".repeat(2 << 20)
+    );
+    let error = read_all(input.into_bytes(), 1000, true).unwrap_err();
+    assert!(error.contains("--memory-limit"), "{error}");
+}
+
+#[test]
+fn a_failing_disk_is_an_error_even_when_damage_is_skipped() {
+    struct Failing(usize);
+    impl Read for Failing {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(left) = self.0.checked_sub(1) else { return Err(io::Error::other("disk on fire")) };
+            self.0 = left;
+            format!("{A}\n").as_bytes().read(buffer)
+        }
+    }
+    let cancel = AtomicBool::new(false);
+    let options = ReadOptions {
+        keep_going: true,
+        threads: 1,
+        block_bytes: 200,
+        max_object_bytes: 1 << 20,
+        cancel: &cancel,
+        bytes_read: Default::default(),
+    };
+    let result = read(Failing(10), &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
+    assert!(result.unwrap_err().to_string().contains("disk on fire"));
+}
+
+#[test]
+fn cancelling_ends_a_read_that_waits_for_input() {
+    struct Waiting;
+    impl Read for Waiting {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            std::thread::sleep(std::time::Duration::from_secs(3600));
+            Ok(0)
+        }
+    }
+    let cancel = AtomicBool::new(true);
+    let options = ReadOptions {
+        keep_going: false,
+        threads: 1,
+        block_bytes: 100,
+        max_object_bytes: 100,
+        cancel: &cancel,
+        bytes_read: Default::default(),
+    };
+    let result = read(Waiting, &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
+    assert!(matches!(result, Err(Error::Cancelled)));
+}
+
+#[test]
+fn formats_have_names() {
+    assert_eq!("meliae".parse::<Format>().map(Format::name).ok(), Some("meliae"));
+    assert!("hprof".parse::<Format>().unwrap_err().to_string().contains("meliae"));
+}

@@ -1,0 +1,203 @@
+//! The commit of an import, the removal of a dump, and what is done about those that were interrupted.
+//!
+//! Whoever changes what is in the lake holds the lock `tmp/lock` and first writes a journal, `tmp/journal.json`: the
+//! dump and every file that may come or go. Then files move in, the manifest is renamed into place (this is the
+//! instant at which the dump exists), files that went out are deleted, and the journal goes. A journal that is there
+//! when the lock is free is of a process that died: of its files, those that the manifest does not name are deleted.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::Path,
+};
+
+use heaplake_model::DumpId;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, FileEntry, Lake, Manifest, Result};
+
+#[derive(Serialize, Deserialize)]
+struct Journal {
+    dump: DumpId,
+    files: Vec<FileEntry>,
+}
+
+/// The prefix of the folders in which imports work.
+pub(crate) const WORK_PREFIX: &str = "import-";
+/// The file in such a folder that its import holds locked.
+pub(crate) const WORK_LOCK: &str = "lock";
+
+/// Moves the files of `work` (each named as the last part of its entry's path) into the lake and writes the manifest.
+pub(crate) fn commit(lake: &Lake, manifest: &Manifest, work: &Path, replace: bool) -> Result<()> {
+    let _lock = Lock::take(lake)?;
+    recover_journal(lake)?;
+    let old = lake.find_manifest(&manifest.id)?;
+    if old.is_some() && !replace {
+        return Err(Error::DumpExists(manifest.id.clone()));
+    }
+    let old_files = old.map(|old| old.files).unwrap_or_default();
+    let files = manifest.files.iter().chain(&old_files).cloned().collect();
+    let journal = Journal { dump: manifest.id.clone(), files };
+    let result = write_journal(lake, &journal).and_then(|()| move_in(lake, manifest, work));
+    // Deletes the old files after a success, the new ones after a failure.
+    recover_journal(lake)?;
+    result
+}
+
+/// Removes a dump: the manifest first, then its files.
+pub(crate) fn remove(lake: &Lake, id: &DumpId) -> Result<()> {
+    let _lock = Lock::take(lake)?;
+    recover_journal(lake)?;
+    let Some(manifest) = lake.find_manifest(id)? else { return Err(lake.unknown(id)?) };
+    write_journal(lake, &Journal { dump: id.clone(), files: manifest.files })?;
+    let path = lake.manifest_path(id);
+    fs::remove_file(&path).map_err(|source| Error::Io { path, source })?;
+    sync_folder(&lake.path().join("dumps"))?;
+    recover_journal(lake)
+}
+
+/// Clears away what processes that died left behind.
+pub(crate) fn recover(lake: &Lake) -> Result<()> {
+    let _lock = Lock::take(lake)?;
+    recover_journal(lake)?;
+    sweep_work(lake)
+}
+
+fn move_in(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
+    for file in &manifest.files {
+        let to = lake.path().join(&file.path);
+        let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else { continue };
+        let io_error = |source| Error::Io { path: to.clone(), source };
+        fs::create_dir_all(folder).map_err(io_error)?;
+        fs::rename(work.join(name), &to).map_err(io_error)?;
+        sync_folder(folder)?;
+        folder.parent().map_or(Ok(()), sync_folder)?;
+    }
+    write_synced(&lake.tmp(), &lake.manifest_path(&manifest.id), manifest)
+}
+
+fn write_journal(lake: &Lake, journal: &Journal) -> Result<()> {
+    write_synced(&lake.tmp(), &lake.tmp().join("journal.json"), journal)
+}
+
+/// Deletes the files of the journal that no manifest names, then the journal. The lock is held.
+fn recover_journal(lake: &Lake) -> Result<()> {
+    let path = lake.tmp().join("journal.json");
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::Io { path, source }),
+    };
+    let Journal { dump, files } = serde_json::from_slice(&text).map_err(|error| Error::Damaged {
+        path: path.clone(),
+        what: format!("it is no journal ({error})"),
+    })?;
+    let manifest = lake.find_manifest(&dump)?;
+    let kept: HashSet<&str> = manifest.iter().flat_map(|m| &m.files).map(|file| file.path.as_str()).collect();
+    for file in files.iter().filter(|file| !kept.contains(file.path.as_str())) {
+        let folder = Lake::table_folder(file.table, &dump);
+        if !file.path.starts_with(&folder) || file.path.contains("..") {
+            return Err(Error::Damaged { path, what: format!("it names {:?}", file.path) });
+        }
+        remove_file(&lake.path().join(&file.path))?;
+        // Stays when other files are in it.
+        let _ = fs::remove_dir(lake.path().join(folder));
+    }
+    remove_file(&path)
+}
+
+/// Deletes the work folders whose import no longer runs. The lock is held.
+fn sweep_work(lake: &Lake) -> Result<()> {
+    let tmp = lake.tmp();
+    let io_error = |source| Error::Io { path: tmp.clone(), source };
+    for entry in fs::read_dir(&tmp).map_err(io_error)? {
+        let entry = entry.map_err(io_error)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(WORK_PREFIX) {
+            let dead = match File::open(entry.path().join(WORK_LOCK)) {
+                Ok(lock) => lock.try_lock().is_ok(),
+                // Made and locked under the lake's lock, so a folder without one is of no running import.
+                Err(_) => true,
+            };
+            if dead {
+                // Another process may be at it too.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        } else if name.starts_with(NEW_PREFIX) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Makes and locks a folder for an import. It is deleted when dropped.
+pub(crate) fn work_folder(lake: &Lake) -> Result<(tempfile::TempDir, File)> {
+    let _lock = Lock::take(lake)?;
+    let tmp = lake.tmp();
+    let io_error = |source| Error::Io { path: tmp.clone(), source };
+    let folder = tempfile::Builder::new().prefix(WORK_PREFIX).tempdir_in(&tmp).map_err(io_error)?;
+    let lock = File::create(folder.path().join(WORK_LOCK)).map_err(io_error)?;
+    match lock.try_lock() {
+        Ok(()) => Ok((folder, lock)),
+        Err(TryLockError::Error(source)) => Err(io_error(source)),
+        Err(TryLockError::WouldBlock) => Err(io_error(io::ErrorKind::ResourceBusy.into())),
+    }
+}
+
+/// The lake's lock; given back when dropped or when the process dies.
+struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    fn take(lake: &Lake) -> Result<Self> {
+        let tmp = lake.tmp();
+        let path = tmp.join("lock");
+        let io_error = |source| Error::Io { path: path.clone(), source };
+        fs::create_dir_all(&tmp).map_err(io_error)?;
+        let file = File::options().create(true).append(true).open(&path).map_err(io_error)?;
+        file.lock().map_err(io_error)?;
+        Ok(Self { _file: file })
+    }
+}
+
+const NEW_PREFIX: &str = "new-";
+
+/// Writes JSON to a temporary name, syncs it and renames it to `path`: there whole, or not at all.
+pub(crate) fn write_synced(tmp: &Path, path: &Path, content: &impl Serialize) -> Result<()> {
+    let io_error = |source| Error::Io { path: path.to_owned(), source };
+    let mut file = tempfile::Builder::new().prefix(NEW_PREFIX).tempfile_in(tmp).map_err(io_error)?;
+    let text = serde_json::to_vec_pretty(content).map_err(|error| io_error(error.into()))?;
+    file.write_all(&text).and_then(|()| file.as_file().sync_all()).map_err(io_error)?;
+    readable_by_others(file.as_file()).map_err(io_error)?;
+    file.persist(path).map_err(|error| io_error(error.error))?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Temporary files are private; what becomes part of the lake has the usual permissions.
+#[cfg(unix)]
+fn readable_by_others(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    let result = File::open(folder).and_then(|folder| folder.sync_all());
+    result.map_err(|source| Error::Io { path: folder.to_owned(), source })
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,81 @@
+//! Errors of the lake, by what the caller can do about them.
+
+use std::{io, path::PathBuf};
+
+use heaplake_model::DumpId;
+
+/// What can go wrong with a lake.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder is no lake.
+    #[error("{} is no lake (it has no heaplake.json); `heaplake import` makes one", .0.display())]
+    NotALake(PathBuf),
+    /// The lake was written by a newer heaplake.
+    #[error("{} has format version {found}, this heaplake reads up to {}; use a newer heaplake", .path.display(), crate::FORMAT_VERSION)]
+    NewerFormat {
+        /// The lake's folder.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// No dump has this name.
+    #[error("the lake has no dump {id:?}{}", did_you_mean(.suggestion))]
+    NoSuchDump {
+        /// The name asked for.
+        id: String,
+        /// The nearest name that is there.
+        suggestion: Option<DumpId>,
+    },
+    /// The id is in use.
+    #[error("the lake has a dump {0} already; give another name with --dump, or overwrite it with --replace")]
+    DumpExists(DumpId),
+    /// A file of the lake is not what it should be.
+    #[error("{}: {what}; `heaplake verify` looks at every file", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The source cannot be imported.
+    #[error(transparent)]
+    Read(#[from] heaplake_readers::Error),
+    /// Not enough memory allowed.
+    #[error(
+        "{what} needs {needed} bytes, more than the memory limit of {limit} bytes leaves; raise --memory-limit"
+    )]
+    MemoryLimit {
+        /// What asked for memory.
+        what: &'static str,
+        /// What it asked for.
+        needed: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The user stopped the work.
+    #[error("stopped; the lake is as it was")]
+    Cancelled,
+    /// Reading or writing a file failed.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Parquet could not be written or read.
+    #[error("{}: {source}", .path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: parquet::errors::ParquetError,
+    },
+}
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn did_you_mean(id: &Option<DumpId>) -> String {
+    id.as_ref().map(|id| format!("; did you mean {id}?")).unwrap_or_default()
+}

@@ -1,0 +1,280 @@
+//! Rows of batches to Arrow arrays, in a given order.
+//!
+//! Rows lie all over the memory. They are fetched some thousands at a time, first the rows and then their texts or
+//! references, so that the processor waits for many of them at once.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{
+        ArrayRef, DictionaryArray, Int64Array, LargeStringArray, NullBufferBuilder, StringArray, UInt32Array,
+        UInt64Array, new_null_array,
+    },
+    buffer::{OffsetBuffer, ScalarBuffer},
+    datatypes::{DataType, Int32Type},
+    error::ArrowError,
+};
+use heaplake_readers::{Batch, Row, TypeId};
+
+use super::{addresses::AddressSet, order::RowRef};
+use crate::TypeStat;
+
+/// A stretch of rows in their final order.
+pub(super) struct Stretch<'s> {
+    pub(super) batches: &'s [Batch],
+    pub(super) rows: &'s [RowRef],
+}
+
+const FETCH: usize = 2048;
+
+impl<'s> Stretch<'s> {
+    /// Calls `each` with the rows and their batches, some at a time.
+    fn fetch(&self, mut each: impl FnMut(&[(&'s Batch, Row)])) {
+        let mut fetched = Vec::with_capacity(FETCH);
+        for rows in self.rows.chunks(FETCH) {
+            fetched.clear();
+            fetched.extend(rows.iter().map(|row| {
+                let (batch, row) = row.of(self.batches, 0);
+                (batch, *row)
+            }));
+            each(&fetched);
+        }
+    }
+}
+
+/// The columns of `obj`, of one row group.
+#[derive(Default)]
+pub(super) struct ObjColumns {
+    address: Vec<u64>,
+    types: TypeRuns,
+    name: Texts,
+    value: Texts,
+    size: Numbers,
+    len: Numbers,
+}
+
+/// Rows of one row group end where their text reaches this many bytes.
+const MAX_TEXT: usize = 64 << 20;
+
+impl ObjColumns {
+    /// The row groups of a stretch, usually one, and the totals of its types.
+    pub(super) fn of(stretch: &Stretch<'_>) -> (Vec<Self>, Vec<(TypeId, TypeTotals)>) {
+        let mut groups = Vec::new();
+        let mut totals: Vec<(TypeId, TypeTotals)> = Vec::new();
+        let mut group = Self::default();
+        stretch.fetch(|rows| {
+            for (batch, row) in rows {
+                match totals.last_mut() {
+                    Some((type_id, total)) if *type_id == row.type_id => total.add(row),
+                    _ => totals.push((row.type_id, TypeTotals::of(row))),
+                }
+                group.push(batch, row);
+                if group.value.bytes.len() + group.name.bytes.len() > MAX_TEXT {
+                    groups.push(std::mem::take(&mut group));
+                }
+            }
+        });
+        if !group.address.is_empty() {
+            groups.push(group);
+        }
+        (groups, totals)
+    }
+
+    fn push(&mut self, batch: &Batch, row: &Row) {
+        self.address.push(row.address);
+        self.types.push(row.type_id);
+        self.name.push(batch.name(row));
+        self.value.push(batch.value(row));
+        self.size.push(row.size);
+        self.len.push(row.len);
+    }
+
+    /// The arrays, in the order of the schema.
+    pub(super) fn arrays(self, names: &[Box<str>]) -> Result<Vec<ArrayRef>, ArrowError> {
+        Ok(vec![
+            Arc::new(UInt64Array::from(self.address)),
+            self.types.array(names)?,
+            self.name.array()?,
+            self.value.array()?,
+            self.size.array(),
+            self.len.array(),
+        ])
+    }
+}
+
+/// Totals of one type.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TypeTotals {
+    count: u64,
+    size: i64,
+    max_size: Option<i64>,
+}
+
+impl TypeTotals {
+    fn of(row: &Row) -> Self {
+        let mut totals = Self::default();
+        totals.add(row);
+        totals
+    }
+
+    fn add(&mut self, row: &Row) {
+        let size = (row.size != Row::NO_NUMBER).then_some(row.size);
+        self.merge(Self { count: 1, size: size.unwrap_or(0), max_size: size });
+    }
+
+    /// Adds other totals; a sum that does not fit stays at the largest number.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.size = self.size.saturating_add(other.size);
+        self.max_size = self.max_size.max(other.max_size);
+    }
+
+    pub(super) fn stat(self, name: &str) -> TypeStat {
+        TypeStat { name: name.to_owned(), count: self.count, size: self.size, max_size: self.max_size }
+    }
+}
+
+/// The column `type`: rows come clustered, so keys of a small dictionary.
+#[derive(Default)]
+struct TypeRuns {
+    keys: Vec<i32>,
+    types: Vec<TypeId>,
+}
+
+impl TypeRuns {
+    #[inline]
+    fn push(&mut self, type_id: TypeId) {
+        if self.types.last() != Some(&type_id) {
+            self.types.push(type_id);
+        }
+        self.keys.push(self.types.len() as i32 - 1);
+    }
+
+    fn array(self, names: &[Box<str>]) -> Result<ArrayRef, ArrowError> {
+        let values = StringArray::from_iter_values(self.types.iter().map(|&id| &names[id as usize]));
+        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(self.keys.into(), Arc::new(values))?))
+    }
+}
+
+/// A column of texts.
+struct Texts {
+    bytes: Vec<u8>,
+    offsets: Vec<i64>,
+    nulls: NullBufferBuilder,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0) }
+    }
+}
+
+impl Texts {
+    #[inline]
+    fn push(&mut self, text: Option<&[u8]>) {
+        self.bytes.extend_from_slice(text.unwrap_or_default());
+        self.offsets.push(self.bytes.len() as i64);
+        self.nulls.append(text.is_some());
+    }
+
+    fn array(mut self) -> Result<ArrayRef, ArrowError> {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+        let nulls = self.nulls.finish();
+        Ok(Arc::new(LargeStringArray::try_new(offsets, self.bytes.into(), nulls)?))
+    }
+}
+
+/// A column of numbers of which some are missing.
+struct Numbers {
+    values: Vec<i64>,
+    nulls: NullBufferBuilder,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { values: Vec::new(), nulls: NullBufferBuilder::new(0) }
+    }
+}
+
+impl Numbers {
+    #[inline]
+    fn push(&mut self, number: i64) {
+        let known = number != Row::NO_NUMBER;
+        self.values.push(if known { number } else { 0 });
+        self.nulls.append(known);
+    }
+
+    fn array(mut self) -> ArrayRef {
+        Arc::new(Int64Array::new(self.values.into(), self.nulls.finish()))
+    }
+}
+
+/// The columns of `edge`, of one row group.
+#[derive(Default)]
+pub(super) struct EdgeColumns {
+    parent: Vec<u64>,
+    child: Vec<u64>,
+    idx: Vec<u32>,
+}
+
+/// The kind of every reference that the format does not call weak.
+const STRONG: &str = "strong";
+
+impl EdgeColumns {
+    /// The row groups of a stretch, of at most `max_rows` rows, and how many references dangle.
+    ///
+    /// Marks every object referred to.
+    pub(super) fn of(stretch: &Stretch<'_>, max_rows: usize, addresses: &AddressSet) -> (Vec<Self>, u64) {
+        let mut groups = Vec::new();
+        let mut group = Self::default();
+        let mut dangling = 0;
+        stretch.fetch(|rows| {
+            for (batch, row) in rows {
+                let mut done = 0;
+                let refs = batch.refs(row);
+                while done < refs.len() {
+                    let part = &refs[done..refs.len().min(done + max_rows - group.child.len())];
+                    group.push(row.address, done, part);
+                    dangling += part.iter().filter(|&&child| !addresses.mark(child)).count() as u64;
+                    done += part.len();
+                    if group.child.len() == max_rows {
+                        groups.push(std::mem::take(&mut group));
+                    }
+                }
+            }
+        });
+        if !group.child.is_empty() {
+            groups.push(group);
+        }
+        (groups, dangling)
+    }
+
+    #[inline]
+    fn push(&mut self, parent: u64, first_idx: usize, children: &[u64]) {
+        self.parent.resize(self.parent.len() + children.len(), parent);
+        self.child.extend_from_slice(children);
+        self.idx.extend(first_idx as u32..(first_idx + children.len()) as u32);
+    }
+
+    /// The arrays, in the order of the schema.
+    pub(super) fn arrays(self) -> Result<Vec<ArrayRef>, ArrowError> {
+        let n_rows = self.child.len();
+        let kinds = Arc::new(StringArray::from_iter_values([STRONG]));
+        Ok(vec![
+            Arc::new(UInt64Array::from(self.parent)),
+            Arc::new(UInt64Array::from(self.child)),
+            Arc::new(UInt32Array::from(self.idx)),
+            new_null_array(&DataType::Utf8, n_rows),
+            Arc::new(DictionaryArray::<Int32Type>::try_new(vec![0; n_rows].into(), kinds)?),
+        ])
+    }
+}
+
+/// The columns of `root`.
+pub(super) fn roots(addresses: Vec<u64>) -> Vec<ArrayRef> {
+    let kinds = StringArray::from_iter_values(addresses.iter().map(|_| UNREFERENCED));
+    vec![Arc::new(UInt64Array::from(addresses)), Arc::new(kinds)]
+}
+
+/// The kind of a root that no object of the dump refers to.
+const UNREFERENCED: &str = "unreferenced";

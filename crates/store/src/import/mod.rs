@@ -1,0 +1,302 @@
+//! The import of one dump, from its file to the commit.
+//!
+//! ```text
+//! batches --collect--> in memory, or sorted runs on disk --order--> row groups --encode--> Parquet --commit--> lake
+//! ```
+//!
+//! `collect.rs` gathers what the reader hands over, within the memory limit; `runs.rs` is what it does when the limit
+//! is reached; `order.rs` finds both orders of the rows; `tables.rs` drives the encoding; `columns.rs` makes arrays of
+//! rows; `parquet_file.rs` encodes row groups in parallel; `addresses.rs` knows which objects exist and which are
+//! referred to.
+
+mod addresses;
+mod collect;
+mod columns;
+mod issues;
+mod order;
+mod parquet_file;
+mod runs;
+mod tables;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+};
+
+use chrono::{DateTime, Utc};
+use heaplake_model::DumpId;
+use heaplake_readers::{Format, ReadOptions, TypeTable};
+
+use crate::{Counts, Error, FORMAT_VERSION, FileEntry, Lake, Manifest, Result, Source, TakenFrom, commit};
+use collect::Collector;
+use issues::IssueFile;
+
+/// What to import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// What to do about damage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// Stop; nothing is imported.
+    #[default]
+    Fail,
+    /// Keep what can be kept and report the rest as issues.
+    Skip,
+}
+
+/// How to import.
+#[derive(Debug, Clone, Default)]
+pub struct ImportOptions {
+    /// The dump's name; by default made of the file's name.
+    pub dump: Option<DumpId>,
+    /// When the process was dumped; by default the file's time of change.
+    pub taken: Option<DateTime<Utc>>,
+    /// Tags of the dump.
+    pub tags: BTreeMap<String, String>,
+    /// Name of the format; by default recognised.
+    pub format: Option<String>,
+    /// What to do about damage.
+    pub on_error: OnError,
+    /// Replace a dump of the same name.
+    pub replace: bool,
+    /// Bytes of memory to stay within, by spilling to the lake's `tmp`; by default half of the machine's.
+    pub memory_limit: Option<u64>,
+    /// Worker threads; by default one per core.
+    pub threads: Option<usize>,
+}
+
+/// How far an import is; written by the import, read by whoever shows it.
+#[derive(Debug, Default)]
+pub struct ImportProgress {
+    /// Set it to stop the import.
+    pub cancel: AtomicBool,
+    /// Bytes of the source; 0 where not known.
+    pub total_bytes: AtomicU64,
+    /// Bytes of the source read.
+    pub bytes_read: Arc<AtomicU64>,
+    /// Objects read.
+    pub objects: AtomicU64,
+    /// The [`Phase`], as a number.
+    pub phase: AtomicU8,
+    /// Rows to write, over all tables.
+    pub rows_total: AtomicU64,
+    /// Rows written.
+    pub rows_written: AtomicU64,
+}
+
+/// What an import is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Reading and parsing.
+    Reading = 0,
+    /// Bringing rows into order.
+    Sorting = 1,
+    /// Encoding and writing.
+    Writing = 2,
+    /// Moving files into the lake.
+    Committing = 3,
+}
+
+impl ImportProgress {
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn check_cancel(&self) -> Result<()> {
+        if self.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Imports one dump: afterwards it is in the lake whole, or the lake is as it was.
+pub fn import(
+    lake: &Lake,
+    input: &Input,
+    options: &ImportOptions,
+    progress: &ImportProgress,
+) -> Result<Manifest> {
+    options.format.as_deref().map(str::parse::<Format>).transpose()?;
+    let id = options.dump.clone().unwrap_or_else(|| default_id(input));
+    if !options.replace && lake.find_manifest(&id)?.is_some() {
+        return Err(Error::DumpExists(id));
+    }
+    let opened = Opened::open(input, progress)?;
+    let (work, work_lock) = commit::work_folder(lake)?;
+    let limits = Limits::new(options);
+    let content = write_tables(opened.reader, work.path(), &id, options, &limits, progress)?;
+
+    progress.check_cancel()?;
+    progress.enter(Phase::Committing);
+    let imported = now();
+    let (taken, taken_from) = match (options.taken, opened.modified) {
+        (Some(taken), _) => (taken, TakenFrom::User),
+        (None, Some(modified)) => (modified, TakenFrom::File),
+        (None, None) => (imported, TakenFrom::Import),
+    };
+    let manifest = Manifest {
+        format_version: FORMAT_VERSION,
+        id,
+        taken,
+        taken_from,
+        imported,
+        source: Source { file: opened.name, ..content.source },
+        tags: options.tags.clone(),
+        counts: content.counts,
+        issues: content.issues,
+        files: content.files,
+        types: content.types,
+    };
+    commit::commit(lake, &manifest, work.path(), options.replace)?;
+    drop(work_lock);
+    Ok(manifest)
+}
+
+/// What comes of reading a dump and writing its tables.
+struct Content {
+    source: Source,
+    counts: Counts,
+    issues: BTreeMap<String, u64>,
+    files: Vec<FileEntry>,
+    types: Vec<crate::TypeStat>,
+}
+
+fn write_tables(
+    reader: Box<dyn io::Read + Send>,
+    work: &Path,
+    id: &DumpId,
+    options: &ImportOptions,
+    limits: &Limits,
+    progress: &ImportProgress,
+) -> Result<Content> {
+    let types = TypeTable::default();
+    let names = tables::FileNames::new(work, id);
+    let issues = IssueFile::create(names.path(heaplake_model::schema::Table::Issue))?;
+    let mut collector = Collector::new(&types, work, limits, issues, progress);
+    let read_options = ReadOptions {
+        keep_going: options.on_error == OnError::Skip,
+        threads: limits.threads,
+        block_bytes: limits.block_bytes,
+        max_object_bytes: limits.max_object_bytes,
+        cancel: &progress.cancel,
+        bytes_read: progress.bytes_read.clone(),
+    };
+    let read = heaplake_readers::read(reader, &read_options, &types, |batch| collector.add(batch));
+    let summary = read.map_err(|error| match error {
+        Error::Read(heaplake_readers::Error::Cancelled) => Error::Cancelled,
+        error => error,
+    })?;
+    progress.enter(Phase::Sorting);
+    let collected = collector.finish()?;
+    let written = tables::write(collected, &names, &types, limits, progress)?;
+    Ok(Content {
+        source: Source {
+            file: String::new(),
+            bytes: summary.bytes,
+            sha256: summary.sha256,
+            format: summary.format.name().to_owned(),
+            compression: summary.compression.name().to_owned(),
+        },
+        counts: written.counts,
+        issues: written.issues,
+        files: written.files,
+        types: written.types,
+    })
+}
+
+/// How the memory of an import is divided.
+#[derive(Debug, Clone)]
+struct Limits {
+    /// What the user allows, in bytes.
+    total: u64,
+    /// Bytes of rows to collect before a run is spilled.
+    collected: usize,
+    threads: usize,
+    block_bytes: usize,
+    max_object_bytes: usize,
+    /// Rows of an `obj` row group.
+    obj_rows: usize,
+    /// Rows of an `edge` row group.
+    edge_rows: usize,
+}
+
+const MIB: u64 = 1 << 20;
+
+impl Limits {
+    /// A third of the memory is for collected rows, what they need to be sorted comes on top; the rest is for blocks
+    /// that are being parsed and row groups that are being encoded, both smaller where memory is short.
+    fn new(options: &ImportOptions) -> Self {
+        let total = options.memory_limit.unwrap_or_else(half_of_memory);
+        let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
+        let short = total < 256 * MIB;
+        let as_usize = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        Self {
+            total,
+            collected: as_usize(total / 3),
+            threads: threads.unwrap_or(1).max(1),
+            block_bytes: as_usize((total / 128).clamp(MIB / 4, 4 * MIB)),
+            max_object_bytes: as_usize(total / 4),
+            obj_rows: if short { 1 << 15 } else { 1 << 17 },
+            edge_rows: if short { 1 << 16 } else { 1 << 18 },
+        }
+    }
+
+    fn exceeded(&self, what: &'static str, needed: usize) -> Error {
+        Error::MemoryLimit { what, needed: needed as u64, limit: self.total }
+    }
+}
+
+/// Half of the memory of the machine, or of the control group that the process is in.
+fn half_of_memory() -> u64 {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
+    system.total_memory().min(group) / 2
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default()
+}
+
+fn default_id(input: &Input) -> DumpId {
+    let name = match input {
+        Input::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        Input::Stdin => "stdin".to_owned(),
+    };
+    DumpId::from_file_name(&name)
+}
+
+struct Opened {
+    name: String,
+    reader: Box<dyn io::Read + Send>,
+    modified: Option<DateTime<Utc>>,
+}
+
+impl Opened {
+    fn open(input: &Input, progress: &ImportProgress) -> Result<Self> {
+        let Input::File(path) = input else {
+            return Ok(Self { name: "-".to_owned(), reader: Box::new(io::stdin()), modified: None });
+        };
+        let io_error = |source| Error::Io { path: path.clone(), source };
+        let file = File::open(path).map_err(io_error)?;
+        let metadata = file.metadata().map_err(io_error)?;
+        if metadata.is_dir() {
+            return Err(io_error(io::ErrorKind::IsADirectory.into()));
+        }
+        progress.total_bytes.store(metadata.len(), Ordering::Relaxed);
+        let modified = metadata.modified().ok().map(DateTime::<Utc>::from);
+        let modified = modified.and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()));
+        Ok(Self { name: path.to_string_lossy().into_owned(), reader: Box::new(file), modified })
+    }
+}

@@ -1,0 +1,149 @@
+//! A lake: where its parts lie, and what is in it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use heaplake_model::{DumpId, schema::Table};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, FORMAT_VERSION, Manifest, Result,
+    commit::{self, write_synced},
+};
+
+/// A lake folder whose format version was checked.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    path: PathBuf,
+}
+
+const MARKER: &str = "heaplake.json";
+
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    format_version: u32,
+}
+
+impl Lake {
+    /// Opens a lake to read it. Nothing in it is changed.
+    pub fn open(path: &Path) -> Result<Self> {
+        let marker = path.join(MARKER);
+        let text = fs::read(&marker).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::NotALake(path.to_owned()),
+            _ => Error::Io { path: marker.clone(), source },
+        })?;
+        let Marker { format_version } = serde_json::from_slice(&text).map_err(|error| Error::Damaged {
+            path: marker,
+            what: format!("it is no lake marker ({error})"),
+        })?;
+        if format_version > FORMAT_VERSION {
+            return Err(Error::NewerFormat { path: path.to_owned(), found: format_version });
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Opens a lake to write to it, makes it where there is none, and clears away what dead imports left.
+    pub fn open_or_create(path: &Path) -> Result<Self> {
+        if let Err(Error::NotALake(_)) = Self::open(path) {
+            create(path)?;
+        }
+        let lake = Self::open(path)?;
+        commit::recover(&lake)?;
+        Ok(lake)
+    }
+
+    /// The lake's folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder for work in progress; what lies in it may be swept away.
+    pub fn tmp(&self) -> PathBuf {
+        self.path.join("tmp")
+    }
+
+    /// The folder of one dump's files of one table, from the lake's folder.
+    pub(crate) fn table_folder(table: Table, id: &DumpId) -> String {
+        format!("{}/dump={id}", table.name())
+    }
+
+    pub(crate) fn manifest_path(&self, id: &DumpId) -> PathBuf {
+        self.path.join("dumps").join(format!("{id}.json"))
+    }
+
+    /// The manifests of all dumps, oldest first: by time taken, time imported, id.
+    pub fn manifests(&self) -> Result<Vec<Manifest>> {
+        let folder = self.path.join("dumps");
+        let io_error = |source| Error::Io { path: folder.clone(), source };
+        let mut manifests = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(io_error)? {
+            let name = entry.map_err(io_error)?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let Some(id) = id.and_then(|id| id.parse::<DumpId>().ok()) else { continue };
+            // None: removed since the folder was listed.
+            manifests.extend(self.find_manifest(&id)?);
+        }
+        manifests.sort_by(|a, b| (a.taken, a.imported, &a.id).cmp(&(b.taken, b.imported, &b.id)));
+        Ok(manifests)
+    }
+
+    /// The manifest of one dump.
+    pub fn manifest(&self, id: &str) -> Result<Manifest> {
+        let found = id.parse::<DumpId>().ok().map(|id| self.find_manifest(&id)).transpose()?;
+        match found.flatten() {
+            Some(manifest) => Ok(manifest),
+            None => Err(self.no_such_dump(id)?),
+        }
+    }
+
+    /// The manifest of one dump, if there is such a dump.
+    pub(crate) fn find_manifest(&self, id: &DumpId) -> Result<Option<Manifest>> {
+        let path = self.manifest_path(id);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(Error::Io { path, source }),
+        };
+        let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| Error::Damaged {
+            path: path.clone(),
+            what: format!("it is no manifest ({error})"),
+        })?;
+        if manifest.format_version > FORMAT_VERSION {
+            return Err(Error::NewerFormat { path, found: manifest.format_version });
+        }
+        if let Some(what) = manifest.inconsistency(id) {
+            return Err(Error::Damaged { path, what });
+        }
+        Ok(Some(manifest))
+    }
+
+    fn no_such_dump(&self, id: &str) -> Result<Error> {
+        let manifests = self.manifests()?;
+        let names = manifests.into_iter().map(|manifest| manifest.id);
+        let near = names.map(|name| (strsim::damerau_levenshtein(name.as_str(), id), name));
+        let suggestion =
+            near.filter(|(distance, _)| *distance <= 2 + id.len() / 4).min().map(|(_, name)| name);
+        Ok(Error::NoSuchDump { id: id.to_owned(), suggestion })
+    }
+
+    /// Removes a dump. Queries that already read it go on.
+    pub fn remove(&self, id: &DumpId) -> Result<()> {
+        commit::remove(self, id)
+    }
+
+    pub(crate) fn unknown(&self, id: &DumpId) -> Result<Error> {
+        self.no_such_dump(id.as_str())
+    }
+}
+
+/// Makes the folders, the marker last, so that a lake is whole or none.
+fn create(path: &Path) -> Result<()> {
+    for folder in ["dumps", "tmp"].into_iter().chain(Table::ALL.map(Table::name)) {
+        let folder = path.join(folder);
+        fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })?;
+    }
+    let marker = Marker { format_version: FORMAT_VERSION };
+    write_synced(&path.join("tmp"), &path.join(MARKER), &marker)
+}

@@ -1,0 +1,26 @@
+//! The lake on disk: a folder of Parquet files and manifests, and the import of a dump as one transaction.
+//!
+//! ```text
+//! <lake>/heaplake.json                 format version
+//! <lake>/dumps/<id>.json               manifest: the commit point of an import
+//! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue
+//! <lake>/tmp/                          work in progress, journals, locks
+//! ```
+//!
+//! Any Parquet reader reads the tables as a hive-partitioned data set. This crate itself never queries them.
+
+mod commit;
+mod error;
+mod import;
+mod lake;
+mod manifest;
+mod verify;
+
+pub use error::{Error, Result};
+pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, import};
+pub use lake::Lake;
+pub use manifest::{Counts, FileEntry, Manifest, Source, TakenFrom, TypeStat};
+pub use verify::Finding;
+
+/// Version of the lake's layout. A lake of a newer version is refused.
+pub const FORMAT_VERSION: u32 = 1;

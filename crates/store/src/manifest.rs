@@ -1,0 +1,138 @@
+//! The manifest of a dump: `<lake>/dumps/<id>.json`, the commit point of an import.
+//!
+//! A dump exists when, and only when, its manifest does. It names every file of the dump; a file that no manifest
+//! names is left over from an import that was interrupted. It also holds the totals per type, so that questions
+//! about many dumps over time never open an `obj` file.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use heaplake_model::{DumpId, schema::Table};
+use serde::{Deserialize, Serialize};
+
+/// Everything the lake knows of one dump without opening its tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this layout; see [`crate::FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The dump's name.
+    pub id: DumpId,
+    /// When the process was dumped.
+    pub taken: DateTime<Utc>,
+    /// Where `taken` is from.
+    pub taken_from: TakenFrom,
+    /// When the import was committed.
+    pub imported: DateTime<Utc>,
+    /// What was read.
+    pub source: Source,
+    /// What the user said of the dump.
+    pub tags: BTreeMap<String, String>,
+    /// Totals.
+    pub counts: Counts,
+    /// Number of issues by kind (the names of `IssueKind`); the issues themselves are in the table `issue`.
+    pub issues: BTreeMap<String, u64>,
+    /// The dump's files.
+    pub files: Vec<FileEntry>,
+    /// Totals per type, in byte order of the names.
+    pub types: Vec<TypeStat>,
+}
+
+/// Where the time of a dump is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TakenFrom {
+    /// `--taken`.
+    User,
+    /// The time of the source file.
+    File,
+    /// Nothing was known: the time of the import.
+    Import,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Name of the file as given, `-` for standard input.
+    pub file: String,
+    /// Bytes read, before decompression.
+    pub bytes: u64,
+    /// SHA-256 of these bytes, in hexadecimal.
+    pub sha256: String,
+    /// The dump format.
+    pub format: String,
+    /// How it was compressed: none, gzip, zstd, xz or bzip2.
+    pub compression: String,
+}
+
+/// Totals of a dump.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Objects.
+    pub objects: u64,
+    /// References.
+    pub edges: u64,
+    /// References to objects that were never dumped.
+    pub dangling: u64,
+    /// Objects that no object of the dump refers to.
+    pub unreferenced: u64,
+    /// Sum of shallow sizes in bytes.
+    pub bytes: i64,
+}
+
+/// One Parquet file of a dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// The table it is part of.
+    pub table: Table,
+    /// Path from the lake's folder, with `/`.
+    pub path: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// XXH3-128 of the bytes, in hexadecimal.
+    pub xxh3: String,
+}
+
+/// Totals of one type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeStat {
+    /// Type name.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// Objects.
+    pub count: u64,
+    /// Sum of shallow sizes in bytes.
+    pub size: i64,
+    /// Largest shallow size in bytes; none where no object has a usable one.
+    pub max_size: Option<i64>,
+}
+
+impl Manifest {
+    /// The files of one table.
+    pub fn files_of(&self, table: Table) -> impl Iterator<Item = &FileEntry> {
+        self.files.iter().filter(move |file| file.table == table)
+    }
+
+    /// Bytes of all files.
+    pub fn stored_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}
+
+impl Manifest {
+    /// What in the manifest cannot be, so that nothing outside the dump's folders is ever opened because of it.
+    pub(crate) fn inconsistency(&self, id: &DumpId) -> Option<String> {
+        if self.id != *id {
+            return Some(format!("it is the manifest of {}", self.id));
+        }
+        let stray = self.files.iter().find(|file| {
+            let folder = crate::Lake::table_folder(file.table, id);
+            let name = file.path.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/'));
+            name.is_none_or(|name| {
+                name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0'])
+            })
+        });
+        stray.map(|file| format!("it names a file that is not of the dump: {:?}", file.path))
+    }
+}

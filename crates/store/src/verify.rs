@@ -1,0 +1,96 @@
+//! Are the files of a dump what its manifest says?
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use heaplake_model::schema::Table;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{Error, FileEntry, Lake, Manifest, Result};
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The file, from the lake's folder.
+    pub path: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Lake {
+    /// Compares every file of a dump with its manifest: size, checksum, rows and columns; and the manifest with
+    /// itself. Reads everything once. An empty answer means that all is well.
+    pub fn verify(&self, manifest: &Manifest, cancel: &AtomicBool) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        for file in &manifest.files {
+            let what = match check(&self.path().join(&file.path), file, cancel) {
+                Ok(what) => what,
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) => Some(error.to_string()),
+            };
+            findings.extend(what.map(|what| Finding { path: file.path.clone(), what }));
+        }
+        let path = format!("dumps/{}.json", manifest.id);
+        findings.extend(sums(manifest).into_iter().map(|what| Finding { path: path.clone(), what }));
+        Ok(findings)
+    }
+}
+
+fn check(path: &Path, entry: &FileEntry, cancel: &AtomicBool) -> Result<Option<String>> {
+    let io_error = |source| Error::Io { path: path.to_owned(), source };
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some("it is missing".to_owned())),
+        opened => opened.map_err(io_error)?,
+    };
+    let bytes = file.metadata().map_err(io_error)?.len();
+    if bytes != entry.bytes {
+        return Ok(Some(format!("it has {bytes} bytes, the manifest says {}", entry.bytes)));
+    }
+    let (mut hash, mut buffer) = (Xxh3::new(), vec![0; 1 << 20]);
+    loop {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        match file.read(&mut buffer).map_err(io_error)? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    if format!("{:032x}", hash.digest128()) != entry.xxh3 {
+        return Ok(Some("its checksum is not that of the manifest".to_owned()));
+    }
+    let reader =
+        SerializedFileReader::new(file).map_err(|source| Error::Parquet { path: path.to_owned(), source })?;
+    let metadata = reader.metadata().file_metadata();
+    if u64::try_from(metadata.num_rows()) != Ok(entry.rows) {
+        return Ok(Some(format!("it has {} rows, the manifest says {}", metadata.num_rows(), entry.rows)));
+    }
+    Ok(missing_column(entry.table, metadata.schema_descr()))
+}
+
+fn missing_column(table: Table, found: &parquet::schema::types::SchemaDescriptor) -> Option<String> {
+    let names: Vec<&str> = found.columns().iter().map(|column| column.name()).collect();
+    let schema = table.schema();
+    let missing = schema.fields().iter().find(|field| !names.contains(&field.name().as_str()));
+    missing.map(|field| format!("it has no column {}", field.name()))
+}
+
+/// Numbers of a manifest that must agree.
+fn sums(manifest: &Manifest) -> Vec<String> {
+    let rows = |table| manifest.files_of(table).map(|file| file.rows).sum::<u64>();
+    let counts = &manifest.counts;
+    let pairs = [
+        ("rows of obj", rows(Table::Obj), "objects", counts.objects),
+        ("rows of edge", rows(Table::Edge), "edges", counts.edges),
+        ("rows of root", rows(Table::Root), "unreferenced objects", counts.unreferenced),
+        ("rows of issue", rows(Table::Issue), "issues", manifest.issues.values().sum()),
+        ("objects of all types", manifest.types.iter().map(|t| t.count).sum(), "objects", counts.objects),
+    ];
+    let unequal = pairs.into_iter().filter(|(_, a, _, b)| a != b);
+    unequal.map(|(a_name, a, b_name, b)| format!("{a_name}: {a}, but {b_name}: {b}")).collect()
+}
