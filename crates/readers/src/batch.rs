@@ -112,10 +112,13 @@ impl Batch {
             + self.refs.capacity() * size_of::<u64>()
     }
 
-    /// Gives back the memory that the columns have over.
-    pub fn shrink(&mut self) {
-        self.rows.shrink_to_fit();
-        self.text.shrink_to_fit();
-        self.refs.shrink_to_fit();
+    /// Empties it; the memory stays for the next use.
+    pub(crate) fn clear(&mut self) {
+        let Self { first_line, first_offset, n_lines, rows, text, refs, issues } = self;
+        (*first_line, *first_offset, *n_lines) = (0, 0, 0);
+        rows.clear();
+        text.clear();
+        refs.clear();
+        issues.clear();
     }
 }

@@ -158,13 +158,18 @@ struct Block {
 
 fn parse_blocks(work: &Receiver<Work>, done: &Sender<Done>, unwanted: &Receiver<()>, types: &TypeTable) {
     let mut types = TypeCache::new(types);
+    // Columns grow here; a batch that is kept gets exactly the memory it needs.
+    let mut scratch = Batch::default();
     loop {
         let received = select! {
             recv(work) -> work => work,
             recv(unwanted) -> _ => return,
         };
         let Ok(Work { index, offset, bytes, ending }) = received else { return };
-        let parsed = Parser::new(&mut types, &bytes, ending.clone()).run();
+        let mut parsed = Parser::new(&mut types, &bytes, ending.clone(), std::mem::take(&mut scratch)).run();
+        let batch = parsed.batch.clone();
+        scratch = std::mem::replace(&mut parsed.batch, batch);
+        scratch.clear();
         let result = Ok(Block { parsed, offset, bytes, ending });
         if done.send(Done { index, result }).is_err() {
             return;

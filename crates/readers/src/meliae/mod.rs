@@ -24,7 +24,7 @@ use crate::{
 
 /// Parses a whole input at once, as one block; for tests and fuzzing.
 pub fn parse(bytes: &[u8], types: &TypeTable) -> Batch {
-    Parser::new(&mut TypeCache::new(types), bytes, Ending::Complete).run().batch
+    Parser::new(&mut TypeCache::new(types), bytes, Ending::Complete, Batch::default()).run().batch
 }
 
 /// How the input ends behind a block.
@@ -74,15 +74,12 @@ struct Unreadable {
 const MAX_WASTE: usize = 8;
 
 impl<'p, 't> Parser<'p, 't> {
-    pub(crate) fn new(types: &'p mut TypeCache<'t>, block: &'p [u8], ending: Ending) -> Self {
-        let batch = Batch { first_line: 1, ..Batch::default() };
+    /// `batch` is empty; what it has of memory is used.
+    pub(crate) fn new(types: &'p mut TypeCache<'t>, block: &'p [u8], ending: Ending, batch: Batch) -> Self {
         Self { types, block, bytes: block, at: 0, line: 0, wasted: 0, ending, batch, open_brackets: 0 }
     }
 
     pub(crate) fn run(mut self) -> Parsed {
-        self.batch.rows.reserve(self.block.len() / 128);
-        self.batch.refs.reserve(self.block.len() / 48);
-        self.batch.text.reserve(self.block.len() / 5);
         let mut cut_reported = false;
         while self.skip_separators() {
             if self.bytes[self.at] == b'{' && self.line_form() {
@@ -96,7 +93,6 @@ impl<'p, 't> Parser<'p, 't> {
             self.issue(IssueKind::Truncated, self.block.len(), why);
         }
         self.batch.n_lines = u64::from(self.line);
-        self.batch.shrink();
         Parsed { batch: self.batch, open_brackets: self.open_brackets }
     }
 

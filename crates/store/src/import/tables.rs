@@ -156,16 +156,21 @@ impl Tables<'_> {
             addresses.seal();
         }
         self.progress.enter(Phase::Writing);
-        let mut pieces = rows.chunks(EDGE_OBJECTS);
-        self.edges(
-            || Ok(pieces.next()),
-            |rows| EdgeColumns::of(&Stretch { batches, rows }, self.limits.edge_rows, &addresses),
-        )
-        .map(|written| self.finished(Table::Edge, written.0, written.1))?;
-        let rows = order::by_type(batches, 0, &rows, ranks);
-        let mut pieces = rows.chunks(self.limits.obj_rows);
-        self.objects(|| Ok(pieces.next()), |rows| ObjColumns::of(&Stretch { batches, rows }))
-            .map(|written| self.finished(Table::Obj, written.0, written.1))?;
+        let by_type = thread::scope(|scope| -> Result<Vec<RowRef>> {
+            // One core finds the order of `obj` while both would otherwise wait for it.
+            let by_type = scope.spawn(|| order::by_type(batches, 0, &rows, ranks));
+            let mut pieces = rows.chunks(EDGE_OBJECTS);
+            let (sum, n_rows) = self.edges(
+                || Ok(pieces.next()),
+                |rows| EdgeColumns::of(&Stretch { batches, rows }, self.limits.edge_rows, &addresses),
+            )?;
+            self.finished(Table::Edge, sum, n_rows);
+            Ok(by_type.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })?;
+        let mut pieces = by_type.chunks(self.limits.obj_rows);
+        let (sum, n_rows) =
+            self.objects(|| Ok(pieces.next()), |rows| ObjColumns::of(&Stretch { batches, rows }))?;
+        self.finished(Table::Obj, sum, n_rows);
         Ok(addresses)
     }
 
