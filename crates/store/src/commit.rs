@@ -93,16 +93,16 @@ fn recover_journal(lake: &Lake) -> Result<()> {
         path: path.clone(),
         what: format!("it is no journal ({error})"),
     })?;
+    if let Some(stray) = files.iter().find(|file| !Lake::is_file_of(&file.path, file.table, &dump)) {
+        let what = format!("it names a file that is not of the dump: {:?}", stray.path);
+        return Err(Error::Damaged { path, what });
+    }
     let manifest = lake.find_manifest(&dump)?;
     let kept: HashSet<&str> = manifest.iter().flat_map(|m| &m.files).map(|file| file.path.as_str()).collect();
     for file in files.iter().filter(|file| !kept.contains(file.path.as_str())) {
-        let folder = Lake::table_folder(file.table, &dump);
-        if !file.path.starts_with(&folder) || file.path.contains("..") {
-            return Err(Error::Damaged { path, what: format!("it names {:?}", file.path) });
-        }
         remove_file(&lake.path().join(&file.path))?;
         // Stays when other files are in it.
-        let _ = fs::remove_dir(lake.path().join(folder));
+        let _ = fs::remove_dir(lake.path().join(Lake::table_folder(file.table, &dump)));
     }
     remove_file(&path)
 }

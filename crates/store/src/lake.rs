@@ -69,6 +69,14 @@ impl Lake {
         format!("{}/dump={id}", table.name())
     }
 
+    /// Whether a path names a file right in the folder of a dump and table, and nothing else.
+    pub(crate) fn is_file_of(path: &str, table: Table, id: &DumpId) -> bool {
+        let name = path.strip_prefix(&Self::table_folder(table, id)).and_then(|rest| rest.strip_prefix('/'));
+        name.is_some_and(|name| {
+            !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+        })
+    }
+
     pub(crate) fn manifest_path(&self, id: &DumpId) -> PathBuf {
         self.path.join("dumps").join(format!("{id}.json"))
     }

@@ -126,13 +126,7 @@ impl Manifest {
         if self.id != *id {
             return Some(format!("it is the manifest of {}", self.id));
         }
-        let stray = self.files.iter().find(|file| {
-            let folder = crate::Lake::table_folder(file.table, id);
-            let name = file.path.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/'));
-            name.is_none_or(|name| {
-                name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0'])
-            })
-        });
+        let stray = self.files.iter().find(|file| !crate::Lake::is_file_of(&file.path, file.table, id));
         stray.map(|file| format!("it names a file that is not of the dump: {:?}", file.path))
     }
 }

@@ -30,7 +30,7 @@ struct Page {
 impl AddressSet {
     /// Adds an address.
     pub(super) fn insert(&mut self, address: u64) {
-        if address % (1 << SLOT_BITS) != 0 {
+        if !address.is_multiple_of(1 << SLOT_BITS) {
             self.odd.push(address);
             return;
         }
@@ -55,7 +55,7 @@ impl AddressSet {
     /// Marks an address; false when it is not in the set.
     #[inline]
     pub(super) fn mark(&self, address: u64) -> bool {
-        if address % (1 << SLOT_BITS) != 0 {
+        if !address.is_multiple_of(1 << SLOT_BITS) {
             return self.mark_odd(address);
         }
         let Some(page) = self.find(address >> PAGE_BITS) else { return false };

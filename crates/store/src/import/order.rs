@@ -27,7 +27,7 @@ impl RowRef {
 
     /// The row it refers to; `batches` are numbered from `first`.
     #[inline]
-    pub(super) fn of<'b>(self, batches: &'b [Batch], first: usize) -> (&'b Batch, &'b Row) {
+    pub(super) fn of(self, batches: &[Batch], first: usize) -> (&Batch, &Row) {
         let batch = &batches[self.batch() - first];
         (batch, &batch.rows[self.row()])
     }

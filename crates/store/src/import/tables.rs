@@ -107,8 +107,8 @@ pub(super) fn write(
     };
     let mut issues = issues;
     let mut addresses = match rows {
-        Rows::Memory(batches) => tables.from_memory(&batches, &starts, &ranks, &mut issues)?,
-        Rows::Runs(runs, addresses) => tables.from_runs(&runs, addresses, &starts, &ranks, &mut issues)?,
+        Rows::Memory(batches) => tables.write_memory(&batches, &starts, &ranks, &mut issues)?,
+        Rows::Runs(runs, addresses) => tables.write_runs(&runs, addresses, &starts, &ranks, &mut issues)?,
     };
     let n_roots = tables.roots(&mut addresses)?;
     let (issue_sum, n_issues, issue_counts) = issues.finish()?;
@@ -129,7 +129,7 @@ struct Tables<'t> {
 }
 
 impl Tables<'_> {
-    fn from_memory(
+    fn write_memory(
         &mut self,
         batches: &[Batch],
         starts: &[(u64, u64)],
@@ -174,7 +174,7 @@ impl Tables<'_> {
         Ok(addresses)
     }
 
-    fn from_runs(
+    fn write_runs(
         &mut self,
         runs: &[Run],
         addresses: AddressSet,

@@ -1,0 +1,367 @@
+//! Imports into lakes on disk: what is in the files, what survives a crash, what verification finds.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use arrow::{array::RecordBatch, util::pretty::pretty_format_batches};
+use heaplake_model::schema::Table;
+use heaplake_store::{Error, ImportOptions, ImportProgress, Input, Lake, Manifest, OnError, import};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+struct Place {
+    _folder: tempfile::TempDir,
+    lake: Lake,
+    dump: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open_or_create(&folder.path().join("lake")).unwrap();
+        let dump = folder.path().join("heap.dump");
+        Self { _folder: folder, lake, dump }
+    }
+
+    fn import(&self, text: impl AsRef<[u8]>, options: ImportOptions) -> Result<Manifest, Error> {
+        fs::write(&self.dump, text).unwrap();
+        import(&self.lake, &Input::File(self.dump.clone()), &options, &ImportProgress::default())
+    }
+
+    /// The rows of a table as text.
+    fn rows(&self, manifest: &Manifest, table: Table) -> String {
+        let mut batches: Vec<RecordBatch> = Vec::new();
+        for file in manifest.files_of(table) {
+            let file = File::open(self.lake.path().join(&file.path)).unwrap();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+            batches.extend(reader.map(Result::unwrap));
+        }
+        pretty_format_batches(&batches).unwrap().to_string()
+    }
+
+    fn findings(&self, manifest: &Manifest) -> Vec<String> {
+        let findings = self.lake.verify(manifest, &AtomicBool::new(false)).unwrap();
+        findings.into_iter().map(|finding| format!("{}: {}", finding.path, finding.what)).collect()
+    }
+
+    /// Every file of the lake but the lock, from its folder.
+    fn files(&self) -> Vec<String> {
+        fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { walk(&path, files) } else { files.push(path) }
+            }
+        }
+        let mut files = Vec::new();
+        walk(self.lake.path(), &mut files);
+        let relative =
+            |path: &PathBuf| path.strip_prefix(self.lake.path()).unwrap().to_string_lossy().into_owned();
+        let mut names: Vec<String> = files.iter().map(relative).filter(|name| name != "tmp/lock").collect();
+        names.sort();
+        names
+    }
+}
+
+fn line(address: u64, type_name: &str, size: u64, refs: &[u64]) -> String {
+    format!("{{\"address\": {address}, \"type\": \"{type_name}\", \"size\": {size}, \"refs\": {refs:?}}}\n")
+}
+
+fn skip() -> ImportOptions {
+    ImportOptions { on_error: OnError::Skip, ..ImportOptions::default() }
+}
+
+const MIB: u64 = 1 << 20;
+
+/// Objects in random order, some of them twice, with texts, references to each other and to nothing.
+fn random_heap(objects: u64, seed: u64) -> String {
+    let mut state = seed;
+    let mut random = move |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    let mut text = String::new();
+    for _ in 0..objects {
+        let (address, kind) = (random(objects) * 24, random(40));
+        let refs: Vec<u64> = (0..random(7)).map(|_| random(objects) * 24).collect();
+        let value = "x".repeat(random(60) as usize);
+        text += &format!(
+            "{{\"address\": {address}, \"type\": \"T{kind}\", \"size\": {}, \"value\": \"{value}\", \"refs\": {refs:?}}}\n",
+            random(500)
+        );
+    }
+    text
+}
+
+#[test]
+fn tables_hold_what_the_dump_says() {
+    let place = Place::new();
+    let text = [line(32, "b", 4, &[16, 999]), line(16, "a", 2, &[32, 16]), line(48, "a", 8, &[])].concat();
+    let manifest = place.import(text, ImportOptions::default()).unwrap();
+    assert_eq!(
+        place.rows(&manifest, Table::Obj),
+        "+---------+------+------+-------+------+-----+\n\
+         | address | type | name | value | size | len |\n\
+         +---------+------+------+-------+------+-----+\n\
+         | 16      | a    |      |       | 2    |     |\n\
+         | 48      | a    |      |       | 8    |     |\n\
+         | 32      | b    |      |       | 4    |     |\n\
+         +---------+------+------+-------+------+-----+"
+    );
+    assert_eq!(
+        place.rows(&manifest, Table::Edge),
+        "+--------+-------+-----+-------+--------+\n\
+         | parent | child | idx | label | kind   |\n\
+         +--------+-------+-----+-------+--------+\n\
+         | 16     | 32    | 0   |       | strong |\n\
+         | 16     | 16    | 1   |       | strong |\n\
+         | 32     | 16    | 0   |       | strong |\n\
+         | 32     | 999   | 1   |       | strong |\n\
+         +--------+-------+-----+-------+--------+"
+    );
+    assert_eq!(
+        place.rows(&manifest, Table::Root),
+        "+---------+--------------+\n\
+         | address | kind         |\n\
+         +---------+--------------+\n\
+         | 48      | unreferenced |\n\
+         +---------+--------------+"
+    );
+    let counts = &manifest.counts;
+    assert_eq!((counts.objects, counts.edges, counts.dangling, counts.bytes), (3, 4, 1, 14));
+    let types: Vec<_> =
+        manifest.types.iter().map(|t| (t.name.as_str(), t.count, t.size, t.max_size)).collect();
+    assert_eq!(types, [("a", 2, 10, Some(8)), ("b", 1, 4, Some(4))]);
+    assert_eq!((manifest.id.as_str(), place.findings(&manifest)), ("heap", vec![]));
+    assert_eq!(place.lake.manifests().unwrap(), [manifest]);
+}
+
+#[test]
+fn the_first_of_two_objects_with_one_address_counts() {
+    let place = Place::new();
+    let text =
+        [line(8, "a", 1, &[8]), line(8, "a", 1, &[8]), line(8, "b", 1, &[]), line(7, "c", 1, &[])].concat();
+    let manifest = place.import(text, ImportOptions::default()).unwrap();
+    assert_eq!((manifest.counts.objects, manifest.counts.edges), (2, 1));
+    let kinds = BTreeMap::from([("conflicting_duplicate".to_owned(), 1), ("duplicate".to_owned(), 1)]);
+    assert_eq!(manifest.issues, kinds);
+    let issues = place.rows(&manifest, Table::Issue);
+    assert!(
+        issues.contains("| 2    | 52     | duplicate") && issues.contains("in line 1, with other fields"),
+        "{issues}"
+    );
+    assert!(manifest.types.iter().all(|t| t.name != "b"));
+}
+
+#[test]
+fn spilling_changes_nothing_in_the_tables() {
+    let text = random_heap(60_000, 7);
+    let place = Place::new();
+    let whole = place.import(&text, ImportOptions::default()).unwrap();
+    let spilled = Place::new();
+    let small = ImportOptions { memory_limit: Some(8 * MIB), ..ImportOptions::default() };
+    let runs = spilled.import(&text, small).unwrap();
+    for table in Table::ALL {
+        assert!(place.rows(&whole, table) == spilled.rows(&runs, table), "{table:?} differs");
+    }
+    assert_eq!((&whole.counts, &whole.types, &whole.issues), (&runs.counts, &runs.types, &runs.issues));
+    assert!(whole.issues["conflicting_duplicate"] > 1_000);
+    // It did spill: the rows of one file are in more row groups than memory would have needed.
+    assert!(runs.files[0].bytes != whole.files[0].bytes);
+    assert_eq!(spilled.findings(&runs), Vec::<String>::new());
+}
+
+#[test]
+fn a_limit_that_is_too_small_is_an_error_and_not_a_wrong_answer() {
+    let place = Place::new();
+    // A type of its own for each object: names must be kept.
+    let text: String = (0..60_000).map(|i| line(i * 8, &format!("Type{i:060}"), 1, &[])).collect();
+    let options = ImportOptions { memory_limit: Some(4 * MIB), ..ImportOptions::default() };
+    let error = place.import(text, options).unwrap_err().to_string();
+    assert!(error.contains("--memory-limit"), "{error}");
+    assert_eq!(place.files(), ["heaplake.json"]);
+}
+
+#[test]
+fn a_failed_import_leaves_nothing() {
+    let place = Place::new();
+    let error = place.import(line(1, "a", 1, &[]) + "oops", ImportOptions::default()).unwrap_err();
+    assert!(error.to_string().starts_with("line 2, byte 51: "), "{error}");
+    assert_eq!(place.files(), ["heaplake.json"]);
+    let progress = ImportProgress::default();
+    progress.cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+    let cancelled = import(&place.lake, &Input::File(place.dump.clone()), &skip(), &progress);
+    assert!(matches!(cancelled, Err(Error::Cancelled)), "{cancelled:?}");
+    assert_eq!(place.files(), ["heaplake.json"]);
+}
+
+#[test]
+fn every_truncation_of_a_small_dump_is_imported_under_skip() {
+    let text = [line(16, "a", 2, &[32]), line(32, "b", 4, &[]), line(48, "c", 8, &[16])].concat();
+    let place = Place::new();
+    for end in 1..text.len() {
+        let options = ImportOptions { replace: true, ..skip() };
+        let complete = text[..end].matches("}").count() as u64;
+        match place.import(&text[..end], options) {
+            Ok(manifest) => {
+                let cut = !(text[..end].ends_with('}') || text[..end].ends_with('\n'));
+                assert_eq!(manifest.counts.objects, complete, "{end}");
+                assert_eq!(manifest.issues.get("truncated").copied().unwrap_or(0), u64::from(cut), "{end}");
+                assert_eq!(place.findings(&manifest), Vec::<String>::new());
+            }
+            Err(error) => assert!(complete == 0, "{end}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn an_id_in_use_is_refused_and_replaced_on_request() {
+    let place = Place::new();
+    place.import(line(1, "a", 1, &[]), ImportOptions::default()).unwrap();
+    let before = place.files();
+    let error = place.import(line(2, "b", 2, &[]), ImportOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("--dump") && error.contains("--replace"), "{error}");
+    assert_eq!(place.files(), before);
+    let options = ImportOptions { replace: true, ..ImportOptions::default() };
+    let replaced = place.import(line(2, "b", 2, &[]), options).unwrap();
+    assert_eq!(place.lake.manifests().unwrap(), [replaced]);
+    assert_eq!(place.files().len(), before.len(), "old files are gone");
+}
+
+#[test]
+fn removing_leaves_only_the_marker() {
+    let place = Place::new();
+    let manifest = place.import(line(1, "a", 1, &[]), ImportOptions::default()).unwrap();
+    place.lake.remove(&manifest.id).unwrap();
+    assert_eq!(place.files(), ["heaplake.json"]);
+    assert!(!place.lake.path().join("obj/dump=heap").exists());
+    let again = place.lake.remove(&manifest.id).unwrap_err();
+    assert!(matches!(again, Error::NoSuchDump { .. }), "{again}");
+}
+
+#[test]
+fn a_misspelt_dump_gets_a_suggestion() {
+    let place = Place::new();
+    place.import(line(1, "a", 1, &[]), ImportOptions::default()).unwrap();
+    for name in ["haep", "heap2", "../heap"] {
+        let error = place.lake.manifest(name).unwrap_err().to_string();
+        assert!(error.contains("did you mean heap?"), "{error}");
+    }
+}
+
+/// A process that died during a commit leaves a journal; the next writer cleans up, whatever the instant was.
+#[test]
+fn a_journal_of_a_dead_process_is_settled() {
+    let place = Place::new();
+    let manifest = place.import(line(1, "a", 1, &[]), ImportOptions::default()).unwrap();
+    let files = place.files();
+    let orphan = "obj/dump=heap/orphan.parquet";
+    let mut entries = manifest.files.clone();
+    entries.push(heaplake_store::FileEntry {
+        path: orphan.to_owned(),
+        ..manifest.files_of(Table::Obj).next().unwrap().clone()
+    });
+    let journal = serde_json::json!({ "dump": "heap", "files": entries });
+    fs::write(place.lake.path().join(orphan), "half").unwrap();
+    fs::write(place.lake.path().join("tmp/journal.json"), journal.to_string()).unwrap();
+    // Readers never see it.
+    assert_eq!(Lake::open(place.lake.path()).unwrap().manifests().unwrap(), std::slice::from_ref(&manifest));
+    Lake::open_or_create(place.lake.path()).unwrap();
+    assert_eq!(place.files(), files);
+    // The same with the manifest gone: everything of the dump goes.
+    fs::write(place.lake.path().join("tmp/journal.json"), journal.to_string()).unwrap();
+    fs::remove_file(place.lake.path().join("dumps/heap.json")).unwrap();
+    Lake::open_or_create(place.lake.path()).unwrap();
+    assert_eq!(place.files(), ["heaplake.json"]);
+}
+
+#[test]
+fn a_journal_cannot_name_files_outside_the_dump() {
+    let place = Place::new();
+    let manifest = place.import(line(1, "a", 1, &[]), ImportOptions::default()).unwrap();
+    let victim = place.lake.path().join("heaplake.json");
+    for path in
+        ["heaplake.json", "obj/dump=gone/../../heaplake.json", "obj/dump=goner/x.parquet", "obj/dump=gone/"]
+    {
+        let obj = manifest.files_of(Table::Obj).next().unwrap();
+        let entry = heaplake_store::FileEntry { path: path.to_owned(), ..obj.clone() };
+        let journal = serde_json::json!({ "dump": "gone", "files": [entry] });
+        fs::write(place.lake.path().join("tmp/journal.json"), journal.to_string()).unwrap();
+        assert!(matches!(Lake::open_or_create(place.lake.path()), Err(Error::Damaged { .. })), "{path}");
+        assert!(victim.exists());
+    }
+}
+
+#[test]
+fn work_of_a_dead_import_is_swept_and_that_of_a_living_one_is_not() {
+    let place = Place::new();
+    let tmp = place.lake.path().join("tmp");
+    for name in ["import-dead", "import-alive"] {
+        fs::create_dir(tmp.join(name)).unwrap();
+        fs::write(tmp.join(name).join("lock"), "").unwrap();
+    }
+    let alive = File::open(tmp.join("import-alive/lock")).unwrap();
+    alive.lock().unwrap();
+    Lake::open_or_create(place.lake.path()).unwrap();
+    assert!(!tmp.join("import-dead").exists());
+    assert!(tmp.join("import-alive").exists());
+}
+
+#[test]
+fn verification_finds_every_kind_of_damage() {
+    let place = Place::new();
+    let manifest = place.import(random_heap(2_000, 3), ImportOptions::default()).unwrap();
+    let edge = place.lake.path().join(&manifest.files_of(Table::Edge).next().unwrap().path);
+    let whole = fs::read(&edge).unwrap();
+    let check = |what: &str| {
+        let findings = place.findings(&manifest);
+        assert!(findings.len() == 1 && findings[0].contains(what), "{findings:?}");
+    };
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    fs::write(&edge, flipped).unwrap();
+    check("checksum");
+    fs::write(&edge, &whole[..whole.len() - 1]).unwrap();
+    check("bytes, the manifest says");
+    fs::remove_file(&edge).unwrap();
+    check("missing");
+    fs::write(&edge, &whole).unwrap();
+    assert_eq!(place.findings(&manifest), Vec::<String>::new());
+    let mut lying = manifest.clone();
+    lying.counts.objects += 1;
+    assert_eq!(place.findings(&lying).len(), 2);
+}
+
+#[test]
+fn damaged_and_hostile_manifests_are_errors() {
+    let place = Place::new();
+    let manifest = place.import(line(1, "a", 1, &[]), ImportOptions::default()).unwrap();
+    let path = place.lake.path().join("dumps/heap.json");
+    let good = fs::read_to_string(&path).unwrap();
+    let obj = &manifest.files_of(Table::Obj).next().unwrap().path;
+    for (bad, what) in [
+        ("{".to_owned(), "it is no manifest"),
+        (good.replace("\"id\": \"heap\"", "\"id\": \"../x\""), "it is no manifest"),
+        (good.replace("\"id\": \"heap\"", "\"id\": \"other\""), "it is the manifest of other"),
+        (good.replace(obj, "obj/dump=heap/../../../secret"), "not of the dump"),
+        (good.replace(obj, "/etc/passwd"), "not of the dump"),
+        (good.replace("\"format_version\": 1", "\"format_version\": 99"), "use a newer heaplake"),
+    ] {
+        fs::write(&path, &bad).unwrap();
+        let error = place.lake.manifest("heap").unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn a_lake_of_a_newer_version_is_refused() {
+    let place = Place::new();
+    let mut marker = File::create(place.lake.path().join("heaplake.json")).unwrap();
+    marker.write_all(b"{\"format_version\": 2}").unwrap();
+    for opened in [Lake::open(place.lake.path()), Lake::open_or_create(place.lake.path())] {
+        assert!(matches!(opened, Err(Error::NewerFormat { found: 2, .. })));
+    }
+}
