@@ -269,6 +269,44 @@ fn hostile_inputs_take_linear_time() {
     }
 }
 
+/// A small fuzzer with a fixed seed; the real one is in the folder `fuzz`.
+#[test]
+fn mutations_of_good_lines_never_panic() {
+    let seed = format!(
+        "[{A},\n{B}\n{}\n{}]",
+        r#"{"address": 3, "type": "module", "size": 56, "name": "a\u00e9\ud83d\ude00", "value": "say "hi"", "refs": [1]}"#,
+        r#"{"x": {"y": [1, {"z": "}]"}]}, "size": 1e3, "type": "a", "address": "0x10", "refs": [2, 3], "w": null}"#,
+    );
+    let pieces: [&[u8]; 12] =
+        [b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b"\n", b"\\u", b"\xff", b"9999999999", b"{\"address\""];
+    let mut state = 1_u64;
+    let mut random = move |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let types = TypeTable::default();
+    for _ in 0..20_000 {
+        let mut input = seed.clone().into_bytes();
+        for _ in 0..1 + random(4) {
+            let at = random(input.len());
+            match random(4) {
+                0 => input[at] = random(256) as u8,
+                1 => drop(input.drain(at..(at + random(30)).min(input.len()))),
+                2 => drop(input.splice(at..at, pieces[random(pieces.len())].iter().copied())),
+                _ => input.truncate(at + 1),
+            }
+        }
+        let batch = parse(&input, &types);
+        // Reads every text and reference.
+        let rows = objects(&batch, &types);
+        assert!(
+            !rows.is_empty() || !batch.issues.is_empty() || !input.contains(&b'{'),
+            "{}",
+            String::from_utf8_lossy(&input)
+        );
+    }
+}
+
 // The whole way: blocks, threads, compression.
 
 #[derive(Debug, PartialEq)]

@@ -1,0 +1,22 @@
+//! Any bytes as a whole input, small blocks, with and without going on after damage: no panic, no hang.
+
+#![no_main]
+
+use std::{io::Cursor, sync::atomic::AtomicBool};
+
+use heaplake_readers::{Error, ReadOptions, TypeTable, read};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let cancel = AtomicBool::new(false);
+    for keep_going in [false, true] {
+        let options = ReadOptions {
+            keep_going,
+            threads: 1,
+            block_bytes: 64,
+            max_object_bytes: 1 << 16,
+            cancel: &cancel,
+            bytes_read: Default::default(),
+        };
+        let _ = read(Cursor::new(bytes.to_vec()), &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
+    }
+});
