@@ -13,9 +13,9 @@ pub enum Error {
     /// The input is something else altogether.
     #[error("this is no heap dump: {0}")]
     NotADump(String),
-    /// Nothing to read.
-    #[error("there is no object in it")]
-    Empty,
+    /// Nothing to read; the text says why, where something was there.
+    #[error("there is no object in it{0}")]
+    Empty(String),
     /// One object is larger than allowed.
     #[error(
         "byte {offset}: an object of more than {limit} bytes; a larger --memory-limit lets larger objects in"

@@ -382,7 +382,8 @@ impl<'o, C> Collecting<'o, C> {
         }
         match (self.n_objects, self.first_issue) {
             (0, Some(issue)) if issue.kind == IssueKind::Malformed => Err(Error::NotADump(issue.what).into()),
-            (0, _) => Err(Error::Empty.into()),
+            (0, Some(issue)) => Err(Error::Empty(format!(" (line {}: {})", issue.line, issue.what)).into()),
+            (0, None) => Err(Error::Empty(String::new()).into()),
             _ => Ok(()),
         }
     }

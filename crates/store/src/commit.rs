@@ -12,7 +12,7 @@ use std::{
     path::Path,
 };
 
-use heaplake_model::DumpId;
+use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, FileEntry, Lake, Manifest, Result};
@@ -49,12 +49,30 @@ pub(crate) fn commit(lake: &Lake, manifest: &Manifest, work: &Path, replace: boo
 pub(crate) fn remove(lake: &Lake, id: &DumpId) -> Result<()> {
     let _lock = Lock::take(lake)?;
     recover_journal(lake)?;
-    let Some(manifest) = lake.find_manifest(id)? else { return Err(lake.unknown(id)?) };
+    let manifest = match lake.find_manifest(id) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => return Err(lake.unknown(id)?),
+        Err(Error::Damaged { .. }) => return remove_damaged(lake, id),
+        Err(error) => return Err(error),
+    };
     write_journal(lake, &Journal { dump: id.clone(), files: manifest.files })?;
     let path = lake.manifest_path(id);
     fs::remove_file(&path).map_err(|source| Error::Io { path, source })?;
     sync_folder(&lake.path().join("dumps"))?;
     recover_journal(lake)
+}
+
+/// Removes a dump whose manifest cannot be read: whatever lies in its folders.
+fn remove_damaged(lake: &Lake, id: &DumpId) -> Result<()> {
+    remove_file(&lake.manifest_path(id))?;
+    for table in Table::ALL {
+        let path = lake.path().join(Lake::table_folder(table, id));
+        match fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(Error::Io { path, source }),
+            _ => {}
+        }
+    }
+    sync_folder(&lake.path().join("dumps"))
 }
 
 /// Clears away what processes that died left behind.

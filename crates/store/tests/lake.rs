@@ -354,6 +354,9 @@ fn damaged_and_hostile_manifests_are_errors() {
         let error = place.lake.manifest("heap").unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     }
+    fs::write(&path, "{").unwrap();
+    place.lake.remove(&manifest.id).unwrap();
+    assert_eq!(place.files(), ["heaplake.json"]);
 }
 
 #[test]

@@ -15,7 +15,10 @@ impl Cutter {
     ///
     /// `bytes` start at an object and only grow until a cut was found.
     pub(crate) fn cut(&mut self, bytes: &[u8]) -> Option<usize> {
-        let cut = last_object_line(bytes).or_else(|| self.braces.last_end(bytes));
+        let cut = last_object_line(bytes).or_else(|| self.braces.last_end(bytes)).or_else(|| {
+            // White space and damage without any brace need not be kept together.
+            (!self.braces.any).then(|| no_object(bytes)).flatten()
+        });
         if cut.is_some() {
             self.braces = Braces::default();
         }
@@ -28,9 +31,21 @@ fn last_object_line(bytes: &[u8]) -> Option<usize> {
     memchr::memmem::rfind(bytes, b"\n{").map(|newline| newline + 1)
 }
 
+/// Where to cut bytes that hold no object.
+fn no_object(bytes: &[u8]) -> Option<usize> {
+    if bytes.len() >= MAX_DAMAGE || bytes.iter().all(u8::is_ascii_whitespace) {
+        return Some(bytes.len()).filter(|len| *len > 0);
+    }
+    memchr::memrchr(b'\n', bytes).map(|newline| newline + 1)
+}
+
+/// Bytes without newline and brace that are kept together.
+const MAX_DAMAGE: usize = 16 << 20;
+
 #[derive(Debug, Default)]
 struct Braces {
     seen: usize,
+    any: bool,
     depth: u64,
     in_string: bool,
     last_end: Option<usize>,
@@ -42,7 +57,10 @@ impl Braces {
             match byte {
                 b'\\' if self.in_string => self.seen += 1,
                 b'"' => self.in_string = !self.in_string,
-                b'{' if !self.in_string => self.depth += 1,
+                b'{' => {
+                    self.any = true;
+                    self.depth += u64::from(!self.in_string);
+                }
                 b'}' if !self.in_string => {
                     self.depth = self.depth.saturating_sub(1);
                     if self.depth == 0 {
@@ -71,6 +89,15 @@ mod tests {
     fn cuts_behind_the_last_object_of_one_line() {
         assert_eq!(Cutter::default().cut(br#"{"a":"}"}, {"b"#), Some(9));
         assert_eq!(Cutter::default().cut(br#"{"a": {}, "b\"}": "#), None);
+    }
+
+    #[test]
+    fn white_space_and_damage_are_not_gathered() {
+        assert_eq!(Cutter::default().cut(b" \n  \n "), Some(6));
+        assert_eq!(Cutter::default().cut(b"dam\nage"), Some(4));
+        assert_eq!(Cutter::default().cut(b"damage"), None);
+        assert_eq!(Cutter::default().cut(&vec![b'x'; MAX_DAMAGE]), Some(MAX_DAMAGE));
+        assert_eq!(Cutter::default().cut(b"\n\n{\"a\": [\n"), Some(2));
     }
 
     #[test]

@@ -3,8 +3,6 @@
 //! JSON is RFC 8259. Values of unknown fields are skipped by following strings and brackets, without recursion.
 
 use heaplake_model::IssueKind;
-use memchr::memchr;
-
 use super::{Parser, Unreadable};
 use crate::{
     batch::Row,
@@ -65,11 +63,16 @@ impl Parser<'_, '_> {
     }
 
     /// Finds the fields of the object at `start`, and its end.
-    fn fields(&self, start: usize) -> Parse<(Fields, usize)> {
+    fn fields(&mut self, start: usize) -> Parse<(Fields, usize)> {
         let mut fields = Fields::default();
         match self.rest_of_fields(&mut fields, start + 1, true) {
             Ok(end) => Ok((fields, end)),
-            Err(damage) => self.with_repaired_value(fields.value, start).ok_or(damage),
+            Err(damage) if self.wasteful() => Err(damage),
+            Err(damage) => {
+                let line_end = self.line_end(start);
+                self.wasted += line_end - start;
+                self.with_repaired_value(fields.value, start, line_end).ok_or(damage)
+            }
         }
     }
 
@@ -108,8 +111,13 @@ impl Parser<'_, '_> {
     }
 
     /// Reads the line again with the value closed at a later quote (meliae bug 876810).
-    fn with_repaired_value(&self, value: Option<Token>, start: usize) -> Option<(Fields, usize)> {
-        let line_end = memchr(b'\n', &self.bytes[start..]).map_or(self.bytes.len(), |at| start + at);
+    fn with_repaired_value(
+        &self,
+        value: Option<Token>,
+        start: usize,
+        line_end: usize,
+    ) -> Option<(Fields, usize)> {
+        let line_end = line_end.min(self.bytes.len());
         let value_start = match value {
             Some(value) if value.kind == TokenKind::String => value.start,
             _ => self.value_start(start, line_end)?,
@@ -339,10 +347,17 @@ impl Parser<'_, '_> {
         }
         let before = self.batch.refs.len();
         let mut at = self.skip_space(token.start + 1);
+        let mut separated = true;
         while at + 1 < token.end {
-            if self.bytes[at] == b',' {
+            if self.bytes[at] == b',' && !separated {
+                separated = true;
                 at = self.skip_space(at + 1);
                 continue;
+            }
+            if self.bytes[at] == b',' || !separated {
+                let what = format!("refs is no list with commas between its numbers: {}", self.shown(token));
+                self.issue(IssueKind::BadReference, start, what);
+                break;
             }
             let Ok(element) = self.token(at) else { break };
             let number = self.whole(start, "refs", element);
@@ -353,7 +368,12 @@ impl Parser<'_, '_> {
                     self.issue(IssueKind::BadReference, start, what);
                 }
             }
+            separated = false;
             at = self.skip_space(element.after());
+        }
+        if separated && at > self.skip_space(token.start + 1) && self.batch.refs.len() > before {
+            let what = format!("refs ends with a comma: {}", self.shown(token));
+            self.issue(IssueKind::BadReference, start, what);
         }
         (self.batch.refs.len() - before) as u32
     }
@@ -370,7 +390,7 @@ impl Parser<'_, '_> {
             return None;
         }
         let number = std::str::from_utf8(text).ok().and_then(number::whole)?;
-        if number >= 0 {
+        if u64::try_from(number).is_ok() {
             let what = format!("{field} is written {}; its value {number} was taken", self.shown(token));
             self.issue(IssueKind::NumberForm, start, what);
         }

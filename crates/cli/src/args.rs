@@ -1,0 +1,331 @@
+//! The command line: what can be typed, and its help texts.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use chrono::{DateTime, Utc};
+use clap::{
+    Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+    parser::ValueSource,
+};
+
+use crate::{
+    console::{Console, LakeChoice},
+    output::Format,
+    values,
+};
+
+/// A lake of heap dumps: dumps in, Parquet tables, SQL out.
+///
+/// A dump (the object graph of a process) is imported once, becomes the tables obj and edge in open Parquet files,
+/// and from then on answers SQL: alone, or beside every other dump of the lake.
+#[derive(Debug, Parser)]
+#[command(
+    name = "heaplake",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  heaplake demo                                    see what it does, on three real dumps
+  heaplake import before.json.gz after.json.gz     make two dumps part of ./lake
+  heaplake dumps                                   what is in the lake
+  heaplake sql \"select type, count, size from type_stat order by size desc limit 20\"
+
+Exit codes: 0 done, 1 verify found damage, 2 error, 130 stopped by Ctrl-C.
+Data goes to standard output, everything else to standard error."
+)]
+pub struct CommandLine {
+    /// The lake's folder [default: ./lake]
+    #[arg(long, global = true, value_name = "DIR", env = "HEAPLAKE_LAKE", hide_env_values = true)]
+    #[arg(value_hint = ValueHint::DirPath)]
+    lake: Option<PathBuf>,
+    /// No notes and no progress; errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// When to use colours; auto respects NO_COLOR
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+    #[command(subcommand)]
+    invocation: Invocation,
+}
+
+/// One command with its arguments.
+#[derive(Debug, Subcommand)]
+pub enum Invocation {
+    /// Import dumps into the lake
+    Import(ImportArgs),
+    /// List the dumps of the lake
+    Dumps(DumpsArgs),
+    /// Show what one dump holds: counts, bytes, types, import issues
+    Info(InfoArgs),
+    /// Ask the lake in SQL
+    Sql(SqlArgs),
+    /// Remove dumps from the lake
+    Rm(RmArgs),
+    /// Check the files of dumps against checksums and row counts
+    Verify(VerifyArgs),
+    /// Walk through a real leak, on three dumps that come with heaplake
+    Demo,
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An import is a transaction: stopped at any moment, it leaves the lake as it was.
+
+Examples:
+  heaplake import dump.json.gz                     the dump is named \"dump\"
+  heaplake import --dump monday --tag host=web3 --taken 2015-11-22T14:30:00Z /tmp/heap.json
+  zcat heap.json.gz | heaplake import --dump monday -
+  heaplake import --on-error skip cut-off.json     keep what can be kept, see the table issue")]
+pub struct ImportArgs {
+    /// Files to import, one dump each; - is standard input. Compression is recognised (gzip, zstd, xz, bzip2)
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// Name of the dump [default: the file's name without endings]
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
+    /// When the process was dumped [default: the time of the file]
+    #[arg(long, value_name = "RFC3339", value_parser = values::time)]
+    pub taken: Option<DateTime<Utc>>,
+    /// Say something about the dump, such as host=web3; may be given several times
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = values::tag)]
+    pub tags: Vec<(String, String)>,
+    /// Format of the files
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub format: DumpFormat,
+    /// What to do with what cannot be read: fail = import nothing; skip = leave it out, report it in the table issue
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    pub on_error: OnError,
+    /// Overwrite a dump of the same name
+    #[arg(long)]
+    pub replace: bool,
+    /// How much memory to use, such as 512MB or 2GiB; an import that needs more uses temporary files
+    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
+    pub memory_limit: Option<u64>,
+}
+
+/// Arguments of `dumps`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  heaplake dumps
+  heaplake dumps --format json | jq -r '.[].id'")]
+pub struct DumpsArgs {
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// Arguments of `info`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  heaplake info                                    the newest dump
+  heaplake info before --format json               with every type")]
+pub struct InfoArgs {
+    /// Name of the dump [default: the newest]
+    #[arg(value_name = "DUMP")]
+    pub dump: Option<String>,
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// Arguments of `sql`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Tables: obj, edge, root, type_stat, issue of the chosen dump; before.obj, ... of the dump \"before\";
+history.obj, ... of all dumps; dump, one row per dump. ref is edge. Read-only.
+
+Examples:
+  heaplake sql \"select type, count, size from type_stat order by size desc limit 20\"
+  heaplake sql \"select l.type, l.count - b.count as grown
+                from later.type_stat l join before.type_stat b using (type) order by 2 desc limit 9\"
+  heaplake sql --dump before -o big.parquet \"select * from obj where size > 1000000\"
+  heaplake sql -f report.sql --format markdown
+  echo \"describe obj\" | heaplake sql
+
+csv, tsv and json are exact data: a cell that a spreadsheet takes for a formula is not changed.")]
+pub struct SqlArgs {
+    /// What to ask; several statements are separated by ; [default: read from standard input]
+    #[arg(value_name = "QUERY", conflicts_with = "file")]
+    pub query: Option<String>,
+    /// Read the statements from a file; - is standard input
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    /// The dump that obj, edge, ... without a schema mean [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
+    /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub shape: Shape,
+    /// How much memory to use, such as 512MB or 2GiB; a query that needs more uses temporary files or fails
+    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
+    pub memory_limit: Option<u64>,
+    /// Let statements read other files: select * from 'other.parquet'
+    #[arg(long)]
+    pub allow_files: bool,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Shape {
+    /// Format of the rows [default: table on a terminal, csv otherwise]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Do not cut long cells of a table on a terminal
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// Arguments of `rm`.
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// Names of the dumps
+    #[arg(required = true, value_name = "DUMP")]
+    pub dumps: Vec<String>,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code 0: everything is as it was imported; 1: damage was found; 2: an error.")]
+pub struct VerifyArgs {
+    /// Names of the dumps [default: all]
+    #[arg(value_name = "DUMP")]
+    pub dumps: Vec<String>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  heaplake completions bash > ~/.local/share/bash-completion/completions/heaplake
+  heaplake completions zsh  > ~/.zfunc/_heaplake
+  heaplake completions fish > ~/.config/fish/completions/heaplake.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Formats of dumps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DumpFormat {
+    /// Recognised by content
+    Auto,
+    /// One JSON object a line, as Python's meliae writes it
+    Meliae,
+}
+
+/// What to do with what cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnError {
+    /// Import nothing and say where the trouble is
+    Fail,
+    /// Leave it out and report it in the table issue
+    Skip,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Reads the command line of the process. Help, version and mistakes end the process here.
+pub fn parse() -> (Invocation, Console) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut command = CommandLine::command().color(color_of_help(&arguments));
+    let matches = command.try_get_matches_from_mut(arguments).unwrap_or_else(|error| error.exit());
+    let line =
+        CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    use_color(line.color);
+    let lake = match line.lake {
+        Some(path) if matches.value_source("lake") == Some(ValueSource::EnvVariable) => {
+            LakeChoice::Environment(path)
+        }
+        Some(path) => LakeChoice::Flag(path),
+        None => LakeChoice::Default,
+    };
+    (line.invocation, Console { lake, quiet: line.quiet })
+}
+
+/// The colour of clap's own texts has to be known before it has read `--color`.
+fn color_of_help(arguments: &[OsString]) -> ColorChoice {
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
+    let separate = words.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1].as_ref());
+    match joined.or(separate) {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+fn use_color(color: Color) {
+    match color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+}
+
+/// The command line as clap has it, for completions.
+pub fn command() -> clap::Command {
+    CommandLine::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn reads_the_contract() {
+        for line in [
+            "heaplake import --dump a --taken 2015-11-22T14:30:00Z --tag a=b --tag c=d --format meliae \
+             --on-error skip --replace --memory-limit 512MB x.json -",
+            "heaplake --lake x dumps --format ndjson",
+            "heaplake info --lake x --quiet",
+            "heaplake sql --dump a --format csv -o x.csv --memory-limit 1GiB --allow-files select",
+            "heaplake sql -f -",
+            "heaplake rm a b",
+            "heaplake verify",
+            "heaplake demo --color never",
+            "heaplake completions zsh",
+        ] {
+            let parsed = CommandLine::try_parse_from(line.split_whitespace());
+            assert!(parsed.is_ok(), "{line}: {}", parsed.expect_err("just checked"));
+        }
+    }
+
+    #[test]
+    fn refuses_what_contradicts_itself() {
+        for line in [
+            "heaplake",
+            "heaplake import",
+            "heaplake sql -f x y",
+            "heaplake rm",
+            "heaplake dumps --format xml",
+        ] {
+            assert!(CommandLine::try_parse_from(line.split_whitespace()).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_colour_of_help_is_that_of_the_command_line() {
+        let choice = |words: &[&str]| color_of_help(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(choice(&["heaplake", "--color", "never"]), ColorChoice::Never);
+        assert_eq!(choice(&["heaplake", "--color=always", "dumps"]), ColorChoice::Always);
+        assert_eq!(choice(&["heaplake"]), ColorChoice::Auto);
+    }
+}

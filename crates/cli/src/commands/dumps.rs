@@ -1,0 +1,73 @@
+//! `heaplake dumps`: what is in the lake, oldest dump first.
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use anyhow::Result;
+use arrow::array::RecordBatch;
+use heaplake_store::{Lake, Manifest};
+
+use crate::{
+    args::DumpsArgs,
+    console::Console,
+    human,
+    output::{Columns, Format, Plan},
+};
+
+/// Prints one row per dump.
+pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
+    let plan = Plan::new(args.shape, None)?;
+    let lake = Lake::open(console.lake.path())?;
+    let manifests = lake.manifests()?;
+    if manifests.is_empty() {
+        console.note(&format!("the lake has no dumps yet; import one: {} import FILE", console.command()));
+    }
+    if !manifests.is_empty() || plan.format != Format::Table {
+        plan.print(&rows(&manifests, plan.format)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One row per dump, as suits the format.
+pub fn rows(manifests: &[Manifest], format: Format) -> Result<RecordBatch> {
+    if format == Format::Table { for_people(manifests) } else { for_programs(manifests) }
+}
+
+fn for_programs(manifests: &[Manifest]) -> Result<RecordBatch> {
+    let each = || manifests.iter();
+    Columns::default()
+        .text("id", each().map(|m| m.id.to_string()))
+        .time("taken", each().map(|m| m.taken))
+        .count("objects", each().map(|m| m.counts.objects))
+        .count("edges", each().map(|m| m.counts.edges))
+        .number("bytes", each().map(|m| Some(m.counts.bytes)))
+        .count("types", each().map(|m| m.types.len() as u64))
+        .text("format", each().map(|m| m.source.format.clone()))
+        .map("tags", each().map(|m| &m.tags))?
+        .text("source", each().map(|m| m.source.file.clone()))
+        .count("issues", each().map(|m| m.issues.values().sum()))
+        .count("stored_bytes", each().map(Manifest::stored_bytes))
+        .batch()
+}
+
+fn for_people(manifests: &[Manifest]) -> Result<RecordBatch> {
+    let each = || manifests.iter();
+    Columns::default()
+        .text("id", each().map(|m| m.id.to_string()))
+        .quantity("taken (UTC)", each().map(|m| m.taken.format("%Y-%m-%d %H:%M").to_string()))
+        .count("objects", each().map(|m| m.counts.objects))
+        .count("edges", each().map(|m| m.counts.edges))
+        .quantity("size", each().map(|m| human::signed_bytes(m.counts.bytes)))
+        .count("types", each().map(|m| m.types.len() as u64))
+        .text("format", each().map(|m| m.source.format.clone()))
+        .text("tags", each().map(|m| tags_in_words(&m.tags)))
+        .text("source", each().map(|m| m.source.file.clone()))
+        .count("issues", each().map(|m| m.issues.values().sum()))
+        .quantity("stored", each().map(|m| human::bytes(m.stored_bytes())))
+        .batch()
+}
+
+/// `host=web3, version=17`.
+pub fn tags_in_words(tags: &BTreeMap<String, String>) -> String {
+    let words: Vec<_> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    words.join(", ")
+}

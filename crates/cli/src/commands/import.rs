@@ -1,0 +1,285 @@
+//! `heaplake import`: dumps into the lake, one file after the other. A file that fails does not undo the others.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{atomic::Ordering, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use heaplake_model::DumpId;
+use heaplake_store::{self as store, ImportOptions, ImportProgress, Input, Lake, Manifest};
+
+use crate::{
+    ERROR,
+    args::{DumpFormat, ImportArgs, OnError},
+    console::{Console, shell_quoted},
+    human,
+    interrupt::{self, Interrupted},
+    progress::Bar,
+};
+
+/// How often progress is shown and Ctrl-C looked at.
+const TICK: Duration = Duration::from_millis(60);
+/// How long an import that was told to stop may wait for standard input, which cannot be interrupted.
+const STDIN_GRACE: Duration = Duration::from_secs(2);
+
+/// One file and the name its dump gets.
+#[derive(Debug)]
+struct Job {
+    path: PathBuf,
+    id: DumpId,
+}
+
+impl Job {
+    fn is_stdin(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    /// The file's name for messages.
+    fn name(&self) -> String {
+        if self.is_stdin() { "standard input".to_owned() } else { self.path.display().to_string() }
+    }
+
+    fn input(&self) -> Input {
+        if self.is_stdin() { Input::Stdin } else { Input::File(self.path.clone()) }
+    }
+}
+
+/// Imports the files.
+pub fn run(args: ImportArgs, console: &Console) -> Result<ExitCode> {
+    let options = options(&args)?;
+    let jobs = jobs(&args)?;
+    let n_jobs = jobs.len();
+    let (jobs, missing): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| check_readable(job, console));
+    let mut n_failed = missing.len();
+    if jobs.is_empty() {
+        // A mistyped name is no reason to make a lake.
+        return Ok(ExitCode::from(ERROR));
+    }
+    interrupt::install()?;
+    let lake = Lake::open_or_create(console.lake.path())?;
+    for job in &jobs {
+        if interrupt::requested() {
+            return Err(Interrupted { outcome: "the dumps imported so far stay" }.into());
+        }
+        let options = ImportOptions { dump: Some(job.id.clone()), ..options.clone() };
+        let start = Instant::now();
+        match import_one(&lake, &job.input(), &options, &job.name(), console) {
+            Ok(manifest) => report(&manifest, start.elapsed(), console),
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => {
+                n_failed += 1;
+                console.error(&error);
+            }
+        }
+    }
+    if n_failed > 0 && n_jobs > 1 {
+        console.note(&format!("{} of {} imported", n_jobs - n_failed, human::counted(n_jobs as u64, "file")));
+    }
+    Ok(if n_failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(ERROR) })
+}
+
+fn options(args: &ImportArgs) -> Result<ImportOptions> {
+    let mut options = ImportOptions {
+        taken: args.taken,
+        on_error: match args.on_error {
+            OnError::Fail => store::OnError::Fail,
+            OnError::Skip => store::OnError::Skip,
+        },
+        format: match args.format {
+            DumpFormat::Auto => None,
+            DumpFormat::Meliae => Some("meliae".to_owned()),
+        },
+        replace: args.replace,
+        memory_limit: args.memory_limit,
+        ..ImportOptions::default()
+    };
+    for (key, value) in &args.tags {
+        if options.tags.insert(key.clone(), value.clone()).is_some() {
+            bail!("the tag {key} is given twice");
+        }
+    }
+    Ok(options)
+}
+
+/// Which file becomes which dump; no name may be given to two.
+fn jobs(args: &ImportArgs) -> Result<Vec<Job>> {
+    if args.dump.is_some() && args.files.len() > 1 {
+        bail!(
+            "--dump names one dump, but there are {} files; import them one by one, or without --dump",
+            args.files.len()
+        );
+    }
+    let mut jobs: Vec<Job> = Vec::with_capacity(args.files.len());
+    for path in &args.files {
+        let id = match &args.dump {
+            Some(id) => id.parse()?,
+            None => default_id(path),
+        };
+        if let Some(other) = jobs.iter().find(|job| job.id == id) {
+            let (first, second) = (other.path.display(), path.display());
+            if other.is_stdin() {
+                bail!("- is given twice, but there is one standard input");
+            }
+            bail!("{first} and {second} would both be named {id}; import them one by one, with --dump NAME");
+        }
+        jobs.push(Job { path: path.clone(), id });
+    }
+    Ok(jobs)
+}
+
+fn default_id(path: &Path) -> DumpId {
+    if path == Path::new("-") {
+        return DumpId::from_file_name("stdin");
+    }
+    DumpId::from_file_name(&path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Whether the file can be opened; says why not.
+fn check_readable(job: &Job, console: &Console) -> bool {
+    if job.is_stdin() {
+        return true;
+    }
+    let checked = match fs::metadata(&job.path) {
+        Ok(metadata) if metadata.is_dir() => Err(anyhow!("it is a folder")),
+        // Opening a named pipe would wait for its writer, or take away what it writes.
+        Ok(metadata) if !metadata.is_file() => Ok(()),
+        Ok(_) => fs::File::open(&job.path).map(drop).map_err(Into::into),
+        Err(error) => Err(error.into()),
+    };
+    let checked = checked.with_context(|| format!("cannot import {}", job.name()));
+    if let Err(error) = &checked {
+        console.error(error);
+    }
+    checked.is_ok()
+}
+
+/// Imports one input while showing progress and watching for Ctrl-C.
+pub fn import_one(
+    lake: &Lake,
+    input: &Input,
+    options: &ImportOptions,
+    name: &str,
+    console: &Console,
+) -> Result<Manifest> {
+    let progress = ImportProgress::default();
+    let result = thread::scope(|scope| {
+        let (done, wait) = mpsc::sync_channel(1);
+        let progress = &progress;
+        let worker = scope.spawn(move || {
+            // The receiver is there until this thread has ended.
+            let _ = done.send(store::import(lake, input, options, progress));
+        });
+        let result = watch(&wait, progress, Bar::new(name, console), matches!(input, Input::Stdin));
+        worker.join().map_err(|_| anyhow!("the import stopped unexpectedly; this is a bug of heaplake"))?;
+        result.context("the import gave no answer; this is a bug of heaplake")
+    })?;
+    if result.is_err() && interrupt::requested() {
+        return Err(Interrupted { outcome: "the lake is as it was" }.into());
+    }
+    result.with_context(|| format!("cannot import {name}"))
+}
+
+/// Waits for the import; none when it ended without an answer.
+fn watch<T>(wait: &mpsc::Receiver<T>, progress: &ImportProgress, mut bar: Bar, is_stdin: bool) -> Option<T> {
+    let mut cancelled: Option<Instant> = None;
+    loop {
+        match wait.recv_timeout(TICK) {
+            Ok(result) => return Some(result),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            Err(mpsc::RecvTimeoutError::Timeout) => bar.update(progress),
+        }
+        if interrupt::requested() {
+            progress.cancel.store(true, Ordering::SeqCst);
+            let since = cancelled.get_or_insert_with(Instant::now);
+            if is_stdin && since.elapsed() > STDIN_GRACE {
+                // A read that waits for its writer would hold us forever. What an import leaves when it is ended
+                // like this is no part of the lake; the next import sweeps it away.
+                drop(bar);
+                std::process::exit(crate::INTERRUPTED.into());
+            }
+        }
+    }
+}
+
+/// Says in one line what was imported, and in another what was met on the way.
+fn report(manifest: &Manifest, time: Duration, console: &Console) {
+    let (source, counts) = (&manifest.source, &manifest.counts);
+    let compression = match source.compression.as_str() {
+        "none" => String::new(),
+        name => format!(" of {name}"),
+    };
+    let rate = human::rate(source.bytes, time).map(|rate| format!(", {rate}")).unwrap_or_default();
+    console.note(&format!(
+        "{}: {}, {}, {}; read {}{compression} in {}{rate}; stored {}",
+        manifest.id,
+        human::counted(counts.objects, "object"),
+        human::counted(counts.edges, "edge"),
+        human::signed_bytes(counts.bytes),
+        human::bytes(source.bytes),
+        human::duration(time),
+        human::bytes(manifest.stored_bytes()),
+    ));
+    if !manifest.issues.is_empty() {
+        console.warn(&issues_in_words(manifest, console));
+    }
+}
+
+fn issues_in_words(manifest: &Manifest, console: &Console) -> String {
+    let kinds: Vec<_> =
+        manifest.issues.iter().map(|(kind, n)| format!("{} {kind}", human::count(*n))).collect();
+    format!(
+        "{}: {} ({}); see {} sql --dump {} \"select * from issue\"",
+        manifest.id,
+        human::counted(manifest.issues.values().sum(), "issue"),
+        kinds.join(", "),
+        console.command(),
+        shell_quoted(manifest.id.as_str()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(words: &[&str]) -> ImportArgs {
+        use clap::Parser as _;
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: ImportArgs,
+        }
+        Line::parse_from(std::iter::once(&"import").chain(words)).args
+    }
+
+    #[test]
+    fn files_give_their_names() {
+        let jobs = jobs(&args(&["a/before.dump.gz", "after.json", "-"])).expect("three names");
+        let ids: Vec<_> = jobs.iter().map(|job| job.id.as_str()).collect();
+        assert_eq!(ids, ["before", "after", "stdin"]);
+    }
+
+    #[test]
+    fn no_two_dumps_get_one_name() {
+        for words in [&["a/1.json", "b/1.json.gz"][..], &["-", "-"], &["--dump", "x", "1.json", "2.json"]] {
+            assert!(jobs(&args(words)).is_err(), "{words:?}");
+        }
+        let clash = jobs(&args(&["a/1.json", "b/1.json"])).expect_err("both are 1").to_string();
+        assert!(clash.contains("--dump"), "{clash}");
+        assert!(jobs(&args(&["--dump", "../x", "1.json"])).is_err());
+    }
+
+    #[test]
+    fn options_carry_over() {
+        let options =
+            options(&args(&["--tag", "a=b", "--replace", "--on-error", "skip", "x"])).expect("options");
+        assert_eq!(options.tags["a"], "b");
+        assert!(options.replace);
+        assert!(matches!(options.on_error, store::OnError::Skip));
+        assert!(super::options(&args(&["--tag", "a=b", "--tag", "a=c", "x"])).is_err());
+    }
+}

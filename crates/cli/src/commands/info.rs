@@ -1,0 +1,230 @@
+//! `heaplake info`: what one dump holds. Pages of text for people, one row of facts for programs.
+
+use std::{cmp::Reverse, io::Write as _, process::ExitCode};
+
+use anyhow::{Result, bail};
+use arrow::array::RecordBatch;
+use heaplake_store::{Lake, Manifest, TakenFrom, TypeStat};
+
+use super::dumps::tags_in_words;
+use crate::{
+    args::InfoArgs,
+    console::Console,
+    escape, human,
+    output::{Columns, Format, Plan, Sink},
+};
+
+/// Types shown to a person.
+const N_TOP_TYPES: usize = 10;
+
+/// Prints the facts of one dump.
+pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
+    let plan = Plan::new(args.shape, None)?;
+    let lake = Lake::open(console.lake.path())?;
+    let manifest = match &args.dump {
+        Some(id) => Some(lake.manifest(id)?),
+        None => lake.manifests()?.pop(),
+    };
+    let Some(manifest) = manifest else {
+        bail!("the lake has no dumps yet; import one: {} import FILE", console.command());
+    };
+    if plan.format != Format::Table {
+        plan.print(&facts(&manifest, plan.format)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut sink = plan.open()?;
+    show(&manifest, &plan, console, &mut sink)?;
+    sink.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One row; with a list of all types where the format can hold one.
+fn facts(m: &Manifest, format: Format) -> Result<RecordBatch> {
+    let columns = Columns::default()
+        .text("id", [m.id.to_string()])
+        .time("taken", [m.taken])
+        .text("taken_from", [taken_from(m).to_owned()])
+        .time("imported", [m.imported])
+        .text("format", [m.source.format.clone()])
+        .text("source", [m.source.file.clone()])
+        .count("source_bytes", [m.source.bytes])
+        .text("compression", [m.source.compression.clone()])
+        .text("sha256", [m.source.sha256.clone()])
+        .map("tags", [&m.tags])?
+        .count("objects", [m.counts.objects])
+        .count("edges", [m.counts.edges])
+        .count("dangling", [m.counts.dangling])
+        .count("unreferenced", [m.counts.unreferenced])
+        .count("types", [m.types.len() as u64])
+        .number("bytes", [Some(m.counts.bytes)])
+        .count("issues", [m.issues.values().sum()])
+        .count("files", [m.files.len() as u64])
+        .count("stored_bytes", [m.stored_bytes()]);
+    if !format.is_nested() {
+        return columns.batch();
+    }
+    let types = types_by_size(m);
+    let types = Columns::default()
+        .text("type", types.iter().map(|t| t.name.clone()))
+        .count("count", types.iter().map(|t| t.count))
+        .number("size", types.iter().map(|t| Some(t.size)))
+        .number("max_size", types.iter().map(|t| t.max_size));
+    let issues =
+        Columns::default().text("kind", m.issues.keys().cloned()).count("count", m.issues.values().copied());
+    columns.nested("type_stat", types.batch()?).nested("issues_by_kind", issues.batch()?).batch()
+}
+
+fn taken_from(manifest: &Manifest) -> &'static str {
+    match manifest.taken_from {
+        TakenFrom::User => "user",
+        TakenFrom::File => "file",
+        TakenFrom::Import => "import",
+    }
+}
+
+/// The types, largest first; ties in order of the names.
+fn types_by_size(manifest: &Manifest) -> Vec<&TypeStat> {
+    let mut types: Vec<_> = manifest.types.iter().collect();
+    types.sort_by_key(|t| Reverse(t.size));
+    types
+}
+
+fn show(manifest: &Manifest, plan: &Plan, console: &Console, sink: &mut Sink) -> Result<()> {
+    writeln!(sink, "{}\n", manifest.id)?;
+    for (name, text) in facts_in_words(manifest) {
+        writeln!(sink, "  {name:<13} {}", escape::line(&text))?;
+    }
+    if !manifest.types.is_empty() {
+        writeln!(sink, "\nThe largest types")?;
+        plan.print_to(&top_types(manifest)?, sink)?;
+    }
+    if !manifest.issues.is_empty() {
+        writeln!(
+            sink,
+            "\nWhat the import met; see {} sql --dump {} \"select * from issue\"",
+            console.command(),
+            manifest.id
+        )?;
+        let issues = Columns::default()
+            .text("kind", manifest.issues.keys().cloned())
+            .count("count", manifest.issues.values().copied());
+        plan.print_to(&issues.batch()?, sink)?;
+    }
+    Ok(())
+}
+
+fn facts_in_words(m: &Manifest) -> Vec<(&'static str, String)> {
+    let source = &m.source;
+    let compression = match source.compression.as_str() {
+        "none" => String::new(),
+        name => format!(", {name}"),
+    };
+    let taken = match m.taken_from {
+        TakenFrom::User => "",
+        TakenFrom::File => ", the time of the file",
+        TakenFrom::Import => ", the time of the import",
+    };
+    let time = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let tags = if m.tags.is_empty() { "none".to_owned() } else { tags_in_words(&m.tags) };
+    let stored = human::counted(m.files.len() as u64, "file");
+    vec![
+        ("taken", format!("{}{taken}", time(m.taken))),
+        ("imported", time(m.imported)),
+        (
+            "source",
+            format!("{}, {}, {}{compression}", source.file, source.format, human::bytes(source.bytes)),
+        ),
+        ("sha256", source.sha256.clone()),
+        ("tags", tags),
+        ("objects", format!("{}, {}", human::count(m.counts.objects), human::signed_bytes(m.counts.bytes))),
+        ("types", human::count(m.types.len() as u64)),
+        ("edges", human::count(m.counts.edges)),
+        (
+            "dangling",
+            format!("{} to objects that were never dumped", human::counted(m.counts.dangling, "edge")),
+        ),
+        (
+            "unreferenced",
+            format!("{} that nothing refers to", human::counted(m.counts.unreferenced, "object")),
+        ),
+        ("stored", format!("{} in {stored}", human::bytes(m.stored_bytes()))),
+        ("issues", human::count(m.issues.values().sum())),
+    ]
+}
+
+fn top_types(manifest: &Manifest) -> Result<RecordBatch> {
+    let types = types_by_size(manifest);
+    let top = || types.iter().take(N_TOP_TYPES);
+    let whole = manifest.counts.bytes;
+    let share = |size: i64| {
+        if whole > 0 { format!("{:.1} %", size as f64 * 100.0 / whole as f64) } else { String::new() }
+    };
+    Columns::default()
+        .text("type", top().map(|t| t.name.clone()))
+        .count("count", top().map(|t| t.count))
+        .quantity("size", top().map(|t| human::signed_bytes(t.size)))
+        .quantity("share", top().map(|t| share(t.size)))
+        .quantity("largest", top().map(|t| t.max_size.map(human::signed_bytes).unwrap_or_default()))
+        .batch()
+}
+
+#[cfg(test)]
+mod tests {
+    use heaplake_store::{Counts, Source};
+
+    use super::*;
+
+    /// A dump with a hostile type name and file name.
+    fn manifest() -> Manifest {
+        let stat =
+            |name: &str, count, size, max_size| TypeStat { name: name.to_owned(), count, size, max_size };
+        Manifest {
+            format_version: heaplake_store::FORMAT_VERSION,
+            id: "a".parse().expect("a valid id"),
+            taken: chrono::DateTime::UNIX_EPOCH,
+            taken_from: TakenFrom::File,
+            imported: chrono::DateTime::UNIX_EPOCH,
+            source: Source {
+                file: "x\x1b[2J.json".to_owned(),
+                bytes: 2048,
+                sha256: "00".to_owned(),
+                format: "meliae".to_owned(),
+                compression: "gzip".to_owned(),
+            },
+            tags: [("host".to_owned(), "web\u{202e}3".to_owned())].into(),
+            counts: Counts { objects: 3, edges: 1, dangling: 1, unreferenced: 2, bytes: 400 },
+            issues: [("bad_size".to_owned(), 1)].into(),
+            files: Vec::new(),
+            types: vec![stat("dict", 2, 100, Some(60)), stat("str\x1b", 1, 300, None)],
+        }
+    }
+
+    #[test]
+    fn the_largest_types_come_first_with_their_share() {
+        let top = top_types(&manifest()).expect("a batch");
+        let shown = arrow::util::pretty::pretty_format_batches(&[top]).expect("text").to_string();
+        assert!(shown.find("str").expect("str") < shown.find("dict").expect("dict"), "{shown}");
+        assert!(shown.contains("| 75.0 % |") && shown.contains("| 25.0 % |"), "{shown}");
+    }
+
+    #[test]
+    fn programs_get_one_row_and_types_where_the_format_can_hold_them() {
+        for (format, has_types) in [(Format::Csv, false), (Format::Markdown, false), (Format::Json, true)] {
+            let facts = facts(&manifest(), format).expect("a batch");
+            assert_eq!(facts.num_rows(), 1);
+            assert_eq!(facts.column_by_name("type_stat").is_some(), has_types, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn people_see_escapes_and_units() {
+        let words = facts_in_words(&manifest());
+        let fact = |name| {
+            words.iter().find(|(found, _)| *found == name).map(|(_, text)| escape::line(text).into_owned())
+        };
+        assert_eq!(fact("source").as_deref(), Some("x\\x1b[2J.json, meliae, 2.0 KiB, gzip"));
+        assert_eq!(fact("tags").as_deref(), Some("host=web\\u{202e}3"));
+        assert_eq!(fact("taken").as_deref(), Some("1970-01-01 00:00:00 UTC, the time of the file"));
+        assert_eq!(fact("dangling").as_deref(), Some("1 edge to objects that were never dumped"));
+    }
+}

@@ -1,0 +1,30 @@
+//! One file per command.
+
+mod completions;
+mod demo;
+mod dumps;
+mod import;
+mod info;
+mod rm;
+mod sql;
+mod verify;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{args::Invocation, console::Console};
+
+/// Runs one command. The exit code is that of an answer; an error has its own.
+pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
+    match invocation {
+        Invocation::Import(args) => import::run(args, console),
+        Invocation::Dumps(args) => dumps::run(&args, console),
+        Invocation::Info(args) => info::run(&args, console),
+        Invocation::Sql(args) => sql::run(&args, console),
+        Invocation::Rm(args) => rm::run(&args, console),
+        Invocation::Verify(args) => verify::run(&args, console),
+        Invocation::Demo => demo::run(console),
+        Invocation::Completions(args) => completions::run(&args),
+    }
+}

@@ -1,0 +1,124 @@
+//! `heaplake sql`: statements from an argument, a file or standard input; rows to standard output or a file.
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Read as _},
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use heaplake_engine::SessionOptions;
+use heaplake_store::Lake;
+
+use crate::{
+    args::SqlArgs,
+    console::Console,
+    human, interrupt,
+    output::{Format, Plan, Sink},
+    query::{Outcome, Querier},
+};
+
+/// Runs the statements in order.
+pub fn run(args: &SqlArgs, console: &Console) -> Result<ExitCode> {
+    let plan = Plan::new(args.shape, args.output.as_deref())?;
+    let lake = Lake::open(console.lake.path())?;
+    let text = text(args, console)?;
+    interrupt::install()?;
+    let querier = Querier::open(&lake, &session_options(args))?;
+    let statements = querier.statements(text.trim_start_matches('\u{feff}'))?;
+    check_count(statements.len(), &plan, console)?;
+    let mut sink = plan.open()?;
+    run_each(&querier, &statements, &plan, console, &mut sink)?;
+    sink.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn session_options(args: &SqlArgs) -> SessionOptions {
+    SessionOptions {
+        dump: args.dump.clone(),
+        memory_limit: args.memory_limit,
+        allow_files: args.allow_files,
+        ..SessionOptions::default()
+    }
+}
+
+fn text(args: &SqlArgs, console: &Console) -> Result<String> {
+    match (&args.query, &args.file) {
+        (Some(query), _) if query != "-" => Ok(query.clone()),
+        (None, Some(path)) if path != Path::new("-") => {
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+        }
+        (None, None) if io::stdin().is_terminal() => bail!(
+            "what to ask? For example: {} sql \"select type, count, size from type_stat order by size desc limit 20\"",
+            console.command()
+        ),
+        _ => {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text).context("cannot read statements from standard input")?;
+            Ok(text)
+        }
+    }
+}
+
+fn check_count(n_statements: usize, plan: &Plan, console: &Console) -> Result<()> {
+    match (n_statements, plan.file()) {
+        (0, _) => bail!(
+            "there is no statement in it; for example: {} sql \"select * from dump\"",
+            console.command()
+        ),
+        (1, _) => Ok(()),
+        (n, Some(path)) => bail!("{n} statements, but one file: {} can hold the rows of one", path.display()),
+        (n, None) if plan.format.is_binary() => {
+            bail!("{n} statements, but this format can hold the rows of one")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn run_each(
+    querier: &Querier,
+    statements: &[String],
+    plan: &Plan,
+    console: &Console,
+    sink: &mut Sink,
+) -> Result<()> {
+    let mut is_first = true;
+    for (idx, statement) in statements.iter().enumerate() {
+        if !is_first {
+            plan.write_gap(sink)?;
+        }
+        let start = Instant::now();
+        let outcome = querier.run(statement, plan, sink);
+        let outcome = match outcome {
+            // The rows of the statements before stay on the screen; say which one failed.
+            Err(error) if statements.len() > 1 && !error.is::<interrupt::Interrupted>() => {
+                io::Write::flush(sink)?;
+                return Err(error.context(format!("statement {}", idx + 1)));
+            }
+            outcome => outcome?,
+        };
+        is_first &= outcome.written.is_none();
+        if plan.format == Format::Table {
+            io::Write::flush(sink)?;
+            remark(&outcome, start.elapsed(), plan, console);
+        }
+    }
+    Ok(())
+}
+
+/// Says how many rows there were, below a table.
+fn remark(outcome: &Outcome, time: Duration, plan: &Plan, console: &Console) {
+    let Some(written) = outcome.written else { return };
+    let rows = human::counted(outcome.n_rows, "row");
+    if plan.is_on_terminal() {
+        console.note(&format!("({rows} in {})", human::duration(time)));
+    } else {
+        console.note(&format!("({rows})"));
+    }
+    if written.cut_cells > 0 {
+        let cells = human::counted(written.cut_cells, "cell");
+        console.note(&format!("{cells} cut to fit; see all with --full or --format csv"));
+    }
+}

@@ -1,0 +1,64 @@
+//! `heaplake verify`: are the files of the dumps what was imported? One line per sound dump, one per finding.
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::Result;
+use heaplake_store::{Error, Lake, Manifest};
+
+use crate::{
+    NO,
+    args::VerifyArgs,
+    console::Console,
+    escape, human,
+    interrupt::{self, Interrupted},
+    output::Sink,
+};
+
+/// Checks the dumps; the answer is no when anything is found.
+pub fn run(args: &VerifyArgs, console: &Console) -> Result<ExitCode> {
+    let lake = Lake::open(console.lake.path())?;
+    interrupt::install()?;
+    let mut sink = Sink::stdout();
+    let is_sound = match manifests(&lake, &args.dumps) {
+        Ok(manifests) if manifests.is_empty() => {
+            console.note("the lake has no dumps");
+            true
+        }
+        Ok(manifests) => verify_each(&lake, &manifests, &mut sink)?,
+        // A manifest that cannot be read is a finding too; the dumps behind it cannot be looked at.
+        Err(Error::Damaged { path, what }) => {
+            writeln!(sink, "{}", escape::line(&format!("{}: {what}", path.display())))?;
+            false
+        }
+        Err(error) => return Err(error.into()),
+    };
+    sink.commit()?;
+    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+}
+
+fn manifests(lake: &Lake, ids: &[String]) -> heaplake_store::Result<Vec<Manifest>> {
+    if ids.is_empty() { lake.manifests() } else { ids.iter().map(|id| lake.manifest(id)).collect() }
+}
+
+fn verify_each(lake: &Lake, manifests: &[Manifest], sink: &mut Sink) -> Result<bool> {
+    let mut is_sound = true;
+    for manifest in manifests {
+        let findings = match lake.verify(manifest, interrupt::flag()) {
+            Err(_) if interrupt::requested() => {
+                return Err(Interrupted { outcome: "not every file was checked" }.into());
+            }
+            findings => findings?,
+        };
+        if findings.is_empty() {
+            let files = human::counted(manifest.files.len() as u64, "file");
+            writeln!(sink, "{}: ok, {files}, {}", manifest.id, human::bytes(manifest.stored_bytes()))?;
+        }
+        for finding in &findings {
+            let text = format!("{}: {}: {}", manifest.id, finding.path, finding.what);
+            writeln!(sink, "{}", escape::line(&text))?;
+        }
+        sink.flush()?;
+        is_sound &= findings.is_empty();
+    }
+    Ok(is_sound)
+}

@@ -1,0 +1,118 @@
+//! Standard error: notes, warnings and errors, made safe to show; and how to repeat a command.
+
+use std::path::{Path, PathBuf};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::escape;
+
+/// What every command knows of its surroundings.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// The lake to work on.
+    pub lake: LakeChoice,
+    /// No notes and no progress.
+    pub quiet: bool,
+}
+
+/// Where the lake is, and who said so.
+#[derive(Debug, Clone)]
+pub enum LakeChoice {
+    /// `--lake`.
+    Flag(PathBuf),
+    /// The environment.
+    Environment(PathBuf),
+    /// Nobody said anything.
+    Default,
+}
+
+impl LakeChoice {
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        match self {
+            LakeChoice::Flag(path) | LakeChoice::Environment(path) => path,
+            LakeChoice::Default => Path::new("./lake"),
+        }
+    }
+}
+
+impl Console {
+    /// Says something that is good to know.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            anstream::eprintln!("{}", escape::message(text));
+        }
+    }
+
+    /// Says something that went wrong but does not stop the command.
+    pub fn warn(&self, text: &str) {
+        if !self.quiet {
+            labelled("warning", AnsiColor::Yellow, text);
+        }
+    }
+
+    /// Says why the command, or a part of it, failed. Not silenced by `--quiet`.
+    pub fn error(&self, error: &anyhow::Error) {
+        labelled("error", AnsiColor::Red, &describe(error));
+    }
+
+    /// `heaplake`, with `--lake` where it is needed to repeat a command on this lake.
+    pub fn command(&self) -> String {
+        match &self.lake {
+            LakeChoice::Flag(path) => format!("heaplake --lake {}", shell_quoted(&path.to_string_lossy())),
+            LakeChoice::Environment(_) | LakeChoice::Default => "heaplake".to_owned(),
+        }
+    }
+}
+
+fn labelled(label: &str, color: AnsiColor, text: &str) {
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    anstream::eprintln!("{style}{label}:{style:#} {}", escape::message(text));
+}
+
+/// The error and its causes in one line. A cause that the text before it tells already is not repeated.
+pub fn describe(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// The text as one word of a POSIX shell.
+pub fn shell_quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/+,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn an_error_names_each_cause_once() {
+        let cause = anyhow!("no such file");
+        assert_eq!(
+            describe(&cause.context("a.json: no such file").context("cannot import")),
+            "cannot import: a.json: no such file"
+        );
+        assert_eq!(describe(&anyhow!("disk full").context("lake/x")), "lake/x: disk full");
+    }
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_needs_it() {
+        assert_eq!(shell_quoted("demo-lake"), "demo-lake");
+        assert_eq!(shell_quoted("my lake"), "'my lake'");
+        assert_eq!(shell_quoted("it's"), "'it'\\''s'");
+        assert_eq!(shell_quoted(""), "''");
+    }
+}

@@ -1,0 +1,281 @@
+//! A table for people: rounded light borders, numbers to the right, one line per row.
+//!
+//! Rows are laid out in chunks, so that a result of any size streams. The widths of a chunk are those of the chunks
+//! before it or more: a later, wider cell widens the table from there on, and nothing is dropped. Only on a terminal
+//! are cells of text cut, to the widest that still lets a row fit.
+
+use std::io::Write;
+
+use anyhow::Result;
+use arrow::{array::RecordBatch, datatypes::Schema, util::display::FormatOptions};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::{Encoder, Written, flat};
+use crate::escape;
+
+/// Rounded and light, no lines between rows; comfy-table's order of parts.
+const BORDERS: &str = "││──├─┼┤│    ┬┴╭╮╰╯";
+/// Rows laid out together.
+const CHUNK_ROWS: usize = 1000;
+/// A column of text is not cut below this, however narrow the terminal.
+const NARROWEST_CUT: usize = 10;
+/// What a cell needs beside its text: a border and a space on either side.
+const CELL_FRAME: usize = 3;
+
+/// Writes a table.
+pub struct Table<W: Write> {
+    out: W,
+    columns: Vec<Column>,
+    /// Width of the terminal, when cells are to be cut to it.
+    terminal: Option<usize>,
+    rows: Vec<Vec<String>>,
+    /// The lower border, once something is written.
+    border: Option<String>,
+    cut_cells: u64,
+    /// Line breaks in cells stay: the rows are the plan of a query.
+    multiline: bool,
+}
+
+struct Column {
+    name: String,
+    right: bool,
+    /// Widest text so far.
+    width: usize,
+    /// Widest text allowed.
+    cap: usize,
+}
+
+impl<W: Write> Table<W> {
+    /// A table of rows of `schema`; `terminal` is the width to keep to, none for any width.
+    pub fn new(schema: &Schema, terminal: Option<usize>, out: W) -> Self {
+        let columns = flat::flat_schema(schema).fields().iter().map(|field| Column::new(field)).collect();
+        let multiline = is_plan(schema);
+        let terminal = terminal.filter(|_| !multiline);
+        Self { out, columns, terminal, rows: Vec::new(), border: None, cut_cells: 0, multiline }
+    }
+
+    /// Lays out the rows that were kept, after the header if they are the first.
+    fn write_chunk(&mut self) -> Result<()> {
+        if self.columns.is_empty() {
+            self.rows.clear();
+            return Ok(());
+        }
+        self.measure();
+        if let (Some(terminal), None) = (self.terminal, &self.border) {
+            cap_columns(&mut self.columns, terminal);
+        }
+        self.cut();
+        let is_first = self.border.is_none();
+        let mut lines: Vec<String> = self.lay_out(is_first).lines().collect();
+        self.border = lines.pop();
+        for line in lines.iter().skip(usize::from(!is_first)) {
+            writeln!(self.out, "{line}")?;
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self) {
+        for row in &self.rows {
+            for (column, cell) in self.columns.iter_mut().zip(row) {
+                let width = cell.lines().map(str::width).max().unwrap_or_default();
+                column.width = column.width.max(width).min(column.cap);
+            }
+        }
+    }
+
+    fn cut(&mut self) {
+        for (idx, column) in self.columns.iter_mut().enumerate() {
+            column.width = column.width.min(column.cap);
+            for cell in self.rows.iter_mut().map(|row| &mut row[idx]) {
+                if cell.width() > column.cap {
+                    *cell = shortened(cell, column.cap);
+                    self.cut_cells += 1;
+                }
+            }
+        }
+    }
+
+    fn lay_out(&mut self, with_header: bool) -> comfy_table::Table {
+        let mut table = comfy_table::Table::new();
+        table.load_preset(BORDERS).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
+        if with_header {
+            table.set_header(self.columns.iter().map(|column| shortened(&column.name, column.cap)));
+        }
+        table.add_rows(std::mem::take(&mut self.rows));
+        for (column, look) in table.column_iter_mut().zip(&self.columns) {
+            let width = u16::try_from(look.width + 2).unwrap_or(u16::MAX);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+            if look.right {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table
+    }
+}
+
+impl<W: Write> Encoder for Table<W> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let batch = flat::flatten(batch)?;
+        let options = FormatOptions::default();
+        let columns = flat::formatters(&batch, &options)?;
+        for row in 0..batch.num_rows() {
+            let multiline = self.multiline;
+            let cells =
+                columns.iter().map(|column| Ok(escaped(&column.value(row).try_to_string()?, multiline)));
+            self.rows.push(cells.collect::<Result<_>>()?);
+            if self.rows.len() >= CHUNK_ROWS {
+                self.write_chunk()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Written> {
+        if !self.rows.is_empty() || self.border.is_none() {
+            self.write_chunk()?;
+        }
+        if let Some(border) = &self.border {
+            writeln!(self.out, "{border}")?;
+        }
+        Ok(Written { cut_cells: self.cut_cells })
+    }
+}
+
+impl Column {
+    fn new(field: &arrow::datatypes::Field) -> Self {
+        let name = escape::line(field.name()).into_owned();
+        Self { width: name.width(), name, right: flat::is_right_aligned(field), cap: usize::MAX }
+    }
+}
+
+fn escaped(text: &str, multiline: bool) -> String {
+    if multiline { escape::message(text.trim_end()).into_owned() } else { escape::line(text).into_owned() }
+}
+
+/// Whether rows of this schema are what EXPLAIN answers, text of many lines that is made to be read.
+fn is_plan(schema: &Schema) -> bool {
+    schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"])
+}
+
+/// Limits columns of text so that a row fits `terminal`: narrow ones keep their width, wide ones share the rest.
+fn cap_columns(columns: &mut [Column], terminal: usize) {
+    let frame = columns.len() * CELL_FRAME + 1;
+    let fixed: usize = columns.iter().filter(|column| column.right).map(|column| column.width).sum();
+    let mut left = terminal.saturating_sub(frame + fixed);
+    let mut widths: Vec<usize> =
+        columns.iter().filter(|column| !column.right).map(|column| column.width).collect();
+    widths.sort_unstable();
+    let mut n_left = widths.len();
+    for width in widths {
+        let share = left / n_left;
+        if width > share {
+            break;
+        }
+        left -= width;
+        n_left -= 1;
+    }
+    // Where everything fits, what is left over is room for one wider cell further down.
+    let widest_that_fits = columns.iter().map(|column| column.width).max().unwrap_or_default();
+    let cap = left.checked_div(n_left).unwrap_or(widest_that_fits + left);
+    for column in columns.iter_mut().filter(|column| !column.right) {
+        column.cap = cap.max(NARROWEST_CUT);
+    }
+}
+
+/// The text, cut to `width` columns of the terminal with `…` at its end.
+fn shortened(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let fits = text.chars().take_while(|c| {
+        used += c.width().unwrap_or(0);
+        used <= width
+    });
+    fits.chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray, UInt64Array};
+
+    use super::*;
+
+    fn batch(texts: &[&str]) -> RecordBatch {
+        let numbers: ArrayRef = Arc::new((0..texts.len() as u64).collect::<UInt64Array>());
+        let texts: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+        RecordBatch::try_from_iter([("n", numbers), ("text", texts)]).expect("a batch")
+    }
+
+    fn render(batches: &[RecordBatch], terminal: Option<usize>) -> (String, Written) {
+        let mut out = Vec::new();
+        let mut table = Box::new(Table::new(batches[0].schema_ref(), terminal, &mut out));
+        for batch in batches {
+            table.write(batch).expect("written");
+        }
+        let written = table.finish().expect("finished");
+        (String::from_utf8(out).expect("text"), written)
+    }
+
+    #[test]
+    fn cells_are_cut_only_on_a_terminal() {
+        let long = "x".repeat(200);
+        let (piped, written) = render(&[batch(&[&long])], None);
+        assert!(piped.contains(&long));
+        assert_eq!(written.cut_cells, 0);
+        let (shown, written) = render(&[batch(&[&long, "short"])], Some(40));
+        assert_eq!(written.cut_cells, 1);
+        assert!(shown.contains("x…"), "{shown}");
+        assert!(shown.lines().all(|line| line.width() == 40), "{shown}");
+    }
+
+    #[test]
+    fn what_fits_is_not_cut() {
+        let (shown, written) = render(&[batch(&["漢字 wide", "a"])], Some(21));
+        assert_eq!(written.cut_cells, 0, "{shown}");
+        assert!(
+            shown.lines().all(|line| line.width() == shown.lines().next().map_or(0, |line| line.width()))
+        );
+    }
+
+    #[test]
+    fn wide_characters_are_not_cut_in_half() {
+        assert_eq!(shortened("漢字漢字", 6), "漢字…");
+        assert_eq!(shortened("漢字漢字", 8), "漢字漢字");
+        assert_eq!(shortened("abc", 2), "a…");
+    }
+
+    #[test]
+    fn chunks_make_one_table_and_a_wider_one_loses_nothing() {
+        let texts: Vec<String> = (0..2500).map(|n| "y".repeat(if n == 2400 { 30 } else { 3 })).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let (shown, _) = render(&[batch(&texts)], None);
+        assert_eq!(shown.lines().count(), 2500 + 4);
+        assert!(shown.contains(&"y".repeat(30)));
+        assert_eq!(shown.matches('╭').count(), 1);
+        assert_eq!(shown.matches('╰').count(), 1);
+    }
+
+    #[test]
+    fn a_plan_keeps_its_lines() {
+        let cell = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+        let plan = cell("Filter\n  Scan \x1b\n");
+        let batch =
+            RecordBatch::try_from_iter([("plan_type", cell("logical")), ("plan", plan)]).expect("a batch");
+        let (shown, _) = render(&[batch], Some(20));
+        assert_eq!(
+            shown,
+            "\
+╭───────────┬─────────────╮
+│ plan_type │ plan        │
+├───────────┼─────────────┤
+│ logical   │ Filter      │
+│           │   Scan \\x1b │
+╰───────────┴─────────────╯
+"
+        );
+    }
+}

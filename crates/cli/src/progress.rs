@@ -1,0 +1,104 @@
+//! The progress of an import: what is being done, how far it is, how fast, how long still. On terminals only.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use heaplake_store::{ImportProgress, Phase};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{console::Console, escape};
+
+const READING: u8 = Phase::Reading as u8;
+const SORTING: u8 = Phase::Sorting as u8;
+const WRITING: u8 = Phase::Writing as u8;
+
+/// The bar of one import. It disappears when it is dropped.
+pub struct Bar {
+    bar: ProgressBar,
+    phase: Option<(u8, bool)>,
+}
+
+impl Bar {
+    /// A bar named `name`, which may be any text.
+    pub fn new(name: &str, console: &Console) -> Self {
+        let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target).with_prefix(escape::line(name).into_owned());
+        Self { bar, phase: None }
+    }
+
+    /// Shows the present state.
+    pub fn update(&mut self, progress: &ImportProgress) {
+        let phase = progress.phase.load(Relaxed);
+        let (done, total) = match phase {
+            READING => (progress.bytes_read.load(Relaxed), progress.total_bytes.load(Relaxed)),
+            WRITING => (progress.rows_written.load(Relaxed), progress.rows_total.load(Relaxed)),
+            _ => (0, 0),
+        };
+        if total > 0 {
+            self.bar.set_length(total.max(done));
+        }
+        self.begin(phase, total > 0);
+        self.bar.set_position(done);
+    }
+
+    fn begin(&mut self, phase: u8, has_total: bool) {
+        if self.phase == Some((phase, has_total)) {
+            return;
+        }
+        self.bar.set_style(style(phase, has_total));
+        // The first phase began with the bar, and its rate counts from there.
+        if self.phase.is_some_and(|(before, _)| before != phase) {
+            self.bar.reset();
+        }
+        self.phase = Some((phase, has_total));
+        self.bar.enable_steady_tick(Duration::from_millis(120));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(phase: u8, has_total: bool) -> ProgressStyle {
+    let template = match (phase, has_total) {
+        (READING, true) => {
+            "{prefix}: reading [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"
+        }
+        (READING, false) => "{prefix}: reading {spinner} {bytes}, {bytes_per_sec}",
+        (SORTING, _) => "{prefix}: sorting {spinner} {elapsed}",
+        (WRITING, true) => "{prefix}: writing [{bar:30}] {human_pos} of {human_len} rows, {eta} left",
+        (WRITING, false) => "{prefix}: writing {spinner} {elapsed}",
+        _ => "{prefix}: committing {spinner}",
+    };
+    // The templates are constant and valid; a bar that looks wrong would still be no reason to fail.
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_is_valid() {
+        for phase in 0..4 {
+            for has_total in [false, true] {
+                style(phase, has_total);
+            }
+        }
+    }
+
+    #[test]
+    fn shows_any_name_and_any_state() {
+        let console = Console { lake: crate::console::LakeChoice::Default, quiet: true };
+        let mut bar = Bar::new("{bytes}\x1b[2J", &console);
+        assert_eq!(bar.bar.prefix(), "{bytes}\\x1b[2J");
+        let progress = ImportProgress::default();
+        for phase in 0..5 {
+            progress.phase.store(phase, Relaxed);
+            progress.bytes_read.store(u64::MAX, Relaxed);
+            bar.update(&progress);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Runs SQL: the bridge from the synchronous commands to the asynchronous engine.
+//!
+//! The engine works on threads of its own and hands over batches through a short queue; the calling thread encodes
+//! and writes them, and stops at once when the user wants to.
+
+use std::{future::Future, time::Duration};
+
+use anyhow::{Context as _, Result};
+use arrow::array::RecordBatch;
+use futures::StreamExt as _;
+use heaplake_engine::{Answer, Session, SessionOptions};
+use heaplake_store::Lake;
+use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
+
+use crate::{
+    interrupt::{self, Interrupted},
+    output::{Plan, Sink, Written, distinct_names},
+};
+
+/// Batches that may wait to be written.
+const QUEUE: usize = 4;
+/// Plans of long queries are deep, and so is the code that walks them.
+const STACK_BYTES: usize = 16 << 20;
+/// How long work that was given up may take to tidy up after itself.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A lake that answers SQL.
+pub struct Querier {
+    session: Session,
+    runtime: Option<Runtime>,
+}
+
+/// What came out of one statement.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Number of rows.
+    pub n_rows: u64,
+    /// What the encoder told; none for a statement without rows, such as SET.
+    pub written: Option<Written>,
+}
+
+impl Querier {
+    /// Opens a session on the lake.
+    pub fn open(lake: &Lake, options: &SessionOptions) -> Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
+        let runtime = runtime.context("cannot start threads")?;
+        let context = runtime.enter();
+        let session = Session::open(lake, options)?;
+        drop(context);
+        Ok(Self { session, runtime: Some(runtime) })
+    }
+
+    /// The statements of a text, separated by `;`.
+    pub fn statements(&self, text: &str) -> Result<Vec<String>> {
+        Ok(self.session.statements(text)?)
+    }
+
+    /// Runs one statement and writes its rows to `sink` as they come.
+    pub fn run(&self, statement: &str, plan: &Plan, sink: &mut Sink) -> Result<Outcome> {
+        let runtime = self.runtime.as_ref().context("the query threads are gone")?;
+        runtime.block_on(async {
+            let answer = interruptible(self.session.run(statement)).await??;
+            write_rows(answer, plan, sink).await
+        })
+    }
+}
+
+impl Drop for Querier {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(GRACE);
+        }
+    }
+}
+
+async fn write_rows(answer: Answer, plan: &Plan, sink: &mut Sink) -> Result<Outcome> {
+    let has_columns = !answer.schema.fields().is_empty();
+    let schema = match plan.format.needs_distinct_names() {
+        true => distinct_names(&answer.schema),
+        false => answer.schema.clone(),
+    };
+    let is_renamed = schema != answer.schema;
+    let mut encoder = if has_columns { Some(plan.encoder(&schema, sink)?) } else { None };
+    let (mut batches, producer) = produce(answer);
+    let mut n_rows = 0;
+    while let Some(batch) = interruptible(batches.recv()).await? {
+        let mut batch = batch?;
+        n_rows += batch.num_rows() as u64;
+        if is_renamed {
+            batch = RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?;
+        }
+        if let Some(encoder) = &mut encoder {
+            encoder.write(&batch).context("cannot write the rows")?;
+        }
+    }
+    // A queue that ends without this would be a result that only looks complete.
+    producer.await.context("the query stopped unexpectedly; this is a bug of heaplake")?;
+    Ok(Outcome { n_rows, written: encoder.map(|encoder| encoder.finish()).transpose()? })
+}
+
+fn produce(answer: Answer) -> (mpsc::Receiver<Result<RecordBatch>>, JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let producer = tokio::spawn(async move {
+        let mut stream = answer.stream;
+        while let Some(batch) = stream.next().await {
+            if sender.send(batch.map_err(anyhow::Error::from)).await.is_err() {
+                // Nobody listens any more.
+                return;
+            }
+        }
+    });
+    (receiver, producer)
+}
+
+async fn interruptible<F: Future>(work: F) -> Result<F::Output> {
+    tokio::select! {
+        biased;
+        () = interrupt::wait() => Err(Interrupted { outcome: "the query is not complete" }.into()),
+        output = work => Ok(output),
+    }
+}

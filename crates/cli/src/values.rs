@@ -1,0 +1,76 @@
+//! Values of options: sizes, times and tags as they are typed.
+
+use chrono::{DateTime, Utc};
+
+/// Less than this cannot hold the buffers of one import or query.
+const SMALLEST_LIMIT: u64 = 16_000_000;
+
+/// A memory limit in bytes: `512MB`, `2GiB`, `1.5G`. KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024.
+pub fn memory_limit(text: &str) -> Result<u64, String> {
+    let size = text.trim().parse::<bytesize::ByteSize>();
+    let bytes =
+        size.map_err(|_| format!("{text:?} is no size; write for example 512MB, 2GiB or 1.5G"))?.as_u64();
+    if bytes < SMALLEST_LIMIT {
+        return Err(format!("{bytes} bytes are too few to work with; the smallest limit is 16MB"));
+    }
+    Ok(bytes)
+}
+
+/// A time with its zone, as RFC 3339 has it.
+pub fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = DateTime::parse_from_rfc3339(text);
+    let time = time.map_err(|error| format!("{error}; write for example 2015-11-22T14:30:00Z"))?;
+    Ok(time.to_utc())
+}
+
+/// A tag, `KEY=VALUE`; the value may be empty and may hold more `=`.
+pub fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is KEY=VALUE, for example host=web3".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_sizes() {
+        for (text, bytes) in [
+            ("16MB", 16_000_000),
+            ("512MB", 512_000_000),
+            ("512mb", 512_000_000),
+            ("2GiB", 2 << 30),
+            ("1.5G", 1_500_000_000),
+            ("64 MiB", 64 << 20),
+            ("17000000", 17_000_000),
+        ] {
+            assert_eq!(memory_limit(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_usable_size() {
+        for text in ["", "MB", "-1GB", "1.2.3GB", "12XB", "nan", "1e9", "0", "64", "15.9MB"] {
+            assert!(memory_limit(text).is_err(), "{text}");
+        }
+        let too_small = memory_limit("64").expect_err("64 bytes");
+        assert!(too_small.contains("16MB"), "{too_small}");
+    }
+
+    #[test]
+    fn reads_times_with_a_zone() {
+        let utc = time("2015-11-22T14:30:00+02:00").map(|time| time.to_rfc3339());
+        assert_eq!(utc, Ok("2015-11-22T12:30:00+00:00".to_owned()));
+        assert!(time("2015-11-22").is_err());
+    }
+
+    #[test]
+    fn splits_tags_at_the_first_equals_sign() {
+        assert_eq!(tag("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(tag("a="), Ok(("a".to_owned(), String::new())));
+        assert!(tag("a").is_err());
+        assert!(tag("=b").is_err());
+    }
+}

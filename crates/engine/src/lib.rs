@@ -1,0 +1,23 @@
+//! SQL over a lake: the only crate that names DataFusion.
+//!
+//! A [`Session`] is a snapshot of the lake. Every dump is a schema (`before.obj`), `history` spans all dumps, and bare
+//! names are of the chosen dump. The manifests say which files are read, nothing is listed; files are opened when a
+//! query is planned and stay readable until it ends, whatever other processes remove meanwhile.
+//!
+//! A session only reads. `SessionOptions::allow_files` lets statements read and write files outside the lake; the
+//! lake's own tables and folders stay as they are either way.
+
+mod catalog;
+mod error;
+mod files;
+mod guard;
+mod mistake;
+mod session;
+mod spill;
+mod statements;
+mod summary;
+mod table;
+
+pub use datafusion::arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+pub use error::{Error, Result};
+pub use session::{Answer, AnswerStream, Session, SessionOptions};

@@ -1,0 +1,156 @@
+//! What a user is told about a mistake: where it is, and what may have been meant.
+
+use datafusion::{common::SchemaError, sql::sqlparser::parser::ParserError};
+
+/// Columns that a message lists at most.
+const MAX_LISTED: usize = 20;
+/// Characters of a line that a message shows at most.
+const MAX_SHOWN: usize = 100;
+
+/// The name that was probably meant.
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let allowed = (name.chars().count() / 3).max(1);
+    let distances = candidates.into_iter().map(|candidate| {
+        (strsim::damerau_levenshtein(&candidate.to_lowercase(), &name), candidate)
+    });
+    let (_, candidate) = distances.filter(|(distance, _)| *distance <= allowed).min()?;
+    Some(candidate)
+}
+
+/// `; did you mean X?`, or nothing.
+pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, candidates).map(|near| format!("; did you mean {}?", quoted(near))).unwrap_or_default()
+}
+
+/// A name as it must be written in SQL.
+pub(crate) fn quoted(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    match name.chars().all(is_plain) && !name.starts_with(|c: char| c.is_ascii_digit()) {
+        true => name.to_owned(),
+        false => format!("\"{}\"", escape(name).replace('"', "\"\"")),
+    }
+}
+
+/// A syntax error: the parser's words, then the line with a mark below the place.
+pub(crate) fn syntax(statement: &str, error: &ParserError) -> String {
+    let message = match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.as_str(),
+        ParserError::RecursionLimitExceeded => return "the statement is nested too deeply".to_owned(),
+    };
+    match split_location(message) {
+        Some((message, line, column)) => located(statement, message, line, column),
+        None => escape(message),
+    }
+}
+
+/// A message with the line it is about and a mark below the place.
+pub(crate) fn located(text: &str, message: &str, line: u64, column: u64) -> String {
+    let message = escape(message);
+    let shown = usize::try_from(line.saturating_sub(1)).ok().and_then(|line| text.lines().nth(line));
+    let Some(shown) = shown.filter(|_| column > 0) else { return message };
+    let column_idx = usize::try_from(column - 1).unwrap_or(usize::MAX);
+    let first = column_idx.saturating_sub(MAX_SHOWN * 3 / 4);
+    // One character on the screen for each, so that the mark stays below its place.
+    let shown: String = shown.chars().skip(first).take(MAX_SHOWN).map(visible).collect();
+    let mark = " ".repeat(column_idx.saturating_sub(first).min(MAX_SHOWN));
+    format!("{message}\n  line {line}, column {column}\n  | {shown}\n  | {mark}^")
+}
+
+/// What is wrong with a column.
+pub(crate) fn schema(error: &SchemaError) -> String {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let names = || valid_fields.iter().map(|column| column.name.as_str());
+            let hint = suggestion(&field.name, names());
+            // The columns in the order of the table; a join has some of them twice.
+            let mut columns: Vec<&str> = Vec::new();
+            for name in names() {
+                if !columns.contains(&name) {
+                    columns.push(name);
+                }
+            }
+            let listed = columns.iter().take(MAX_LISTED).map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+            let more = if columns.len() > MAX_LISTED { ", ..." } else { "" };
+            let known = if listed.is_empty() { String::new() } else { format!("\n  columns: {listed}{more}") };
+            format!("there is no column {}{hint}{known}", escape(&field.flat_name()))
+        }
+        SchemaError::AmbiguousReference { field } => {
+            let name = escape(&field.name);
+            format!("column {name} is in more than one table; write table.{name}")
+        }
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            format!("column {} is there more than once; give one of them another name with AS", escape(name))
+        }
+    }
+}
+
+/// The engine's message about an unknown function in our words; any other message as it is.
+pub(crate) fn function(text: &str) -> String {
+    let unknown = || {
+        let (name, rest) = text.strip_prefix("Invalid function '")?.split_once('\'')?;
+        let near = rest.split_once("Did you mean '").and_then(|(_, near)| near.split_once('\''));
+        let hint = near.map(|(near, _)| suggestion(name, [near])).unwrap_or_default();
+        Some(format!("there is no function {name}{hint}"))
+    };
+    unknown().unwrap_or_else(|| text.to_owned())
+}
+
+/// Text that cannot steer a terminal: control characters and those that turn the direction of text are escaped.
+pub(crate) fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
+        match is_dangerous(c) {
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
+        }
+        escaped
+    })
+}
+
+fn visible(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        c if is_dangerous(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    }
+}
+
+fn is_dangerous(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn split_location(message: &str) -> Option<(&str, u64, u64)> {
+    let (text, place) = message.rsplit_once("Line: ")?;
+    let (line, column) = place.split_once(", Column: ")?;
+    let digits = column.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let text = text.trim_end().trim_end_matches("at").trim_end();
+    Some((text, line.trim().parse().ok()?, digits.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_name_that_was_meant() {
+        assert_eq!(nearest("addres", ["type", "address"]), Some("address"));
+        assert_eq!(nearest("ojb", ["obj", "edge"]), Some("obj"));
+        assert_eq!(nearest("colour", ["type", "address"]), None);
+    }
+
+    #[test]
+    fn marks_the_place_and_escapes_the_rest() {
+        let text = located("select\n\tx \u{1b}[31m from", "odd \u{7}", 2, 12);
+        assert_eq!(text, "odd \\u{7}\n  line 2, column 12\n  |  x \u{fffd}[31m from\n  |            ^");
+    }
+
+    #[test]
+    fn quotes_names_that_need_it() {
+        assert_eq!([quoted("obj"), quoted("lms-1"), quoted("LMS"), quoted("1a")], [
+            "obj",
+            "\"lms-1\"",
+            "\"LMS\"",
+            "\"1a\""
+        ]);
+    }
+}

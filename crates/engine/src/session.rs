@@ -1,0 +1,250 @@
+//! A session: a snapshot of the lake that answers statements.
+
+use std::{panic::AssertUnwindSafe, path::PathBuf, pin::Pin, sync::Arc, thread};
+
+use datafusion::{
+    arrow::{datatypes::SchemaRef, record_batch::RecordBatch},
+    common::tree_node::{TreeNode, TreeNodeRecursion},
+    datasource::{physical_plan::FileScanConfig, source::DataSourceExec},
+    error::DataFusionError,
+    execution::{
+        SendableRecordBatchStream, SessionState, SessionStateBuilder, memory_pool::FairSpillPool,
+        runtime_env::RuntimeEnvBuilder,
+    },
+    physical_plan::{ExecutionPlan, execute_stream, joins::HashJoinExec},
+    prelude::{SessionConfig, SessionContext},
+    sql::parser::{DFParserBuilder, Statement},
+};
+use futures::{Stream, StreamExt as _, stream};
+use heaplake_store::{Lake, Manifest};
+
+use crate::{
+    Error, Result,
+    catalog::{CATALOG, CURRENT, LakeCatalog},
+    error::Context,
+    guard, mistake,
+    spill::SpillFolder,
+    statements,
+};
+
+/// How a session is to work.
+#[derive(Debug, Clone, Default)]
+pub struct SessionOptions {
+    /// The dump of bare table names; default the newest.
+    pub dump: Option<String>,
+    /// Bytes that the operators of all queries may hold together; default no limit, and then nothing spills.
+    pub memory_limit: Option<u64>,
+    /// Whether statements may read and write files outside the lake and change settings.
+    pub allow_files: bool,
+    /// Threads of a query; default one per core.
+    pub threads: Option<usize>,
+    /// Where to spill to when memory is limited; default the lake's `tmp`.
+    pub spill_dir: Option<PathBuf>,
+}
+
+/// Rows as they come.
+pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
+
+/// The answer to a statement.
+pub struct Answer {
+    /// The columns; none for a statement such as SET.
+    pub schema: SchemaRef,
+    /// The rows. Dropping it cancels the query and closes its files.
+    pub stream: AnswerStream,
+}
+
+/// A lake as it was when the session began.
+pub struct Session {
+    context: SessionContext,
+    lake: PathBuf,
+    options: SessionOptions,
+    // After the context, whose temporary files are in it.
+    _spill: Option<SpillFolder>,
+}
+
+impl Session {
+    /// Reads the manifests of a lake and makes its tables known.
+    pub fn open(lake: &Lake, options: &SessionOptions) -> Result<Self> {
+        let manifests: Vec<Arc<Manifest>> = lake.manifests()?.into_iter().map(Arc::new).collect();
+        let current = match &options.dump {
+            None => manifests.last().cloned(),
+            Some(id) => match manifests.iter().find(|manifest| manifest.id.as_str() == id) {
+                Some(manifest) => Some(manifest.clone()),
+                None => Some(Arc::new(lake.manifest(id)?)),
+            },
+        };
+        let (runtime, spill) = runtime(lake, options);
+        let runtime = runtime.build_arc().map_err(|error| Context::default().explain(&error))?;
+        let state = SessionStateBuilder::new()
+            .with_config(config(options))
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .build();
+        let mut context = SessionContext::new_with_state(state);
+        let catalog = LakeCatalog::new(lake.path().to_owned(), &manifests, current.as_ref());
+        context.register_catalog(CATALOG, Arc::new(catalog));
+        if options.allow_files {
+            context = context.enable_url_table();
+        }
+        Ok(Self { context, lake: lake.path().to_owned(), options: options.clone(), _spill: spill })
+    }
+
+    /// The statements of a text, separated by `;`, without those that hold nothing.
+    pub fn statements(&self, text: &str) -> Result<Vec<String>> {
+        statements::split(text)
+    }
+
+    /// Begins to run one statement.
+    ///
+    /// Where memory is limited this waits for the first rows: a hash join that does not fit is tried again as a
+    /// sort-merge join, which spills.
+    pub async fn run(&self, statement: &str) -> Result<Answer> {
+        let parsed = self.parse(statement)?;
+        let mut context = Context {
+            statement: statement.to_owned(),
+            files: Vec::new(),
+            memory_limit: self.options.memory_limit,
+        };
+        if !self.options.allow_files {
+            guard::check_kind(&parsed, statement)?;
+        }
+        let state = self.context.state();
+        guard::check_tables(&state, &parsed, self.options.allow_files).await?;
+        let logical = state.statement_to_plan(parsed).await;
+        let logical = logical.map_err(|error| self.explain_planning(&context, &error))?;
+        match self.options.allow_files {
+            true => guard::check_spares_lake(&logical, &self.lake)?,
+            false => guard::check_reads(&logical, statement)?,
+        }
+        let reads = guard::check_reads(&logical, statement).is_ok();
+        let frame = self.context.execute_logical_plan(logical).await;
+        let (state, logical) = frame.map_err(|error| context.explain(&error))?.into_parts();
+        let plan = state.create_physical_plan(&logical).await.map_err(|error| context.explain(&error))?;
+        context.files = files(&plan);
+        let retry = self.options.memory_limit.is_some() && reads && has_hash_join(&plan);
+        let first = start(&state, plan, &context, self.options.memory_limit.is_some()).await;
+        match first {
+            Err(Error::MemoryLimit { .. }) if retry => {
+                let state = without_hash_joins(&state);
+                let plan = state.create_physical_plan(&logical).await;
+                let plan = plan.map_err(|error| context.explain(&error))?;
+                start(&state, plan, &context, true).await
+            }
+            first => first,
+        }
+    }
+
+    fn parse(&self, statement: &str) -> Result<Statement> {
+        let context = Context { statement: statement.to_owned(), ..Context::default() };
+        let parsed = DFParserBuilder::new(statement).build().and_then(|mut parser| parser.parse_statements());
+        let mut parsed = parsed.map_err(|error| context.explain(&error))?;
+        match (parsed.pop_front(), parsed.is_empty()) {
+            (Some(parsed), true) => Ok(parsed),
+            (None, _) => Err(Error::Query("there is no statement".to_owned())),
+            _ => Err(Error::Query("there is more than one statement".to_owned())),
+        }
+    }
+
+    /// Adds what the planner does not say about functions.
+    fn explain_planning(&self, context: &Context, error: &DataFusionError) -> Error {
+        let explained = context.explain(error);
+        let Error::Query(text) = &explained else { return explained };
+        let unknown = text.strip_prefix("table function '").and_then(|rest| rest.split_once('\''));
+        let Some((name, _)) = unknown else { return explained };
+        let state = self.context.state();
+        let names = state.table_functions().keys().map(String::as_str);
+        Error::Query(format!("there is no table function {name}{}", mistake::suggestion(name, names)))
+    }
+}
+
+/// Executes a plan; when `wait` is set, until its first rows are there.
+async fn start(
+    state: &SessionState,
+    plan: Arc<dyn ExecutionPlan>,
+    context: &Context,
+    wait: bool,
+) -> Result<Answer> {
+    let schema = plan.schema();
+    let stream = execute_stream(plan, state.task_ctx()).map_err(|error| context.explain(&error))?;
+    let mut stream = explained(stream, context.clone());
+    if !wait {
+        return Ok(Answer { schema, stream });
+    }
+    let first = stream.next().await.transpose()?;
+    Ok(Answer { schema, stream: stream::iter(first.map(Ok)).chain(stream).boxed() })
+}
+
+/// The rows with errors in our words; a panic, which only a bug can cause, ends them with an error.
+fn explained(rows: SendableRecordBatchStream, context: Context) -> AnswerStream {
+    let rows = AssertUnwindSafe(rows.fuse()).catch_unwind();
+    rows.map(move |row| match row {
+        Ok(row) => row.map_err(|error| context.explain(&error)),
+        Err(_) => Err(Error::Internal("the query stopped unexpectedly".to_owned())),
+    })
+    .boxed()
+}
+
+fn config(options: &SessionOptions) -> SessionConfig {
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    let n_threads = options.threads.unwrap_or_else(cores).max(1);
+    let mut config = SessionConfig::new()
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema(CATALOG, CURRENT)
+        .with_information_schema(true)
+        .with_target_partitions(n_threads);
+    let settings = config.options_mut();
+    // Filters decide inside the scan, so that the other columns of rows that fail them are never decoded.
+    settings.execution.parquet.pushdown_filters = true;
+    settings.execution.parquet.reorder_filters = true;
+    // Small files are worth two threads, too: a million objects are two megabytes.
+    settings.optimizer.repartition_file_min_size = 1 << 20;
+    if let Some(limit) = options.memory_limit {
+        // Each sort sets this aside for its merge; the default of 10 MB times threads leaves small limits nothing.
+        let share = usize::try_from(limit).unwrap_or(usize::MAX) / (16 * n_threads);
+        let reserved = settings.execution.sort_spill_reservation_bytes.min(share);
+        settings.execution.sort_spill_reservation_bytes = reserved;
+    }
+    config
+}
+
+fn runtime(lake: &Lake, options: &SessionOptions) -> (RuntimeEnvBuilder, Option<SpillFolder>) {
+    let runtime = RuntimeEnvBuilder::new();
+    let Some(limit) = options.memory_limit else { return (runtime, None) };
+    let pool = FairSpillPool::new(usize::try_from(limit).unwrap_or(usize::MAX));
+    let runtime = runtime.with_memory_pool(Arc::new(pool));
+    let parent = options.spill_dir.clone().unwrap_or_else(|| lake.tmp());
+    match SpillFolder::create(&parent) {
+        Ok(folder) => (runtime.with_disk_manager_builder(folder.disk_manager()), Some(folder)),
+        // A lake that cannot be written to: DataFusion then uses the system's temporary folder.
+        Err(_) => (runtime, None),
+    }
+}
+
+fn without_hash_joins(state: &SessionState) -> SessionState {
+    let mut config = state.config().clone();
+    config.options_mut().optimizer.prefer_hash_join = false;
+    SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build()
+}
+
+fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.exists(|node| Ok(node.downcast_ref::<HashJoinExec>().is_some())).unwrap_or(false)
+}
+
+/// The names of the files that a plan reads.
+fn files(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
+    let mut files = Vec::new();
+    let visited = plan.apply(|node| {
+        if let Some(source) = node.downcast_ref::<DataSourceExec>()
+            && let Some(scan) = source.data_source().downcast_ref::<FileScanConfig>()
+        {
+            let named = scan.file_groups.iter().flat_map(|group| group.iter());
+            files.extend(named.map(|file| mistake::escape(file.path().as_ref())));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(visited.is_ok(), "the walk itself never fails");
+    files.sort();
+    files.dedup();
+    files
+}
+

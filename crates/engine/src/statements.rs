@@ -1,0 +1,121 @@
+//! Splits a text into statements with the tokenizer of the SQL parser, so that strings and comments keep their `;`.
+
+use datafusion::sql::sqlparser::{
+    dialect::GenericDialect,
+    tokenizer::{Location, Token, Tokenizer},
+};
+
+use crate::{Error, Result, mistake};
+
+/// The statements of a text, without the `;` and without those that hold nothing but comments.
+pub(crate) fn split(text: &str) -> Result<Vec<String>> {
+    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location();
+    let tokens = tokens.map_err(|error| {
+        Error::Query(mistake::located(text, &error.message, error.location.line, error.location.column))
+    })?;
+    let mut offsets = Offsets::new(text);
+    let mut statements = Vec::new();
+    let (mut start, mut is_empty) = (0, true);
+    for token in &tokens {
+        match token.token {
+            Token::SemiColon => {
+                let end = offsets.of(token.span.start);
+                if !is_empty {
+                    statements.push(text[start..end].trim().to_owned());
+                }
+                (start, is_empty) = (end + 1, true);
+            }
+            Token::Whitespace(_) | Token::EOF => {}
+            _ => is_empty = false,
+        }
+    }
+    if !is_empty {
+        statements.push(text[start..].trim().to_owned());
+    }
+    Ok(statements)
+}
+
+/// The words at the beginning of a statement, at most two, in capitals: what kind of statement it is.
+pub(crate) fn kind(statement: &str) -> String {
+    let tokens = Tokenizer::new(&GenericDialect {}, statement).tokenize().unwrap_or_default();
+    let mut tokens = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_)));
+    let mut words = Vec::new();
+    while let (true, Some(Token::Word(word))) = (words.len() < 2, tokens.next()) {
+        // The second word belongs to it only where it is a keyword: CREATE TABLE, but SET without its variable.
+        let is_keyword = word.keyword != datafusion::sql::sqlparser::keywords::Keyword::NoKeyword;
+        if !words.is_empty() && !is_keyword {
+            break;
+        }
+        words.push(word.value.to_uppercase());
+    }
+    words.join(" ")
+}
+
+/// Turns lines and columns, in increasing order, into byte offsets.
+struct Offsets<'a> {
+    chars: std::iter::Peekable<std::str::CharIndices<'a>>,
+    line: u64,
+    column: u64,
+    n_bytes: usize,
+}
+
+impl<'a> Offsets<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { chars: text.char_indices().peekable(), line: 1, column: 1, n_bytes: text.len() }
+    }
+
+    fn of(&mut self, location: Location) -> usize {
+        while let Some(&(offset, c)) = self.chars.peek() {
+            if (self.line, self.column) >= (location.line, location.column) {
+                return offset;
+            }
+            self.chars.next();
+            match c {
+                '\n' => (self.line, self.column) = (self.line + 1, 1),
+                _ => self.column += 1,
+            }
+        }
+        self.n_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_at_semicolons_that_end_statements() {
+        let cases: [(&str, &[&str]); 9] = [
+            ("", &[]),
+            (" ; -- nothing\n;/* ; */", &[]),
+            ("select 1", &["select 1"]),
+            ("select 1;select 2;", &["select 1", "select 2"]),
+            ("select ';' ; select \";\"", &["select ';'", "select \";\""]),
+            ("select 1 -- a; b\n; select 2", &["select 1 -- a; b", "select 2"]),
+            ("select 1 /* ; /* ; */ ; */; select 2", &["select 1 /* ; /* ; */ ; */", "select 2"]),
+            ("select 'ä€😀'; select\r\n'é';\r\nselect 3", &["select 'ä€😀'", "select\r\n'é'", "select 3"]),
+            ("select '\t;\n' ;\tselect 2", &["select '\t;\n'", "select 2"]),
+        ];
+        for (text, statements) in cases {
+            assert_eq!(split(text).unwrap(), statements, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn says_where_a_string_is_not_closed() {
+        let error = split("select 1;\nselect 'a").unwrap_err().to_string();
+        assert!(error.contains("line 2, column 8"), "{error}");
+    }
+
+    #[test]
+    fn names_the_kind() {
+        for (statement, name) in [
+            ("drop table x", "DROP TABLE"),
+            ("-- c\nset datafusion.x = 1", "SET"),
+            ("copy obj to 'x'", "COPY"),
+            ("insert into obj values (1)", "INSERT INTO"),
+        ] {
+            assert_eq!(kind(statement), name);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The tables that are made from the manifests alone: `dump` and `type_stat`.
+
+use std::sync::Arc;
+
+use datafusion::arrow::{
+    array::{
+        ArrayRef, Int64Array, MapBuilder, MapFieldNames, StringArray, StringBuilder, TimestampMicrosecondArray,
+    },
+    datatypes::DataType,
+    error::ArrowError,
+    record_batch::RecordBatch,
+};
+use heaplake_model::schema;
+use heaplake_store::{Manifest, TypeStat};
+
+/// One row per dump.
+pub(crate) fn dumps(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowError> {
+    let schema = schema::dump();
+    let text = |f: fn(&Manifest) -> &str| -> ArrayRef {
+        Arc::new(manifests.iter().map(|m| Some(f(m))).collect::<StringArray>())
+    };
+    let number = |f: fn(&Manifest) -> u64| -> ArrayRef {
+        Arc::new(manifests.iter().map(|m| Some(saturating(f(m)))).collect::<Int64Array>())
+    };
+    let time = |f: fn(&Manifest) -> i64| -> ArrayRef {
+        let times = manifests.iter().map(|m| Some(f(m))).collect::<TimestampMicrosecondArray>();
+        Arc::new(times.with_timezone("UTC"))
+    };
+    let total: ArrayRef = Arc::new(manifests.iter().map(|m| Some(m.counts.bytes)).collect::<Int64Array>());
+    let tags = tags(manifests, schema.field_with_name("tags")?.data_type())?;
+    let columns = vec![
+        text(|m| m.id.as_str()),
+        time(|m| m.taken.timestamp_micros()),
+        time(|m| m.imported.timestamp_micros()),
+        text(|m| &m.source.format),
+        text(|m| &m.source.file),
+        number(|m| m.source.bytes),
+        text(|m| &m.source.sha256),
+        tags,
+        number(|m| m.counts.objects),
+        number(|m| m.counts.edges),
+        number(|m| m.counts.dangling),
+        number(|m| m.types.len() as u64),
+        total,
+        number(|m| m.issues.values().sum()),
+        number(Manifest::stored_bytes),
+    ];
+    RecordBatch::try_new(schema, columns)
+}
+
+/// One row per dump and type.
+pub(crate) fn type_stats(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowError> {
+    let rows = || manifests.iter().flat_map(|m| m.types.iter().map(move |stat| (m.id.as_str(), stat)));
+    let number = |f: fn(&TypeStat) -> Option<i64>| -> ArrayRef {
+        Arc::new(rows().map(|(_, stat)| f(stat)).collect::<Int64Array>())
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(rows().map(|(id, _)| Some(id)).collect::<StringArray>()),
+        Arc::new(rows().map(|(_, stat)| Some(stat.name.as_str())).collect::<StringArray>()),
+        number(|stat| Some(saturating(stat.count))),
+        number(|stat| Some(stat.size)),
+        number(|stat| stat.max_size),
+    ];
+    RecordBatch::try_new(schema::type_stat(), columns)
+}
+
+fn tags(manifests: &[Arc<Manifest>], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    let names =
+        MapFieldNames { entry: "entries".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
+    let mut tags = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    for manifest in manifests {
+        for (key, value) in &manifest.tags {
+            tags.keys().append_value(key);
+            tags.values().append_value(value);
+        }
+        tags.append(true)?;
+    }
+    let tags: ArrayRef = Arc::new(tags.finish());
+    if tags.data_type() == data_type { Ok(tags) } else { datafusion::arrow::compute::cast(&tags, data_type) }
+}
+
+fn saturating(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,347 @@
+//! SQL over small lakes that are written by hand: Parquet files of 100-row groups, and manifests that name them.
+
+use std::{fs, path::Path, sync::Arc};
+
+use datafusion::{
+    arrow::{
+        array::{Int64Array, StringArray, UInt32Array, UInt64Array},
+        util::pretty::pretty_format_batches,
+    },
+    parquet::{arrow::ArrowWriter, file::properties::WriterProperties},
+};
+use futures::TryStreamExt as _;
+use heaplake_engine::{Error, RecordBatch, Session, SessionOptions};
+use heaplake_model::schema::Table;
+use heaplake_store::{Counts, FileEntry, Lake, Manifest, Source, TakenFrom, TypeStat};
+use tempfile::TempDir;
+
+const BIG: u64 = 1 << 63;
+
+/// Objects: 1000 of type `a`, 1000 of `b`, addresses 0, 16, ... above 2^63; edges from each to the next two.
+fn add_dump(lake: &Path, id: &str, hour: i64) {
+    let n = 2000_u64;
+    let address = |i: u64| BIG + 16 * i;
+    let types = (0..n).map(|i| if i < 1000 { "a" } else { "b" });
+    let none = || Arc::new(StringArray::new_null(n as usize));
+    let obj = RecordBatch::try_new(
+        Table::Obj.schema(),
+        vec![
+            Arc::new(UInt64Array::from_iter_values((0..n).map(address))),
+            Arc::new(StringArray::from_iter_values(types)),
+            none(),
+            none(),
+            Arc::new(Int64Array::from_iter_values((0..n).map(|i| i as i64))),
+            Arc::new(Int64Array::new_null(n as usize)),
+        ],
+    );
+    let m = n as usize * 2;
+    let edge = RecordBatch::try_new(
+        Table::Edge.schema(),
+        vec![
+            Arc::new(UInt64Array::from_iter_values((0..2 * n).map(|i| address(i / 2)))),
+            Arc::new(UInt64Array::from_iter_values((0..2 * n).map(|i| address(i / 2 + 1 + i % 2)))),
+            Arc::new(UInt32Array::from_iter_values((0..2 * n).map(|i| (i % 2) as u32))),
+            Arc::new(StringArray::new_null(m)),
+            Arc::new(StringArray::from_iter_values((0..m).map(|_| "strong"))),
+        ],
+    );
+    let root = RecordBatch::try_new(
+        Table::Root.schema(),
+        vec![
+            Arc::new(UInt64Array::from_iter_values([address(0)])),
+            Arc::new(StringArray::from_iter_values(["unreferenced"])),
+        ],
+    );
+    let tables = [(Table::Obj, obj), (Table::Edge, edge), (Table::Root, root)];
+    let files = tables.into_iter().map(|(table, rows)| write(lake, id, table, &rows.unwrap())).collect();
+    let stat = |name: &str, size| TypeStat { name: name.into(), count: 1000, size, max_size: Some(999) };
+    let manifest = Manifest {
+        format_version: 1,
+        id: id.parse().unwrap(),
+        taken: chrono::DateTime::from_timestamp(3600 * hour, 0).unwrap(),
+        taken_from: TakenFrom::User,
+        imported: chrono::DateTime::from_timestamp(3600 * hour, 0).unwrap(),
+        source: Source {
+            file: "x.dump".into(),
+            bytes: 1,
+            sha256: String::new(),
+            format: "meliae".into(),
+            compression: "none".into(),
+        },
+        tags: [("build".to_owned(), "7".to_owned())].into(),
+        counts: Counts { objects: n, edges: 2 * n, dangling: 3, unreferenced: 1, bytes: 1_999_000 },
+        issues: Default::default(),
+        files,
+        types: vec![stat("a", 499_500), stat("b", 1_499_500)],
+    };
+    fs::create_dir_all(lake.join("dumps")).unwrap();
+    fs::write(lake.join(format!("dumps/{id}.json")), serde_json::to_vec(&manifest).unwrap()).unwrap();
+}
+
+fn write(lake: &Path, id: &str, table: Table, rows: &RecordBatch) -> FileEntry {
+    let path = format!("{0}/dump={id}/1-{0}.parquet", table.name());
+    fs::create_dir_all(lake.join(&path).parent().unwrap()).unwrap();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(100))
+        .set_data_page_row_count_limit(20)
+        .set_write_batch_size(20)
+        .build();
+    let file = fs::File::create(lake.join(&path)).unwrap();
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
+    writer.write(rows).unwrap();
+    writer.close().unwrap();
+    let bytes = fs::metadata(lake.join(&path)).unwrap().len();
+    FileEntry { table, path, rows: rows.num_rows() as u64, bytes, xxh3: String::new() }
+}
+
+fn lake(dumps: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("heaplake.json"), r#"{"format_version":1}"#).unwrap();
+    fs::create_dir_all(folder.path().join("dumps")).unwrap();
+    for (hour, dump) in dumps.iter().enumerate() {
+        add_dump(folder.path(), dump, hour as i64);
+    }
+    folder
+}
+
+fn session(folder: &TempDir, options: SessionOptions) -> Session {
+    Session::open(&Lake::open(folder.path()).unwrap(), &options).unwrap()
+}
+
+async fn rows(session: &Session, sql: &str) -> String {
+    let answer = session.run(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let batches: Vec<RecordBatch> = answer.stream.try_collect().await.unwrap();
+    pretty_format_batches(&batches).unwrap().to_string()
+}
+
+async fn cell(session: &Session, sql: &str) -> String {
+    let text = rows(session, sql).await;
+    text.lines().nth(3).unwrap_or_default().trim_matches(['|', ' ']).to_owned()
+}
+
+async fn error(session: &Session, sql: &str) -> Error {
+    match session.run(sql).await {
+        Err(error) => error,
+        Ok(answer) => match answer.stream.try_collect::<Vec<_>>().await {
+            Err(error) => error,
+            Ok(_) => panic!("{sql} succeeded"),
+        },
+    }
+}
+
+#[tokio::test]
+async fn names_reach_the_right_dump() {
+    let folder = lake(&["Before", "lms-1.x"]);
+    let newest = session(&folder, SessionOptions::default());
+    for (sql, expected) in [
+        ("select distinct dump from obj", "lms-1.x"),
+        ("select distinct dump from before.obj", "Before"),
+        ("select distinct dump from \"lms-1.x\".edge", "lms-1.x"),
+        ("select count(*) from history.obj", "4000"),
+        ("select count(*) from obj", "2000"),
+        ("select count(*) from dump", "2"),
+        ("select id from before.dump", "Before"),
+        ("select tags['build'] from before.dump", "[7]"),
+        ("select count(*) from ref", "4000"),
+        ("select sum(size) from type_stat where type = 'b'", "1499500"),
+        ("select count(*) from history.issue", "0"),
+        ("select kind from root", "unreferenced"),
+    ] {
+        assert_eq!(cell(&newest, sql).await, expected, "{sql}");
+    }
+    let chosen = session(&folder, SessionOptions { dump: Some("Before".into()), ..Default::default() });
+    assert_eq!(cell(&chosen, "select distinct dump from obj").await, "Before");
+    let columns = rows(&chosen, "select * from ref limit 1").await;
+    assert!(columns.lines().nth(1).unwrap().split('|').map(str::trim).eq(["", "dump", "parent", "child", ""]));
+    for sql in ["show tables", "describe obj", "show columns from obj", "show functions", "explain select 1"] {
+        rows(&chosen, sql).await;
+    }
+}
+
+/// The value of a metric of the scan in EXPLAIN ANALYZE, such as `20 total -> 1 matched`.
+fn metric<'a>(plan: &'a str, name: &str) -> &'a str {
+    let (_, rest) = plan.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("no {name} in {plan}"));
+    rest.split([',', ']']).next().unwrap()
+}
+
+#[tokio::test]
+async fn predicates_prune() {
+    let folder = lake(&["one", "two"]);
+    let session = session(&folder, SessionOptions { threads: Some(1), ..Default::default() });
+    let analyze = |sql: &str| {
+        let sql = format!("explain analyze {sql}");
+        let session = &session;
+        async move { rows(session, &sql).await }
+    };
+    let plan = analyze("select * from history.obj where dump = 'one'").await;
+    assert!(plan.contains("dump=one") && !plan.contains("dump=two"), "{plan}");
+
+    let plan = analyze("select size from obj where type = 'b'").await;
+    assert!(metric(&plan, "row_groups_pruned_statistics").starts_with("20 total → 10 matched"), "{plan}");
+
+    let address = BIG + 16 * 1234;
+    let plan = analyze(&format!("select size from obj where address = {address}")).await;
+    assert!(metric(&plan, "row_groups_pruned_statistics").starts_with("20 total → 1 matched"), "{plan}");
+    assert!(metric(&plan, "page_index_rows_pruned").starts_with("100 total → 20 matched"), "{plan}");
+    assert_eq!(cell(&session, &format!("select size from obj where address = {address}")).await, "1234");
+}
+
+#[tokio::test]
+async fn order_of_the_files_is_used() {
+    let folder = lake(&["one"]);
+    let session = session(&folder, SessionOptions { threads: Some(1), ..Default::default() });
+    for (sql, sorts) in [
+        ("explain select * from obj order by type, address", false),
+        ("explain select * from edge order by parent, idx", false),
+        ("explain select * from obj order by size", true),
+    ] {
+        let plan = rows(&session, sql).await;
+        assert_eq!(plan.contains("SortExec"), sorts, "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn only_reading_is_allowed() {
+    let folder = lake(&["one"]);
+    let session = session(&folder, SessionOptions::default());
+    let out = folder.path().join("out.csv");
+    let copy = format!("copy obj to '{}'", out.display());
+    for (sql, named) in [
+        ("drop table obj", "DROP TABLE"),
+        ("insert into obj select * from obj", "INSERT INTO"),
+        (copy.as_str(), "COPY"),
+        ("set datafusion.execution.batch_size = 1", "SET"),
+        ("create table x as select 1", "CREATE TABLE"),
+        ("create external table x stored as csv location '/etc/passwd'", "CREATE EXTERNAL"),
+        ("explain analyze insert into obj select * from obj", "INSERT INTO"),
+        ("select * from '/etc/passwd'", "/etc/passwd"),
+        ("select * from 'x.parquet'", "x.parquet"),
+    ] {
+        let error = error(&session, sql).await;
+        let text = error.to_string();
+        assert!(matches!(error, Error::Refused(_)), "{sql}: {text}");
+        assert!(text.contains(named) && text.contains("--allow-files"), "{sql}: {text}");
+    }
+    assert!(!out.exists());
+}
+
+#[tokio::test]
+async fn files_are_allowed_outside_the_lake_only() {
+    let folder = lake(&["one"]);
+    let session = session(&folder, SessionOptions { allow_files: true, ..Default::default() });
+    let other = tempfile::tempdir().unwrap();
+    let out = other.path().join("out.csv");
+    rows(&session, &format!("copy (select * from obj limit 3) to '{}'", out.display())).await;
+    assert_eq!(cell(&session, &format!("select count(*) from '{}'", out.display())).await, "3");
+    std::os::unix::fs::symlink(folder.path(), other.path().join("link")).unwrap();
+    let inside = other.path().join("link/obj/x.csv");
+    let inside_url = format!("file://{}/%6fbj/x.csv", folder.path().display());
+    for sql in [
+        format!("copy obj to '{}'", inside.display()),
+        format!("copy obj to '{inside_url}'"),
+        "insert into obj select * from obj".to_owned(),
+        "insert into dump select * from dump".to_owned(),
+        "drop table obj".to_owned(),
+        "create or replace table obj as select 1".to_owned(),
+        format!("create external table t stored as csv location '{}'", folder.path().display()),
+    ] {
+        let error = error(&session, &sql).await;
+        assert!(matches!(error, Error::Refused(_)), "{sql}: {error:?}");
+    }
+    assert!(!folder.path().join("obj/x.csv").exists());
+}
+
+#[tokio::test]
+async fn mistakes_get_a_suggestion() {
+    let folder = lake(&["before"]);
+    let session = session(&folder, SessionOptions::default());
+    for (sql, expected) in [
+        ("select * from ojb", "did you mean obj?"),
+        ("select * from befor.obj", "did you mean before?"),
+        ("select * from \"odd\"\"; drop\".obj", "there is no dump or schema \"odd\"\"; drop\""),
+        ("select addres from obj", "did you mean address?"),
+        ("select coutn(*) from obj", "did you mean count?"),
+        ("select * from obj wher size > 1", "line 1, column 24"),
+        ("select \"\u{1b}[31m\" from obj", "\\u{1b}"),
+    ] {
+        let error = error(&session, sql).await;
+        let text = error.to_string();
+        assert!(matches!(error, Error::Query(_)), "{sql}: {error:?}");
+        assert!(text.contains(expected), "{sql}: {text}");
+        assert!(!text.contains("planning") && !text.contains('\u{1b}'), "{sql}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_dump_is_read_to_its_end() {
+    let folder = lake(&["one"]);
+    let session = session(&folder, SessionOptions::default());
+    let answer = session.run("select * from obj").await.unwrap();
+    fs::remove_dir_all(folder.path().join("obj")).unwrap();
+    let batches: Vec<RecordBatch> = answer.stream.try_collect().await.unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2000);
+    let text = error(&session, "select * from obj").await.to_string();
+    assert_eq!(text, "dump one was removed or replaced meanwhile; run the query again");
+}
+
+#[tokio::test]
+async fn damage_is_an_error_that_names_the_file() {
+    let folder = lake(&["one"]);
+    let path = folder.path().join("obj/dump=one/1-obj.parquet");
+    let good = fs::read(&path).unwrap();
+    let session = session(&folder, SessionOptions { threads: Some(1), ..Default::default() });
+    let mut bad = good.clone();
+    let footer = bad.len() - 8;
+    bad[footer..].fill(0xff);
+    let mut middle = good.clone();
+    middle[4..good.len() / 2].fill(0xff);
+    for damaged in [bad, middle, good[..good.len() / 2].to_vec()] {
+        fs::write(&path, &damaged).unwrap();
+        let text = error(&session, "select * from obj").await.to_string();
+        assert!(text.contains("obj/dump=one/1-obj.parquet") && text.contains("heaplake verify"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn memory_is_limited() {
+    let folder = lake(&["one"]);
+    let limited = |memory_limit| SessionOptions { memory_limit: Some(memory_limit), ..Default::default() };
+    let tiny = session(&folder, limited(10_000));
+    let error = error(&tiny, "select type, address, count(*) from obj group by type, address order by 3").await;
+    assert!(matches!(error, Error::MemoryLimit { limit: Some(10_000), .. }), "{error:?}");
+    assert!(error.to_string().contains("--memory-limit"), "{error}");
+
+    let session = session(&folder, limited(4 << 20));
+    let sql = "select count(*) from (select a.size, row_number() over (order by a.size + b.size, b.size) r \
+               from obj a, obj b where b.size < 200)";
+    assert_eq!(cell(&session, sql).await, "400000");
+    let plan = rows(&session, &format!("explain analyze {sql}")).await;
+    assert!(!metric(&plan, "spill_count").starts_with('0'), "{plan}");
+}
+
+#[tokio::test]
+async fn an_empty_lake_says_so() {
+    let folder = lake(&[]);
+    let session = session(&folder, SessionOptions::default());
+    assert!(matches!(error(&session, "select * from obj").await, Error::NoDumps));
+    assert_eq!(cell(&session, "select count(*) from dump").await, "0");
+    assert_eq!(cell(&session, "select count(*) from history.obj").await, "0");
+    rows(&session, "show tables").await;
+}
+
+#[tokio::test]
+async fn an_unknown_dump_is_an_error() {
+    let folder = lake(&["before"]);
+    let options = SessionOptions { dump: Some("befor".into()), ..Default::default() };
+    let error = Session::open(&Lake::open(folder.path()).unwrap(), &options).err().unwrap();
+    assert!(error.to_string().contains("did you mean before?"), "{error}");
+}
+
+#[tokio::test]
+async fn files_that_no_manifest_names_are_not_read() {
+    let folder = lake(&["one"]);
+    let path = folder.path().join("obj/dump=one");
+    fs::copy(path.join("1-obj.parquet"), path.join("2-obj.parquet")).unwrap();
+    let session = session(&folder, SessionOptions::default());
+    assert_eq!(cell(&session, "select count(size) from obj").await, "2000");
+}

@@ -1,0 +1,75 @@
+"""A memory limit is kept, and changes nothing of what is stored or answered."""
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+import heaps
+from lake import Lake
+
+#: What a process needs besides the limit. An import: its code, threads' stacks, blocks on their way, row groups that
+#: are being encoded. A query: DataFusion's pool counts sorts, joins and groups, but not what readers and writers of
+#: Parquet hold.
+IMPORT_OVERHEAD = 150_000_000
+QUERY_OVERHEAD = 300_000_000
+N_OBJECTS = 1_000_000
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def huge_dump(tmp_path_factory):
+    return heaps.write_big(tmp_path_factory.mktemp("huge") / "huge.dump", N_OBJECTS)
+
+
+@pytest.fixture(scope="module")
+def huge_lake(huge_dump, tmp_path_factory):
+    """The dump twice: imported with all the memory ("free"), and with 64 MB ("tight")."""
+    lake = Lake(tmp_path_factory.mktemp("memory") / "lake")
+    lake.load(huge_dump, "free")
+    lake.peak_of_import = lake.peak("--quiet", "import", "--dump", "tight", "--memory-limit", "64MB", huge_dump)
+    return lake
+
+
+def rows(lake, dump, table):
+    files = [file["path"] for file in lake.manifest(dump)["files"] if file["table"] == table]
+    return pyarrow.concat_tables(pyarrow.parquet.read_table(lake.path / path, partitioning=None) for path in files)
+
+
+def test_an_import_keeps_to_its_limit(huge_lake):
+    assert huge_lake.peak_of_import < 64_000_000 + IMPORT_OVERHEAD
+
+
+@pytest.mark.parametrize("table", ["obj", "edge", "root", "issue"])
+def test_the_same_rows_are_stored(huge_lake, table):
+    free, tight = (rows(huge_lake, dump, table) for dump in ("free", "tight"))
+    assert free.num_rows > 0 or table == "issue"
+    assert free.equals(tight)
+
+
+def test_nothing_is_left_of_the_temporary_files(huge_lake):
+    huge_lake.assert_sound()
+    manifests = [huge_lake.manifest(dump) for dump in ("free", "tight")]
+    assert manifests[0]["counts"] == manifests[1]["counts"]
+    assert manifests[0]["types"] == manifests[1]["types"]
+
+
+def test_a_query_keeps_to_its_limit(huge_lake, tmp_path):
+    """Sorting and grouping a million rows with text: more than the limit, so they use temporary files."""
+    queries = {
+        "sorted": "select * from free.obj order by value desc, address",
+        "grouped": "select child, count(*) as n from free.edge group by child order by n desc, child",
+    }
+    for name, query in queries.items():
+        limited, unlimited = tmp_path / f"{name}-64.parquet", tmp_path / f"{name}.parquet"
+        used = huge_lake.peak("--quiet", "sql", "--memory-limit", "64MB", "-o", limited, query)
+        huge_lake.ok("sql", "-o", unlimited, query)
+        assert used < 64_000_000 + QUERY_OVERHEAD, name
+        assert pyarrow.parquet.read_table(limited).equals(pyarrow.parquet.read_table(unlimited)), name
+
+
+def test_a_query_that_cannot_keep_to_its_limit_says_so(huge_lake):
+    message = huge_lake.fails(
+        "sql", "--memory-limit", "16MB", "select array_agg(value) as v, array_agg(address) as a from free.obj"
+    )
+    assert "--memory-limit" in message
