@@ -113,7 +113,7 @@ impl Context {
             DataFusionError::Plan(_)
             | DataFusionError::NotImplemented(_)
             | DataFusionError::Configuration(_)
-            | DataFusionError::SchemaError(..) => Error::Query(mistake::function(&text)),
+            | DataFusionError::SchemaError(..) => Error::Query(text),
             DataFusionError::Internal(_) => Error::Internal(text),
             _ => Error::Failed(text),
         }

@@ -33,7 +33,7 @@ use datafusion::{
     physical_plan::metrics::ExecutionPlanMetricsSet,
 };
 use futures::{FutureExt as _, future::BoxFuture};
-use heaplake_store::FileEntry;
+use heaplake_store::{FileEntry, Lake};
 
 use crate::Error;
 
@@ -68,6 +68,7 @@ impl LakeFile {
 
     fn open(&self) -> Result<File, Error> {
         let file = File::open(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if self.is_still_named() => self.damaged("it is missing".to_owned()),
             io::ErrorKind::NotFound => Error::Removed(self.dump.clone()),
             _ => self.failed(&error),
         })?;
@@ -76,6 +77,13 @@ impl LakeFile {
             true => Ok(file),
             false => Err(self.damaged(format!("it has {n_bytes} bytes instead of {}", self.n_bytes))),
         }
+    }
+
+    /// Whether the manifest of now names the file: then it is not a replacement that took it away.
+    fn is_still_named(&self) -> bool {
+        let lake = self.path.ancestors().nth(3).unwrap_or(Path::new("."));
+        let manifest = Lake::open(lake).and_then(|lake| lake.manifest(&self.dump));
+        manifest.is_ok_and(|manifest| manifest.files.iter().any(|file| lake.join(&file.path) == self.path))
     }
 
     fn read(&self, file: &File, range: Range<u64>) -> Result<Bytes, Error> {

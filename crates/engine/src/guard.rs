@@ -16,18 +16,16 @@ use datafusion::{
 use crate::{
     Error, Result,
     catalog::{CATALOG, CURRENT, TABLES, read_only},
-    mistake,
-    statements,
+    mistake, statements,
 };
 
 /// Refuses a statement that does something else than read.
 pub(crate) fn check_kind(parsed: &Statement, text: &str) -> Result<()> {
-    let reads = match parsed {
-        Statement::Statement(sql) => return check_sql(sql, text),
-        Statement::Explain(explain) => return check_kind(&explain.statement, &explain.statement.to_string()),
-        Statement::CopyTo(_) | Statement::CreateExternalTable(_) | Statement::Reset(_) => false,
-    };
-    if reads { Ok(()) } else { Err(refused(text)) }
+    match parsed {
+        Statement::Statement(sql) => check_sql(sql, text),
+        Statement::Explain(explain) => check_kind(&explain.statement, &explain.statement.to_string()),
+        Statement::CopyTo(_) | Statement::CreateExternalTable(_) | Statement::Reset(_) => Err(refused(text)),
+    }
 }
 
 fn check_sql(sql: &Sql, text: &str) -> Result<()> {
@@ -74,9 +72,7 @@ pub(crate) fn check_spares_lake(plan: &LogicalPlan, lake: &Path) -> Result<()> {
         let checked = match node {
             LogicalPlan::Copy(copy) => check_outside(&copy.output_url, lake),
             LogicalPlan::Dml(dml) => check_target(&dml.table_name, lake),
-            LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) => {
-                create.locations.iter().try_for_each(|location| check_outside(location, lake))
-            }
+            LogicalPlan::Ddl(ddl) => check_ddl(ddl, lake),
             _ => Ok(()),
         };
         if outcome.is_ok() {
@@ -88,12 +84,29 @@ pub(crate) fn check_spares_lake(plan: &LogicalPlan, lake: &Path) -> Result<()> {
     outcome
 }
 
-fn check_target(target: &TableReference, lake: &Path) -> Result<()> {
-    let is_lake = target.catalog().is_none_or(|catalog| catalog == CATALOG);
-    if is_lake && TABLES.contains(&target.table()) {
-        return Err(read_only(target.table()));
+fn check_ddl(ddl: &DdlStatement, lake: &Path) -> Result<()> {
+    match ddl {
+        DdlStatement::CreateExternalTable(create) => {
+            check_name(&create.name)?;
+            create.locations.iter().try_for_each(|location| check_outside(location, lake))
+        }
+        DdlStatement::CreateMemoryTable(create) => check_name(&create.name),
+        DdlStatement::CreateView(create) => check_name(&create.name),
+        DdlStatement::DropTable(drop) => check_name(&drop.name),
+        DdlStatement::DropView(drop) => check_name(&drop.name),
+        _ => Ok(()),
     }
+}
+
+fn check_target(target: &TableReference, lake: &Path) -> Result<()> {
+    check_name(target)?;
     check_outside(target.table(), lake)
+}
+
+/// Refuses to make, drop or change what has the name of a table of the lake.
+fn check_name(table: &TableReference) -> Result<()> {
+    let is_lake = table.catalog().is_none_or(|catalog| catalog == CATALOG);
+    if is_lake && TABLES.contains(&table.table()) { Err(read_only(table.table())) } else { Ok(()) }
 }
 
 /// Refuses a path within the lake, through whatever links or `..` it leads there.
@@ -149,7 +162,7 @@ fn resolve(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Finds tables that are not there before the planner does, and says which were meant.
-pub(crate) async fn check_tables(state: &SessionState, parsed: &Statement, allow_files: bool) -> Result<()> {
+pub(crate) fn check_tables(state: &SessionState, parsed: &Statement, allow_files: bool) -> Result<()> {
     let Ok(references) = state.resolve_table_references(parsed) else { return Ok(()) };
     let catalogs = state.catalog_list();
     for reference in references {

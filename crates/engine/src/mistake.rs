@@ -85,15 +85,10 @@ pub(crate) fn schema(error: &SchemaError) -> String {
     }
 }
 
-/// The engine's message about an unknown function in our words; any other message as it is.
-pub(crate) fn function(text: &str) -> String {
-    let unknown = || {
-        let (name, rest) = text.strip_prefix("Invalid function '")?.split_once('\'')?;
-        let near = rest.split_once("Did you mean '").and_then(|(_, near)| near.split_once('\''));
-        let hint = near.map(|(near, _)| suggestion(name, [near])).unwrap_or_default();
-        Some(format!("there is no function {name}{hint}"))
-    };
-    unknown().unwrap_or_else(|| text.to_owned())
+/// The name of the function, where the engine's message is about one that is not there.
+pub(crate) fn unknown_function(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("Invalid function '").or_else(|| text.strip_prefix("table function '"))?;
+    name.split_once('\'').map(|(name, _)| name)
 }
 
 /// Text that cannot steer a terminal: control characters and those that turn the direction of text are escaped.

@@ -105,11 +105,14 @@ impl Session {
             files: Vec::new(),
             memory_limit: self.options.memory_limit,
         };
-        if !self.options.allow_files {
-            guard::check_kind(&parsed, statement)?;
-        }
+        let kind = guard::check_kind(&parsed, statement);
         let state = self.context.state();
-        guard::check_tables(&state, &parsed, self.options.allow_files).await?;
+        match kind {
+            Ok(()) => guard::check_tables(&state, &parsed, self.options.allow_files)?,
+            Err(refused) if !self.options.allow_files => return Err(refused),
+            // Such a statement may name a table that it makes.
+            Err(_) => {}
+        }
         let logical = state.statement_to_plan(parsed).await;
         let logical = logical.map_err(|error| self.explain_planning(&context, &error))?;
         match self.options.allow_files {
@@ -149,13 +152,18 @@ impl Session {
     fn explain_planning(&self, context: &Context, error: &DataFusionError) -> Error {
         let explained = context.explain(error);
         let Error::Query(text) = &explained else { return explained };
-        let unknown = text.strip_prefix("table function '").and_then(|rest| rest.split_once('\''));
-        let Some((name, _)) = unknown else { return explained };
+        let Some(name) = mistake::unknown_function(text) else { return explained };
         let state = self.context.state();
-        let names = state.table_functions().keys().map(String::as_str);
-        Error::Query(format!("there is no table function {name}{}", mistake::suggestion(name, names)))
+        let scalar = state.scalar_functions().keys();
+        let aggregate = state.aggregate_functions().keys();
+        let others = state.window_functions().keys().chain(state.table_functions().keys());
+        let names = scalar.chain(aggregate).chain(others).map(String::as_str);
+        Error::Query(format!("there is no function {name}{}", mistake::suggestion(name, names)))
     }
 }
+
+/// Rows of a batch where memory was short before.
+const FALLBACK_BATCH_ROWS: usize = 1024;
 
 /// Executes a plan; when `wait` is set, until its first rows are there.
 async fn start(
@@ -193,14 +201,14 @@ fn config(options: &SessionOptions) -> SessionConfig {
         .with_information_schema(true)
         .with_target_partitions(n_threads);
     let settings = config.options_mut();
-    // Filters decide inside the scan, so that the other columns of rows that fail them are never decoded.
-    settings.execution.parquet.pushdown_filters = true;
-    settings.execution.parquet.reorder_filters = true;
+    // Filters skip row groups and pages, which clustering by type and address makes most of the work. As row filters
+    // inside the scan they must not run: those of hash joins lose rows of joins of five tables (DataFusion 55.2).
+    settings.execution.parquet.pushdown_filters = false;
     // Small files are worth two threads, too: a million objects are two megabytes.
     settings.optimizer.repartition_file_min_size = 1 << 20;
     if let Some(limit) = options.memory_limit {
         // Each sort sets this aside for its merge; the default of 10 MB times threads leaves small limits nothing.
-        let share = usize::try_from(limit).unwrap_or(usize::MAX) / (16 * n_threads);
+        let share = usize::try_from(limit).unwrap_or(usize::MAX) / (4 * n_threads);
         let reserved = settings.execution.sort_spill_reservation_bytes.min(share);
         settings.execution.sort_spill_reservation_bytes = reserved;
     }
@@ -222,7 +230,12 @@ fn runtime(lake: &Lake, options: &SessionOptions) -> (RuntimeEnvBuilder, Option<
 
 fn without_hash_joins(state: &SessionState) -> SessionState {
     let mut config = state.config().clone();
-    config.options_mut().optimizer.prefer_hash_join = false;
+    let settings = config.options_mut();
+    settings.optimizer.prefer_hash_join = false;
+    // DataFusion plans sort-merge joins for more than one partition only.
+    settings.execution.target_partitions = settings.execution.target_partitions.max(2);
+    // Sorts and their merges hold some batches each, whatever they spill.
+    settings.execution.batch_size = FALLBACK_BATCH_ROWS;
     SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build()
 }
 

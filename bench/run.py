@@ -1,0 +1,210 @@
+"""Runs heaplake and its peers on the same generated dump, in turn, and prints medians and ratios.
+
+usage: python3 bench/run.py [--objects N] [--runs R] [--only JOB,...] [--markdown]
+
+Each measurement is a whole process: wall time, user and system time and peak memory as the operating system counts
+them. The dump is read once before, so that the page cache is warm for everybody. Ratios are taken round by round,
+because machines are noisy. `cargo build --release --workspace` must have been run.
+"""
+import argparse
+import dataclasses
+import gzip
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+
+HERE = pathlib.Path(__file__).resolve().parent
+TARGET = HERE.parent / "target" / "release"
+DATA = HERE / "data"
+JOBS = ["import", "memsee", "limit", "size", "histogram", "scale"]
+HISTOGRAM = "select type, count(*) as n, sum(size) as bytes from obj group by type order by bytes desc, type"
+
+
+@dataclasses.dataclass
+class Run:
+    """One finished process."""
+    wall: float
+    cpu: float
+    peak_mb: float
+
+
+def run(command, stdout=subprocess.DEVNULL, env=None):
+    """Runs a command to its end; a failing one ends the benchmark."""
+    start = time.perf_counter()
+    process = subprocess.Popen([str(word) for word in command], stdout=stdout, stderr=subprocess.PIPE, env=env)
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\n{errors.decode(errors='replace')}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def size_mb(path):
+    """Bytes below a folder, or of a file, in MB."""
+    files = path.rglob("*.parquet") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files) / 1e6
+
+
+class Bench:
+    """The tools and the dump of one call."""
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.heaplake = pathlib.Path(arguments.heaplake)
+        self.python = self.environment()
+        self.rows = []
+
+    @staticmethod
+    def environment():
+        """The peers' Python, made on the first call."""
+        folder = HERE / ".venv"
+        if not (folder / "bin" / "python").exists():
+            venv.create(folder, with_pip=True)
+            subprocess.check_call([folder / "bin" / "python", "-m", "pip", "install", "--quiet",
+                                   "--disable-pip-version-check", "-r", HERE / "requirements.txt"])
+        return folder / "bin" / "python"
+
+    def dump(self, objects):
+        """The generated dump of that many objects, in the page cache."""
+        DATA.mkdir(exist_ok=True)
+        path = DATA / f"{objects}.dump"
+        if not path.exists():
+            new = path.with_suffix(".new")
+            subprocess.check_call([TARGET / "heapgen", "--objects", str(objects), "--seed", "1",
+                                   "--chain", "1025", "-o", new])
+            new.rename(path)
+        with open(path, "rb") as file:
+            while file.read(1 << 24):
+                pass
+        return path
+
+    def peer(self, name, *words):
+        """The command line of a peer."""
+        return [self.python, HERE / "peers" / f"{name}.py", *words]
+
+    def importing(self, lake, dump, *options):
+        """The command line of an import."""
+        return [self.heaplake, "--quiet", "--lake", lake, "import", "--replace", "--dump", "bench", *options, dump]
+
+    def compare(self, title, commands, runs=None, env=None):
+        """Runs the commands in turn; prints their medians and the ratio of each to the first."""
+        rounds = {name: [] for name in commands}
+        for number in range((runs or self.arguments.runs) + 1):
+            for name, command in commands.items():
+                measured = run(command, env=env)
+                # The first round only warms up.
+                if number or runs == 1:
+                    rounds[name].append(measured)
+        first = next(iter(rounds.values()))
+        for name, measured in rounds.items():
+            walls = [one.wall for one in measured]
+            ratio = statistics.median(one.wall / ours.wall for one, ours in zip(measured, first))
+            self.row(title, name, f"{statistics.median(walls):.2f}", f"{min(walls):.2f}-{max(walls):.2f}",
+                     f"{statistics.median(one.cpu for one in measured):.2f}",
+                     f"{max(one.peak_mb for one in measured):.0f}", f"{ratio:.2f}")
+
+    def row(self, *cells):
+        """Prints a row at once; the benchmark takes a while."""
+        self.rows.append(cells)
+        print(("| " + " | ".join(cells) + " |") if self.arguments.markdown else "  ".join(cells), flush=True)
+
+    def job_import(self, work):
+        """The dump to obj and edge tables."""
+        dump = self.dump(self.arguments.objects)
+        env = {**os.environ, "POLARS_MAX_THREADS": "2"}
+        self.compare("import", {
+            "heaplake": self.importing(work / "lake", dump),
+            "DuckDB": self.peer("convert_duckdb", dump, work / "duckdb"),
+            "Polars": self.peer("convert_polars", dump, work / "polars"),
+        }, env=env)
+        self.check(work)
+
+    def check(self, work):
+        """Both must have made the same tables."""
+        question = ("SELECT (SELECT (count(*), sum(address), sum(size), count(value)) FROM '{0}'),"
+                    " (SELECT (count(*), sum(parent), sum(child)) FROM '{1}')")
+        answers = []
+        for obj, edge in [("lake/obj/*/*.parquet", "lake/edge/*/*.parquet"), ("duckdb/obj.parquet", "duckdb/edge.parquet")]:
+            text = question.format(work / obj, work / edge)
+            answers.append(subprocess.check_output([self.python, "-c", f"import duckdb; print(duckdb.sql({text!r}).fetchall())"]))
+        if answers[0] != answers[1]:
+            sys.exit(f"heaplake and DuckDB disagree: {answers}")
+
+    def job_memsee(self, work):
+        """memsee's import, on a tenth of the dump."""
+        dump = self.dump(self.arguments.objects // 10)
+        self.compare("import of a tenth", {
+            "heaplake": self.importing(work / "lake", dump),
+            "memsee": self.peer("import_memsee", dump, work / "memsee.sqlite"),
+        }, runs=1)
+
+    def job_limit(self, work):
+        """The import with little memory."""
+        dump = self.dump(self.arguments.objects)
+        self.compare("import, --memory-limit", {
+            "none": self.importing(work / "lake", dump),
+            "512MB": self.importing(work / "lake", dump, "--memory-limit", "512MB"),
+        })
+
+    def job_size(self, work):
+        """Bytes on disk."""
+        dump = self.dump(self.arguments.objects)
+        run(self.importing(work / "lake", dump))
+        run(self.peer("convert_duckdb", dump, work / "duckdb"))
+        packed = work / "dump.gz"
+        with open(dump, "rb") as file, gzip.open(packed, "wb", compresslevel=6) as out:
+            shutil.copyfileobj(file, out, 1 << 20)
+        for name, path in [("heaplake", work / "lake"), ("DuckDB", work / "duckdb"), ("gzip -6 of the dump", packed),
+                           ("the dump", dump)]:
+            self.row("size on disk", name, f"{size_mb(path):.0f} MB", "", "", "", "")
+
+    def job_histogram(self, work):
+        """Counts and bytes by type, process start included."""
+        lake = work / "lake"
+        run(self.importing(lake, self.dump(self.arguments.objects)))
+        ours = [self.heaplake, "--lake", lake, "sql", "--format", "csv", HISTOGRAM]
+        theirs = self.peer("histogram_duckdb", lake, "bench")
+        answers = [subprocess.check_output(list(map(str, command))).decode().splitlines() for command in (ours, theirs)]
+        if answers[0][1:] != answers[1]:
+            sys.exit("heaplake and DuckDB disagree about the histogram")
+        self.compare("histogram", {"heaplake": ours, "DuckDB": theirs}, runs=2 * self.arguments.runs)
+
+    def job_scale(self, work):
+        """Cost over size: seconds per million objects must not grow."""
+        for objects in (self.arguments.objects // 10, self.arguments.objects, 5 * self.arguments.objects):
+            measured = [run(self.importing(work / "lake", self.dump(objects))) for _ in range(self.arguments.runs)]
+            wall = statistics.median(one.wall for one in measured)
+            peak = max(one.peak_mb for one in measured)
+            self.row("scale", f"{objects:,} objects", f"{wall:.2f}", "", f"{wall / objects * 1e6:.3f} s a million",
+                     f"{peak:.0f}", "")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--objects", type=int, default=10_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", default=",".join(JOBS[:-1]), help=f"of {','.join(JOBS)}; all but scale by default")
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--heaplake", default=TARGET / "heaplake")
+    bench = Bench(parser.parse_args())
+    jobs = bench.arguments.only.split(",")
+    if unknown := set(jobs) - set(JOBS):
+        sys.exit(f"no such job: {', '.join(unknown)}")
+    bench.row("job", "who", "median s", "min-max s", "CPU s", "peak MB", "time / heaplake's")
+    if bench.arguments.markdown:
+        print("|---|---|---|---|---|---|---|")
+    for job in jobs:
+        with tempfile.TemporaryDirectory(dir=HERE, prefix="work-") as work:
+            getattr(bench, f"job_{job}")(pathlib.Path(work))
+
+
+if __name__ == "__main__":
+    main()
