@@ -37,9 +37,9 @@ impl LakeCatalog {
     /// The catalog of the dumps; bare names are of `current`.
     pub(crate) fn new(lake: PathBuf, manifests: &[Arc<Manifest>], current: Option<&Arc<Manifest>>) -> Self {
         let schema = |dumps: &[Arc<Manifest>], scope| Arc::new(LakeSchema::new(lake.clone(), dumps, scope));
-        let one = manifests.iter().map(|m| {
-            (m.id.as_str().to_owned(), schema(std::slice::from_ref(m), Scope::Dump))
-        });
+        let one = manifests
+            .iter()
+            .map(|m| (m.id.as_str().to_owned(), schema(std::slice::from_ref(m), Scope::Dump)));
         let mut schemas: BTreeMap<_, _> = one.collect();
         schemas.insert(HISTORY.to_owned(), schema(manifests, Scope::History));
         let current = current.map(std::slice::from_ref).unwrap_or_default();

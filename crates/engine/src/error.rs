@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::{
-    arrow::error::ArrowError,
-    common::SchemaError,
-    error::DataFusionError,
-    parquet::errors::ParquetError,
+    arrow::error::ArrowError, common::SchemaError, error::DataFusionError, parquet::errors::ParquetError,
     sql::sqlparser::parser::ParserError,
 };
 

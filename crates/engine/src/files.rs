@@ -166,7 +166,10 @@ impl AsyncFileReader for Reader {
         async move { bytes }.boxed()
     }
 
-    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
         let bytes = ranges.into_iter().map(|range| self.read(range)).collect();
         async move { bytes }.boxed()
     }

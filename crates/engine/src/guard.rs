@@ -132,7 +132,9 @@ fn decode(path: &str) -> String {
     let mut rest = path.as_bytes();
     while let [first, tail @ ..] = rest {
         let code = match (first, tail.get(..2)) {
-            (b'%', Some(hex)) => std::str::from_utf8(hex).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()),
+            (b'%', Some(hex)) => {
+                std::str::from_utf8(hex).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok())
+            }
             _ => None,
         };
         bytes.push(code.unwrap_or(*first));
@@ -206,7 +208,8 @@ fn check_table(
     let names = schema.table_names();
     let hint = mistake::suggestion(table, names.iter().map(String::as_str).chain(TABLES));
     let known = if hint.is_empty() { format!("\n  tables: {}", names.join(", ")) } else { String::new() };
-    let place = reference.schema().map(|schema| format!(" in {}", mistake::quoted(schema))).unwrap_or_default();
+    let place =
+        reference.schema().map(|schema| format!(" in {}", mistake::quoted(schema))).unwrap_or_default();
     Err(Error::Query(format!("there is no table {shown}{place}{hint}{known}")))
 }
 

@@ -11,9 +11,9 @@ const MAX_SHOWN: usize = 100;
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let allowed = (name.chars().count() / 3).max(1);
-    let distances = candidates.into_iter().map(|candidate| {
-        (strsim::damerau_levenshtein(&candidate.to_lowercase(), &name), candidate)
-    });
+    let distances = candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&candidate.to_lowercase(), &name), candidate));
     let (_, candidate) = distances.filter(|(distance, _)| *distance <= allowed).min()?;
     Some(candidate)
 }
@@ -70,16 +70,19 @@ pub(crate) fn schema(error: &SchemaError) -> String {
                     columns.push(name);
                 }
             }
-            let listed = columns.iter().take(MAX_LISTED).map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+            let listed =
+                columns.iter().take(MAX_LISTED).map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
             let more = if columns.len() > MAX_LISTED { ", ..." } else { "" };
-            let known = if listed.is_empty() { String::new() } else { format!("\n  columns: {listed}{more}") };
+            let known =
+                if listed.is_empty() { String::new() } else { format!("\n  columns: {listed}{more}") };
             format!("there is no column {}{hint}{known}", escape(&field.flat_name()))
         }
         SchemaError::AmbiguousReference { field } => {
             let name = escape(&field.name);
             format!("column {name} is in more than one table; write table.{name}")
         }
-        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+        SchemaError::DuplicateQualifiedField { name, .. }
+        | SchemaError::DuplicateUnqualifiedField { name } => {
             format!("column {} is there more than once; give one of them another name with AS", escape(name))
         }
     }
@@ -141,11 +144,9 @@ mod tests {
 
     #[test]
     fn quotes_names_that_need_it() {
-        assert_eq!([quoted("obj"), quoted("lms-1"), quoted("LMS"), quoted("1a")], [
-            "obj",
-            "\"lms-1\"",
-            "\"LMS\"",
-            "\"1a\""
-        ]);
+        assert_eq!(
+            [quoted("obj"), quoted("lms-1"), quoted("LMS"), quoted("1a")],
+            ["obj", "\"lms-1\"", "\"LMS\"", "\"1a\""]
+        );
     }
 }

@@ -235,7 +235,7 @@ fn without_hash_joins(state: &SessionState) -> SessionState {
     // DataFusion plans sort-merge joins for more than one partition only.
     settings.execution.target_partitions = settings.execution.target_partitions.max(2);
     // Sorts and their merges hold some batches each, whatever they spill.
-    settings.execution.batch_size = FALLBACK_BATCH_ROWS;
+    let config = config.with_batch_size(FALLBACK_BATCH_ROWS);
     SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build()
 }
 
@@ -260,4 +260,3 @@ fn files(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
     files.dedup();
     files
 }
-

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::{
     array::{
-        ArrayRef, Int64Array, MapBuilder, MapFieldNames, StringArray, StringBuilder, TimestampMicrosecondArray,
+        ArrayRef, Int64Array, MapBuilder, MapFieldNames, StringArray, StringBuilder,
+        TimestampMicrosecondArray,
     },
     datatypes::DataType,
     error::ArrowError,

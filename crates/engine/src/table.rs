@@ -55,7 +55,8 @@ impl LakeTable {
     /// `ref`, the name that memsee gave to `edge`: parent and child only.
     pub(crate) fn reference(lake: PathBuf, manifests: Vec<Arc<Manifest>>) -> Self {
         let edge = Table::Edge.schema();
-        let columns = edge.fields().iter().filter(|field| matches!(field.name().as_str(), "parent" | "child"));
+        let columns =
+            edge.fields().iter().filter(|field| matches!(field.name().as_str(), "parent" | "child"));
         let schema = Schema::new(columns.cloned().collect::<Vec<_>>());
         Self::with_columns(lake, Table::Edge, manifests, &schema, true)
     }
@@ -79,14 +80,17 @@ impl LakeTable {
     /// The files of the dumps that the filters on `dump` leave.
     fn files(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<(&Manifest, &FileEntry)>> {
         let kept = self.kept_dumps(state, filters)?;
-        let manifests = self.manifests.iter().zip(kept).filter(|(_, kept)| *kept).map(|(manifest, _)| manifest);
-        let files = manifests.flat_map(|manifest| manifest.files_of(self.table).map(|file| (&**manifest, file)));
+        let manifests =
+            self.manifests.iter().zip(kept).filter(|(_, kept)| *kept).map(|(manifest, _)| manifest);
+        let files =
+            manifests.flat_map(|manifest| manifest.files_of(self.table).map(|file| (&**manifest, file)));
         Ok(files.collect())
     }
 
     fn kept_dumps(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<bool>> {
         let schema = Arc::new(Schema::new(vec![self.dump_field()]));
-        let ids = StringViewArray::from_iter_values(self.manifests.iter().map(|manifest| manifest.id.as_str()));
+        let ids =
+            StringViewArray::from_iter_values(self.manifests.iter().map(|manifest| manifest.id.as_str()));
         let ids = RecordBatch::try_new(schema.clone(), vec![Arc::new(ids)])?;
         let df_schema = DFSchema::try_from(schema)?;
         let mut kept = vec![true; self.manifests.len()];

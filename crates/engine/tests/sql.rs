@@ -152,8 +152,11 @@ async fn names_reach_the_right_dump() {
     let chosen = session(&folder, SessionOptions { dump: Some("Before".into()), ..Default::default() });
     assert_eq!(cell(&chosen, "select distinct dump from obj").await, "Before");
     let columns = rows(&chosen, "select * from ref limit 1").await;
-    assert!(columns.lines().nth(1).unwrap().split('|').map(str::trim).eq(["", "dump", "parent", "child", ""]));
-    for sql in ["show tables", "describe obj", "show columns from obj", "show functions", "explain select 1"] {
+    assert!(
+        columns.lines().nth(1).unwrap().split('|').map(str::trim).eq(["", "dump", "parent", "child", ""])
+    );
+    for sql in ["show tables", "describe obj", "show columns from obj", "show functions", "explain select 1"]
+    {
         rows(&chosen, sql).await;
     }
 }
@@ -309,7 +312,8 @@ async fn memory_is_limited() {
     let folder = lake(&["one"]);
     let limited = |memory_limit| SessionOptions { memory_limit: Some(memory_limit), ..Default::default() };
     let tiny = session(&folder, limited(10_000));
-    let error = error(&tiny, "select type, address, count(*) from obj group by type, address order by 3").await;
+    let error =
+        error(&tiny, "select type, address, count(*) from obj group by type, address order by 3").await;
     assert!(matches!(error, Error::MemoryLimit { limit: Some(10_000), .. }), "{error:?}");
     assert!(error.to_string().contains("--memory-limit"), "{error}");
 
@@ -332,7 +336,8 @@ async fn a_join_that_does_not_fit_is_sorted_instead() {
     let mut sorted = 0;
     // Somewhere between too little for any join and enough for a hash table lies what sorting can do with.
     for step in 4..40 {
-        let options = SessionOptions { threads: Some(1), memory_limit: Some(step * 50_000), ..Default::default() };
+        let options =
+            SessionOptions { threads: Some(1), memory_limit: Some(step * 50_000), ..Default::default() };
         let limited = session(&folder, options);
         match limited.run(&format!("explain analyze {sql}")).await {
             Err(error) => assert!(matches!(error, Error::MemoryLimit { .. }), "{error:?}"),

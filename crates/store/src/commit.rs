@@ -68,7 +68,9 @@ fn remove_damaged(lake: &Lake, id: &DumpId) -> Result<()> {
     for table in Table::ALL {
         let path = lake.path().join(Lake::table_folder(table, id));
         match fs::remove_dir_all(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(Error::Io { path, source }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::Io { path, source });
+            }
             _ => {}
         }
     }

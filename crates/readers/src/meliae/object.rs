@@ -2,13 +2,13 @@
 //!
 //! JSON is RFC 8259. Values of unknown fields are skipped by following strings and brackets, without recursion.
 
-use heaplake_model::IssueKind;
 use super::{Parser, Unreadable};
 use crate::{
     batch::Row,
     number,
     text::{shown, unescape},
 };
+use heaplake_model::IssueKind;
 
 /// How many ways to close a broken value are tried before the line is given up; keeps hostile lines linear.
 const MAX_REPAIRS: usize = 16;

@@ -133,11 +133,7 @@ fn numbers_in_other_forms_are_taken_and_reported() {
 #[test]
 fn numbers_that_are_none() {
     check(r#"{"address": -1, "type": "a", "size": 1}"#, &[], &["bad_address 1 0"]);
-    check(
-        r#"{"address": 18446744073709551616, "type": "a", "size": 1}"#,
-        &[],
-        &["bad_address 1 0"],
-    );
+    check(r#"{"address": 18446744073709551616, "type": "a", "size": 1}"#, &[], &["bad_address 1 0"]);
     check(r#"{"address": 1.5, "type": "a", "size": 1}"#, &[], &["bad_address 1 0"]);
     check(r#"{"type": "a", "size": 1}"#, &[], &["bad_address 1 0"]);
     check(r#"{"address": 1, "size": 1}"#, &[], &["bad_type 1 0"]);
