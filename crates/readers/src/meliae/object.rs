@@ -119,7 +119,8 @@ impl Parser<'_, '_> {
     ) -> Option<(Fields, usize)> {
         let line_end = line_end.min(self.bytes.len());
         let value_start = match value {
-            Some(value) if value.kind == TokenKind::String => value.start,
+            // A whole string before damage on a later line is not what was broken.
+            Some(value) if value.kind == TokenKind::String && value.start <= line_end => value.start,
             _ => self.value_start(start, line_end)?,
         };
         let quotes = memchr::memchr_iter(b'"', &self.bytes[value_start..line_end]).map(|at| value_start + at);

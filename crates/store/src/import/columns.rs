@@ -16,7 +16,10 @@ use arrow::{
 };
 use heaplake_readers::{Batch, Row, TypeId};
 
-use super::{addresses::AddressSet, order::RowRef};
+use super::{
+    addresses::{AddressSet, Marks},
+    order::RowRef,
+};
 use crate::TypeStat;
 
 /// A stretch of rows in their final order.
@@ -209,6 +212,28 @@ impl Numbers {
     }
 }
 
+/// Which objects the references that one thread has seen lead to.
+pub(super) struct Referred<'r> {
+    addresses: &'r AddressSet,
+    /// The objects.
+    pub(super) marks: Marks,
+    /// References that lead to none.
+    pub(super) dangling: u64,
+}
+
+impl<'r> Referred<'r> {
+    pub(super) fn new(addresses: &'r AddressSet) -> Self {
+        Self { addresses, marks: Marks::new(addresses), dangling: 0 }
+    }
+
+    #[inline]
+    fn note(&mut self, children: &[u64]) {
+        for &child in children {
+            self.dangling += u64::from(!self.addresses.mark(child, &mut self.marks));
+        }
+    }
+}
+
 /// The columns of `edge`, of one row group.
 #[derive(Default)]
 pub(super) struct EdgeColumns {
@@ -221,13 +246,10 @@ pub(super) struct EdgeColumns {
 const STRONG: &str = "strong";
 
 impl EdgeColumns {
-    /// The row groups of a stretch, of at most `max_rows` rows, and how many references dangle.
-    ///
-    /// Marks every object referred to.
-    pub(super) fn of(stretch: &Stretch<'_>, max_rows: usize, addresses: &AddressSet) -> (Vec<Self>, u64) {
+    /// The row groups of a stretch, of at most `max_rows` rows. Notes what is referred to.
+    pub(super) fn of(stretch: &Stretch<'_>, max_rows: usize, referred: &mut Referred<'_>) -> Vec<Self> {
         let mut groups = Vec::new();
         let mut group = Self::default();
-        let mut dangling = 0;
         stretch.fetch(|rows| {
             for (batch, row) in rows {
                 let mut done = 0;
@@ -235,7 +257,7 @@ impl EdgeColumns {
                 while done < refs.len() {
                     let part = &refs[done..refs.len().min(done + max_rows - group.child.len())];
                     group.push(row.address, done, part);
-                    dangling += part.iter().filter(|&&child| !addresses.mark(child)).count() as u64;
+                    referred.note(part);
                     done += part.len();
                     if group.child.len() == max_rows {
                         groups.push(std::mem::take(&mut group));
@@ -246,7 +268,7 @@ impl EdgeColumns {
         if !group.child.is_empty() {
             groups.push(group);
         }
-        (groups, dangling)
+        groups
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::Ordering::Relaxed,
     },
     thread::{self, JoinHandle},
 };
@@ -25,9 +25,9 @@ use parquet::{
 
 use super::{
     ImportProgress, Limits, Phase,
-    addresses::AddressSet,
+    addresses::{AddressSet, Marks},
     collect::{Collected, Rows},
-    columns::{self, EdgeColumns, ObjColumns, Stretch, TypeTotals},
+    columns::{self, EdgeColumns, ObjColumns, Referred, Stretch, TypeTotals},
     order::{self, RowRef},
     parquet_file::{self, FileSum},
     runs::{Merge, Run, Side, append},
@@ -103,14 +103,14 @@ pub(super) fn write(
         files: Vec::new(),
         syncing: Vec::new(),
         totals: Mutex::new(vec![TypeTotals::default(); type_names.len()]),
-        dangling: AtomicU64::new(0),
+        dangling: 0,
     };
     let mut issues = issues;
-    let mut addresses = match rows {
+    let (addresses, marks) = match rows {
         Rows::Memory(batches) => tables.write_memory(&batches, &starts, &ranks, &mut issues)?,
         Rows::Runs(runs, addresses) => tables.write_runs(&runs, addresses, &starts, &ranks, &mut issues)?,
     };
-    let n_roots = tables.roots(&mut addresses)?;
+    let n_roots = tables.roots(&addresses, &marks)?;
     let (issue_sum, n_issues, issue_counts) = issues.finish()?;
     tables.finished(Table::Issue, issue_sum, n_issues);
     tables.written(n_roots, issue_counts)
@@ -125,7 +125,7 @@ struct Tables<'t> {
     syncing: Vec<(PathBuf, JoinHandle<io::Result<()>>)>,
     /// By type id.
     totals: Mutex<Vec<TypeTotals>>,
-    dangling: AtomicU64,
+    dangling: u64,
 }
 
 impl Tables<'_> {
@@ -135,7 +135,7 @@ impl Tables<'_> {
         starts: &[(u64, u64)],
         ranks: &[u32],
         issues: &mut super::IssueFile,
-    ) -> Result<AddressSet> {
+    ) -> Result<(AddressSet, Marks)> {
         let mut rows = Vec::new();
         let mut addresses = AddressSet::default();
         {
@@ -156,22 +156,24 @@ impl Tables<'_> {
             addresses.seal();
         }
         self.progress.enter(Phase::Writing);
+        let edge_rows = self.limits.edge_rows;
+        let mut marks = Marks::default();
         let by_type = thread::scope(|scope| -> Result<Vec<RowRef>> {
             // One core finds the order of `obj` while both would otherwise wait for it.
             let by_type = scope.spawn(|| order::by_type(batches, 0, &rows, ranks));
             let mut pieces = rows.chunks(EDGE_OBJECTS);
-            let (sum, n_rows) = self.edges(
+            marks = self.edges(
+                &addresses,
                 || Ok(pieces.next()),
-                |rows| EdgeColumns::of(&Stretch { batches, rows }, self.limits.edge_rows, &addresses),
+                |rows, referred| EdgeColumns::of(&Stretch { batches, rows }, edge_rows, referred),
             )?;
-            self.finished(Table::Edge, sum, n_rows);
             Ok(by_type.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })?;
         let mut pieces = by_type.chunks(self.limits.obj_rows);
         let (sum, n_rows) =
             self.objects(|| Ok(pieces.next()), |rows| ObjColumns::of(&Stretch { batches, rows }))?;
         self.finished(Table::Obj, sum, n_rows);
-        Ok(addresses)
+        Ok((addresses, marks))
     }
 
     fn write_runs(
@@ -181,14 +183,16 @@ impl Tables<'_> {
         starts: &[(u64, u64)],
         ranks: &[u32],
         issues: &mut super::IssueFile,
-    ) -> Result<AddressSet> {
+    ) -> Result<(AddressSet, Marks)> {
         self.progress.enter(Phase::Writing);
         let mut dropped = HashSet::new();
         let mut merge = Merge::open(runs, Side::Address, ranks)?;
         let most_dropped = self.limits.total as usize / 8 / size_of::<(RowRef, u64)>();
-        let written = self.edges(
+        let edge_rows = self.limits.edge_rows;
+        let marks = self.edges(
+            &addresses,
             || {
-                let batch = unique_rows(&mut merge, self.limits.edge_rows, starts, &mut dropped, issues)?;
+                let batch = unique_rows(&mut merge, edge_rows, starts, &mut dropped, issues)?;
                 if dropped.len() > most_dropped {
                     return Err(self
                         .limits
@@ -196,13 +200,12 @@ impl Tables<'_> {
                 }
                 Ok(batch)
             },
-            |batch| {
+            |batch, referred| {
                 let rows = in_order(&batch);
                 let stretch = Stretch { batches: std::slice::from_ref(&batch), rows: &rows };
-                EdgeColumns::of(&stretch, self.limits.edge_rows, &addresses)
+                EdgeColumns::of(&stretch, edge_rows, referred)
             },
         )?;
-        self.finished(Table::Edge, written.0, written.1);
         let mut merge = Merge::open(runs, Side::Type, ranks)?;
         let written = self.objects(
             || kept_rows(&mut merge, self.limits.obj_rows, &dropped),
@@ -212,23 +215,29 @@ impl Tables<'_> {
             },
         )?;
         self.finished(Table::Obj, written.0, written.1);
-        Ok(addresses)
+        Ok((addresses, marks))
     }
 
-    /// Writes `edge` from pieces of work.
+    /// Writes `edge` from pieces of work; returns which objects are referred to.
     fn edges<W>(
-        &self,
+        &mut self,
+        addresses: &AddressSet,
         mut produce: impl FnMut() -> Result<Option<W>> + Send,
-        columns: impl Fn(W) -> (Vec<EdgeColumns>, u64) + Sync,
-    ) -> Result<(FileSum, u64)> {
+        columns: impl Fn(W, &mut Referred<'_>) -> Vec<EdgeColumns> + Sync,
+    ) -> Result<Marks> {
         let path = self.names.path(Table::Edge);
+        // What the threads have noted, while they are not at it.
+        let idle: Mutex<Vec<Referred<'_>>> = Mutex::new(Vec::new());
         let arrays = |piece| {
-            let (groups, dangling) = columns(piece);
-            self.dangling.fetch_add(dangling, Relaxed);
+            let noted = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut referred = noted.unwrap_or_else(|| Referred::new(addresses));
+            let groups = columns(piece, &mut referred);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(referred);
             groups.into_iter().map(EdgeColumns::arrays).collect::<Result<_, _>>().map_err(arrow_error(&path))
         };
-        let produce = || self.progress.check_cancel().and_then(|()| produce());
-        parquet_file::write(
+        let progress = self.progress;
+        let produce = || progress.check_cancel().and_then(|()| produce());
+        let (sum, n_rows) = parquet_file::write(
             &path,
             schema::edge(),
             edge_properties(),
@@ -236,7 +245,14 @@ impl Tables<'_> {
             produce,
             arrays,
             self.count_rows(),
-        )
+        )?;
+        self.finished(Table::Edge, sum, n_rows);
+        let mut marks = Marks::new(addresses);
+        for referred in idle.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            marks.merge(&referred.marks);
+            self.dangling += referred.dangling;
+        }
+        Ok(marks)
     }
 
     /// Writes `obj` from pieces of work.
@@ -266,9 +282,9 @@ impl Tables<'_> {
         )
     }
 
-    fn roots(&mut self, addresses: &mut AddressSet) -> Result<u64> {
+    fn roots(&mut self, addresses: &AddressSet, marks: &Marks) -> Result<u64> {
         let path = self.names.path(Table::Root);
-        let mut unmarked = addresses.unmarked();
+        let mut unmarked = addresses.unmarked(marks);
         let produce = || {
             self.progress.check_cancel()?;
             let piece: Vec<u64> = unmarked.by_ref().take(ROOT_ROWS).collect();
@@ -317,7 +333,7 @@ impl Tables<'_> {
         let counts = Counts {
             objects: rows(Table::Obj),
             edges: rows(Table::Edge),
-            dangling: self.dangling.into_inner(),
+            dangling: self.dangling,
             unreferenced: n_roots,
             bytes: types.iter().fold(0, |sum: i64, stat| sum.saturating_add(stat.size)),
         };
