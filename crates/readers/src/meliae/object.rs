@@ -119,11 +119,12 @@ impl Parser<'_, '_> {
     ) -> Option<(Fields, usize)> {
         let line_end = line_end.min(self.bytes.len());
         let value_start = match value {
-            // A whole string before damage on a later line is not what was broken.
-            Some(value) if value.kind == TokenKind::String && value.start <= line_end => value.start,
+            Some(value) if value.kind == TokenKind::String => value.start,
             _ => self.value_start(start, line_end)?,
         };
-        let quotes = memchr::memchr_iter(b'"', &self.bytes[value_start..line_end]).map(|at| value_start + at);
+        // A value on another line is not what was broken.
+        let text = self.bytes.get(value_start..line_end)?;
+        let quotes = memchr::memchr_iter(b'"', text).map(|at| value_start + at);
         let closing = quotes.filter(|&quote| self.next_field_follows(quote + 1));
         closing.take(MAX_REPAIRS).find_map(|quote| self.fields_with_value(start, value_start, quote))
     }

@@ -1,71 +1,101 @@
 //! Which addresses are of an object, and which of them something refers to.
 //!
-//! A hash table of pages of 4 KiB of address space with a bit per 8 bytes: on a real heap, where dozens of objects
-//! share a page, ten million objects fit into the processor's cache, and a look-up is one or two cache lines. At
-//! worst, with one object per page, 80 bytes an object and 64 more per thread that marks. Addresses that are no multiple of 8 go into a sorted list.
+//! A bit per 8 bytes of address space, in pages that a hash table finds by their number. On a real heap, whose objects
+//! lie close together, a page covers 2 MiB: then the table stays in the processor's first cache, and a look-up costs
+//! one access to the bits, a few bytes an object. Where objects are scattered pages are smaller, down to 4 KiB; at
+//! worst, with one object per page, 80 bytes an object and 64 more per thread that marks. Addresses that are no
+//! multiple of 8 go into a sorted list.
 
-const PAGE_BITS: u32 = 12;
+/// Bits of an address within a page, from the largest pages to the smallest.
+const PAGE_BITS: [u32; 4] = [21, 18, 15, 12];
 const SLOT_BITS: u32 = 3;
-const WORDS: usize = 1 << (PAGE_BITS - SLOT_BITS - 6);
+/// Bytes of pages an object may take before smaller ones are taken, and for all objects together in any case.
+const BYTES_PER_OBJECT: usize = 8;
+const FREE_BYTES: usize = 1 << 20;
 
 /// A set of addresses. Fill it, seal it, then look up from any number of threads.
-#[derive(Debug, Default)]
-pub(super) struct AddressSet {
-    /// Page index plus 1 by hash of the page number; 0 is free. The length is a power of two.
-    table: Vec<u32>,
-    pages: Vec<Page>,
-    odd: Vec<u64>,
-}
-
 #[derive(Debug)]
-struct Page {
-    number: u64,
-    present: [u64; WORDS],
+pub(super) struct AddressSet {
+    page_bits: u32,
+    /// Page number and page index plus 1, by hash of the number; 0 is free. The length is a power of two.
+    table: Vec<(u64, u32)>,
+    /// The numbers of the pages, by index.
+    numbers: Vec<u64>,
+    /// The bits of the pages, by index.
+    present: Vec<u64>,
+    odd: Vec<u64>,
 }
 
 /// Which addresses of a set one thread has met. Each has its own, because a shared bit would need an atomic
 /// instruction per address, which keeps the processor from waiting for several addresses at once.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    pages: Vec<[u64; WORDS]>,
+    pages: Vec<u64>,
     odd: Vec<u64>,
 }
 
 impl Marks {
     /// No mark for any address of a sealed set.
     pub(super) fn new(set: &AddressSet) -> Self {
-        Self { pages: vec![[0; WORDS]; set.pages.len()], odd: vec![0; set.odd.len().div_ceil(64)] }
+        Self { pages: vec![0; set.present.len()], odd: vec![0; set.odd.len().div_ceil(64)] }
     }
 
     /// Adds the marks of another thread.
     pub(super) fn merge(&mut self, other: &Self) {
-        self.pages.iter_mut().flatten().zip(other.pages.iter().flatten()).for_each(|(a, b)| *a |= b);
+        self.pages.iter_mut().zip(&other.pages).for_each(|(a, b)| *a |= b);
         self.odd.iter_mut().zip(&other.odd).for_each(|(a, b)| *a |= b);
     }
 }
 
+impl Default for AddressSet {
+    /// An empty set with the smallest pages, for addresses that come one by one and in any order.
+    fn default() -> Self {
+        Self::with_pages(PAGE_BITS[PAGE_BITS.len() - 1])
+    }
+}
+
 impl AddressSet {
+    fn with_pages(page_bits: u32) -> Self {
+        Self { page_bits, table: Vec::new(), numbers: Vec::new(), present: Vec::new(), odd: Vec::new() }
+    }
+
+    /// The sealed set of sorted addresses, with pages as large as their distances allow.
+    pub(super) fn of_sorted(addresses: impl ExactSizeIterator<Item = u64> + Clone) -> Self {
+        let allowed = FREE_BYTES + BYTES_PER_OBJECT * addresses.len();
+        let fits = |bits: u32| {
+            let mut last = None;
+            let numbers = addresses.clone().map(|address| address >> bits);
+            let n_pages = numbers.filter(|number| last.replace(*number) != Some(*number)).count();
+            n_pages.saturating_mul(8 << (bits - SLOT_BITS - 6)) <= allowed
+        };
+        let smallest = PAGE_BITS[PAGE_BITS.len() - 1];
+        let mut set = Self::with_pages(PAGE_BITS.into_iter().find(|&bits| fits(bits)).unwrap_or(smallest));
+        addresses.for_each(|address| set.insert(address));
+        set.seal();
+        set
+    }
+
     /// Adds an address.
     pub(super) fn insert(&mut self, address: u64) {
         if !address.is_multiple_of(1 << SLOT_BITS) {
             self.odd.push(address);
             return;
         }
-        let number = address >> PAGE_BITS;
-        let page = match self.pages.last_mut() {
+        let number = address >> self.page_bits;
+        let page = match self.numbers.last() {
             // Addresses mostly come in order.
-            Some(page) if page.number == number => page,
+            Some(last) if *last == number => self.numbers.len() - 1,
             _ => self.page(number),
         };
-        let (word, bit) = place(address);
-        page.present[word] |= bit;
+        let (word, bit) = self.place(page, address);
+        self.present[word] |= bit;
     }
 
     /// Ends the filling.
     pub(super) fn seal(&mut self) {
         self.odd.sort_unstable();
         self.odd.dedup();
-        self.pages.shrink_to_fit();
+        self.present.shrink_to_fit();
     }
 
     /// Marks an address; false when it is not in the set.
@@ -74,35 +104,37 @@ impl AddressSet {
         if !address.is_multiple_of(1 << SLOT_BITS) {
             return self.mark_odd(address, marks);
         }
-        let Some(page) = self.find(address >> PAGE_BITS) else { return false };
-        let (word, bit) = place(address);
-        let present = self.pages[page].present[word] & bit;
-        marks.pages[page][word] |= present;
+        let Some(page) = self.find(address >> self.page_bits) else { return false };
+        let (word, bit) = self.place(page, address);
+        let present = self.present[word] & bit;
+        marks.pages[word] |= present;
         present != 0
     }
 
     /// The addresses without a mark, in order.
     pub(super) fn unmarked<'s>(&'s self, marks: &'s Marks) -> impl Iterator<Item = u64> + 's {
-        let mut order: Vec<usize> = (0..self.pages.len()).collect();
-        order.sort_unstable_by_key(|&page| self.pages[page].number);
-        let even = order.into_iter().flat_map(move |i| {
-            let Page { number, present } = &self.pages[i];
-            (0..WORDS).flat_map(move |word| {
-                let base = (number << PAGE_BITS) + ((word as u64) << (6 + SLOT_BITS));
-                let unmarked = present[word] & !marks.pages[i][word];
-                (0..64).filter(move |bit| unmarked >> bit & 1 == 1).map(move |bit| base + (bit << SLOT_BITS))
+        let mut order: Vec<usize> = (0..self.numbers.len()).collect();
+        order.sort_unstable_by_key(|&page| self.numbers[page]);
+        let n_words = self.words();
+        let even = order.into_iter().flat_map(move |page| {
+            let first = self.numbers[page] << self.page_bits;
+            (0..n_words).flat_map(move |i| {
+                let word = page * n_words + i;
+                let base = first + ((i as u64) << (6 + SLOT_BITS));
+                let unmarked = self.present[word] & !marks.pages[word];
+                bits(unmarked).map(move |bit| base + (bit << SLOT_BITS))
             })
         });
         let odd_marked = move |i: usize| marks.odd[i / 64] >> (i % 64) & 1 == 1;
-        let odd = self.odd.iter().enumerate().filter(move |(i, _)| !odd_marked(*i)).map(|(_, address)| *address);
+        let odd =
+            self.odd.iter().enumerate().filter(move |(i, _)| !odd_marked(*i)).map(|(_, address)| *address);
         merge(even, odd)
     }
 
     /// Bytes of memory that the set holds.
     pub(super) fn memory(&self) -> usize {
-        self.table.capacity() * size_of::<u32>()
-            + self.pages.capacity() * size_of::<Page>()
-            + self.odd.capacity() * size_of::<u64>()
+        let words = self.numbers.capacity() + self.present.capacity() + self.odd.capacity();
+        self.table.capacity() * size_of::<(u64, u32)>() + words * size_of::<u64>()
     }
 
     fn mark_odd(&self, address: u64, marks: &mut Marks) -> bool {
@@ -111,13 +143,28 @@ impl AddressSet {
         true
     }
 
+    /// Words of a page.
+    #[inline]
+    fn words(&self) -> usize {
+        1 << (self.page_bits - SLOT_BITS - 6)
+    }
+
+    /// The word of all pages and its bit that stand for an address.
+    #[inline]
+    fn place(&self, page: usize, address: u64) -> (usize, u64) {
+        let slot = address >> SLOT_BITS;
+        let word = (slot >> 6) as usize & (self.words() - 1);
+        (page * self.words() + word, 1 << (slot % 64))
+    }
+
     #[inline]
     fn find(&self, number: u64) -> Option<usize> {
         let mask = self.table.len().checked_sub(1)?;
         let mut slot = hash(number) & mask;
         loop {
-            let page = (self.table[slot] as usize).checked_sub(1)?;
-            if self.pages[page].number == number {
+            let (found, page) = self.table[slot];
+            let page = (page as usize).checked_sub(1)?;
+            if found == number {
                 return Some(page);
             }
             slot = (slot + 1) & mask;
@@ -125,40 +172,38 @@ impl AddressSet {
     }
 
     /// The page of this number; a new one when it is not there yet.
-    fn page(&mut self, number: u64) -> &mut Page {
-        let found = self.find(number);
-        let i = found.unwrap_or_else(|| {
-            self.pages.push(Page { number, present: [0; WORDS] });
-            if 2 * self.pages.len() > self.table.len() {
-                self.rehash();
-            } else {
-                self.enter(self.pages.len() - 1);
-            }
-            self.pages.len() - 1
-        });
-        &mut self.pages[i]
-    }
-
-    fn rehash(&mut self) {
-        self.table = vec![0; (4 * self.pages.len()).next_power_of_two()];
-        (0..self.pages.len()).for_each(|page| self.enter(page));
+    fn page(&mut self, number: u64) -> usize {
+        if let Some(page) = self.find(number) {
+            return page;
+        }
+        self.numbers.push(number);
+        self.present.resize(self.present.len() + self.words(), 0);
+        if 4 * self.numbers.len() > self.table.len() {
+            self.table = vec![(0, 0); (8 * self.numbers.len()).next_power_of_two()];
+            (0..self.numbers.len()).for_each(|page| self.enter(page));
+        } else {
+            self.enter(self.numbers.len() - 1);
+        }
+        self.numbers.len() - 1
     }
 
     fn enter(&mut self, page: usize) {
         let mask = self.table.len() - 1;
-        let mut slot = hash(self.pages[page].number) & mask;
-        while self.table[slot] != 0 {
+        let mut slot = hash(self.numbers[page]) & mask;
+        while self.table[slot].1 != 0 {
             slot = (slot + 1) & mask;
         }
-        self.table[slot] = page as u32 + 1;
+        self.table[slot] = (self.numbers[page], page as u32 + 1);
     }
 }
 
-/// The word and the bit of an address within its page.
-#[inline]
-fn place(address: u64) -> (usize, u64) {
-    let slot = (address >> SLOT_BITS) % (1 << (PAGE_BITS - SLOT_BITS));
-    ((slot / 64) as usize, 1 << (slot % 64))
+/// The positions of the bits that are set.
+fn bits(mut word: u64) -> impl Iterator<Item = u64> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros();
+        word &= word.wrapping_sub(1);
+        (bit < 64).then_some(u64::from(bit))
+    })
 }
 
 /// Fibonacci hashing; the good bits are the upper ones.
@@ -189,12 +234,29 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             addresses.extend([state, state >> 40, (state >> 44) << 4]);
         }
-        let mut set = AddressSet::default();
-        addresses.iter().for_each(|&address| set.insert(address));
-        set.seal();
+        let mut sorted = addresses.clone();
+        sorted.sort_unstable();
+        let mut unsorted = AddressSet::default();
+        addresses.iter().for_each(|&address| unsorted.insert(address));
+        unsorted.seal();
+        check(&unsorted, &addresses);
+        check(&AddressSet::of_sorted(sorted.iter().copied()), &addresses);
+        // Close together: the largest pages.
+        let close: Vec<u64> = (0..200_000).map(|i| 0x7f00_0000_0000 + 16 * i).collect();
+        let set = AddressSet::of_sorted(close.iter().copied());
+        assert_eq!(set.page_bits, PAGE_BITS[0]);
+        check(&set, &close);
+        // Far apart: memory stays in proportion.
+        let far: Vec<u64> = (0..20_000).map(|i| i << 30).collect();
+        let set = AddressSet::of_sorted(far.iter().copied());
+        assert!(set.memory() < 300 * far.len(), "{}", set.memory());
+        check(&set, &far);
+    }
+
+    fn check(set: &AddressSet, addresses: &[u64]) {
         let mut model: std::collections::BTreeSet<u64> = addresses.iter().copied().collect();
         // Two threads' marks, put together.
-        let mut marks = [Marks::new(&set), Marks::new(&set)];
+        let mut marks = [Marks::new(set), Marks::new(set)];
         for (i, &address) in addresses.iter().step_by(3).enumerate() {
             assert!(set.mark(address, &mut marks[i % 2]), "{address}");
             model.remove(&address);

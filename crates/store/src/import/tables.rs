@@ -5,10 +5,7 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::Ordering::Relaxed,
-    },
+    sync::{Mutex, PoisonError, atomic::Ordering::Relaxed},
     thread::{self, JoinHandle},
 };
 
@@ -137,11 +134,11 @@ impl Tables<'_> {
         issues: &mut super::IssueFile,
     ) -> Result<(AddressSet, Marks)> {
         let mut rows = Vec::new();
-        let mut addresses = AddressSet::default();
-        {
+        let addresses = {
             let keys = order::by_address(batches, 0);
             self.progress.check_cancel()?;
             rows.reserve_exact(keys.len());
+            let addresses = AddressSet::of_sorted(keys.iter().map(|(address, _)| *address));
             let mut kept: Option<(u64, RowRef)> = None;
             for (address, row) in keys {
                 if let Some((_, first)) = kept.filter(|(kept, _)| *kept == address) {
@@ -151,10 +148,9 @@ impl Tables<'_> {
                 }
                 kept = Some((address, row));
                 rows.push(row);
-                addresses.insert(address);
             }
-            addresses.seal();
-        }
+            addresses
+        };
         self.progress.enter(Phase::Writing);
         let edge_rows = self.limits.edge_rows;
         let mut marks = Marks::default();
