@@ -11,7 +11,7 @@ use datafusion::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder, memory_pool::FairSpillPool,
         runtime_env::RuntimeEnvBuilder,
     },
-    physical_plan::{ExecutionPlan, execute_stream, joins::HashJoinExec},
+    physical_plan::{ExecutionPlan, execute_stream},
     prelude::{SessionConfig, SessionContext},
     sql::parser::{DFParserBuilder, Statement},
 };
@@ -96,8 +96,8 @@ impl Session {
 
     /// Begins to run one statement.
     ///
-    /// Where memory is limited this waits for the first rows: a hash join that does not fit is tried again as a
-    /// sort-merge join, which spills.
+    /// Where memory is limited this waits for the first rows: a query that does not fit is tried again with sort-merge
+    /// joins, which spill, and with small batches.
     pub async fn run(&self, statement: &str) -> Result<Answer> {
         let parsed = self.parse(statement)?;
         let mut context = Context {
@@ -124,11 +124,11 @@ impl Session {
         let (state, logical) = frame.map_err(|error| context.explain(&error))?.into_parts();
         let plan = state.create_physical_plan(&logical).await.map_err(|error| context.explain(&error))?;
         context.files = files(&plan);
-        let retry = self.options.memory_limit.is_some() && reads && has_hash_join(&plan);
+        let retry = self.options.memory_limit.is_some() && reads;
         let first = start(&state, plan, &context, self.options.memory_limit.is_some()).await;
         match first {
             Err(Error::MemoryLimit { .. }) if retry => {
-                let state = without_hash_joins(&state);
+                let state = with_less_memory(&state);
                 let plan = state.create_physical_plan(&logical).await;
                 let plan = plan.map_err(|error| context.explain(&error))?;
                 start(&state, plan, &context, true).await
@@ -228,7 +228,8 @@ fn runtime(lake: &Lake, options: &SessionOptions) -> (RuntimeEnvBuilder, Option<
     }
 }
 
-fn without_hash_joins(state: &SessionState) -> SessionState {
+/// A state that plans for little memory: joins that spill, and small batches.
+fn with_less_memory(state: &SessionState) -> SessionState {
     let mut config = state.config().clone();
     let settings = config.options_mut();
     settings.optimizer.prefer_hash_join = false;
@@ -237,10 +238,6 @@ fn without_hash_joins(state: &SessionState) -> SessionState {
     // Sorts and their merges hold some batches each, whatever they spill.
     let config = config.with_batch_size(FALLBACK_BATCH_ROWS);
     SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build()
-}
-
-fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    plan.exists(|node| Ok(node.downcast_ref::<HashJoinExec>().is_some())).unwrap_or(false)
 }
 
 /// The names of the files that a plan reads.
