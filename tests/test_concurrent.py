@@ -1,6 +1,7 @@
 """Several processes on one lake: nobody waits for readers, nobody sees half a dump."""
 
 import json
+import shutil
 import subprocess
 
 import duckdb
@@ -24,6 +25,15 @@ def test_imports_at_once_all_land(lake, big_dump):
         (n, 300_000) for n in names
     ]
     lake.assert_sound()
+
+
+def test_the_first_imports_of_a_lake_make_it_together(lake, small_dump):
+    for _ in range(20):
+        shutil.rmtree(lake.path, ignore_errors=True)
+        names = [f"d{n}" for n in range(N_PROCESSES)]
+        results = finish([lake.start("--quiet", "import", "--dump", name, small_dump) for name in names])
+        assert results == [(0, "")] * N_PROCESSES
+        assert sorted(lake.dumps()) == names
 
 
 def test_of_imports_of_one_name_one_lands(lake, small_dump, big_dump):

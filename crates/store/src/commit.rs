@@ -167,12 +167,12 @@ pub(crate) fn work_folder(lake: &Lake) -> Result<(tempfile::TempDir, File)> {
 }
 
 /// The lake's lock; given back when dropped or when the process dies.
-struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    fn take(lake: &Lake) -> Result<Self> {
+    pub(crate) fn take(lake: &Lake) -> Result<Self> {
         let tmp = lake.tmp();
         let path = tmp.join("lock");
         let io_error = |source| Error::Io { path: path.clone(), source };
@@ -185,7 +185,8 @@ impl Lock {
 
 const NEW_PREFIX: &str = "new-";
 
-/// Writes JSON to a temporary name, syncs it and renames it to `path`: there whole, or not at all.
+/// Writes JSON to a temporary name, syncs it and renames it to `path`: there whole, or not at all. The lock is held:
+/// whoever has it may sweep temporary names away.
 pub(crate) fn write_synced(tmp: &Path, path: &Path, content: &impl Serialize) -> Result<()> {
     let io_error = |source| Error::Io { path: path.to_owned(), source };
     let mut file = tempfile::Builder::new().prefix(NEW_PREFIX).tempfile_in(tmp).map_err(io_error)?;

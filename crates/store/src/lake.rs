@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, FORMAT_VERSION, Manifest, Result,
-    commit::{self, write_synced},
+    commit::{self, Lock, write_synced},
 };
 
 /// A lake folder whose format version was checked.
@@ -146,12 +146,17 @@ impl Lake {
     }
 }
 
-/// Makes the folders, the marker last, so that a lake is whole or none.
+/// Makes the folders, the marker last, so that a lake is whole or none. Of several processes at once, one makes it.
 fn create(path: &Path) -> Result<()> {
-    for folder in ["dumps", "tmp"].into_iter().chain(Table::ALL.map(Table::name)) {
+    let lake = Lake { path: path.to_owned() };
+    let _lock = Lock::take(&lake)?;
+    for folder in ["dumps"].into_iter().chain(Table::ALL.map(Table::name)) {
         let folder = path.join(folder);
         fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })?;
     }
-    let marker = Marker { format_version: FORMAT_VERSION };
-    write_synced(&path.join("tmp"), &path.join(MARKER), &marker)
+    let marker = path.join(MARKER);
+    if marker.exists() {
+        return Ok(());
+    }
+    write_synced(&lake.tmp(), &marker, &Marker { format_version: FORMAT_VERSION })
 }
