@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("heaplake-pathql", &[]),
     ("heaplake-fixture", &["heaplake-model"]),
     ("heaplake-readers", &["heaplake-model"]),
-    ("heaplake-store", &["heaplake-model", "heaplake-readers"]),
+    ("heaplake-store", &["heaplake-model", "heaplake-readers", "heaplake-graph"]),
     ("heaplake-engine", &["heaplake-model", "heaplake-store", "heaplake-graph", "heaplake-pathql"]),
     ("heaplake-cli", &["heaplake-model", "heaplake-readers", "heaplake-store", "heaplake-engine"]),
     ("heaplake-bench", &["heaplake-model", "heaplake-store"]),

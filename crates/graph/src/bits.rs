@@ -1,0 +1,99 @@
+//! Sets of small numbers, one bit each.
+
+/// A set of indexes below a bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BitSet {
+    words: Vec<u64>,
+}
+
+impl BitSet {
+    /// The empty set of indexes below `len`.
+    pub fn new(len: usize) -> Self {
+        Self { words: vec![0; len.div_ceil(64)] }
+    }
+
+    /// The set of some indexes below `len`.
+    pub fn of(len: usize, indexes: impl IntoIterator<Item = usize>) -> Self {
+        let mut set = Self::new(len);
+        indexes.into_iter().for_each(|index| set.insert(index));
+        set
+    }
+
+    /// Adds an index below the bound.
+    #[inline]
+    pub fn insert(&mut self, index: usize) {
+        self.words[index / 64] |= 1 << (index % 64);
+    }
+
+    /// Takes an index out.
+    #[inline]
+    pub fn remove(&mut self, index: usize) {
+        self.words[index / 64] &= !(1 << (index % 64));
+    }
+
+    /// Adds an index; true when it is new.
+    #[inline]
+    pub fn set(&mut self, index: usize) -> bool {
+        let (word, bit) = (&mut self.words[index / 64], 1 << (index % 64));
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    /// Whether an index is in the set.
+    #[inline]
+    pub fn contains(&self, index: usize) -> bool {
+        self.view().contains(index)
+    }
+
+    /// Number of indexes in the set.
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The indexes in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.view().iter()
+    }
+
+    /// The set, borrowed.
+    pub fn view(&self) -> Bits<'_> {
+        Bits { words: &self.words }
+    }
+
+    /// The bits, 64 to a word, lowest first.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+}
+
+/// A borrowed set; no words at all are the empty set.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bits<'b> {
+    words: &'b [u64],
+}
+
+impl<'b> Bits<'b> {
+    /// The set of the bits of `words`, lowest first.
+    pub fn new(words: &'b [u64]) -> Self {
+        Self { words }
+    }
+
+    /// Whether an index is in the set.
+    #[inline]
+    pub fn contains(self, index: usize) -> bool {
+        self.words.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 != 0)
+    }
+
+    /// The indexes in ascending order.
+    pub fn iter(self) -> impl Iterator<Item = usize> + 'b {
+        self.words.iter().enumerate().flat_map(|(i, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros() as usize;
+                rest &= rest.wrapping_sub(1);
+                (bit < 64).then_some(i * 64 + bit)
+            })
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! Questions about directed graphs: who reaches whom, who dominates whom, what would go.
+//!
+//! Functions on slices. Nodes have dense ids from 0, edges are a CSR ([`Csr`]), sets are bits ([`Bits`]), sums are 64
+//! bits wide. No Arrow, no files, no async. Nothing recurses: a list of ten million objects is a normal heap. Ids are
+//! `u32` or `u64` ([`Id`]), at the caller's choice. Whatever takes long looks at a flag and ends with [`Cancelled`].
+
+mod bits;
+mod chain;
+mod components;
+mod csr;
+mod cut;
+mod dominators;
+mod id;
+mod reach;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use bits::{BitSet, Bits};
+pub use chain::longest_chain;
+pub use components::{Components, components};
+pub use csr::{Csr, CsrBuf, Graph};
+pub use cut::{Cut, unreachable_after};
+pub use dominators::{DominatorTree, Retained, dominator_tree};
+pub use id::Id;
+pub use reach::{NO_DISTANCE, Walk, distances, mark_reachable, walk};
+
+/// The work was stopped by its flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cancelled")]
+pub struct Cancelled;
+
+/// Looks at a cancel flag now and then.
+struct Poll<'p> {
+    cancel: &'p AtomicBool,
+    steps: u32,
+}
+
+const STEPS_PER_POLL: u32 = 1 << 16;
+
+impl<'p> Poll<'p> {
+    fn new(cancel: &'p AtomicBool) -> Self {
+        Self { cancel, steps: 0 }
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<(), Cancelled> {
+        self.steps += 1;
+        if self.steps < STEPS_PER_POLL {
+            return Ok(());
+        }
+        self.steps = 0;
+        if self.cancel.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,112 @@
+//! Breadth first: who reaches whom, and in how many hops.
+
+use std::sync::atomic::AtomicBool;
+
+use crate::{BitSet, Bits, Cancelled, Csr, Graph, Id, Poll, csr::follow};
+
+/// The distance of a node that is not reached.
+pub const NO_DISTANCE: u32 = u32::MAX;
+
+/// Hops from the nearest of `starts` to every node (length n), [`NO_DISTANCE`] where there is no way.
+///
+/// O(nodes + edges), 4 bytes a node and an id per node of the widest two levels.
+pub fn distances<I: Id>(
+    forward: Csr<'_, I>,
+    skip: Bits<'_>,
+    starts: impl IntoIterator<Item = usize>,
+    cancel: &AtomicBool,
+) -> Result<Vec<u32>, Cancelled> {
+    let mut poll = Poll::new(cancel);
+    let mut distances = vec![NO_DISTANCE; forward.n_nodes()];
+    let mut level = Vec::new();
+    for start in starts {
+        if distances[start] == NO_DISTANCE {
+            distances[start] = 0;
+            level.push(I::new(start));
+        }
+    }
+    let (mut next, mut distance) = (Vec::new(), 0);
+    while !level.is_empty() {
+        distance += 1;
+        for node in level.drain(..) {
+            poll.step()?;
+            for child in follow(forward, skip, node.index()) {
+                if distances[child] == NO_DISTANCE {
+                    distances[child] = distance;
+                    next.push(I::new(child));
+                }
+            }
+        }
+        std::mem::swap(&mut level, &mut next);
+    }
+    Ok(distances)
+}
+
+/// Adds to `reached` whatever can be reached from `starts` without passing what is in it already.
+pub fn mark_reachable<I: Id>(
+    forward: Csr<'_, I>,
+    skip: Bits<'_>,
+    starts: impl IntoIterator<Item = usize>,
+    reached: &mut BitSet,
+    cancel: &AtomicBool,
+) -> Result<(), Cancelled> {
+    let mut poll = Poll::new(cancel);
+    let mut stack = Vec::new();
+    for start in starts {
+        if !reached.set(start) {
+            continue;
+        }
+        stack.push(I::new(start));
+        while let Some(node) = stack.pop() {
+            poll.step()?;
+            for child in follow(forward, skip, node.index()) {
+                if reached.set(child) {
+                    stack.push(I::new(child));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Which way to walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walk {
+    /// From parents to children.
+    Down,
+    /// From children to parents.
+    Up,
+}
+
+/// The nodes within `max_hops` of `starts`, each with its hops, nearest first and then by the order of discovery; the
+/// starts themselves at 0, unless `max_hops` is reached on the way back to them.
+pub fn walk<I: Id>(
+    graph: Graph<'_, I>,
+    way: Walk,
+    starts: &[I],
+    max_hops: u32,
+    cancel: &AtomicBool,
+) -> Result<Vec<(I, u32)>, Cancelled> {
+    let mut poll = Poll::new(cancel);
+    let mut seen = BitSet::new(graph.n_nodes());
+    let mut found: Vec<(I, u32)> = Vec::new();
+    found.extend(starts.iter().filter(|start| seen.set(start.index())).map(|start| (*start, 0)));
+    let mut at = 0;
+    while let Some(&(node, hops)) = found.get(at) {
+        poll.step()?;
+        at += 1;
+        if hops == max_hops {
+            break;
+        }
+        let mut visit = |next: usize| {
+            if seen.set(next) {
+                found.push((I::new(next), hops + 1));
+            }
+        };
+        match way {
+            Walk::Down => graph.children(node.index()).for_each(&mut visit),
+            Walk::Up => graph.parents(node.index()).for_each(&mut visit),
+        }
+    }
+    Ok(found)
+}

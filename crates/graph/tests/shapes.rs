@@ -1,0 +1,122 @@
+//! Shapes that break what recurses or what is quadratic, and what is asked of every long function: to stop when told.
+
+use std::sync::atomic::AtomicBool;
+
+use heaplake_graph::*;
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+static AT_ONCE: AtomicBool = AtomicBool::new(true);
+
+struct Shape {
+    forward: CsrBuf<u32>,
+    reverse: CsrBuf<u32>,
+}
+
+impl Shape {
+    fn of(n_nodes: usize, edges: impl Iterator<Item = (usize, usize)>) -> Self {
+        let forward = CsrBuf::from_edges(n_nodes, edges.map(|(source, target)| (source, target as u32)));
+        let reverse = CsrBuf::reversed(forward.view(), Bits::default(), 2, &NEVER).unwrap();
+        Self { forward, reverse }
+    }
+
+    fn graph(&self) -> Graph<'_, u32> {
+        Graph { forward: self.forward.view(), skip: Bits::default(), reverse: self.reverse.view() }
+    }
+
+    fn retained(&self) -> (DominatorTree<u32>, Retained<u32>) {
+        let tree = dominator_tree(self.graph(), [0], &NEVER).unwrap();
+        let retained = tree.retained(|_| 1);
+        (tree, retained)
+    }
+}
+
+#[test]
+fn a_list_of_five_million() {
+    const N: usize = 5_000_000;
+    let list = Shape::of(N, (0..N - 1).map(|i| (i, i + 1)));
+    let (tree, retained) = list.retained();
+    assert!((1..N).all(|i| tree.idom[i] as usize == i - 1));
+    assert!((0..N).all(|i| retained.size[i] == (N - i) as u64));
+    let graph = list.graph();
+    assert_eq!(distances(graph.forward, graph.skip, [0], &NEVER).unwrap()[N - 1], N as u32 - 1);
+    let all = BitSet::of(N, 0..N);
+    assert_eq!(components(graph.forward, graph.skip, &all, &NEVER).unwrap().count, N);
+    assert_eq!(longest_chain(graph.forward, graph.skip, &all, &NEVER).unwrap().len(), N);
+    let cut = Cut { nodes: BitSet::default(), edges: BitSet::of(N, [N / 2]) };
+    let gone = unreachable_after(graph, &BitSet::of(N, [0]), &cut, &NEVER).unwrap();
+    assert_eq!(gone.len(), N - N / 2 - 1);
+    assert_eq!(walk(graph, Walk::Up, &[N as u32 - 1], u32::MAX, &NEVER).unwrap().len(), N);
+}
+
+#[test]
+fn a_ring_of_five_million() {
+    const N: usize = 5_000_000;
+    let ring = Shape::of(N, (0..N).map(|i| (i, (i + 1) % N)));
+    let graph = ring.graph();
+    let all = BitSet::of(N, 0..N);
+    assert_eq!(components(graph.forward, graph.skip, &all, &NEVER).unwrap().count, 1);
+    assert_eq!(ring.retained().1.size[0], N as u64);
+    assert_eq!(longest_chain(graph.forward, graph.skip, &all, &NEVER).unwrap().len(), 1);
+}
+
+#[test]
+fn a_star_with_three_million_children() {
+    const N: usize = 3_000_001;
+    let star = Shape::of(N, (1..N).map(|i| (0, i)));
+    let (tree, retained) = star.retained();
+    assert!(tree.idom[1..].iter().all(|dominator| *dominator == 0));
+    assert_eq!((retained.size[0], retained.size[1]), (N as u64, 1));
+    // And everything back to the centre.
+    let star = Shape::of(N, (0..N).flat_map(|i| if i == 0 { 1..N } else { 0..1 }.map(move |j| (i, j))));
+    assert!(star.retained().0.idom[1..].iter().all(|dominator| *dominator == 0));
+}
+
+#[test]
+fn a_complete_graph_of_two_thousand() {
+    const N: usize = 2_000;
+    let complete = Shape::of(N, (0..N).flat_map(|i| (0..N).map(move |j| (i, j))));
+    let (tree, retained) = complete.retained();
+    assert!(tree.idom[1..].iter().all(|dominator| *dominator == 0));
+    assert_eq!(retained.size[..2], [N as u64, 1]);
+    let graph = complete.graph();
+    assert_eq!(components(graph.forward, graph.skip, &BitSet::of(N, 0..N), &NEVER).unwrap().count, 1);
+}
+
+#[test]
+fn nothing_at_all() {
+    let empty = Shape::of(0, std::iter::empty());
+    let graph = empty.graph();
+    let tree = dominator_tree(graph, [], &NEVER).unwrap();
+    assert_eq!(
+        tree.retained(|_| 1),
+        Retained { size: vec![], count: vec![], preorder: vec![], position: vec![] }
+    );
+    assert_eq!(longest_chain(graph.forward, graph.skip, &BitSet::new(0), &NEVER), Ok(vec![]));
+    assert_eq!(components(graph.forward, graph.skip, &BitSet::new(0), &NEVER).unwrap().count, 0);
+}
+
+#[test]
+fn offsets_must_fit_targets() {
+    assert!(Csr::new(&[0_u32, 1], &[0]).is_some());
+    assert!(Csr::new(&[0_u32, 2], &[0]).is_none());
+    assert!(Csr::new(&[1_u32, 1], &[0]).is_none());
+    assert!(Csr::<u32>::new(&[], &[]).is_none());
+}
+
+#[test]
+fn everything_stops_when_told() {
+    const N: usize = 200_000;
+    let list = Shape::of(N, (0..N - 1).map(|i| (i, i + 1)));
+    let graph = list.graph();
+    let (forward, skip) = (graph.forward, graph.skip);
+    let all = BitSet::of(N, 0..N);
+    let cut = Cut { nodes: BitSet::of(N, [1]), edges: BitSet::default() };
+    assert_eq!(CsrBuf::reversed(forward, skip, 2, &AT_ONCE), Err(Cancelled));
+    assert_eq!(distances(forward, skip, [0], &AT_ONCE), Err(Cancelled));
+    assert_eq!(mark_reachable(forward, skip, [0], &mut BitSet::new(N), &AT_ONCE), Err(Cancelled));
+    assert_eq!(walk(graph, Walk::Down, &[0], u32::MAX, &AT_ONCE), Err(Cancelled));
+    assert_eq!(dominator_tree(graph, [0], &AT_ONCE), Err(Cancelled));
+    assert_eq!(components(forward, skip, &all, &AT_ONCE), Err(Cancelled));
+    assert_eq!(longest_chain(forward, skip, &all, &AT_ONCE), Err(Cancelled));
+    assert_eq!(unreachable_after(graph, &BitSet::of(N, [0]), &cut, &AT_ONCE), Err(Cancelled));
+}
