@@ -59,6 +59,8 @@ pub enum Invocation {
     Dumps(DumpsArgs),
     /// Show what one dump holds: counts, bytes, types, import issues
     Info(InfoArgs),
+    /// Build the graph index of dumps anew: roots, dominators, retained sizes
+    Index(IndexArgs),
     /// Ask the lake in SQL
     Sql(SqlArgs),
     /// Remove dumps from the lake
@@ -103,6 +105,9 @@ pub struct ImportArgs {
     /// Overwrite a dump of the same name
     #[arg(long)]
     pub replace: bool,
+    /// Leave the graph index out; `heaplake index` builds it later
+    #[arg(long)]
+    pub no_index: bool,
     /// How much memory to use, such as 512MB or 2GiB; an import that needs more uses temporary files
     #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
     pub memory_limit: Option<u64>,
@@ -131,6 +136,21 @@ pub struct InfoArgs {
     pub dump: Option<String>,
     #[command(flatten)]
     pub shape: Shape,
+}
+
+/// Arguments of `index`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Imports build the index, unless --no-index or a memory limit says otherwise, and a query that needs one that is
+missing builds it. This command also fills in the columns root_kind, distance, idom, retained and retained_count
+of obj, and the table root.")]
+pub struct IndexArgs {
+    /// Names of the dumps
+    #[arg(required = true, value_name = "DUMP")]
+    pub dumps: Vec<String>,
+    /// How much memory to use, such as 2GiB; an index that needs more is not built
+    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
+    pub memory_limit: Option<u64>,
 }
 
 /// Arguments of `sql`.
@@ -298,6 +318,8 @@ mod tests {
             "heaplake info --lake x --quiet",
             "heaplake sql --dump a --format csv -o x.csv --memory-limit 1GiB --allow-files select",
             "heaplake sql -f -",
+            "heaplake import --no-index x.json",
+            "heaplake index a b --memory-limit 2GiB",
             "heaplake rm a b",
             "heaplake verify",
             "heaplake demo --color never",

@@ -10,6 +10,7 @@ use crate::{console::Console, escape};
 const READING: u8 = Phase::Reading as u8;
 const SORTING: u8 = Phase::Sorting as u8;
 const WRITING: u8 = Phase::Writing as u8;
+const INDEXING: u8 = Phase::Indexing as u8;
 
 /// The bar of one import. It disappears when it is dropped.
 pub struct Bar {
@@ -68,6 +69,7 @@ fn style(phase: u8, has_total: bool) -> ProgressStyle {
         (READING, false) => "{prefix}: reading {spinner} {bytes}, {bytes_per_sec}",
         (SORTING, _) => "{prefix}: sorting {spinner} {elapsed}",
         (WRITING, true) => "{prefix}: writing [{bar:30}] {human_pos} of {human_len} rows, {eta} left",
+        (INDEXING, _) => "{prefix}: building the graph index {spinner} {elapsed}",
         (WRITING, false) => "{prefix}: writing {spinner} {elapsed}",
         _ => "{prefix}: committing {spinner}",
     };
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn every_template_is_valid() {
-        for phase in 0..4 {
+        for phase in 0..5 {
             for has_total in [false, true] {
                 style(phase, has_total);
             }
@@ -95,7 +97,7 @@ mod tests {
         let mut bar = Bar::new("{bytes}\x1b[2J", &console);
         assert_eq!(bar.bar.prefix(), "{bytes}\\x1b[2J");
         let progress = ImportProgress::default();
-        for phase in 0..5 {
+        for phase in 0..6 {
             progress.phase.store(phase, Relaxed);
             progress.bytes_read.store(u64::MAX, Relaxed);
             bar.update(&progress);

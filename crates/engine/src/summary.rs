@@ -61,6 +61,7 @@ pub(crate) fn type_stats(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, Arr
         number(|stat| Some(saturating(stat.count))),
         number(|stat| Some(stat.size)),
         number(|stat| stat.max_size),
+        number(|stat| stat.retained),
     ];
     RecordBatch::try_new(schema::type_stat(), columns)
 }

@@ -5,7 +5,7 @@
 //! subtree.
 //!
 //! Semi-NCA (Georgiadis, "Linear-Time Algorithms for Dominators and Related Problems", 2005): O(n^2) at worst,
-//! near-linear on heaps. Six ids per node while it runs, and a stack as deep as the graph.
+//! near-linear on heaps. Seven ids per node while it runs, and a stack as deep as the graph.
 
 use std::sync::atomic::AtomicBool;
 
@@ -43,143 +43,162 @@ pub fn dominator_tree<I: Id>(
     roots: impl IntoIterator<Item = usize>,
     cancel: &AtomicBool,
 ) -> Result<DominatorTree<I>, Cancelled> {
-    let mut poll = Poll::new(cancel);
-    let search = DepthFirst::run(graph, roots, &mut poll)?;
-    let idom = semi_nca(graph, &search, &mut poll)?;
-    let DepthFirst { order, mut number, .. } = search;
-    let n_nodes = graph.n_nodes();
-    // From numbers of the search to nodes; the memory of `number` is taken for the answer.
-    for (i, node) in order.iter().enumerate() {
-        let dominator = idom[i + 1].index();
-        number[node.index()] = if dominator == 0 { I::new(n_nodes) } else { order[dominator - 1] };
-    }
-    Ok(DominatorTree { idom: number, order })
+    let mut search = Search::new(graph, cancel);
+    search.add_roots(roots)?;
+    search.dominators()
 }
 
-/// A depth-first search from the super-root, which has number 0; the nodes have numbers from 1 in the order of their
-/// discovery.
-struct DepthFirst<I> {
-    /// Node by number minus 1.
+/// The first half of the work, a depth-first search from the super-root, which tells what the roots do not reach
+/// before the dominators are found.
+pub struct Search<'g, I> {
+    graph: Graph<'g, I>,
+    poll: Poll<'g>,
+    is_root: BitSet,
+    reached: BitSet,
+    /// Nodes in the order of their discovery. The number of a node is its place here plus 1; the super-root has 0.
     order: Vec<I>,
     /// Number by node, [`Id::NONE`] where it is not reached.
     number: Vec<I>,
     /// Number of the parent in the search, by number; 0 for the super-root itself.
     parent: Vec<I>,
-    is_root: BitSet,
+    /// Nodes being searched: number, next edge, end of the edges.
+    stack: Vec<(I, I, I)>,
 }
 
-impl<I: Id> DepthFirst<I> {
-    fn run(
-        graph: Graph<'_, I>,
-        roots: impl IntoIterator<Item = usize>,
-        poll: &mut Poll<'_>,
-    ) -> Result<Self, Cancelled> {
+impl<'g, I: Id> Search<'g, I> {
+    /// A search that has not begun.
+    pub fn new(graph: Graph<'g, I>, cancel: &'g AtomicBool) -> Self {
         let n_nodes = graph.n_nodes();
-        let mut search = Self {
+        let mut parent = Vec::with_capacity(n_nodes + 1);
+        parent.push(I::new(0));
+        Self {
+            graph,
+            poll: Poll::new(cancel),
+            is_root: BitSet::new(n_nodes),
+            reached: BitSet::new(n_nodes),
             order: Vec::with_capacity(n_nodes),
             number: vec![I::NONE; n_nodes],
-            parent: Vec::with_capacity(n_nodes + 1),
-            is_root: BitSet::new(n_nodes),
-        };
-        search.parent.push(I::new(0));
-        for root in roots {
-            search.is_root.insert(root);
-            if search.number[root] == I::NONE {
-                search.from(graph, root, poll)?;
-            }
+            parent,
+            stack: Vec::new(),
         }
-        Ok(search)
     }
 
-    fn from(&mut self, graph: Graph<'_, I>, root: usize, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
-        let forward = graph.forward;
-        // The number of a node, the next of its edges and the end of them.
-        let mut stack = vec![self.enter(graph, root, I::new(0))];
-        while let Some((number, next, end)) = stack.last_mut() {
-            poll.step()?;
+    /// Gives the super-root more edges, and goes on from there.
+    pub fn add_roots(&mut self, roots: impl IntoIterator<Item = usize>) -> Result<(), Cancelled> {
+        for root in roots {
+            self.is_root.insert(root);
+            if self.reached.set(root) {
+                self.enter(root, I::new(0));
+                self.run()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The nodes that some root reaches.
+    pub fn reached(&self) -> &BitSet {
+        &self.reached
+    }
+
+    fn run(&mut self) -> Result<(), Cancelled> {
+        let (forward, skip) = (self.graph.forward, self.graph.skip);
+        while let Some((number, next, end)) = self.stack.last_mut() {
+            self.poll.step()?;
             let mut entered = None;
             while *next < *end {
                 let edge = next.index();
                 *next = I::new(edge + 1);
                 let target = forward.target(edge);
-                if target != I::NONE && self.number[target.index()] == I::NONE && !graph.skip.contains(edge) {
+                if target != I::NONE && !skip.contains(edge) && self.reached.set(target.index()) {
                     entered = Some((target.index(), *number));
                     break;
                 }
             }
             // A node without further edges leaves the stack before its last child enters it: a list needs no depth.
             if *next == *end {
-                stack.pop();
+                self.stack.pop();
             }
             if let Some((node, parent)) = entered {
-                let frame = self.enter(graph, node, parent);
-                stack.push(frame);
+                self.enter(node, parent);
             }
         }
         Ok(())
     }
 
-    fn enter(&mut self, graph: Graph<'_, I>, node: usize, parent: I) -> (I, I, I) {
+    fn enter(&mut self, node: usize, parent: I) {
         self.order.push(I::new(node));
         let number = I::new(self.order.len());
         self.number[node] = number;
         self.parent.push(parent);
-        let edges = graph.forward.range(node);
-        (number, I::new(edges.start), I::new(edges.end))
+        let edges = self.graph.forward.range(node);
+        self.stack.push((number, I::new(edges.start), I::new(edges.end)));
+    }
+
+    /// The second half: the immediate dominators of what is reached.
+    pub fn dominators(mut self) -> Result<DominatorTree<I>, Cancelled> {
+        let idom = self.semi_nca()?;
+        let Self { graph, order, mut number, .. } = self;
+        // From numbers of the search to nodes; the memory of `number` is taken for the answer.
+        for (i, node) in order.iter().enumerate() {
+            let dominator = idom[i + 1].index();
+            number[node.index()] =
+                if dominator == 0 { I::new(graph.n_nodes()) } else { order[dominator - 1] };
+        }
+        Ok(DominatorTree { idom: number, order })
+    }
+
+    /// The immediate dominators, all by number.
+    fn semi_nca(&mut self) -> Result<Vec<I>, Cancelled> {
+        let Self { graph, poll, is_root, order, number, parent, .. } = self;
+        let n = parent.len();
+        let mut semi = vec![I::new(0); n];
+        // By number: the nearest ancestor that is not compressed away, and the least semidominator on the way to it.
+        let mut forest: Vec<(I, I)> = parent.iter().map(|parent| (*parent, I::NONE)).collect();
+        let (mut path, mut fetched, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let mut last = n;
+        while last > 1 {
+            let first = last.saturating_sub(FETCH).max(1);
+            fetched.clear();
+            ends.clear();
+            for i in first..last {
+                let predecessors = graph.reverse.targets(order[i - 1].index());
+                fetched.extend(predecessors.iter().map(|node| number[node.index()]));
+                ends.push(fetched.len());
+            }
+            // Brings them into the cache, all at once.
+            let ancestors =
+                fetched.iter().map(|number| forest.get(number.index()).map_or(0, |f| f.0.index()));
+            std::hint::black_box(ancestors.fold(0, |sum, ancestor| sum ^ ancestor));
+            for i in (first..last).rev() {
+                poll.step()?;
+                let start = if i == first { 0 } else { ends[i - first - 1] };
+                let mut least = if is_root.contains(order[i - 1].index()) { I::new(0) } else { parent[i] };
+                for &predecessor in &fetched[start..ends[i - first]] {
+                    // What no root reaches is no predecessor.
+                    if predecessor != I::NONE {
+                        least = least.min(least_semi(&mut forest, predecessor, i, &mut path));
+                    }
+                }
+                semi[i] = least;
+                forest[i].1 = least;
+            }
+            last = first;
+        }
+        drop(forest);
+        let mut idom = std::mem::take(parent);
+        for i in 1..n {
+            let mut candidate = idom[i];
+            while candidate > semi[i] {
+                candidate = idom[candidate.index()];
+            }
+            idom[i] = candidate;
+        }
+        Ok(idom)
     }
 }
 
 /// Nodes whose predecessors are fetched together, so that the processor waits for many of them at once.
 const FETCH: usize = 256;
-
-/// The immediate dominators, all by number.
-fn semi_nca<I: Id>(
-    graph: Graph<'_, I>,
-    search: &DepthFirst<I>,
-    poll: &mut Poll<'_>,
-) -> Result<Vec<I>, Cancelled> {
-    let n = search.parent.len();
-    let mut idom = search.parent.clone();
-    let mut semi = vec![I::new(0); n];
-    // By number: the nearest ancestor that is not compressed away, and the least semidominator on the way to it.
-    let mut forest: Vec<(I, I)> = search.parent.iter().map(|parent| (*parent, I::NONE)).collect();
-    let (mut path, mut fetched, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    let mut last = n;
-    while last > 1 {
-        let first = last.saturating_sub(FETCH).max(1);
-        fetched.clear();
-        ends.clear();
-        for number in first..last {
-            let node = search.order[number - 1].index();
-            fetched.extend(graph.reverse.targets(node).iter().map(|parent| search.number[parent.index()]));
-            ends.push(fetched.len());
-        }
-        for number in (first..last).rev() {
-            poll.step()?;
-            let at = number - first;
-            let start = if at == 0 { 0 } else { ends[at - 1] };
-            let is_root = search.is_root.contains(search.order[number - 1].index());
-            let mut least = if is_root { I::new(0) } else { search.parent[number] };
-            for &predecessor in &fetched[start..ends[at]] {
-                // Unreached nodes are no predecessors; smaller numbers are not in the forest, and their own semidominator.
-                if predecessor != I::NONE {
-                    least = least.min(least_semi(&mut forest, predecessor, number, &mut path));
-                }
-            }
-            semi[number] = least;
-            forest[number].1 = least;
-        }
-        last = first;
-    }
-    for number in 1..n {
-        let mut candidate = idom[number];
-        while candidate > semi[number] {
-            candidate = idom[candidate.index()];
-        }
-        idom[number] = candidate;
-    }
-    Ok(idom)
-}
 
 /// The least semidominator on the way from `start` up to the root of its tree in the forest of the numbers above
 /// `linked`; `start` itself when it is not among them. Shortens the way.

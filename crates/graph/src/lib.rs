@@ -20,7 +20,7 @@ pub use chain::longest_chain;
 pub use components::{Components, components};
 pub use csr::{Csr, CsrBuf, Graph};
 pub use cut::{Cut, unreachable_after};
-pub use dominators::{DominatorTree, Retained, dominator_tree};
+pub use dominators::{DominatorTree, Retained, Search, dominator_tree};
 pub use id::Id;
 pub use reach::{NO_DISTANCE, Walk, distances, mark_reachable, walk};
 

@@ -18,9 +18,11 @@ pub fn distances<I: Id>(
 ) -> Result<Vec<u32>, Cancelled> {
     let mut poll = Poll::new(cancel);
     let mut distances = vec![NO_DISTANCE; forward.n_nodes()];
+    // Fits a cache where the distances do not.
+    let mut reached = BitSet::new(forward.n_nodes());
     let mut level = Vec::new();
     for start in starts {
-        if distances[start] == NO_DISTANCE {
+        if reached.set(start) {
             distances[start] = 0;
             level.push(I::new(start));
         }
@@ -31,7 +33,7 @@ pub fn distances<I: Id>(
         for node in level.drain(..) {
             poll.step()?;
             for child in follow(forward, skip, node.index()) {
-                if distances[child] == NO_DISTANCE {
+                if reached.set(child) {
                     distances[child] = distance;
                     next.push(I::new(child));
                 }

@@ -49,7 +49,8 @@ impl Table {
     }
 }
 
-/// Objects: (type, address) is unique and the order of the rows.
+/// Objects: (type, address) is unique and the order of the rows. The columns from `root_kind` on are null in a dump that
+/// was imported without its graph index.
 pub fn obj() -> SchemaRef {
     schema([
         column("address", DataType::UInt64, false, "address in the process; unique within a dump"),
@@ -73,6 +74,31 @@ pub fn obj() -> SchemaRef {
             "shallow size in bytes; null where the dump gives no usable one",
         ),
         column("len", DataType::Int64, true, "number of items or characters; null where the type has none"),
+        column(
+            "root_kind",
+            DataType::Utf8,
+            true,
+            "why the object is a root, see the table root; null where it is none",
+        ),
+        column(
+            "distance",
+            DataType::UInt32,
+            true,
+            "hops from the nearest root; null where only garbage cycles hold the object",
+        ),
+        column(
+            "idom",
+            DataType::UInt64,
+            true,
+            "address of the immediate dominator, without which the object would go; null where no single object holds it",
+        ),
+        column("retained", DataType::Int64, true, "bytes that would go with the object, itself included"),
+        column(
+            "retained_count",
+            DataType::Int64,
+            true,
+            "objects that would go with the object, itself included",
+        ),
     ])
 }
 
@@ -92,6 +118,11 @@ pub fn edge() -> SchemaRef {
     ])
 }
 
+/// The kind of an edge that keeps its child alive.
+pub const STRONG: &str = "strong";
+/// The kind of an edge that does not.
+pub const WEAK: &str = "weak";
+
 /// Where the collector starts.
 pub fn root() -> SchemaRef {
     schema([
@@ -100,7 +131,8 @@ pub fn root() -> SchemaRef {
             "kind",
             DataType::Utf8,
             false,
-            "why it is a root: unreferenced = no object of the dump refers to it",
+            "why it is a root: module, frame = running, unreferenced = no object of the dump refers to it, cycle = stands \
+             for objects that only hold each other; or what the dump records",
         ),
     ])
 }
@@ -127,6 +159,12 @@ pub fn type_stat() -> SchemaRef {
             DataType::Int64,
             true,
             "largest shallow size in bytes; null where no object has a usable one",
+        ),
+        column(
+            "retained",
+            DataType::Int64,
+            true,
+            "bytes that the objects of the type retain together, at least, nothing counted twice; null without an index",
         ),
     ])
 }

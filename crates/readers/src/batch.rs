@@ -75,6 +75,8 @@ pub struct Batch {
     pub text: Vec<u8>,
     /// Addresses referred to.
     pub refs: Vec<u64>,
+    /// Addresses that the dump calls roots, and of which kind; a format that does not record roots has none.
+    pub roots: Vec<(u64, String)>,
     /// What was repaired or left out, in the order of the input.
     pub issues: Vec<Issue>,
 }
@@ -112,13 +114,19 @@ impl Batch {
             + self.refs.capacity() * size_of::<u64>()
     }
 
+    /// Gives the memory of the references back; no row may be asked for its references any more.
+    pub fn drop_refs(&mut self) {
+        self.refs = Vec::new();
+    }
+
     /// Empties it; the memory stays for the next use.
     pub(crate) fn clear(&mut self) {
-        let Self { first_line, first_offset, n_lines, rows, text, refs, issues } = self;
+        let Self { first_line, first_offset, n_lines, rows, text, refs, roots, issues } = self;
         (*first_line, *first_offset, *n_lines) = (0, 0, 0);
         rows.clear();
         text.clear();
         refs.clear();
+        roots.clear();
         issues.clear();
     }
 }

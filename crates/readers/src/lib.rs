@@ -22,5 +22,5 @@ mod types;
 pub use batch::{Batch, Row};
 pub use decompress::Compression;
 pub use error::Error;
-pub use pipeline::{Format, ReadOptions, Summary, read};
+pub use pipeline::{Format, KeptAlive, ReadOptions, Summary, read};
 pub use types::{TypeId, TypeTable};

@@ -43,6 +43,44 @@ impl Format {
             Format::Meliae => "meliae",
         }
     }
+
+    /// Whether the references of an object of this type keep nothing alive.
+    pub fn holds_weakly(self, type_name: &str) -> bool {
+        match self {
+            // The second three are the names since CPython 3.12; a subclass has a name of its own.
+            Format::Meliae => matches!(
+                type_name,
+                "weakref"
+                    | "weakproxy"
+                    | "weakcallableproxy"
+                    | "ReferenceType"
+                    | "ProxyType"
+                    | "CallableProxyType"
+                    | "KeyedRef"
+                    | "WeakMethod"
+            ),
+        }
+    }
+
+    /// What an object of this type is when nothing else says that it is a root.
+    pub fn kept_alive(self, type_name: &str) -> KeptAlive {
+        match (self, type_name) {
+            (Format::Meliae, "module") => KeptAlive::AsModule,
+            (Format::Meliae, "frame") => KeptAlive::AsFrameWhileItRuns,
+            _ => KeptAlive::ByReferences,
+        }
+    }
+}
+
+/// Why the collector would keep an object, as far as its type tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptAlive {
+    /// Only because something refers to it.
+    ByReferences,
+    /// It is a module: the interpreter's table of modules refers to it.
+    AsModule,
+    /// It is a frame: a thread that runs it refers to it. Whether one runs it, its referrers tell.
+    AsFrameWhileItRuns,
 }
 
 impl std::str::FromStr for Format {

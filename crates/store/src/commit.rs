@@ -15,7 +15,7 @@ use std::{
 use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, FileEntry, Lake, Manifest, Result};
+use crate::{Error, FileEntry, Lake, Manifest, Result, index};
 
 #[derive(Serialize, Deserialize)]
 struct Journal {
@@ -36,6 +36,30 @@ pub(crate) fn commit(lake: &Lake, manifest: &Manifest, work: &Path, replace: boo
     if old.is_some() && !replace {
         return Err(Error::DumpExists(manifest.id.clone()));
     }
+    exchange(lake, old, manifest, work)
+}
+
+/// Puts a new manifest in the place of an old one; files that it does not share with the old one are in `work`.
+pub(crate) fn replace(lake: &Lake, old: &Manifest, new: &Manifest, work: &Path) -> Result<()> {
+    let _lock = Lock::take(lake)?;
+    recover_journal(lake)?;
+    match lake.find_manifest(&old.id)? {
+        Some(found) if found == *old => exchange(lake, Some(found), new, work),
+        _ => Err(Error::DumpChanged(old.id.clone())),
+    }
+}
+
+/// Moves the index file of a dump from `work` into the lake.
+pub(crate) fn install_index(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
+    let _lock = Lock::take(lake)?;
+    match lake.find_manifest(&manifest.id)? {
+        Some(found) if found.files == manifest.files => move_index(lake, manifest, work),
+        _ => Err(Error::DumpChanged(manifest.id.clone())),
+    }
+}
+
+/// The lock is held.
+fn exchange(lake: &Lake, old: Option<Manifest>, manifest: &Manifest, work: &Path) -> Result<()> {
     let old_files = old.map(|old| old.files).unwrap_or_default();
     let files = manifest.files.iter().chain(&old_files).cloned().collect();
     let journal = Journal { dump: manifest.id.clone(), files };
@@ -74,6 +98,7 @@ fn remove_damaged(lake: &Lake, id: &DumpId) -> Result<()> {
             _ => {}
         }
     }
+    index::prune(lake, id, None);
     sync_folder(&lake.path().join("dumps"))
 }
 
@@ -89,12 +114,30 @@ fn move_in(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
         let to = lake.path().join(&file.path);
         let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else { continue };
         let io_error = |source| Error::Io { path: to.clone(), source };
+        if !work.join(name).exists() && to.exists() {
+            // Shared with the manifest that is replaced.
+            continue;
+        }
         fs::create_dir_all(folder).map_err(io_error)?;
         fs::rename(work.join(name), &to).map_err(io_error)?;
         sync_folder(folder)?;
         folder.parent().map_or(Ok(()), sync_folder)?;
     }
+    move_index(lake, manifest, work)?;
     write_synced(&lake.tmp(), &lake.manifest_path(&manifest.id), manifest)
+}
+
+/// Moves the index file, if there is one; it is a cache, so nothing has to be synced.
+fn move_index(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
+    let to = index::index_path(lake, manifest);
+    let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else { return Ok(()) };
+    let from = work.join(name);
+    if !from.exists() {
+        return Ok(());
+    }
+    let io_error = |source| Error::Io { path: to.clone(), source };
+    fs::create_dir_all(folder).map_err(io_error)?;
+    fs::rename(&from, &to).map_err(io_error)
 }
 
 fn write_journal(lake: &Lake, journal: &Journal) -> Result<()> {
@@ -124,6 +167,7 @@ fn recover_journal(lake: &Lake) -> Result<()> {
         // Stays when other files are in it.
         let _ = fs::remove_dir(lake.path().join(Lake::table_folder(file.table, &dump)));
     }
+    index::prune(lake, &dump, manifest.as_ref());
     remove_file(&path)
 }
 

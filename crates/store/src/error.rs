@@ -29,6 +29,9 @@ pub enum Error {
     /// The id is in use.
     #[error("the lake has a dump {0} already; give another name with --dump, or overwrite it with --replace")]
     DumpExists(DumpId),
+    /// The dump was replaced or removed meanwhile.
+    #[error("the dump {0} was replaced or removed meanwhile; nothing was changed, try again")]
+    DumpChanged(DumpId),
     /// A file of the lake is not what it should be.
     #[error("{}: {what}; `heaplake verify` looks at every file", .path.display())]
     Damaged {

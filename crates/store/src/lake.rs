@@ -150,7 +150,7 @@ impl Lake {
 fn create(path: &Path) -> Result<()> {
     let lake = Lake { path: path.to_owned() };
     let _lock = Lock::take(&lake)?;
-    for folder in ["dumps"].into_iter().chain(Table::ALL.map(Table::name)) {
+    for folder in ["dumps", "index"].into_iter().chain(Table::ALL.map(Table::name)) {
         let folder = path.join(folder);
         fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })?;
     }

@@ -4,20 +4,26 @@
 //! <lake>/heaplake.json                 format version
 //! <lake>/dumps/<id>.json               manifest: the commit point of an import
 //! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue
+//! <lake>/index/dump=<id>/*.graph       graph index, a cache: rebuilt when absent or damaged
 //! <lake>/tmp/                          work in progress, journals, locks
 //! ```
 //!
 //! Any Parquet reader reads the tables as a hive-partitioned data set. This crate itself never queries them.
 
+mod addresses;
 mod commit;
 mod error;
 mod import;
+mod index;
 mod lake;
 mod manifest;
+mod parquet_file;
+mod properties;
 mod verify;
 
 pub use error::{Error, Result};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, import};
+pub use index::{AnyIndex, BuildLimits, GraphIndex, IndexOptions, index_dump, open_or_build};
 pub use lake::Lake;
 pub use manifest::{Counts, FileEntry, Manifest, Source, TakenFrom, TypeStat};
 pub use verify::Finding;

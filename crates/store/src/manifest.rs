@@ -29,6 +29,10 @@ pub struct Manifest {
     pub tags: BTreeMap<String, String>,
     /// Totals.
     pub counts: Counts,
+    /// Number of roots by kind.
+    pub roots: BTreeMap<String, u64>,
+    /// Whether `obj`, `root` and the types have what the graph index says.
+    pub indexed: bool,
     /// Number of issues by kind (the names of `IssueKind`); the issues themselves are in the table `issue`.
     pub issues: BTreeMap<String, u64>,
     /// The dump's files.
@@ -73,7 +77,7 @@ pub struct Counts {
     pub edges: u64,
     /// References to objects that were never dumped.
     pub dangling: u64,
-    /// Objects that no object of the dump refers to.
+    /// Objects that no object of the dump refers to; weak references do not count.
     pub unreferenced: u64,
     /// Sum of shallow sizes in bytes.
     pub bytes: i64,
@@ -106,6 +110,10 @@ pub struct TypeStat {
     pub size: i64,
     /// Largest shallow size in bytes; none where no object has a usable one.
     pub max_size: Option<i64>,
+    /// Bytes that the objects of the type retain together, at least: of nested ones the outermost counts. None without
+    /// an index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<i64>,
 }
 
 impl Manifest {

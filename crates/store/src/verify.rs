@@ -87,7 +87,7 @@ fn sums(manifest: &Manifest) -> Vec<String> {
     let pairs = [
         ("rows of obj", rows(Table::Obj), "objects", counts.objects),
         ("rows of edge", rows(Table::Edge), "edges", counts.edges),
-        ("rows of root", rows(Table::Root), "unreferenced objects", counts.unreferenced),
+        ("rows of root", rows(Table::Root), "roots", manifest.roots.values().sum()),
         ("rows of issue", rows(Table::Issue), "issues", manifest.issues.values().sum()),
         ("objects of all types", manifest.types.iter().map(|t| t.count).sum(), "objects", counts.objects),
     ];

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use heaplake_model::DumpId;
-use heaplake_store::{self as store, ImportOptions, ImportProgress, Input, Lake, Manifest};
+use heaplake_store::{self as store, ImportOptions, ImportProgress, IndexOptions, Input, Lake, Manifest};
 
 use crate::{
     ERROR,
@@ -69,7 +69,16 @@ pub fn run(args: ImportArgs, console: &Console) -> Result<ExitCode> {
         let options = ImportOptions { dump: Some(job.id.clone()), ..options.clone() };
         let start = Instant::now();
         match import_one(&lake, &job.input(), &options, &job.name(), console) {
-            Ok(manifest) => report(&manifest, start.elapsed(), console),
+            Ok(manifest) => {
+                report(&manifest, start.elapsed(), console);
+                if !manifest.indexed && !args.no_index {
+                    console.warn(&format!(
+                        "{0}: the graph index does not fit into the memory limit; {1} index {0} builds it",
+                        manifest.id,
+                        console.command(),
+                    ));
+                }
+            }
             Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => {
                 n_failed += 1;
@@ -96,6 +105,7 @@ fn options(args: &ImportArgs) -> Result<ImportOptions> {
         },
         replace: args.replace,
         memory_limit: args.memory_limit,
+        index: IndexOptions { skip: args.no_index, ..IndexOptions::default() },
         ..ImportOptions::default()
     };
     for (key, value) in &args.tags {
@@ -166,22 +176,35 @@ pub fn import_one(
     name: &str,
     console: &Console,
 ) -> Result<Manifest> {
+    let is_stdin = matches!(input, Input::Stdin);
+    let imported =
+        watched(name, is_stdin, console, |progress| store::import(lake, input, options, progress))?;
+    imported.with_context(|| format!("cannot import {name}"))
+}
+
+/// Does long work while showing its progress and watching for Ctrl-C.
+pub fn watched<T: Send>(
+    name: &str,
+    is_stdin: bool,
+    console: &Console,
+    work: impl FnOnce(&ImportProgress) -> store::Result<T> + Send,
+) -> Result<store::Result<T>> {
     let progress = ImportProgress::default();
     let result = thread::scope(|scope| {
         let (done, wait) = mpsc::sync_channel(1);
         let progress = &progress;
         let worker = scope.spawn(move || {
             // The receiver is there until this thread has ended.
-            let _ = done.send(store::import(lake, input, options, progress));
+            let _ = done.send(work(progress));
         });
-        let result = watch(&wait, progress, Bar::new(name, console), matches!(input, Input::Stdin));
-        worker.join().map_err(|_| anyhow!("the import stopped unexpectedly; this is a bug of heaplake"))?;
-        result.context("the import gave no answer; this is a bug of heaplake")
+        let result = watch(&wait, progress, Bar::new(name, console), is_stdin);
+        worker.join().map_err(|_| anyhow!("the work stopped unexpectedly; this is a bug of heaplake"))?;
+        result.context("the work gave no answer; this is a bug of heaplake")
     })?;
     if result.is_err() && interrupt::requested() {
         return Err(Interrupted { outcome: "the lake is as it was" }.into());
     }
-    result.with_context(|| format!("cannot import {name}"))
+    Ok(result)
 }
 
 /// Waits for the import; none when it ended without an answer.

@@ -55,6 +55,7 @@ fn facts(m: &Manifest, format: Format) -> Result<RecordBatch> {
         .count("edges", [m.counts.edges])
         .count("dangling", [m.counts.dangling])
         .count("unreferenced", [m.counts.unreferenced])
+        .text("indexed", [m.indexed.to_string()])
         .count("types", [m.types.len() as u64])
         .number("bytes", [Some(m.counts.bytes)])
         .count("issues", [m.issues.values().sum()])
@@ -68,10 +69,17 @@ fn facts(m: &Manifest, format: Format) -> Result<RecordBatch> {
         .text("type", types.iter().map(|t| t.name.clone()))
         .count("count", types.iter().map(|t| t.count))
         .number("size", types.iter().map(|t| Some(t.size)))
-        .number("max_size", types.iter().map(|t| t.max_size));
+        .number("max_size", types.iter().map(|t| t.max_size))
+        .number("retained", types.iter().map(|t| t.retained));
     let issues =
         Columns::default().text("kind", m.issues.keys().cloned()).count("count", m.issues.values().copied());
-    columns.nested("type_stat", types.batch()?).nested("issues_by_kind", issues.batch()?).batch()
+    let roots =
+        Columns::default().text("kind", m.roots.keys().cloned()).count("count", m.roots.values().copied());
+    columns
+        .nested("type_stat", types.batch()?)
+        .nested("roots_by_kind", roots.batch()?)
+        .nested("issues_by_kind", issues.batch()?)
+        .batch()
 }
 
 fn taken_from(manifest: &Manifest) -> &'static str {
@@ -147,9 +155,18 @@ fn facts_in_words(m: &Manifest) -> Vec<(&'static str, String)> {
             "unreferenced",
             format!("{} that nothing refers to", human::counted(m.counts.unreferenced, "object")),
         ),
+        ("roots", roots_in_words(m)),
         ("stored", format!("{} in {stored}", human::bytes(m.stored_bytes()))),
         ("issues", human::count(m.issues.values().sum())),
     ]
+}
+
+fn roots_in_words(m: &Manifest) -> String {
+    if !m.indexed {
+        return format!("only those; heaplake index {} finds the others", m.id);
+    }
+    let kinds: Vec<_> = m.roots.iter().map(|(kind, n)| format!("{} {kind}", human::count(*n))).collect();
+    kinds.join(", ")
 }
 
 fn top_types(manifest: &Manifest) -> Result<RecordBatch> {
@@ -164,6 +181,7 @@ fn top_types(manifest: &Manifest) -> Result<RecordBatch> {
         .count("count", top().map(|t| t.count))
         .quantity("size", top().map(|t| human::signed_bytes(t.size)))
         .quantity("share", top().map(|t| share(t.size)))
+        .quantity("retained", top().map(|t| t.retained.map(human::signed_bytes).unwrap_or_default()))
         .quantity("largest", top().map(|t| t.max_size.map(human::signed_bytes).unwrap_or_default()))
         .batch()
 }
@@ -176,8 +194,13 @@ mod tests {
 
     /// A dump with a hostile type name and file name.
     fn manifest() -> Manifest {
-        let stat =
-            |name: &str, count, size, max_size| TypeStat { name: name.to_owned(), count, size, max_size };
+        let stat = |name: &str, count, size, max_size| TypeStat {
+            name: name.to_owned(),
+            count,
+            size,
+            max_size,
+            retained: None,
+        };
         Manifest {
             format_version: heaplake_store::FORMAT_VERSION,
             id: "a".parse().expect("a valid id"),
@@ -193,6 +216,8 @@ mod tests {
             },
             tags: [("host".to_owned(), "web\u{202e}3".to_owned())].into(),
             counts: Counts { objects: 3, edges: 1, dangling: 1, unreferenced: 2, bytes: 400 },
+            roots: [("unreferenced".to_owned(), 2)].into(),
+            indexed: true,
             issues: [("bad_size".to_owned(), 1)].into(),
             files: Vec::new(),
             types: vec![stat("dict", 2, 100, Some(60)), stat("str\x1b", 1, 300, None)],

@@ -4,6 +4,7 @@ mod completions;
 mod demo;
 mod dumps;
 mod import;
+mod index;
 mod info;
 mod rm;
 mod sql;
@@ -21,6 +22,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Import(args) => import::run(args, console),
         Invocation::Dumps(args) => dumps::run(&args, console),
         Invocation::Info(args) => info::run(&args, console),
+        Invocation::Index(args) => index::run(&args, console),
         Invocation::Sql(args) => sql::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),

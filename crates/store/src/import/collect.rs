@@ -4,8 +4,8 @@ use std::{path::Path, sync::atomic::Ordering::Relaxed};
 
 use heaplake_readers::{Batch, TypeTable};
 
-use super::{ImportProgress, Limits, addresses::AddressSet, issues::IssueFile, order::RowRef, runs::Run};
-use crate::Result;
+use super::{ImportProgress, Limits, issues::IssueFile, order::RowRef, runs::Run};
+use crate::{Result, addresses::AddressSet};
 
 pub(super) struct Collector<'c> {
     types: &'c TypeTable,
@@ -22,6 +22,7 @@ pub(super) struct Collector<'c> {
     runs: Vec<Run>,
     /// Filled as rows are spilled; empty as long as nothing was.
     addresses: AddressSet,
+    recorded_roots: Vec<(u64, String)>,
     n_rows: u64,
     n_refs: u64,
 }
@@ -32,6 +33,8 @@ pub(super) struct Collected {
     pub(super) issues: IssueFile,
     /// Where each batch begins in the input: line and byte.
     pub(super) starts: Vec<(u64, u64)>,
+    /// What the dump calls roots: address and kind.
+    pub(super) recorded_roots: Vec<(u64, String)>,
     pub(super) n_rows: u64,
     pub(super) n_refs: u64,
 }
@@ -66,6 +69,7 @@ impl<'c> Collector<'c> {
             memory: 0,
             runs: Vec::new(),
             addresses: AddressSet::default(),
+            recorded_roots: Vec::new(),
             n_rows: 0,
             n_refs: 0,
         }
@@ -75,15 +79,17 @@ impl<'c> Collector<'c> {
         for issue in batch.issues.drain(..) {
             self.issues.push(issue)?;
         }
+        self.recorded_roots.append(&mut batch.roots);
         self.starts.push((batch.first_line, batch.first_offset));
         self.memory += batch.memory() + batch.rows.len() * SORT_BYTES;
         self.n_rows += batch.rows.len() as u64;
         self.n_refs += batch.refs.len() as u64;
         self.progress.objects.fetch_add(batch.rows.len() as u64, Relaxed);
         self.batches.push(batch);
-        let fixed = self.types.memory() + self.addresses.memory();
+        let roots = self.recorded_roots.capacity() * size_of::<(u64, String)>();
+        let fixed = self.types.memory() + self.addresses.memory() + roots;
         if fixed as u64 > self.limits.total / 2 {
-            return Err(self.limits.exceeded("the dump's types and addresses", fixed));
+            return Err(self.limits.exceeded("the dump's types, roots and addresses", fixed));
         }
         if self.memory > self.limits.collected { self.spill() } else { Ok(()) }
     }
@@ -102,6 +108,7 @@ impl<'c> Collector<'c> {
             rows,
             issues: self.issues,
             starts: self.starts,
+            recorded_roots: self.recorded_roots,
             n_rows: self.n_rows,
             n_refs: self.n_refs,
         })

@@ -3,7 +3,7 @@
 //! Rows lie all over the memory. They are fetched some thousands at a time, first the rows and then their texts or
 //! references, so that the processor waits for many of them at once.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{
@@ -14,13 +14,15 @@ use arrow::{
     datatypes::{DataType, Int32Type},
     error::ArrowError,
 };
+use heaplake_model::schema;
 use heaplake_readers::{Batch, Row, TypeId};
 
-use super::{
+use super::order::RowRef;
+use crate::{
+    TypeStat,
     addresses::{AddressSet, Marks},
-    order::RowRef,
+    index::{ObjIndex, null_columns},
 };
-use crate::TypeStat;
 
 /// A stretch of rows in their final order.
 pub(super) struct Stretch<'s> {
@@ -93,15 +95,25 @@ impl ObjColumns {
     }
 
     /// The arrays, in the order of the schema.
-    pub(super) fn arrays(self, names: &[Box<str>]) -> Result<Vec<ArrayRef>, ArrowError> {
-        Ok(vec![
+    pub(super) fn arrays(
+        self,
+        names: &[Box<str>],
+        index: Option<&ObjIndex<'_>>,
+    ) -> Result<Vec<ArrayRef>, ArrowError> {
+        let from_index = match index {
+            Some(index) => index.columns(&self.address),
+            None => null_columns(self.address.len()),
+        };
+        let mut arrays: Vec<ArrayRef> = vec![
             Arc::new(UInt64Array::from(self.address)),
             self.types.array(names)?,
             self.name.array()?,
             self.value.array()?,
             self.size.array(),
             self.len.array(),
-        ])
+        ];
+        arrays.extend(from_index);
+        Ok(arrays)
     }
 }
 
@@ -133,7 +145,13 @@ impl TypeTotals {
     }
 
     pub(super) fn stat(self, name: &str) -> TypeStat {
-        TypeStat { name: name.to_owned(), count: self.count, size: self.size, max_size: self.max_size }
+        TypeStat {
+            name: name.to_owned(),
+            count: self.count,
+            size: self.size,
+            max_size: self.max_size,
+            retained: None,
+        }
     }
 }
 
@@ -227,9 +245,14 @@ impl<'r> Referred<'r> {
     }
 
     #[inline]
-    fn note(&mut self, children: &[u64]) {
+    fn note(&mut self, children: &[u64], is_weak: bool) {
         for &child in children {
-            self.dangling += u64::from(!self.addresses.mark(child, &mut self.marks));
+            let found = if is_weak {
+                self.addresses.contains(child)
+            } else {
+                self.addresses.mark(child, &mut self.marks)
+            };
+            self.dangling += u64::from(!found);
         }
     }
 }
@@ -240,24 +263,36 @@ pub(super) struct EdgeColumns {
     parent: Vec<u64>,
     child: Vec<u64>,
     idx: Vec<u32>,
+    /// Rows of weak references.
+    weak: Vec<Range<usize>>,
 }
 
-/// The kind of every reference that the format does not call weak.
-const STRONG: &str = "strong";
+/// Names of the kinds, by key.
+const KINDS: [&str; 2] = [schema::STRONG, schema::WEAK];
+const WEAK_KEY: i32 = 1;
 
 impl EdgeColumns {
-    /// The row groups of a stretch, of at most `max_rows` rows. Notes what is referred to.
-    pub(super) fn of(stretch: &Stretch<'_>, max_rows: usize, referred: &mut Referred<'_>) -> Vec<Self> {
+    /// The row groups of a stretch, of at most `max_rows` rows. `is_weak` says by type id whose references are weak.
+    /// Notes what is referred to, if somebody wants to know.
+    pub(super) fn of(
+        stretch: &Stretch<'_>,
+        max_rows: usize,
+        is_weak: &[bool],
+        mut referred: Option<&mut Referred<'_>>,
+    ) -> Vec<Self> {
         let mut groups = Vec::new();
         let mut group = Self::default();
         stretch.fetch(|rows| {
             for (batch, row) in rows {
                 let mut done = 0;
                 let refs = batch.refs(row);
+                let is_weak = is_weak[row.type_id as usize];
                 while done < refs.len() {
                     let part = &refs[done..refs.len().min(done + max_rows - group.child.len())];
-                    group.push(row.address, done, part);
-                    referred.note(part);
+                    group.push(row.address, done, part, is_weak);
+                    if let Some(referred) = &mut referred {
+                        referred.note(part, is_weak);
+                    }
                     done += part.len();
                     if group.child.len() == max_rows {
                         groups.push(std::mem::take(&mut group));
@@ -272,7 +307,10 @@ impl EdgeColumns {
     }
 
     #[inline]
-    fn push(&mut self, parent: u64, first_idx: usize, children: &[u64]) {
+    fn push(&mut self, parent: u64, first_idx: usize, children: &[u64], is_weak: bool) {
+        if is_weak {
+            self.weak.push(self.child.len()..self.child.len() + children.len());
+        }
         self.parent.resize(self.parent.len() + children.len(), parent);
         self.child.extend_from_slice(children);
         self.idx.extend(first_idx as u32..(first_idx + children.len()) as u32);
@@ -281,22 +319,23 @@ impl EdgeColumns {
     /// The arrays, in the order of the schema.
     pub(super) fn arrays(self) -> Result<Vec<ArrayRef>, ArrowError> {
         let n_rows = self.child.len();
-        let kinds = Arc::new(StringArray::from_iter_values([STRONG]));
+        let mut kinds = vec![0; n_rows];
+        self.weak.into_iter().for_each(|rows| kinds[rows].fill(WEAK_KEY));
         Ok(vec![
             Arc::new(UInt64Array::from(self.parent)),
             Arc::new(UInt64Array::from(self.child)),
             Arc::new(UInt32Array::from(self.idx)),
             new_null_array(&DataType::Utf8, n_rows),
-            Arc::new(DictionaryArray::<Int32Type>::try_new(vec![0; n_rows].into(), kinds)?),
+            Arc::new(DictionaryArray::<Int32Type>::try_new(
+                kinds.into(),
+                Arc::new(StringArray::from_iter_values(KINDS)),
+            )?),
         ])
     }
 }
 
 /// The columns of `root`.
-pub(super) fn roots(addresses: Vec<u64>) -> Vec<ArrayRef> {
-    let kinds = StringArray::from_iter_values(addresses.iter().map(|_| UNREFERENCED));
-    vec![Arc::new(UInt64Array::from(addresses)), Arc::new(kinds)]
+pub(crate) fn roots<'k>(roots: impl Iterator<Item = (u64, &'k str)>) -> Vec<ArrayRef> {
+    let (addresses, kinds): (Vec<u64>, Vec<&str>) = roots.unzip();
+    vec![Arc::new(UInt64Array::from(addresses)), Arc::new(StringArray::from(kinds))]
 }
-
-/// The kind of a root that no object of the dump refers to.
-const UNREFERENCED: &str = "unreferenced";

@@ -10,8 +10,10 @@ use parquet::{
     file::properties::WriterProperties,
 };
 
-use super::parquet_file::{FileSum, HashedFile};
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    parquet_file::{FileSum, HashedFile},
+};
 
 pub(super) struct IssueFile {
     path: PathBuf,

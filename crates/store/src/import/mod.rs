@@ -1,20 +1,18 @@
 //! The import of one dump, from its file to the commit.
 //!
 //! ```text
-//! batches --collect--> in memory, or sorted runs on disk --order--> row groups --encode--> Parquet --commit--> lake
+//! batches --collect--> in memory, or sorted runs on disk --order--> row groups --encode--> edge --index--> obj --commit--> lake
 //! ```
 //!
 //! `collect.rs` gathers what the reader hands over, within the memory limit; `runs.rs` is what it does when the limit
 //! is reached; `order.rs` finds both orders of the rows; `tables.rs` drives the encoding; `columns.rs` makes arrays of
-//! rows; `parquet_file.rs` encodes row groups in parallel; `addresses.rs` knows which objects exist and which are
-//! referred to.
+//! rows.
 
-mod addresses;
 mod collect;
 mod columns;
 mod issues;
+mod names;
 mod order;
-mod parquet_file;
 mod runs;
 mod tables;
 
@@ -33,9 +31,13 @@ use chrono::{DateTime, Utc};
 use heaplake_model::DumpId;
 use heaplake_readers::{Format, ReadOptions, TypeTable};
 
-use crate::{Counts, Error, FORMAT_VERSION, FileEntry, Lake, Manifest, Result, Source, TakenFrom, commit};
+use crate::{
+    Counts, Error, FORMAT_VERSION, FileEntry, IndexOptions, Lake, Manifest, Result, Source, TakenFrom, commit,
+};
 use collect::Collector;
+pub(crate) use columns::roots as root_columns;
 use issues::IssueFile;
+pub(crate) use names::FileNames;
 
 /// What to import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub struct ImportOptions {
     pub memory_limit: Option<u64>,
     /// Worker threads; by default one per core.
     pub threads: Option<usize>,
+    /// How to build the graph index; by default it is built if it fits into the memory.
+    pub index: IndexOptions,
 }
 
 /// How far an import is; written by the import, read by whoever shows it.
@@ -106,16 +110,18 @@ pub enum Phase {
     Sorting = 1,
     /// Encoding and writing.
     Writing = 2,
+    /// Building the graph index.
+    Indexing = 3,
     /// Moving files into the lake.
-    Committing = 3,
+    Committing = 4,
 }
 
 impl ImportProgress {
-    fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    fn check_cancel(&self) -> Result<()> {
+    pub(crate) fn check_cancel(&self) -> Result<()> {
         if self.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
@@ -154,6 +160,8 @@ pub fn import(
         source: Source { file: opened.name, ..content.source },
         tags: options.tags.clone(),
         counts: content.counts,
+        roots: content.roots,
+        indexed: content.indexed,
         issues: content.issues,
         files: content.files,
         types: content.types,
@@ -167,6 +175,8 @@ pub fn import(
 struct Content {
     source: Source,
     counts: Counts,
+    roots: BTreeMap<String, u64>,
+    indexed: bool,
     issues: BTreeMap<String, u64>,
     files: Vec<FileEntry>,
     types: Vec<crate::TypeStat>,
@@ -181,7 +191,7 @@ fn write_tables(
     progress: &ImportProgress,
 ) -> Result<Content> {
     let types = TypeTable::default();
-    let names = tables::FileNames::new(work, id);
+    let names = FileNames::new(work, id);
     let issues = IssueFile::create(names.path(heaplake_model::schema::Table::Issue))?;
     let mut collector = Collector::new(&types, work, limits, issues, progress);
     let read_options = ReadOptions {
@@ -199,7 +209,9 @@ fn write_tables(
     })?;
     progress.enter(Phase::Sorting);
     let collected = collector.finish()?;
-    let written = tables::write(collected, &names, &types, limits, progress)?;
+    let index = (!options.index.skip).then(|| options.index.clone());
+    let about = tables::About { format: summary.format, index };
+    let written = tables::write(collected, &names, &types, &about, limits, progress)?;
     Ok(Content {
         source: Source {
             file: String::new(),
@@ -209,6 +221,8 @@ fn write_tables(
             compression: summary.compression.name().to_owned(),
         },
         counts: written.counts,
+        roots: written.roots,
+        indexed: written.indexed,
         issues: written.issues,
         files: written.files,
         types: written.types,
@@ -237,7 +251,7 @@ impl Limits {
     /// A third of the memory is for collected rows, what they need to be sorted comes on top; the rest is for blocks
     /// that are being parsed and row groups that are being encoded, both smaller where memory is short.
     fn new(options: &ImportOptions) -> Self {
-        let total = options.memory_limit.unwrap_or_else(half_of_memory);
+        let total = options.memory_limit.unwrap_or_else(default_memory);
         let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
         let short = total < 256 * MIB;
         let as_usize = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -258,7 +272,7 @@ impl Limits {
 }
 
 /// Half of the memory of the machine, or of the control group that the process is in.
-fn half_of_memory() -> u64 {
+pub(crate) fn default_memory() -> u64 {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);

@@ -5,6 +5,8 @@
 use heaplake_readers::{Batch, Row, TypeId};
 use rayon::prelude::*;
 
+use crate::index::Nodes;
+
 /// Which row of which batch; ordered as the input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
@@ -58,6 +60,16 @@ pub(super) fn by_type(batches: &[Batch], first: usize, rows: &[RowRef], ranks: &
         *slot += 1;
     }
     sorted
+}
+
+/// The objects of an order by address, as the graph index wants them.
+pub(super) fn nodes(batches: &[Batch], first: usize, rows: &[RowRef], ranks: &[u32]) -> Nodes {
+    let node = |row: &RowRef| {
+        let row = row.of(batches, first).1;
+        (row.address, (ranks[row.type_id as usize], Nodes::size(row)))
+    };
+    let (addresses, (types, sizes)) = rows.par_iter().with_min_len(1 << 14).map(node).unzip();
+    Nodes { addresses, types, sizes }
 }
 
 /// The rank of every type in byte order of the names, by type id.

@@ -9,67 +9,30 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use heaplake_model::{DumpId, Issue, IssueKind, schema, schema::Table};
-use heaplake_readers::{Batch, Row, TypeTable};
-use parquet::{
-    basic::{Compression, Encoding, ZstdLevel},
-    file::{
-        metadata::SortingColumn,
-        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
-    },
-    schema::types::ColumnPath,
-};
+use heaplake_model::{Issue, IssueKind, schema, schema::Table};
+use heaplake_readers::{Batch, Format, Row, TypeTable};
 
 use super::{
     ImportProgress, Limits, Phase,
-    addresses::{AddressSet, Marks},
     collect::{Collected, Rows},
     columns::{self, EdgeColumns, ObjColumns, Referred, Stretch, TypeTotals},
+    names::FileNames,
     order::{self, RowRef},
-    parquet_file::{self, FileSum},
     runs::{Merge, Run, Side, append},
 };
-use crate::{Counts, Error, FileEntry, Lake, Result, TypeStat};
-
-/// Where the files of a dump are written, and where they will lie in the lake.
-pub(super) struct FileNames {
-    work: PathBuf,
-    id: DumpId,
-    /// Of this import alone, so that a replaced dump's files keep their names until they go.
-    stem: String,
-}
-
-impl FileNames {
-    pub(super) fn new(work: &Path, id: &DumpId) -> Self {
-        let unique = work.file_name().unwrap_or_default().to_string_lossy();
-        let unique = unique.trim_start_matches(crate::commit::WORK_PREFIX);
-        let stem = format!("{}-{unique}", chrono::Utc::now().format("%Y%m%dT%H%M%S"));
-        Self { work: work.to_owned(), id: id.clone(), stem }
-    }
-
-    fn name(&self, table: Table) -> String {
-        format!("{}-{}.parquet", self.stem, table.name())
-    }
-
-    /// Where the import writes the file of a table.
-    pub(super) fn path(&self, table: Table) -> PathBuf {
-        self.work.join(self.name(table))
-    }
-
-    fn entry(&self, table: Table, sum: &FileSum, rows: u64) -> FileEntry {
-        FileEntry {
-            table,
-            path: format!("{}/{}", Lake::table_folder(table, &self.id), self.name(table)),
-            rows,
-            bytes: sum.bytes,
-            xxh3: sum.xxh3.clone(),
-        }
-    }
-}
+use crate::{
+    AnyIndex, Counts, Error, FileEntry, IndexOptions, Result, TypeStat,
+    addresses::{AddressSet, Marks},
+    index::{self, GraphCounts, Nodes, ObjIndex},
+    parquet_file::{self, FileSum},
+    properties, with_index,
+};
 
 /// What was written.
 pub(super) struct Written {
     pub(super) counts: Counts,
+    pub(super) roots: BTreeMap<String, u64>,
+    pub(super) indexed: bool,
     pub(super) issues: BTreeMap<String, u64>,
     pub(super) files: Vec<FileEntry>,
     pub(super) types: Vec<TypeStat>,
@@ -80,96 +43,140 @@ const EDGE_OBJECTS: usize = 1 << 16;
 /// Rows of a row group of `root`.
 const ROOT_ROWS: usize = 1 << 18;
 
-/// Writes all tables and syncs them.
+/// What is known of a dump beside its rows.
+pub(super) struct About {
+    pub(super) format: Format,
+    /// How to build the graph index; none where none is wanted.
+    pub(super) index: Option<IndexOptions>,
+}
+
+/// Writes all tables, and the graph index, and syncs them.
 pub(super) fn write(
     collected: Collected,
     names: &FileNames,
     types: &TypeTable,
+    about: &About,
     limits: &Limits,
     progress: &ImportProgress,
 ) -> Result<Written> {
-    let Collected { rows, issues, starts, n_rows, n_refs } = collected;
+    let Collected { rows, issues, starts, recorded_roots, n_rows, n_refs } = collected;
     progress.rows_total.store(n_rows + n_refs, Relaxed);
     let type_names = types.names();
-    let ranks = order::type_ranks(&type_names);
     let mut tables = Tables {
         names,
+        about,
         type_names: &type_names,
+        ranks: order::type_ranks(&type_names),
+        weak_types: type_names.iter().map(|name| about.format.holds_weakly(name)).collect(),
+        recorded_roots,
         limits,
         progress,
         files: Vec::new(),
         syncing: Vec::new(),
         totals: Mutex::new(vec![TypeTotals::default(); type_names.len()]),
-        dangling: 0,
+        graph: None,
+        counts: GraphCounts::default(),
     };
     let mut issues = issues;
-    let (addresses, marks) = match rows {
-        Rows::Memory(batches) => tables.write_memory(&batches, &starts, &ranks, &mut issues)?,
-        Rows::Runs(runs, addresses) => tables.write_runs(&runs, addresses, &starts, &ranks, &mut issues)?,
-    };
-    let n_roots = tables.roots(&addresses, &marks)?;
+    match rows {
+        Rows::Memory(batches) => tables.write_memory(batches, &starts, n_refs, &mut issues)?,
+        Rows::Runs(runs, addresses) => {
+            tables.write_runs(&runs, addresses, &starts, (n_rows, n_refs), &mut issues)?;
+        }
+    }
     let (issue_sum, n_issues, issue_counts) = issues.finish()?;
     tables.finished(Table::Issue, issue_sum, n_issues);
-    tables.written(n_roots, issue_counts)
+    tables.written(issue_counts)
 }
 
 struct Tables<'t> {
     names: &'t FileNames,
+    about: &'t About,
     type_names: &'t [Box<str>],
+    /// Rank of the name, by type id.
+    ranks: Vec<u32>,
+    /// Whether references of such objects are weak, by type id.
+    weak_types: Vec<bool>,
+    /// What the dump calls roots.
+    recorded_roots: Vec<(u64, String)>,
     limits: &'t Limits,
     progress: &'t ImportProgress,
     files: Vec<FileEntry>,
     syncing: Vec<(PathBuf, JoinHandle<io::Result<()>>)>,
     /// By type id.
     totals: Mutex<Vec<TypeTotals>>,
-    dangling: u64,
+    /// The index, once it is built.
+    graph: Option<Graph>,
+    counts: GraphCounts,
+}
+
+/// A built index.
+struct Graph {
+    index: AnyIndex,
+    /// Bytes retained by type, in the order of the manifest.
+    type_retained: Vec<u64>,
 }
 
 impl Tables<'_> {
     fn write_memory(
         &mut self,
-        batches: &[Batch],
+        mut batches: Vec<Batch>,
         starts: &[(u64, u64)],
-        ranks: &[u32],
+        n_refs: u64,
         issues: &mut super::IssueFile,
-    ) -> Result<(AddressSet, Marks)> {
-        let mut rows = Vec::new();
-        let addresses = {
-            let keys = order::by_address(batches, 0);
-            self.progress.check_cancel()?;
-            rows.reserve_exact(keys.len());
-            let addresses = AddressSet::of_sorted(keys.iter().map(|(address, _)| *address));
-            let mut kept: Option<(u64, RowRef)> = None;
-            for (address, row) in keys {
-                if let Some((_, first)) = kept.filter(|(kept, _)| *kept == address) {
-                    let pair = [first, row].map(|row| (row, row.of(batches, 0)));
-                    issues.push(duplicate(pair[0], pair[1], starts))?;
-                    continue;
-                }
-                kept = Some((address, row));
-                rows.push(row);
+    ) -> Result<()> {
+        let (mut rows, mut nodes) = (Vec::new(), Nodes::default());
+        let keys = order::by_address(&batches, 0);
+        self.progress.check_cancel()?;
+        rows.reserve_exact(keys.len());
+        // What stays while the index is built: the rows and texts, and their order.
+        let held = batches.iter().map(|batch| batch.memory() - size_of_val(&batch.refs[..])).sum::<usize>();
+        let held = held + keys.len() * 2 * size_of::<RowRef>();
+        let wants_index = self.wants_index(keys.len() as u64, n_refs, held as u64);
+        let addresses =
+            (!wants_index).then(|| AddressSet::of_sorted(keys.iter().map(|(address, _)| *address)));
+        let mut kept: Option<(u64, RowRef)> = None;
+        for (address, row) in keys {
+            if let Some((_, first)) = kept.filter(|(kept, _)| *kept == address) {
+                let pair = [first, row].map(|row| (row, row.of(&batches, 0)));
+                issues.push(duplicate(pair[0], pair[1], starts))?;
+                continue;
             }
-            addresses
-        };
+            kept = Some((address, row));
+            rows.push(row);
+        }
         self.progress.enter(Phase::Writing);
         let edge_rows = self.limits.edge_rows;
-        let mut marks = Marks::default();
+        let (ranks, weak_types) = (self.ranks.clone(), self.weak_types.clone());
         let by_type = thread::scope(|scope| -> Result<Vec<RowRef>> {
             // One core finds the order of `obj` while both would otherwise wait for it.
-            let by_type = scope.spawn(|| order::by_type(batches, 0, &rows, ranks));
+            let by_type = scope.spawn(|| {
+                if wants_index {
+                    nodes = order::nodes(&batches, 0, &rows, &ranks);
+                }
+                order::by_type(&batches, 0, &rows, &ranks)
+            });
             let mut pieces = rows.chunks(EDGE_OBJECTS);
-            marks = self.edges(
-                &addresses,
+            self.edges(
+                addresses,
                 || Ok(pieces.next()),
-                |rows, referred| EdgeColumns::of(&Stretch { batches, rows }, edge_rows, referred),
+                |rows, referred| {
+                    EdgeColumns::of(&Stretch { batches: &batches, rows }, edge_rows, &weak_types, referred)
+                },
             )?;
             Ok(by_type.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })?;
+        drop(rows);
+        batches.iter_mut().for_each(|batch| batch.drop_refs());
+        if wants_index {
+            self.build_index(nodes)?;
+        }
+        let batches = &batches[..];
         let mut pieces = by_type.chunks(self.limits.obj_rows);
         let (sum, n_rows) =
             self.objects(|| Ok(pieces.next()), |rows| ObjColumns::of(&Stretch { batches, rows }))?;
         self.finished(Table::Obj, sum, n_rows);
-        Ok((addresses, marks))
+        Ok(())
     }
 
     fn write_runs(
@@ -177,58 +184,111 @@ impl Tables<'_> {
         runs: &[Run],
         addresses: AddressSet,
         starts: &[(u64, u64)],
-        ranks: &[u32],
+        (n_rows, n_refs): (u64, u64),
         issues: &mut super::IssueFile,
-    ) -> Result<(AddressSet, Marks)> {
+    ) -> Result<()> {
         self.progress.enter(Phase::Writing);
+        let wants_index = self.wants_index(n_rows, n_refs, 0);
+        let addresses = (!wants_index).then_some(addresses);
+        let mut nodes = Nodes::default();
         let mut dropped = HashSet::new();
-        let mut merge = Merge::open(runs, Side::Address, ranks)?;
-        let most_dropped = self.limits.total as usize / 8 / size_of::<(RowRef, u64)>();
-        let edge_rows = self.limits.edge_rows;
-        let marks = self.edges(
-            &addresses,
+        let (ranks, weak_types) = (self.ranks.clone(), self.weak_types.clone());
+        let mut merge = Merge::open(runs, Side::Address, &ranks)?;
+        let limits = self.limits;
+        let most_dropped = limits.total as usize / 8 / size_of::<(RowRef, u64)>();
+        let edge_rows = limits.edge_rows;
+        self.edges(
+            addresses,
             || {
                 let batch = unique_rows(&mut merge, edge_rows, starts, &mut dropped, issues)?;
                 if dropped.len() > most_dropped {
-                    return Err(self
-                        .limits
-                        .exceeded("the list of duplicates", dropped.len() * size_of::<(RowRef, u64)>()));
+                    return Err(
+                        limits.exceeded("the list of duplicates", dropped.len() * size_of::<(RowRef, u64)>())
+                    );
+                }
+                if wants_index {
+                    batch.iter().flat_map(|batch| &batch.rows).for_each(|row| nodes.push(row, &ranks));
                 }
                 Ok(batch)
             },
             |batch, referred| {
                 let rows = in_order(&batch);
                 let stretch = Stretch { batches: std::slice::from_ref(&batch), rows: &rows };
-                EdgeColumns::of(&stretch, edge_rows, referred)
+                EdgeColumns::of(&stretch, edge_rows, &weak_types, referred)
             },
         )?;
-        let mut merge = Merge::open(runs, Side::Type, ranks)?;
-        let written = self.objects(
-            || kept_rows(&mut merge, self.limits.obj_rows, &dropped),
+        drop(merge);
+        if wants_index {
+            self.build_index(nodes)?;
+        }
+        let mut merge = Merge::open(runs, Side::Type, &ranks)?;
+        let (sum, n_rows) = self.objects(
+            || kept_rows(&mut merge, limits.obj_rows, &dropped),
             |batch| {
                 let rows = in_order(&batch);
                 ObjColumns::of(&Stretch { batches: std::slice::from_ref(&batch), rows: &rows })
             },
         )?;
-        self.finished(Table::Obj, written.0, written.1);
-        Ok((addresses, marks))
+        self.finished(Table::Obj, sum, n_rows);
+        Ok(())
     }
 
-    /// Writes `edge` from pieces of work; returns which objects are referred to.
+    /// Whether an index is asked for, and fits beside what is held.
+    fn wants_index(&self, n_rows: u64, n_refs: u64, held: u64) -> bool {
+        self.about.index.as_ref().is_some_and(|options| {
+            let needed = index::bytes_needed(n_rows, n_refs, options.wide_ids);
+            held.saturating_add(needed).saturating_add(n_rows * Nodes::BYTES) <= self.limits.total
+        })
+    }
+
+    /// Builds the index of the objects and the written `edge`, and writes `root`.
+    fn build_index(&mut self, mut nodes: Nodes) -> Result<()> {
+        self.progress.enter(Phase::Indexing);
+        let mut by_rank: Vec<&str> = self.type_names.iter().map(|name| &**name).collect();
+        by_rank.sort_unstable();
+        let type_names = nodes.forget_unused_types(&by_rank);
+        let edges: Vec<&FileEntry> = self.files.iter().filter(|file| file.table == Table::Edge).collect();
+        let inputs = index::Inputs {
+            nodes,
+            type_names: &type_names,
+            format: self.about.format,
+            recorded_roots: &self.recorded_roots,
+            edges: vec![self.names.path(Table::Edge)],
+            edges_xxh3: index::edges_xxh3(edges.iter().copied()),
+            n_edges: edges.iter().map(|file| file.rows).sum(),
+            wide_ids: self.about.index.as_ref().is_some_and(|options| options.wide_ids),
+            threads: self.limits.threads,
+            cancel: &self.progress.cancel,
+        };
+        let name = index::index_name(edges.iter().copied());
+        let path = self.names.path(Table::Edge).with_file_name(name);
+        let built = index::build(inputs, &path)?;
+        self.syncing.push((path, thread::spawn(move || built.file.sync_all())));
+        self.counts = built.counts;
+        with_index!(&built.index, |index| {
+            let kinds = (0..index.roots().len()).map(|i| index.root_kind(i));
+            self.roots(index.root_addresses().zip(kinds))?;
+        });
+        self.graph = Some(Graph { index: built.index, type_retained: built.type_retained });
+        self.progress.enter(Phase::Writing);
+        Ok(())
+    }
+
+    /// Writes `edge` from pieces of work; given the addresses of all objects, also `root`.
     fn edges<W>(
         &mut self,
-        addresses: &AddressSet,
+        addresses: Option<AddressSet>,
         mut produce: impl FnMut() -> Result<Option<W>> + Send,
-        columns: impl Fn(W, &mut Referred<'_>) -> Vec<EdgeColumns> + Sync,
-    ) -> Result<Marks> {
+        columns: impl Fn(W, Option<&mut Referred<'_>>) -> Vec<EdgeColumns> + Sync,
+    ) -> Result<()> {
         let path = self.names.path(Table::Edge);
         // What the threads have noted, while they are not at it.
         let idle: Mutex<Vec<Referred<'_>>> = Mutex::new(Vec::new());
         let arrays = |piece| {
             let noted = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut referred = noted.unwrap_or_else(|| Referred::new(addresses));
-            let groups = columns(piece, &mut referred);
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(referred);
+            let mut referred = noted.or_else(|| addresses.as_ref().map(Referred::new));
+            let groups = columns(piece, referred.as_mut());
+            idle.lock().unwrap_or_else(PoisonError::into_inner).extend(referred);
             groups.into_iter().map(EdgeColumns::arrays).collect::<Result<_, _>>().map_err(arrow_error(&path))
         };
         let progress = self.progress;
@@ -236,19 +296,23 @@ impl Tables<'_> {
         let (sum, n_rows) = parquet_file::write(
             &path,
             schema::edge(),
-            edge_properties(),
+            properties::edge(),
             self.limits.threads,
             produce,
             arrays,
             self.count_rows(),
         )?;
         self.finished(Table::Edge, sum, n_rows);
+        let Some(addresses) = &addresses else { return Ok(()) };
         let mut marks = Marks::new(addresses);
         for referred in idle.into_inner().unwrap_or_else(PoisonError::into_inner) {
             marks.merge(&referred.marks);
-            self.dangling += referred.dangling;
+            self.counts.dangling += referred.dangling;
         }
-        Ok(marks)
+        let n_roots = self.roots(addresses.unmarked(&marks).map(|address| (address, index::UNREFERENCED)))?;
+        self.counts.unreferenced = n_roots;
+        self.counts.roots = BTreeMap::from([(index::UNREFERENCED.to_owned(), n_roots)]);
+        Ok(())
     }
 
     /// Writes `obj` from pieces of work.
@@ -258,19 +322,20 @@ impl Tables<'_> {
         columns: impl Fn(W) -> (Vec<ObjColumns>, Vec<(u32, TypeTotals)>) + Sync,
     ) -> Result<(FileSum, u64)> {
         let path = self.names.path(Table::Obj);
+        let index = self.graph.as_ref().map(|graph| ObjIndex::new(&graph.index));
         let arrays = |piece| {
             let (groups, totals) = columns(piece);
             let mut all = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
             totals.into_iter().for_each(|(type_id, totals)| all[type_id as usize].merge(totals));
             drop(all);
-            let arrays = groups.into_iter().map(|group| group.arrays(self.type_names));
+            let arrays = groups.into_iter().map(|group| group.arrays(self.type_names, index.as_ref()));
             arrays.collect::<Result<_, _>>().map_err(arrow_error(&path))
         };
         let produce = || self.progress.check_cancel().and_then(|()| produce());
         parquet_file::write(
             &path,
             schema::obj(),
-            obj_properties(),
+            properties::obj(),
             self.limits.threads,
             produce,
             arrays,
@@ -278,20 +343,19 @@ impl Tables<'_> {
         )
     }
 
-    fn roots(&mut self, addresses: &AddressSet, marks: &Marks) -> Result<u64> {
+    /// Writes `root` of roots in the order of their addresses.
+    fn roots<'k>(&mut self, mut roots: impl Iterator<Item = (u64, &'k str)> + Send) -> Result<u64> {
         let path = self.names.path(Table::Root);
-        let mut unmarked = addresses.unmarked(marks);
         let produce = || {
             self.progress.check_cancel()?;
-            let piece: Vec<u64> = unmarked.by_ref().take(ROOT_ROWS).collect();
+            let piece: Vec<_> = roots.by_ref().take(ROOT_ROWS).collect();
             Ok((!piece.is_empty()).then_some(piece))
         };
-        let arrays = |piece| Ok(vec![columns::roots(piece)]);
-        let properties = properties().set_sorting_columns(Some(sorted_by(&[0]))).build();
+        let arrays = |piece: Vec<(u64, &str)>| Ok(vec![columns::roots(piece.into_iter())]);
         let (sum, n_rows) = parquet_file::write(
             &path,
             schema::root(),
-            properties,
+            properties::root(),
             self.limits.threads,
             produce,
             arrays,
@@ -315,7 +379,7 @@ impl Tables<'_> {
     }
 
     /// Waits until everything is on the disk, and adds up.
-    fn written(self, n_roots: u64, issues: BTreeMap<String, u64>) -> Result<Written> {
+    fn written(self, issues: BTreeMap<String, u64>) -> Result<Written> {
         for (path, syncing) in self.syncing {
             let synced = syncing.join().unwrap_or_else(|_| Err(io::Error::other("the syncing thread died")));
             synced.map_err(|source| Error::Io { path, source })?;
@@ -325,15 +389,22 @@ impl Tables<'_> {
         // A type may have lost its only object to a duplicate.
         let mut types: Vec<TypeStat> = stats.filter(|stat| stat.count > 0).collect();
         types.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        if let Some(graph) = &self.graph {
+            types
+                .iter_mut()
+                .zip(&graph.type_retained)
+                .for_each(|(stat, sum)| stat.retained = Some(index::bytes(*sum)));
+        }
         let rows = |table| self.files.iter().filter(|file| file.table == table).map(|file| file.rows).sum();
         let counts = Counts {
             objects: rows(Table::Obj),
             edges: rows(Table::Edge),
-            dangling: self.dangling,
-            unreferenced: n_roots,
+            dangling: self.counts.dangling,
+            unreferenced: self.counts.unreferenced,
             bytes: types.iter().fold(0, |sum: i64, stat| sum.saturating_add(stat.size)),
         };
-        Ok(Written { counts, issues, files: self.files, types })
+        let indexed = self.graph.is_some();
+        Ok(Written { counts, roots: self.counts.roots, indexed, issues, files: self.files, types })
     }
 }
 
@@ -421,43 +492,4 @@ fn same_object((a_batch, a): (&Batch, &Row), (b_batch, b): (&Batch, &Row)) -> bo
         && a_batch.name(a) == b_batch.name(b)
         && a_batch.value(a) == b_batch.value(b)
         && a_batch.refs(a) == b_batch.refs(b)
-}
-
-fn properties() -> WriterPropertiesBuilder {
-    // Level 1: 3 takes a third more time for some percent of size.
-    let zstd = ZstdLevel::try_new(1).unwrap_or_default();
-    WriterProperties::builder().set_compression(Compression::ZSTD(zstd)).set_dictionary_enabled(false)
-}
-
-fn sorted_by(columns: &[i32]) -> Vec<SortingColumn> {
-    columns
-        .iter()
-        .map(|&column_idx| SortingColumn { column_idx, descending: false, nulls_first: false })
-        .collect()
-}
-
-fn obj_properties() -> WriterProperties {
-    let column = |name: &str| ColumnPath::from(name);
-    let dictionaries = ["type", "name", "size", "len"];
-    let properties = dictionaries
-        .into_iter()
-        .fold(properties(), |properties, name| properties.set_column_dictionary_enabled(column(name), true));
-    properties
-        .set_column_encoding(column("address"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_statistics_enabled(column("value"), EnabledStatistics::None)
-        .set_sorting_columns(Some(sorted_by(&[1, 0])))
-        .build()
-}
-
-fn edge_properties() -> WriterProperties {
-    let column = |name: &str| ColumnPath::from(name);
-    properties()
-        .set_column_encoding(column("parent"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_encoding(column("child"), Encoding::BYTE_STREAM_SPLIT)
-        .set_column_encoding(column("idx"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_dictionary_enabled(column("label"), true)
-        .set_column_dictionary_enabled(column("kind"), true)
-        .set_column_statistics_enabled(column("child"), EnabledStatistics::Chunk)
-        .set_sorting_columns(Some(sorted_by(&[0, 2])))
-        .build()
 }

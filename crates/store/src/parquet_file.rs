@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::{Error, Result};
 
 /// A file that is hashed as it is written.
-pub(super) struct HashedFile {
+pub(crate) struct HashedFile {
     path: PathBuf,
     file: File,
     hash: Xxh3,
@@ -31,19 +31,19 @@ pub(super) struct HashedFile {
 }
 
 /// Size and checksum of a finished file, and the file, still to be synced.
-pub(super) struct FileSum {
-    pub(super) bytes: u64,
-    pub(super) xxh3: String,
-    pub(super) file: File,
+pub(crate) struct FileSum {
+    pub(crate) bytes: u64,
+    pub(crate) xxh3: String,
+    pub(crate) file: File,
 }
 
 impl HashedFile {
-    pub(super) fn create(path: &Path) -> Result<Self> {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), file, hash: Xxh3::new(), bytes: 0 })
     }
 
-    pub(super) fn finish(mut self) -> Result<FileSum> {
+    pub(crate) fn finish(mut self) -> Result<FileSum> {
         self.file.flush().map_err(|source| Error::Io { path: self.path.clone(), source })?;
         Ok(FileSum { bytes: self.bytes, xxh3: format!("{:032x}", self.hash.digest128()), file: self.file })
     }
@@ -67,7 +67,7 @@ const MAX_WAITING: usize = 4;
 
 /// Writes a file on `threads` threads: each takes the next piece of work from `produce` (one thread at a time), makes
 /// the arrays of its row groups with `arrays`, and encodes them. `written` is told the rows of each, in order.
-pub(super) fn write<W>(
+pub(crate) fn write<W>(
     path: &Path,
     schema: SchemaRef,
     properties: WriterProperties,

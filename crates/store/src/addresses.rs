@@ -6,6 +6,8 @@
 //! worst, with one object per page, 80 bytes an object and 64 more per thread that marks. Addresses that are no
 //! multiple of 8 go into a sorted list.
 
+use heaplake_graph::Id;
+
 /// Bits of an address within a page, from the largest pages to the smallest.
 const PAGE_BITS: [u32; 4] = [21, 18, 15, 12];
 const SLOT_BITS: u32 = 3;
@@ -15,7 +17,7 @@ const FREE_BYTES: usize = 1 << 20;
 
 /// A set of addresses. Fill it, seal it, then look up from any number of threads.
 #[derive(Debug)]
-pub(super) struct AddressSet {
+pub(crate) struct AddressSet {
     page_bits: u32,
     /// Page number and page index plus 1, by hash of the number; 0 is free. The length is a power of two.
     table: Vec<(u64, u32)>,
@@ -29,19 +31,19 @@ pub(super) struct AddressSet {
 /// Which addresses of a set one thread has met. Each has its own, because a shared bit would need an atomic
 /// instruction per address, which keeps the processor from waiting for several addresses at once.
 #[derive(Debug, Default)]
-pub(super) struct Marks {
+pub(crate) struct Marks {
     pages: Vec<u64>,
     odd: Vec<u64>,
 }
 
 impl Marks {
     /// No mark for any address of a sealed set.
-    pub(super) fn new(set: &AddressSet) -> Self {
+    pub(crate) fn new(set: &AddressSet) -> Self {
         Self { pages: vec![0; set.present.len()], odd: vec![0; set.odd.len().div_ceil(64)] }
     }
 
     /// Adds the marks of another thread.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.pages.iter_mut().zip(&other.pages).for_each(|(a, b)| *a |= b);
         self.odd.iter_mut().zip(&other.odd).for_each(|(a, b)| *a |= b);
     }
@@ -60,7 +62,7 @@ impl AddressSet {
     }
 
     /// The sealed set of sorted addresses, with pages as large as their distances allow.
-    pub(super) fn of_sorted(addresses: impl ExactSizeIterator<Item = u64> + Clone) -> Self {
+    pub(crate) fn of_sorted(addresses: impl ExactSizeIterator<Item = u64> + Clone) -> Self {
         let allowed = FREE_BYTES + BYTES_PER_OBJECT * addresses.len();
         let fits = |bits: u32| {
             let mut last = None;
@@ -76,7 +78,7 @@ impl AddressSet {
     }
 
     /// Adds an address.
-    pub(super) fn insert(&mut self, address: u64) {
+    pub(crate) fn insert(&mut self, address: u64) {
         if !address.is_multiple_of(1 << SLOT_BITS) {
             self.odd.push(address);
             return;
@@ -92,7 +94,7 @@ impl AddressSet {
     }
 
     /// Ends the filling.
-    pub(super) fn seal(&mut self) {
+    pub(crate) fn seal(&mut self) {
         self.odd.sort_unstable();
         self.odd.dedup();
         self.present.shrink_to_fit();
@@ -100,7 +102,7 @@ impl AddressSet {
 
     /// Marks an address; false when it is not in the set.
     #[inline]
-    pub(super) fn mark(&self, address: u64, marks: &mut Marks) -> bool {
+    pub(crate) fn mark(&self, address: u64, marks: &mut Marks) -> bool {
         if !address.is_multiple_of(1 << SLOT_BITS) {
             return self.mark_odd(address, marks);
         }
@@ -111,8 +113,20 @@ impl AddressSet {
         present != 0
     }
 
+    /// Whether an address is in the set.
+    #[inline]
+    pub(crate) fn contains(&self, address: u64) -> bool {
+        if !address.is_multiple_of(1 << SLOT_BITS) {
+            return self.odd.binary_search(&address).is_ok();
+        }
+        self.find(address >> self.page_bits).is_some_and(|page| {
+            let (word, bit) = self.place(page, address);
+            self.present[word] & bit != 0
+        })
+    }
+
     /// The addresses without a mark, in order.
-    pub(super) fn unmarked<'s>(&'s self, marks: &'s Marks) -> impl Iterator<Item = u64> + 's {
+    pub(crate) fn unmarked<'s>(&'s self, marks: &'s Marks) -> impl Iterator<Item = u64> + 's {
         let mut order: Vec<usize> = (0..self.numbers.len()).collect();
         order.sort_unstable_by_key(|&page| self.numbers[page]);
         let n_words = self.words();
@@ -132,7 +146,7 @@ impl AddressSet {
     }
 
     /// Bytes of memory that the set holds.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         let words = self.numbers.capacity() + self.present.capacity() + self.odd.capacity();
         self.table.capacity() * size_of::<(u64, u32)>() + words * size_of::<u64>()
     }
@@ -194,6 +208,49 @@ impl AddressSet {
             slot = (slot + 1) & mask;
         }
         self.table[slot] = (self.numbers[page], page as u32 + 1);
+    }
+}
+
+/// Where every address of a sorted list is in the list.
+#[derive(Debug)]
+pub(crate) struct Positions<'p, I> {
+    addresses: &'p [u64],
+    set: AddressSet,
+    /// By word of the pages: how many addresses come before it.
+    before: Vec<I>,
+}
+
+impl<'p, I: Id> Positions<'p, I> {
+    /// The positions of ascending addresses, without duplicates.
+    pub(crate) fn new(addresses: &'p [u64]) -> Self {
+        let set = AddressSet::of_sorted(addresses.iter().copied());
+        let mut n_before = 0;
+        let counts = set.present.iter().map(|word| {
+            n_before += word.count_ones() as usize;
+            I::new(n_before - word.count_ones() as usize)
+        });
+        Self { before: counts.collect(), addresses, set }
+    }
+
+    /// Number of addresses.
+    pub(crate) fn len(&self) -> usize {
+        self.addresses.len()
+    }
+
+    /// The position of an address, [`Id::NONE`] where it is not in the list.
+    #[inline]
+    pub(crate) fn of(&self, address: u64) -> I {
+        if !self.set.odd.is_empty() {
+            return self.addresses.binary_search(&address).map_or(I::NONE, I::new);
+        }
+        if !address.is_multiple_of(1 << SLOT_BITS) {
+            return I::NONE;
+        }
+        let Some(page) = self.set.find(address >> self.set.page_bits) else { return I::NONE };
+        let (word, bit) = self.set.place(page, address);
+        let present = self.set.present[word];
+        let lower = (present & (bit - 1)).count_ones() as usize;
+        if present & bit == 0 { I::NONE } else { I::new(self.before[word].index() + lower) }
     }
 }
 
@@ -268,6 +325,22 @@ mod tests {
         let [mut all, other] = marks;
         all.merge(&other);
         assert_eq!(set.unmarked(&all).collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn positions_are_those_of_a_binary_search() {
+        let even: Vec<u64> =
+            (0..50_000).map(|i| 0x7f00_0000_0000 + 48 * i).chain([1 << 60, u64::MAX - 7]).collect();
+        let odd: Vec<u64> = even.iter().map(|address| address + address % 5).collect();
+        for addresses in [even, odd, vec![], vec![0]] {
+            let positions = Positions::<u32>::new(&addresses);
+            let near =
+                addresses.iter().flat_map(|a| [*a, a.wrapping_add(1), a.wrapping_sub(8), a.wrapping_add(8)]);
+            for address in near.chain([0, 1, 8, u64::MAX]) {
+                let expected = addresses.binary_search(&address).map_or(u32::NONE, |i| i as u32);
+                assert_eq!(positions.of(address), expected, "{address:#x}");
+            }
+        }
     }
 
     #[test]

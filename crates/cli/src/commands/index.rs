@@ -1,0 +1,34 @@
+//! `heaplake index`: the graph index of dumps that are in the lake already.
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::{Context as _, Result};
+use heaplake_store::{BuildLimits, IndexOptions, Lake, index_dump};
+
+use super::import::watched;
+use crate::{args::IndexArgs, console::Console, human, interrupt};
+
+/// Builds the indexes, one after the other; stops at the first that cannot be built.
+pub fn run(args: &IndexArgs, console: &Console) -> Result<ExitCode> {
+    interrupt::install()?;
+    Lake::open(console.lake.path())?;
+    let lake = Lake::open_or_create(console.lake.path())?;
+    let limits = BuildLimits { memory: args.memory_limit, threads: None };
+    for dump in &args.dumps {
+        let id = lake.manifest(dump)?.id;
+        let start = Instant::now();
+        let built = watched(dump, false, console, |progress| {
+            index_dump(&lake, &id, &IndexOptions::default(), &limits, progress)
+        })?;
+        let manifest = built.with_context(|| format!("cannot index {id}"))?;
+        let n_roots: u64 = manifest.roots.values().sum();
+        console.note(&format!(
+            "{id}: {}, {}, {}; indexed in {}",
+            human::counted(manifest.counts.objects, "object"),
+            human::counted(manifest.counts.edges, "edge"),
+            human::counted(n_roots, "root"),
+            human::duration(start.elapsed()),
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}

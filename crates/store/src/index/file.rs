@@ -1,0 +1,253 @@
+//! The file of a graph index: flat arrays in native (little-endian) order, and what they are.
+//!
+//! ```text
+//! section, padded to 64 bytes | ... | header (JSON) | u64 bytes of the header | u64 XXH3 of the header | magic
+//! ```
+//!
+//! The header names the sections with their place and checksum. It is at the end, so that a file that was cut has
+//! none. Reading checks every section once and then writes down size, inode and times of the file in a second one,
+//! the *seal*; as long as they stay the same nobody can have written to the file, and nothing is read again.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, Metadata},
+    io::{self, Read, Seek, SeekFrom, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use bytemuck::Pod;
+use memmap2::Mmap;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use crate::{Error, Result};
+
+const MAGIC: [u8; 8] = *b"heapgrph";
+/// Bytes after the header.
+const TRAILER: usize = 24;
+const MAX_HEADER: usize = 64 << 20;
+/// A cache line, and a multiple of the alignment of every type of number.
+const ALIGNMENT: u64 = 64;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Section {
+    start: u64,
+    bytes: u64,
+    xxh3: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header<H> {
+    sections: BTreeMap<String, Section>,
+    content: H,
+}
+
+/// Writes the sections of a file, one after the other.
+pub(super) struct Writer {
+    path: PathBuf,
+    file: File,
+    at: u64,
+    sections: BTreeMap<String, Section>,
+}
+
+impl Writer {
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let file = File::options().create(true).truncate(true).read(true).write(true).open(path);
+        let file = file.map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file, at: 0, sections: BTreeMap::new() })
+    }
+
+    pub(super) fn section<T: Pod>(&mut self, name: &str, content: &[T]) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(content);
+        let section = Section { start: self.at, bytes: bytes.len() as u64, xxh3: xxh3_64(bytes) };
+        self.write(bytes)?;
+        self.write(&[0; ALIGNMENT as usize][..(self.at.next_multiple_of(ALIGNMENT) - self.at) as usize])?;
+        self.sections.insert(name.to_owned(), section);
+        Ok(())
+    }
+
+    /// Writes the header; the file still has to be synced.
+    pub(super) fn finish(mut self, content: impl Serialize) -> Result<File> {
+        let header = Header { sections: std::mem::take(&mut self.sections), content };
+        let header = serde_json::to_vec(&header)
+            .map_err(|error| Error::Io { path: self.path.clone(), source: error.into() })?;
+        self.write(&header)?;
+        self.write(&(header.len() as u64).to_le_bytes())?;
+        self.write(&xxh3_64(&header).to_le_bytes())?;
+        self.write(&MAGIC)?;
+        Ok(self.file)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.at += bytes.len() as u64;
+        let written = self.file.write_all(bytes);
+        written.map_err(|source| Error::Io { path: self.path.clone(), source })
+    }
+}
+
+/// A file that is mapped into memory, its checksums known to be right.
+#[derive(Debug)]
+pub(super) struct Sections {
+    map: Mmap,
+    sections: BTreeMap<String, Section>,
+}
+
+/// Why a file is not taken.
+pub(super) enum Refused {
+    /// There is none.
+    Absent,
+    /// It is not what was written.
+    Damaged(String),
+    /// It cannot be read.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Refused::Absent } else { Refused::Failed(error) }
+    }
+}
+
+impl Sections {
+    /// Opens a file and returns its header; a file that was written to since it was last checked is checked first.
+    pub(super) fn open<H: DeserializeOwned>(path: &Path) -> Result<(Self, H), Refused> {
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        let (header, header_start) = read_header::<H>(&mut file, metadata.len())?;
+        for (name, section) in &header.sections {
+            let end = section.start.checked_add(section.bytes).filter(|end| *end <= header_start);
+            if end.is_none() || !section.start.is_multiple_of(ALIGNMENT) {
+                return Err(Refused::Damaged(format!("the section {name} is not within the file")));
+            }
+        }
+        let sections = Self { map: map(&file)?, sections: header.sections };
+        let seal = Seal::of(&metadata);
+        if Seal::read(path) != Some(seal) {
+            sections.check()?;
+            // Only the next opening is faster with it, and the lake may be one that cannot be written to.
+            let _ = file.sync_all().and_then(|()| seal.write(path));
+        }
+        Ok((sections, header.content))
+    }
+
+    /// Maps a file that this process has just written.
+    pub(super) fn just_written(file: &File) -> io::Result<Self> {
+        let mut file = file.try_clone()?;
+        let bytes = file.metadata()?.len();
+        let (header, _) =
+            read_header::<serde::de::IgnoredAny>(&mut file, bytes).map_err(|refused| match refused {
+                Refused::Failed(error) => error,
+                Refused::Absent | Refused::Damaged(_) => io::ErrorKind::InvalidData.into(),
+            })?;
+        Ok(Self { map: map(&file)?, sections: header.sections })
+    }
+
+    /// Compares every section with its checksum.
+    pub(super) fn check(&self) -> Result<(), Refused> {
+        for (name, section) in &self.sections {
+            let mut hash = Xxh3::new();
+            hash.update(&self.map[range(section)]);
+            if hash.digest() != section.xxh3 {
+                return Err(Refused::Damaged(format!("the section {name} is not what was written")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the numbers of a section are; an error when it is not of `len` of them.
+    pub(super) fn range_of<T: Pod>(&self, name: &str, len: u64) -> Result<Range<usize>, Refused> {
+        let section = self.sections.get(name);
+        let range = section
+            .filter(|section| Some(section.bytes) == len.checked_mul(size_of::<T>() as u64))
+            .map(range)
+            .filter(|range| bytemuck::try_cast_slice::<u8, T>(&self.map[range.clone()]).is_ok());
+        range.ok_or_else(|| Refused::Damaged(format!("the section {name} does not have {len} numbers")))
+    }
+
+    /// The numbers of a range that [`Self::range_of`] gave for the same type.
+    pub(super) fn numbers<T: Pod>(&self, range: &Range<usize>) -> &[T] {
+        bytemuck::try_cast_slice(&self.map[range.clone()]).unwrap_or_default()
+    }
+}
+
+fn range(section: &Section) -> Range<usize> {
+    section.start as usize..(section.start + section.bytes) as usize
+}
+
+fn read_header<H: DeserializeOwned>(file: &mut File, bytes: u64) -> Result<(Header<H>, u64), Refused> {
+    let cut = || Refused::Damaged("it is cut off".to_owned());
+    let trailer_start = bytes.checked_sub(TRAILER as u64).ok_or_else(cut)?;
+    let mut trailer = [0_u64; TRAILER / 8];
+    file.seek(SeekFrom::Start(trailer_start))?;
+    file.read_exact(bytemuck::bytes_of_mut(&mut trailer))?;
+    let [len, xxh3, magic] = trailer;
+    if magic != u64::from_ne_bytes(MAGIC) {
+        return Err(cut());
+    }
+    let start = trailer_start.checked_sub(len).filter(|_| len <= MAX_HEADER as u64).ok_or_else(cut)?;
+    let mut text = vec![0; len as usize];
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(&mut text)?;
+    if xxh3_64(&text) != xxh3 {
+        return Err(Refused::Damaged("its header is not what was written".to_owned()));
+    }
+    let header = serde_json::from_slice(&text);
+    let header = header.map_err(|error| Refused::Damaged(format!("its header cannot be read ({error})")))?;
+    Ok((header, start))
+}
+
+#[allow(unsafe_code)]
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: nobody writes to an index file once it has its name; a new one gets the name by a rename. Who cuts it off
+    // while it is mapped ends this process by a signal, which is what a memory map is.
+    unsafe { Mmap::map(file) }
+}
+
+/// What changes when somebody writes to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Seal {
+    bytes: u64,
+    inode: u64,
+    modified_ns: i128,
+    changed_ns: i128,
+}
+
+impl Seal {
+    #[cfg(unix)]
+    fn of(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
+        Self {
+            bytes: metadata.len(),
+            inode: metadata.ino(),
+            modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Only the time of the last change is known: a file that changed within the clock's last tick is not trusted.
+    #[cfg(not(unix))]
+    fn of(metadata: &Metadata) -> Self {
+        let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let modified_ns = since.map_or(-1, |since| since.as_nanos() as i128);
+        Self { bytes: metadata.len(), inode: 0, modified_ns, changed_ns: modified_ns }
+    }
+
+    fn path(of: &Path) -> PathBuf {
+        of.with_extension(SEAL_EXTENSION)
+    }
+
+    fn read(of: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(Self::path(of)).ok()?).ok()
+    }
+
+    fn write(&self, of: &Path) -> io::Result<()> {
+        let folder = of.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new().prefix(".seal-").tempfile_in(folder)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.persist(Self::path(of)).map(drop).map_err(|error| error.error)
+    }
+}
+
+pub(super) const SEAL_EXTENSION: &str = "seal";

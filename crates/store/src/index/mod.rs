@@ -1,0 +1,313 @@
+//! The graph index of a dump: who refers to whom as flat arrays, and what follows from it.
+//!
+//! A cache beside the tables, `index/dump=<id>/<stem>.graph`, mapped into memory and never copied. Nodes are numbered
+//! by address; an edge's position is its row in `edge`. It is rebuilt from the tables when it is absent, damaged, of
+//! an older version or of other tables.
+
+mod build;
+mod file;
+mod obj_columns;
+mod rebuild;
+mod roots;
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use heaplake_graph::{Bits, Csr, Graph, Id};
+use heaplake_model::schema::Table;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, FileEntry, Lake, Manifest, Result};
+pub(crate) use build::{GraphCounts, Inputs, Nodes, build, bytes_needed};
+use file::{Refused, Sections};
+pub(crate) use obj_columns::{ObjIndex, bytes, null_columns};
+pub use rebuild::{BuildLimits, IndexOptions, index_dump, open_or_build};
+pub(crate) use roots::UNREFERENCED;
+
+/// Version of the index's layout. One of another version is built anew.
+const INDEX_VERSION: u32 = 1;
+
+/// What the sections are of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Content {
+    version: u32,
+    /// Checksums of the `edge` files it was built from.
+    edges_xxh3: String,
+    /// Bytes of an id: 4 or 8.
+    id_bytes: usize,
+    n_nodes: u64,
+    n_edges: u64,
+    /// Edges that lead to an object and keep it alive.
+    n_reverse: u64,
+    n_roots: u64,
+    /// Words of the set of weak edges; 0 where there are none.
+    n_weak_words: u64,
+    /// Names of the kinds of root.
+    root_kinds: Vec<String>,
+}
+
+/// An index that is open, with ids of one width or the other.
+#[derive(Debug)]
+pub enum AnyIndex {
+    /// Up to 2^31 objects and 2^32 - 2 references.
+    Narrow(GraphIndex<u32>),
+    /// More of them.
+    Wide(GraphIndex<u64>),
+}
+
+/// Runs the same code for either width: `with_index!(any, |index| ...)`.
+#[macro_export]
+macro_rules! with_index {
+    ($any:expr, |$index:ident| $body:expr) => {
+        match $any {
+            $crate::AnyIndex::Narrow($index) => $body,
+            $crate::AnyIndex::Wide($index) => $body,
+        }
+    };
+}
+
+/// An index with ids of type `I`. Every array is by node (ascending address) where nothing else is said.
+#[derive(Debug)]
+pub struct GraphIndex<I> {
+    sections: Sections,
+    content: Content,
+    ranges: Ranges,
+    ids: std::marker::PhantomData<I>,
+}
+
+#[derive(Debug)]
+struct Ranges {
+    address: Range<usize>,
+    type_rank: Range<usize>,
+    size: Range<usize>,
+    offsets: Range<usize>,
+    targets: Range<usize>,
+    weak: Range<usize>,
+    reverse_offsets: Range<usize>,
+    sources: Range<usize>,
+    root: Range<usize>,
+    root_kind: Range<usize>,
+    distance: Range<usize>,
+    idom: Range<usize>,
+    retained: Range<usize>,
+    retained_count: Range<usize>,
+    preorder: Range<usize>,
+    position: Range<usize>,
+}
+
+impl AnyIndex {
+    /// Opens the index of a dump, if there is a sound one of the dump's present tables.
+    pub fn open(lake: &Lake, manifest: &Manifest) -> Result<Option<Self>> {
+        let path = index_path(lake, manifest);
+        match Self::open_file(&path, manifest) {
+            Ok(index) => Ok(Some(index)),
+            Err(Refused::Absent | Refused::Damaged(_)) => Ok(None),
+            Err(Refused::Failed(source)) => Err(Error::Io { path, source }),
+        }
+    }
+
+    fn open_file(path: &Path, manifest: &Manifest) -> Result<Self, Refused> {
+        if cfg!(target_endian = "big") {
+            return Err(Refused::Damaged("its numbers are little-endian, this machine's are not".to_owned()));
+        }
+        let (sections, content) = Sections::open::<Content>(path)?;
+        if content.version != INDEX_VERSION {
+            return Err(Refused::Damaged(format!("it has version {}", content.version)));
+        }
+        if content.edges_xxh3 != edges_xxh3(manifest.files_of(Table::Edge))
+            || content.n_nodes != manifest.counts.objects
+        {
+            return Err(Refused::Damaged("it is of other tables".to_owned()));
+        }
+        match content.id_bytes {
+            4 => GraphIndex::new(sections, content).map(AnyIndex::Narrow),
+            8 => GraphIndex::new(sections, content).map(AnyIndex::Wide),
+            other => Err(Refused::Damaged(format!("its ids have {other} bytes"))),
+        }
+    }
+
+    /// Number of objects.
+    pub fn n_nodes(&self) -> usize {
+        with_index!(self, |index| index.n_nodes())
+    }
+}
+
+impl<I: Id> GraphIndex<I> {
+    fn new(sections: Sections, content: Content) -> Result<Self, Refused> {
+        let (n, n_edges, n_reverse) = (content.n_nodes, content.n_edges, content.n_reverse);
+        let one_more =
+            n.checked_add(1).ok_or_else(|| Refused::Damaged("it has too many nodes".to_owned()))?;
+        let ranges = Ranges {
+            address: sections.range_of::<u64>("address", n)?,
+            type_rank: sections.range_of::<u32>("type", n)?,
+            size: sections.range_of::<u64>("size", n)?,
+            offsets: sections.range_of::<I>("offsets", one_more)?,
+            targets: sections.range_of::<I>("targets", n_edges)?,
+            weak: sections.range_of::<u64>("weak", content.n_weak_words)?,
+            reverse_offsets: sections.range_of::<I>("reverse_offsets", one_more)?,
+            sources: sections.range_of::<I>("sources", n_reverse)?,
+            root: sections.range_of::<I>("root", content.n_roots)?,
+            root_kind: sections.range_of::<u32>("root_kind", content.n_roots)?,
+            distance: sections.range_of::<u32>("distance", n)?,
+            idom: sections.range_of::<I>("idom", n)?,
+            retained: sections.range_of::<u64>("retained", n)?,
+            retained_count: sections.range_of::<I>("retained_count", n)?,
+            preorder: sections.range_of::<I>("preorder", n)?,
+            position: sections.range_of::<I>("position", n)?,
+        };
+        let index = Self { sections, content, ranges, ids: std::marker::PhantomData };
+        let csr = |offsets, targets| {
+            Csr::<I>::new(index.sections.numbers(offsets), index.sections.numbers(targets))
+        };
+        if csr(&index.ranges.offsets, &index.ranges.targets).is_none()
+            || csr(&index.ranges.reverse_offsets, &index.ranges.sources).is_none()
+        {
+            return Err(Refused::Damaged("its offsets do not fit its edges".to_owned()));
+        }
+        Ok(index)
+    }
+
+    /// Number of objects.
+    pub fn n_nodes(&self) -> usize {
+        self.addresses().len()
+    }
+
+    /// The graph; edges to objects that were never dumped lead nowhere, weak ones are skipped.
+    pub fn graph(&self) -> Graph<'_, I> {
+        let csr = |offsets, targets| {
+            let csr = Csr::new(self.sections.numbers(offsets), self.sections.numbers(targets));
+            csr.unwrap_or_else(|| unreachable!("checked when the index was opened"))
+        };
+        Graph {
+            forward: csr(&self.ranges.offsets, &self.ranges.targets),
+            skip: Bits::new(self.sections.numbers(&self.ranges.weak)),
+            reverse: csr(&self.ranges.reverse_offsets, &self.ranges.sources),
+        }
+    }
+
+    /// Addresses, ascending.
+    pub fn addresses(&self) -> &[u64] {
+        self.sections.numbers(&self.ranges.address)
+    }
+
+    /// The node of an address.
+    pub fn node(&self, address: u64) -> Option<usize> {
+        self.addresses().binary_search(&address).ok()
+    }
+
+    /// Types, as positions in the manifest's list of types.
+    pub fn types(&self) -> &[u32] {
+        self.sections.numbers(&self.ranges.type_rank)
+    }
+
+    /// Shallow sizes in bytes; 0 where the dump gives none.
+    pub fn sizes(&self) -> &[u64] {
+        self.sections.numbers(&self.ranges.size)
+    }
+
+    /// The nodes that are roots, ascending.
+    pub fn roots(&self) -> &[I] {
+        self.sections.numbers(&self.ranges.root)
+    }
+
+    /// The addresses of the roots.
+    pub fn root_addresses(&self) -> impl Iterator<Item = u64> + '_ {
+        self.roots().iter().map(|root| self.addresses()[root.index()])
+    }
+
+    /// The name of the kind of the i-th root.
+    pub fn root_kind(&self, i: usize) -> &str {
+        let kinds: &[u32] = self.sections.numbers(&self.ranges.root_kind);
+        kinds.get(i).and_then(|kind| self.content.root_kinds.get(*kind as usize)).map_or("", String::as_str)
+    }
+
+    /// The kind of a node that is a root.
+    pub fn root_kind_of(&self, node: usize) -> Option<&str> {
+        self.roots().binary_search(&I::new(node)).ok().map(|i| self.root_kind(i))
+    }
+
+    /// Hops from the nearest root that is no garbage cycle; [`heaplake_graph::NO_DISTANCE`] where there is none.
+    pub fn distances(&self) -> &[u32] {
+        self.sections.numbers(&self.ranges.distance)
+    }
+
+    /// Immediate dominators; the number of nodes stands for the super-root.
+    pub fn idoms(&self) -> &[I] {
+        self.sections.numbers(&self.ranges.idom)
+    }
+
+    /// Retained sizes in bytes.
+    pub fn retained(&self) -> &[u64] {
+        self.sections.numbers(&self.ranges.retained)
+    }
+
+    /// Numbers of objects retained, the object itself included.
+    pub fn retained_counts(&self) -> &[I] {
+        self.sections.numbers(&self.ranges.retained_count)
+    }
+
+    /// The nodes in preorder of the dominator tree: what a node dominates is `retained_counts` nodes from its own
+    /// position on.
+    pub fn preorder(&self) -> &[I] {
+        self.sections.numbers(&self.ranges.preorder)
+    }
+
+    /// By node, its position in [`Self::preorder`].
+    pub fn positions(&self) -> &[I] {
+        self.sections.numbers(&self.ranges.position)
+    }
+
+    /// The nodes that a node (or, for the number of nodes, the super-root) immediately dominates.
+    pub fn dominated_by(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
+        let (preorder, counts) = (self.preorder(), self.retained_counts());
+        let (mut at, end) = match self.positions().get(node) {
+            Some(position) => (position.index() + 1, position.index() + counts[node].index()),
+            None => (0, preorder.len()),
+        };
+        std::iter::from_fn(move || {
+            let child = preorder.get(at).filter(|_| at < end)?.index();
+            // Never 0, but a loop must end whatever the file says.
+            at += counts[child].index().max(1);
+            Some(child)
+        })
+    }
+}
+
+/// The file of a dump's index.
+pub(crate) fn index_path(lake: &Lake, manifest: &Manifest) -> PathBuf {
+    index_folder(lake, &manifest.id).join(index_name(manifest.files_of(Table::Edge)))
+}
+
+pub(crate) fn index_folder(lake: &Lake, id: &heaplake_model::DumpId) -> PathBuf {
+    lake.path().join("index").join(format!("dump={id}"))
+}
+
+/// The name goes with the `edge` file, which is never written twice under one name.
+pub(crate) fn index_name<'f>(mut edges: impl Iterator<Item = &'f FileEntry>) -> String {
+    let path = edges.next().map_or("", |file| file.path.as_str());
+    let name = path.rsplit('/').next().unwrap_or_default();
+    format!("{}.graph", name.trim_end_matches(".parquet").trim_end_matches("-edge"))
+}
+
+/// Deletes what lies in the index folder of a dump and is not of its present tables. The lock is held.
+pub(crate) fn prune(lake: &Lake, id: &heaplake_model::DumpId, manifest: Option<&Manifest>) {
+    let folder = index_folder(lake, id);
+    let kept = manifest.map(|manifest| PathBuf::from(index_name(manifest.files_of(Table::Edge))));
+    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let name = PathBuf::from(entry.file_name());
+        let sealed = name.extension().is_some_and(|extension| extension == file::SEAL_EXTENSION);
+        let of = if sealed { name.with_extension("graph") } else { name };
+        if Some(of) != kept {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    // Stays when files are left in it.
+    let _ = std::fs::remove_dir(folder);
+}
+
+/// Checksums of the `edge` files of a dump, which say of which tables an index is.
+pub(crate) fn edges_xxh3<'f>(edges: impl Iterator<Item = &'f FileEntry>) -> String {
+    edges.map(|file| file.xxh3.as_str()).collect::<Vec<_>>().join("+")
+}

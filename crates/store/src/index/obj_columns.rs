@@ -1,0 +1,97 @@
+//! The columns of `obj` that come from the index.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, Int64Array, StringBuilder, UInt32Array, UInt64Array, new_null_array},
+    buffer::NullBuffer,
+};
+use heaplake_graph::{BitSet, Id, NO_DISTANCE};
+use heaplake_model::schema;
+
+use super::{AnyIndex, GraphIndex};
+use crate::addresses::Positions;
+
+/// The first of these columns; all columns from it on come from the index.
+const FIRST_COLUMN: &str = "root_kind";
+
+/// Number of columns of `obj` that do not need the index.
+pub(crate) fn n_plain_columns() -> usize {
+    schema::obj().index_of(FIRST_COLUMN).unwrap_or_default()
+}
+
+/// An index, ready to be asked by address.
+pub(crate) enum ObjIndex<'i> {
+    Narrow(Located<'i, u32>),
+    Wide(Located<'i, u64>),
+}
+
+pub(crate) struct Located<'i, I> {
+    index: &'i GraphIndex<I>,
+    positions: Positions<'i, I>,
+    is_root: BitSet,
+}
+
+impl<'i> ObjIndex<'i> {
+    pub(crate) fn new(index: &'i AnyIndex) -> Self {
+        match index {
+            AnyIndex::Narrow(index) => Self::Narrow(Located::new(index)),
+            AnyIndex::Wide(index) => Self::Wide(Located::new(index)),
+        }
+    }
+
+    /// The columns of some objects: `root_kind`, `distance`, `idom`, `retained`, `retained_count`.
+    pub(crate) fn columns(&self, addresses: &[u64]) -> Vec<ArrayRef> {
+        match self {
+            Self::Narrow(located) => located.columns(addresses),
+            Self::Wide(located) => located.columns(addresses),
+        }
+    }
+}
+
+/// The same columns without an index: nothing but nulls.
+pub(crate) fn null_columns(n_rows: usize) -> Vec<ArrayRef> {
+    let schema = schema::obj();
+    let fields = &schema.fields()[n_plain_columns()..];
+    fields.iter().map(|field| new_null_array(field.data_type(), n_rows)).collect()
+}
+
+impl<'i, I: Id> Located<'i, I> {
+    fn new(index: &'i GraphIndex<I>) -> Self {
+        Self {
+            index,
+            positions: Positions::new(index.addresses()),
+            is_root: BitSet::of(index.n_nodes(), index.roots().iter().map(|root| root.index())),
+        }
+    }
+
+    /// One array after the other, so that the processor waits for many nodes at once.
+    fn columns(&self, addresses: &[u64]) -> Vec<ArrayRef> {
+        let nodes: Vec<usize> = addresses.iter().map(|address| self.positions.of(*address).index()).collect();
+        let mut root_kind = StringBuilder::new();
+        for &node in &nodes {
+            root_kind
+                .append_option(self.is_root.contains(node).then(|| self.index.root_kind_of(node)).flatten());
+        }
+        let distances: Vec<u32> = nodes.iter().map(|node| self.index.distances()[*node]).collect();
+        let known = distances.iter().map(|distance| *distance != NO_DISTANCE).collect::<NullBuffer>();
+        let idoms: Vec<usize> = nodes.iter().map(|node| self.index.idoms()[*node].index()).collect();
+        let all = self.index.addresses();
+        let held = idoms.iter().map(|idom| *idom < all.len()).collect::<NullBuffer>();
+        let idom: Vec<u64> = idoms.iter().map(|idom| all.get(*idom).copied().unwrap_or_default()).collect();
+        let retained = nodes.iter().map(|node| bytes(self.index.retained()[*node]));
+        let counts = nodes.iter().map(|node| self.index.retained_counts()[*node].index() as i64);
+        vec![
+            Arc::new(root_kind.finish()),
+            Arc::new(UInt32Array::new(distances.into(), Some(known))),
+            Arc::new(UInt64Array::new(idom.into(), Some(held))),
+            Arc::new(Int64Array::from_iter_values(retained)),
+            Arc::new(Int64Array::from_iter_values(counts)),
+        ]
+    }
+}
+
+/// A sum of bytes as SQL has it.
+pub(crate) fn bytes(sum: u64) -> i64 {
+    i64::try_from(sum).unwrap_or(i64::MAX)
+}

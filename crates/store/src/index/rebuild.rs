@@ -1,0 +1,297 @@
+//! The index of a dump that is in the lake already, from its tables.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    datatypes::{Int64Type, UInt64Type},
+};
+use heaplake_model::{
+    DumpId,
+    schema::{self, Table},
+};
+use heaplake_readers::Format;
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+};
+use rayon::prelude::*;
+
+use super::{
+    AnyIndex, Inputs, Nodes, ObjIndex, build, bytes, bytes_needed, edges_xxh3, index_name, index_path,
+    obj_columns::n_plain_columns,
+};
+use crate::{
+    Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, commit,
+    import::{FileNames, default_memory, root_columns},
+    parquet_file, properties, with_index,
+};
+
+/// How to build an index.
+#[derive(Debug, Clone, Default)]
+pub struct IndexOptions {
+    /// Do not build one at import.
+    pub skip: bool,
+    /// Take 64-bit ids even where 32 bits do.
+    pub wide_ids: bool,
+}
+
+/// What building takes besides: bytes of memory to stay within (by default half of the machine's) and threads (by
+/// default one per core).
+#[derive(Debug, Clone, Default)]
+pub struct BuildLimits {
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Threads.
+    pub threads: Option<usize>,
+}
+
+/// Builds the index of a dump anew, and the columns and tables that come from it where the dump has none of them yet.
+/// The dump is replaced as a whole; queries that already read it go on.
+pub fn index_dump(
+    lake: &Lake,
+    id: &DumpId,
+    options: &IndexOptions,
+    limits: &BuildLimits,
+    progress: &ImportProgress,
+) -> Result<Manifest> {
+    let manifest = lake.manifest(id.as_str())?;
+    let (work, _work_lock) = commit::work_folder(lake)?;
+    let building = Building::new(lake, &manifest, options, limits, progress);
+    let built = building.graph(work.path().to_owned())?;
+    if manifest.indexed {
+        commit::install_index(lake, &manifest, work.path())?;
+        return Ok(manifest);
+    }
+    progress.enter(Phase::Writing);
+    let names = FileNames::new(work.path(), id);
+    let mut new = manifest.clone();
+    new.files.retain(|file| !matches!(file.table, Table::Obj | Table::Root));
+    new.files.extend([building.obj(&names, &built.index)?, building.root(&names, &built.index)?]);
+    for (stat, retained) in new.types.iter_mut().zip(built.type_retained) {
+        stat.retained = Some(bytes(retained));
+    }
+    new.counts.dangling = built.counts.dangling;
+    new.counts.unreferenced = built.counts.unreferenced;
+    new.roots = built.counts.roots;
+    new.indexed = true;
+    progress.check_cancel()?;
+    progress.enter(Phase::Committing);
+    commit::replace(lake, &manifest, &new, work.path())?;
+    Ok(new)
+}
+
+/// Opens the index of a dump; where there is none, or none that is sound, `absent` is told and it is built from the
+/// tables and kept in the lake.
+pub fn open_or_build(
+    lake: &Lake,
+    manifest: &Manifest,
+    limits: &BuildLimits,
+    progress: &ImportProgress,
+    absent: impl FnOnce(),
+) -> Result<AnyIndex> {
+    if let Some(index) = AnyIndex::open(lake, manifest)? {
+        return Ok(index);
+    }
+    absent();
+    let (work, _work_lock) = commit::work_folder(lake)?;
+    let options = IndexOptions::default();
+    let built = Building::new(lake, manifest, &options, limits, progress).graph(work.path().to_owned())?;
+    built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, manifest), source })?;
+    commit::install_index(lake, manifest, work.path())?;
+    Ok(built.index)
+}
+
+struct Building<'b> {
+    lake: &'b Lake,
+    manifest: &'b Manifest,
+    options: &'b IndexOptions,
+    limits: &'b BuildLimits,
+    progress: &'b ImportProgress,
+    threads: usize,
+}
+
+/// Rows of `obj` that are rewritten together.
+const OBJ_ROWS: usize = 1 << 17;
+
+impl<'b> Building<'b> {
+    fn new(
+        lake: &'b Lake,
+        manifest: &'b Manifest,
+        options: &'b IndexOptions,
+        limits: &'b BuildLimits,
+        progress: &'b ImportProgress,
+    ) -> Self {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = limits.threads.unwrap_or_else(cores).max(1);
+        Self { lake, manifest, options, limits, progress, threads }
+    }
+
+    fn paths(&self, table: Table) -> Vec<PathBuf> {
+        self.manifest.files_of(table).map(|file| self.lake.path().join(&file.path)).collect()
+    }
+
+    /// Builds the index file in `work`.
+    fn graph(&self, work: PathBuf) -> Result<super::build::Built> {
+        self.progress.enter(Phase::Indexing);
+        let counts = &self.manifest.counts;
+        let needed = bytes_needed(counts.objects, counts.edges, self.options.wide_ids);
+        // Objects are sorted in an array of their own.
+        let needed = needed + counts.objects * (Nodes::BYTES + size_of::<(u64, u64, u32)>() as u64);
+        let limit = self.limits.memory.unwrap_or_else(default_memory);
+        if needed > limit {
+            return Err(Error::MemoryLimit { what: "the graph index", needed, limit });
+        }
+        let type_names: Vec<&str> = self.manifest.types.iter().map(|stat| stat.name.as_str()).collect();
+        let inputs = Inputs {
+            nodes: self.nodes(&type_names)?,
+            type_names: &type_names,
+            format: self.manifest.source.format.parse::<Format>()?,
+            recorded_roots: &self.recorded_roots()?,
+            edges: self.paths(Table::Edge),
+            edges_xxh3: edges_xxh3(self.manifest.files_of(Table::Edge)),
+            n_edges: counts.edges,
+            wide_ids: self.options.wide_ids,
+            threads: self.threads,
+            cancel: &self.progress.cancel,
+        };
+        build(inputs, &work.join(index_name(self.manifest.files_of(Table::Edge))))
+    }
+
+    /// The objects of `obj`, by address.
+    fn nodes(&self, type_names: &[&str]) -> Result<Nodes> {
+        let mut objects: Vec<(u64, u64, u32)> = Vec::new();
+        for path in self.paths(Table::Obj) {
+            let damaged = |what: &str| Error::Damaged { path: path.clone(), what: what.to_owned() };
+            let rank = |name: &str| {
+                let found = type_names.binary_search(&name).ok();
+                found
+                    .map(|rank| rank as u32)
+                    .ok_or_else(|| damaged("it has a type that the manifest does not name"))
+            };
+            let mut last: Option<(String, u32)> = None;
+            for batch in self.read(&path, &["address", "type", "size"], OBJ_ROWS)? {
+                let batch = batch?;
+                let (addresses, types, sizes) = (
+                    batch.column(0).as_primitive::<UInt64Type>(),
+                    batch.column(1).as_string::<i32>(),
+                    batch.column(2).as_primitive::<Int64Type>(),
+                );
+                for i in 0..batch.num_rows() {
+                    let name = types.value(i);
+                    let rank = match &last {
+                        Some((last, rank)) if last == name => *rank,
+                        _ => last.insert((name.to_owned(), rank(name)?)).1,
+                    };
+                    let size = if sizes.is_null(i) { 0 } else { u64::try_from(sizes.value(i)).unwrap_or(0) };
+                    objects.push((addresses.value(i), size, rank));
+                }
+            }
+        }
+        objects.par_sort_unstable();
+        if objects.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            let path = self.lake.path().join(Table::Obj.name());
+            return Err(Error::Damaged { path, what: "an address is there twice".to_owned() });
+        }
+        Ok(Nodes {
+            addresses: objects.iter().map(|(address, ..)| *address).collect(),
+            types: objects.iter().map(|(_, _, rank)| *rank).collect(),
+            sizes: objects.iter().map(|(_, size, _)| *size).collect(),
+        })
+    }
+
+    /// The roots that the source recorded; the others are found again.
+    fn recorded_roots(&self) -> Result<Vec<(u64, String)>> {
+        let mut roots = Vec::new();
+        for path in self.paths(Table::Root) {
+            for batch in self.read(&path, &["address", "kind"], OBJ_ROWS)? {
+                let batch = batch?;
+                let (addresses, kinds) =
+                    (batch.column(0).as_primitive::<UInt64Type>(), batch.column(1).as_string::<i32>());
+                let found = addresses
+                    .values()
+                    .iter()
+                    .zip(kinds)
+                    .filter_map(|(address, kind)| Some((*address, kind?)));
+                let recorded = found.filter(|(_, kind)| !super::roots::is_found(kind));
+                roots.extend(recorded.map(|(address, kind)| (address, kind.to_owned())));
+            }
+        }
+        Ok(roots)
+    }
+
+    fn read(
+        &self,
+        path: &PathBuf,
+        columns: &[&str],
+        batch_rows: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+        let parquet_error = {
+            let path = path.clone();
+            move |source| Error::Parquet { path: path.clone(), source }
+        };
+        let file = File::open(path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(&parquet_error)?;
+        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        let reader: ParquetRecordBatchReader =
+            builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(&parquet_error)?;
+        let cancel: &AtomicBool = &self.progress.cancel;
+        Ok(reader.map(move |batch| {
+            if cancel.load(Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            batch.map_err(|error| parquet_error(error.into()))
+        }))
+    }
+
+    /// Writes `obj` again, with the columns of the index.
+    fn obj(&self, names: &FileNames, index: &AnyIndex) -> Result<FileEntry> {
+        let schema = schema::obj();
+        let plain: Vec<&str> =
+            schema.fields()[..n_plain_columns()].iter().map(|field| field.name().as_str()).collect();
+        let paths = self.paths(Table::Obj);
+        let mut batches = Vec::new();
+        for path in &paths {
+            batches.push(self.read(path, &plain, OBJ_ROWS)?);
+        }
+        let mut batches = batches.into_iter().flatten();
+        let index = ObjIndex::new(index);
+        let arrays = |batch: RecordBatch| {
+            let mut arrays = batch.columns().to_vec();
+            arrays.extend(index.columns(batch.column(0).as_primitive::<UInt64Type>().values()));
+            Ok(vec![arrays])
+        };
+        let (sum, n_rows) = parquet_file::write(
+            &names.path(Table::Obj),
+            schema.clone(),
+            properties::obj(),
+            self.threads,
+            || batches.next().transpose(),
+            arrays,
+            |_| {},
+        )?;
+        names.synced(Table::Obj, sum, n_rows)
+    }
+
+    /// Writes `root` again.
+    fn root(&self, names: &FileNames, index: &AnyIndex) -> Result<FileEntry> {
+        let roots: Vec<(u64, &str)> = with_index!(index, |index| {
+            index.root_addresses().enumerate().map(|(i, address)| (address, index.root_kind(i))).collect()
+        });
+        let mut rest = Some(roots);
+        let (sum, n_rows) = parquet_file::write(
+            &names.path(Table::Root),
+            schema::root(),
+            properties::root(),
+            self.threads,
+            || Ok(rest.take().filter(|roots| !roots.is_empty())),
+            |roots| Ok(vec![root_columns(roots.into_iter())]),
+            |_| {},
+        )?;
+        names.synced(Table::Root, sum, n_rows)
+    }
+}

@@ -1,0 +1,169 @@
+//! Where the collector would start: roots of a dump that has none, and a reason for each.
+//!
+//! Recorded roots first. Then modules; frames that run; objects without referrers; and for whatever is still not
+//! reached, one object of every strongly connected component that nothing outside refers to: a cycle that holds itself.
+//! From these roots every object is reachable.
+
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
+
+use heaplake_graph::{BitSet, Cancelled, Graph, Id, components};
+use heaplake_readers::KeptAlive;
+
+/// The kinds that are not recorded, by their place in [`Roots::names`].
+const KINDS: [&str; 4] = ["module", "frame", UNREFERENCED, "cycle"];
+const MODULE: u32 = 0;
+const FRAME: u32 = 1;
+const NO_REFERRER: u32 = 2;
+/// The kind of what only holds itself.
+const CYCLE: u32 = 3;
+/// The kind of a root that no object of the dump refers to.
+pub(crate) const UNREFERENCED: &str = "unreferenced";
+
+/// Whether roots of a kind are found here, and not recorded in the dump.
+pub(super) fn is_found(kind: &str) -> bool {
+    KINDS.contains(&kind)
+}
+
+/// The roots of a graph.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Roots<I> {
+    /// Ascending.
+    pub(super) nodes: Vec<I>,
+    /// By root, the place of its kind among the names.
+    pub(super) kinds: Vec<u32>,
+    pub(super) names: Vec<String>,
+}
+
+/// Recorded roots by node, and the names of their kinds.
+pub(super) struct Recorded<I> {
+    roots: Vec<(I, u32)>,
+    names: Vec<String>,
+}
+
+/// The roots that the dump records, by node; those of objects that are not in the dump are left out.
+pub(super) fn recorded<I: Id>(roots: &[(u64, String)], node: impl Fn(u64) -> I) -> Recorded<I> {
+    let mut names: Vec<String> = KINDS.map(str::to_owned).to_vec();
+    let mut places: BTreeMap<&str, u32> = KINDS.into_iter().zip(0..).collect();
+    let mut found = Vec::new();
+    for (address, kind) in roots {
+        let kind = *places.entry(kind).or_insert_with(|| {
+            names.push(kind.clone());
+            names.len() as u32 - 1
+        });
+        found.extend(Some((node(*address), kind)).filter(|(node, _)| *node != I::NONE));
+    }
+    Recorded { roots: found, names }
+}
+
+impl<I: Id> Roots<I> {
+    /// Finds the roots that are no cycles. `types` is the type of every node, `kept` what each type is kept alive by.
+    pub(super) fn find(
+        graph: Graph<'_, I>,
+        types: &[u32],
+        kept: &[KeptAlive],
+        recorded: Recorded<I>,
+    ) -> Self {
+        let mut finding = Finding::<I> { is_root: BitSet::new(graph.n_nodes()), roots: Vec::new() };
+        for (node, kind) in recorded.roots {
+            finding.add(node.index(), kind);
+        }
+        let kept_of = |node: usize| kept[types[node] as usize];
+        let mut frames = BitSet::new(graph.n_nodes());
+        for node in 0..graph.n_nodes() {
+            match kept_of(node) {
+                KeptAlive::AsModule => finding.add(node, MODULE),
+                KeptAlive::AsFrameWhileItRuns => frames.insert(node),
+                KeptAlive::ByReferences => {}
+            }
+        }
+        running(graph, &frames).into_iter().for_each(|frame| finding.add(frame, FRAME));
+        for node in (0..graph.n_nodes()).filter(|node| graph.reverse.range(*node).is_empty()) {
+            finding.add(node, NO_REFERRER);
+        }
+        finding.roots.sort_unstable();
+        let (nodes, kinds) = finding.roots.into_iter().unzip();
+        Self { nodes, kinds, names: recorded.names }
+    }
+
+    /// Adds a root for every cycle that holds itself. `reached` is what the other roots reach. Returns the new ones.
+    pub(super) fn add_cycles(
+        &mut self,
+        graph: Graph<'_, I>,
+        reached: &BitSet,
+        cancel: &AtomicBool,
+    ) -> Result<Vec<usize>, Cancelled> {
+        if reached.count() == graph.n_nodes() {
+            return Ok(Vec::new());
+        }
+        let cycles = sources(graph, reached, cancel)?;
+        let mut roots: Vec<(I, u32)> = self.nodes.iter().copied().zip(self.kinds.iter().copied()).collect();
+        roots.extend(cycles.iter().map(|node| (I::new(*node), CYCLE)));
+        roots.sort_unstable();
+        (self.nodes, self.kinds) = roots.into_iter().unzip();
+        Ok(cycles)
+    }
+
+    /// Number of roots by kind.
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for kind in &self.kinds {
+            *counts.entry(self.names[*kind as usize].clone()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+struct Finding<I> {
+    is_root: BitSet,
+    roots: Vec<(I, u32)>,
+}
+
+impl<I: Id> Finding<I> {
+    /// Adds a root; its first kind counts.
+    fn add(&mut self, node: usize, kind: u32) {
+        if self.is_root.set(node) {
+            self.roots.push((I::new(node), kind));
+        }
+    }
+}
+
+/// The frames that a thread must be running: nothing refers to them but other such frames. A frame that a generator or
+/// a traceback holds is held by that.
+fn running<I: Id>(graph: Graph<'_, I>, frames: &BitSet) -> Vec<usize> {
+    let mut running = BitSet::new(graph.n_nodes());
+    let mut found: Vec<usize> =
+        frames.iter().filter(|frame| graph.reverse.range(*frame).is_empty()).collect();
+    found.iter().for_each(|frame| running.insert(*frame));
+    let mut at = 0;
+    while let Some(&frame) = found.get(at) {
+        at += 1;
+        for called_by in graph.children(frame).filter(|child| frames.contains(*child)) {
+            if !running.contains(called_by) && graph.parents(called_by).all(|parent| running.contains(parent))
+            {
+                running.insert(called_by);
+                found.push(called_by);
+            }
+        }
+    }
+    found
+}
+
+/// The first node of every component of the nodes that are not reached which no other component refers to.
+fn sources<I: Id>(
+    graph: Graph<'_, I>,
+    reached: &BitSet,
+    cancel: &AtomicBool,
+) -> Result<Vec<usize>, Cancelled> {
+    let n_nodes = graph.n_nodes();
+    let rest = BitSet::of(n_nodes, (0..n_nodes).filter(|node| !reached.contains(*node)));
+    let components = components(graph.forward, graph.skip, &rest, cancel)?;
+    let mut is_held = BitSet::new(components.count);
+    for node in rest.iter() {
+        let own = components.of[node];
+        // What is reached refers to nothing of the rest.
+        if graph.parents(node).any(|parent| components.of[parent] != own) {
+            is_held.insert(own.index());
+        }
+    }
+    Ok(rest.iter().filter(|node| is_held.set(components.of[*node].index())).collect())
+}
