@@ -63,6 +63,12 @@ pub enum Invocation {
     Index(IndexArgs),
     /// Ask the lake in SQL
     Sql(SqlArgs),
+    /// Show the biggest objects and types, and what holds them
+    Top(TopArgs),
+    /// Show what holds what: the dominator tree, the largest first
+    Tree(TreeArgs),
+    /// Say exactly what would go if some objects or references were gone
+    Whatif(WhatifArgs),
     /// Remove dumps from the lake
     Rm(RmArgs),
     /// Check the files of dumps against checksums and row counts
@@ -189,6 +195,95 @@ pub struct SqlArgs {
     /// Let statements read other files: select * from 'other.parquet'
     #[arg(long)]
     pub allow_files: bool,
+}
+
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+retained: bytes that would go with an object, or at least with all objects of a type. held_by: the immediate
+dominator, the nearest object without which it would go; none when the roots hold it in more than one way.
+
+Examples:
+  heaplake top                                     of the newest dump
+  heaplake top before -n 50 --by type --format csv")]
+pub struct TopArgs {
+    /// Name of the dump [default: the newest]
+    #[arg(value_name = "DUMP")]
+    pub dump: Option<String>,
+    /// How many
+    #[arg(short, value_name = "N", default_value_t = 15)]
+    pub n: u32,
+    /// What to rank [default: both on a terminal, objects otherwise]
+    #[arg(long, value_name = "WHAT")]
+    pub by: Option<TopBy>,
+    /// How much memory to use, such as 512MB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
+    pub memory_limit: Option<u64>,
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// What `top` ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TopBy {
+    /// Objects by what each retains
+    Object,
+    /// Types by what their objects retain together
+    Type,
+}
+
+/// Arguments of `tree`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An object stands below its immediate dominator: without that one it would go. The bytes and objects of a line are
+those that would go with it.
+
+Examples:
+  heaplake tree                                    from the roots
+  heaplake tree 0x7f95a1b0c8d0 --depth 6           from one object; addresses are in obj, top, ...")]
+pub struct TreeArgs {
+    /// Address of the object to begin with, decimal or after 0x [default: the roots]
+    #[arg(value_name = "ADDRESS", value_parser = values::address)]
+    pub address: Option<u64>,
+    /// Name of the dump [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
+    /// How deep
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub depth: u32,
+    /// How many objects below each; the others are folded by type
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub children: u32,
+    /// How much memory to use, such as 512MB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
+    pub memory_limit: Option<u64>,
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// Arguments of `whatif`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A cut is a predicate in SQL over obj, or over edge (parent, child, idx, label, kind, and parent_type, child_type), or
+a list of addresses. All cuts are made together. What goes is exact: whatever no root reaches any more. The dump stays
+as it is.
+
+Examples:
+  heaplake whatif --cut \"type = 'CombinedSystem'\"
+  heaplake whatif --cut \"parent_type = 'dict' and child_type = 'CombinedSystem'\"
+  heaplake whatif --dump before --cut @140280053449680 --cut \"type = 'Cache'\" --format json")]
+pub struct WhatifArgs {
+    /// What to take away; may be given several times
+    #[arg(long = "cut", value_name = "PREDICATE", required = true)]
+    pub cuts: Vec<String>,
+    /// Name of the dump [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
+    /// How much memory to use, such as 512MB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
+    pub memory_limit: Option<u64>,
+    #[command(flatten)]
+    pub shape: Shape,
 }
 
 /// How rows are written.
@@ -320,6 +415,9 @@ mod tests {
             "heaplake sql -f -",
             "heaplake import --no-index x.json",
             "heaplake index a b --memory-limit 2GiB",
+            "heaplake top a -n 3 --by type",
+            "heaplake tree 0x7f00 --depth 2 --children 3 --dump a",
+            "heaplake whatif --cut a --cut b --dump c --format json",
             "heaplake rm a b",
             "heaplake verify",
             "heaplake demo --color never",

@@ -1,6 +1,9 @@
 //! Standard error: notes, warnings and errors, made safe to show; and how to repeat a command.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anstyle::{AnsiColor, Style};
 
@@ -42,6 +45,12 @@ impl Console {
         if !self.quiet {
             anstream::eprintln!("{}", escape::message(text));
         }
+    }
+
+    /// What says notes for others.
+    pub fn notice(&self) -> heaplake_engine::Notice {
+        let console = self.clone();
+        Arc::new(move |text| console.note(text))
     }
 
     /// Says something that went wrong but does not stop the command.

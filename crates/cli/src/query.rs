@@ -3,16 +3,17 @@
 //! The engine works on threads of its own and hands over batches through a short queue; the calling thread encodes
 //! and writes them, and stops at once when the user wants to.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use arrow::array::RecordBatch;
 use futures::StreamExt as _;
 use heaplake_engine::{Answer, Session, SessionOptions};
-use heaplake_store::Lake;
+use heaplake_store::{Lake, Manifest};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 
 use crate::{
+    console::Console,
     interrupt::{self, Interrupted},
     output::{Plan, Sink, Written, distinct_names},
 };
@@ -49,6 +50,42 @@ impl Querier {
         let session = Session::open(lake, options)?;
         drop(context);
         Ok(Self { session, runtime: Some(runtime) })
+    }
+
+    /// Opens a session for questions about one dump, which is the newest where none is named.
+    pub fn of_dump(
+        dump: Option<&str>,
+        memory_limit: Option<u64>,
+        console: &Console,
+    ) -> Result<(Self, Arc<Manifest>)> {
+        let lake = Lake::open(console.lake.path())?;
+        let options = SessionOptions {
+            dump: dump.map(str::to_owned),
+            memory_limit,
+            notice: Some(console.notice()),
+            ..SessionOptions::default()
+        };
+        let querier = Self::open(&lake, &options)?;
+        let Some(manifest) = querier.session.dump() else {
+            bail!("the lake has no dumps yet; import one: {} import FILE", console.command());
+        };
+        Ok((querier, manifest))
+    }
+
+    /// Runs one statement and returns its rows.
+    pub fn collect(&self, statement: &str) -> Result<Vec<RecordBatch>> {
+        let runtime = self.runtime.as_ref().context("the query threads are gone")?;
+        runtime.block_on(async {
+            let answer = interruptible(self.session.run(statement)).await??;
+            let schema = answer.schema.clone();
+            let (mut batches, producer) = produce(answer);
+            let mut collected = vec![RecordBatch::new_empty(schema)];
+            while let Some(batch) = interruptible(batches.recv()).await? {
+                collected.push(batch?);
+            }
+            producer.await.context("the query stopped unexpectedly; this is a bug of heaplake")?;
+            Ok(collected)
+        })
     }
 
     /// The statements of a text, separated by `;`.

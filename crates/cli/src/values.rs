@@ -16,6 +16,12 @@ pub fn memory_limit(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+/// An address: `140280053449680`, `0x7f95a1b0c8d0`, either after an `@`.
+pub fn address(text: &str) -> Result<u64, String> {
+    heaplake_engine::address(text)
+        .ok_or_else(|| format!("{text:?} is no address; write for example 140280053449680 or 0x7f95a1b0c8d0"))
+}
+
 /// A time with its zone, as RFC 3339 has it.
 pub fn time(text: &str) -> Result<DateTime<Utc>, String> {
     let time = DateTime::parse_from_rfc3339(text);

@@ -167,14 +167,20 @@ fn resolve(path: &Path) -> std::io::Result<PathBuf> {
 pub(crate) fn check_tables(state: &SessionState, parsed: &Statement, allow_files: bool) -> Result<()> {
     let Ok(references) = state.resolve_table_references(parsed) else { return Ok(()) };
     let catalogs = state.catalog_list();
+    let functions = state.table_functions();
     for reference in references {
-        check_table(catalogs, &reference, allow_files)?;
+        let is_function = reference.schema().is_none() && functions.contains_key(reference.table());
+        if !is_function {
+            let names: Vec<&str> = functions.keys().map(String::as_str).collect();
+            check_table(catalogs, &names, &reference, allow_files)?;
+        }
     }
     Ok(())
 }
 
 fn check_table(
     catalogs: &Arc<dyn CatalogProviderList>,
+    functions: &[&str],
     reference: &TableReference,
     allow_files: bool,
 ) -> Result<()> {
@@ -206,7 +212,10 @@ fn check_table(
         )));
     }
     let names = schema.table_names();
-    let hint = mistake::suggestion(table, names.iter().map(String::as_str).chain(TABLES));
+    let hint = mistake::suggestion(
+        table,
+        names.iter().map(String::as_str).chain(TABLES).chain(functions.iter().copied()),
+    );
     let known = if hint.is_empty() { format!("\n  tables: {}", names.join(", ")) } else { String::new() };
     let place =
         reference.schema().map(|schema| format!(" in {}", mistake::quoted(schema))).unwrap_or_default();

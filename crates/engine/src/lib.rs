@@ -10,6 +10,7 @@
 mod catalog;
 mod error;
 mod files;
+mod graph;
 mod guard;
 mod mistake;
 mod session;
@@ -20,4 +21,5 @@ mod table;
 
 pub use datafusion::arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 pub use error::{Error, Result};
+pub use graph::{Notice, address};
 pub use session::{Answer, AnswerStream, Session, SessionOptions};

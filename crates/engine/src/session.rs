@@ -16,19 +16,20 @@ use datafusion::{
     sql::parser::{DFParserBuilder, Statement},
 };
 use futures::{Stream, StreamExt as _, stream};
-use heaplake_store::{Lake, Manifest};
+use heaplake_store::{BuildLimits, Lake, Manifest};
 
 use crate::{
     Error, Result,
     catalog::{CATALOG, CURRENT, LakeCatalog},
     error::Context,
+    graph::{self, Indexes, Notice},
     guard, mistake,
     spill::SpillFolder,
     statements,
 };
 
 /// How a session is to work.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct SessionOptions {
     /// The dump of bare table names; default the newest.
     pub dump: Option<String>,
@@ -40,6 +41,8 @@ pub struct SessionOptions {
     pub threads: Option<usize>,
     /// Where to spill to when memory is limited; default the lake's `tmp`.
     pub spill_dir: Option<PathBuf>,
+    /// Is told when a query has to build a graph index first.
+    pub notice: Option<Notice>,
 }
 
 /// Rows as they come.
@@ -58,6 +61,7 @@ pub struct Session {
     context: SessionContext,
     lake: PathBuf,
     options: SessionOptions,
+    current: Option<Arc<Manifest>>,
     // After the context, whose temporary files are in it.
     _spill: Option<SpillFolder>,
 }
@@ -83,10 +87,25 @@ impl Session {
         let mut context = SessionContext::new_with_state(state);
         let catalog = LakeCatalog::new(lake.path().to_owned(), &manifests, current.as_ref());
         context.register_catalog(CATALOG, Arc::new(catalog));
+        let chosen = current.clone();
+        let limits = BuildLimits { memory: options.memory_limit, threads: options.threads };
+        let indexes = Indexes::new(lake.clone(), manifests, current, limits, options.notice.clone());
+        graph::register(&context, &Arc::new(indexes));
         if options.allow_files {
             context = context.enable_url_table();
         }
-        Ok(Self { context, lake: lake.path().to_owned(), options: options.clone(), _spill: spill })
+        Ok(Self {
+            context,
+            lake: lake.path().to_owned(),
+            options: options.clone(),
+            current: chosen,
+            _spill: spill,
+        })
+    }
+
+    /// The dump of bare names; none where the lake has no dumps.
+    pub fn dump(&self) -> Option<Arc<Manifest>> {
+        self.current.clone()
     }
 
     /// The statements of a text, separated by `;`, without those that hold nothing.

@@ -80,8 +80,8 @@ pub enum Walk {
     Up,
 }
 
-/// The nodes within `max_hops` of `starts`, each with its hops, nearest first and then by the order of discovery; the
-/// starts themselves at 0, unless `max_hops` is reached on the way back to them.
+/// The nodes that 1 to `max_hops` hops lead to from `starts`, each with its fewest hops, nearest first. A start is among
+/// them when an edge leads back to it.
 pub fn walk<I: Id>(
     graph: Graph<'_, I>,
     way: Walk,
@@ -92,23 +92,28 @@ pub fn walk<I: Id>(
     let mut poll = Poll::new(cancel);
     let mut seen = BitSet::new(graph.n_nodes());
     let mut found: Vec<(I, u32)> = Vec::new();
-    found.extend(starts.iter().filter(|start| seen.set(start.index())).map(|start| (*start, 0)));
-    let mut at = 0;
-    while let Some(&(node, hops)) = found.get(at) {
-        poll.step()?;
-        at += 1;
-        if hops == max_hops {
-            break;
-        }
-        let mut visit = |next: usize| {
+    let mut visit = |node: usize, hops: u32, found: &mut Vec<(I, u32)>| {
+        let mut add = |next: usize| {
             if seen.set(next) {
-                found.push((I::new(next), hops + 1));
+                found.push((I::new(next), hops));
             }
         };
         match way {
-            Walk::Down => graph.children(node.index()).for_each(&mut visit),
-            Walk::Up => graph.parents(node.index()).for_each(&mut visit),
+            Walk::Down => graph.children(node).for_each(&mut add),
+            Walk::Up => graph.parents(node).for_each(&mut add),
         }
+    };
+    if max_hops > 0 {
+        for start in starts {
+            poll.step()?;
+            visit(start.index(), 1, &mut found);
+        }
+    }
+    let mut at = 0;
+    while let Some(&(node, hops)) = found.get(at).filter(|(_, hops)| *hops < max_hops) {
+        poll.step()?;
+        at += 1;
+        visit(node.index(), hops + 1, &mut found);
     }
     Ok(found)
 }

@@ -8,7 +8,10 @@ mod index;
 mod info;
 mod rm;
 mod sql;
+mod top;
+mod tree;
 mod verify;
+mod whatif;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,9 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Info(args) => info::run(&args, console),
         Invocation::Index(args) => index::run(&args, console),
         Invocation::Sql(args) => sql::run(&args, console),
+        Invocation::Top(args) => top::run(&args, console),
+        Invocation::Tree(args) => tree::run(&args, console),
+        Invocation::Whatif(args) => whatif::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),
         Invocation::Demo => demo::run(console),

@@ -26,7 +26,7 @@ pub fn run(args: &SqlArgs, console: &Console) -> Result<ExitCode> {
     let lake = Lake::open(console.lake.path())?;
     let text = text(args, console)?;
     interrupt::install()?;
-    let querier = Querier::open(&lake, &session_options(args))?;
+    let querier = Querier::open(&lake, &session_options(args, console))?;
     let statements = querier.statements(text.trim_start_matches('\u{feff}'))?;
     check_count(statements.len(), &plan, console)?;
     let mut sink = plan.open()?;
@@ -35,11 +35,12 @@ pub fn run(args: &SqlArgs, console: &Console) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn session_options(args: &SqlArgs) -> SessionOptions {
+fn session_options(args: &SqlArgs, console: &Console) -> SessionOptions {
     SessionOptions {
         dump: args.dump.clone(),
         memory_limit: args.memory_limit,
         allow_files: args.allow_files,
+        notice: Some(console.notice()),
         ..SessionOptions::default()
     }
 }

@@ -171,6 +171,14 @@ impl Plan {
         encoder.finish()
     }
 
+    /// Writes batches as one result to an open sink; there is at least one.
+    pub fn print_all_to(&self, batches: &[RecordBatch], sink: &mut Sink) -> Result<()> {
+        let Some(first) = batches.first() else { return Ok(()) };
+        let mut encoder = self.encoder(&first.schema(), sink)?;
+        batches.iter().try_for_each(|batch| encoder.write(batch))?;
+        encoder.finish().map(drop)
+    }
+
     /// Whether rows are shown to a person right now.
     pub fn is_on_terminal(&self) -> bool {
         self.to_terminal

@@ -32,7 +32,8 @@ use heaplake_model::DumpId;
 use heaplake_readers::{Format, ReadOptions, TypeTable};
 
 use crate::{
-    Counts, Error, FORMAT_VERSION, FileEntry, IndexOptions, Lake, Manifest, Result, Source, TakenFrom, commit,
+    Counts, Error, FORMAT_VERSION, FileEntry, IndexOptions, Lake, Manifest, Result, Source, TakenFrom,
+    commit, index,
 };
 use collect::Collector;
 pub(crate) use columns::roots as root_columns;
@@ -167,6 +168,9 @@ pub fn import(
         types: content.types,
     };
     commit::commit(lake, &manifest, work.path(), options.replace)?;
+    if manifest.indexed {
+        index::seal(lake, &manifest);
+    }
     drop(work_lock);
     Ok(manifest)
 }

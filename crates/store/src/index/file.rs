@@ -171,6 +171,14 @@ impl Sections {
     }
 }
 
+/// Writes the seal of a file that this process has written and synced.
+pub(super) fn seal(path: &Path) {
+    // Without it the file is checked when it is opened.
+    if let Ok(metadata) = fs::metadata(path) {
+        let _ = Seal::of(&metadata).write(path);
+    }
+}
+
 fn range(section: &Section) -> Range<usize> {
     section.start as usize..(section.start + section.bytes) as usize
 }

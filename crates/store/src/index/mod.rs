@@ -275,6 +275,11 @@ impl<I: Id> GraphIndex<I> {
     }
 }
 
+/// Notes that the index file of a dump, just put in its place, is what was written and is on the disk.
+pub(crate) fn seal(lake: &Lake, manifest: &Manifest) {
+    file::seal(&index_path(lake, manifest));
+}
+
 /// The file of a dump's index.
 pub(crate) fn index_path(lake: &Lake, manifest: &Manifest) -> PathBuf {
     index_folder(lake, &manifest.id).join(index_name(manifest.files_of(Table::Edge)))

@@ -63,8 +63,10 @@ pub fn index_dump(
     let (work, _work_lock) = commit::work_folder(lake)?;
     let building = Building::new(lake, &manifest, options, limits, progress);
     let built = building.graph(work.path().to_owned())?;
+    built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, &manifest), source })?;
     if manifest.indexed {
         commit::install_index(lake, &manifest, work.path())?;
+        super::seal(lake, &manifest);
         return Ok(manifest);
     }
     progress.enter(Phase::Writing);
@@ -82,6 +84,7 @@ pub fn index_dump(
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
     commit::replace(lake, &manifest, &new, work.path())?;
+    super::seal(lake, &new);
     Ok(new)
 }
 
@@ -103,6 +106,7 @@ pub fn open_or_build(
     let built = Building::new(lake, manifest, &options, limits, progress).graph(work.path().to_owned())?;
     built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, manifest), source })?;
     commit::install_index(lake, manifest, work.path())?;
+    super::seal(lake, manifest);
     Ok(built.index)
 }
 

@@ -1,0 +1,91 @@
+//! The graph indexes of a session's dumps, opened when they are first asked for.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+};
+
+use heaplake_store::{AnyIndex, BuildLimits, ImportProgress, Lake, Manifest, open_or_build};
+
+use crate::{Error, Result, mistake};
+
+/// Is told what takes long.
+pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// An index and the dump it is of.
+#[derive(Debug)]
+pub(crate) struct OpenIndex {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) index: AnyIndex,
+}
+
+/// The indexes of a lake.
+pub(crate) struct Indexes {
+    lake: Lake,
+    manifests: Vec<Arc<Manifest>>,
+    current: Option<Arc<Manifest>>,
+    limits: BuildLimits,
+    notice: Option<Notice>,
+    open: Mutex<HashMap<String, Arc<OpenIndex>>>,
+}
+
+impl std::fmt::Debug for Indexes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Indexes").field("lake", &self.lake).finish_non_exhaustive()
+    }
+}
+
+impl Indexes {
+    pub(crate) fn new(
+        lake: Lake,
+        manifests: Vec<Arc<Manifest>>,
+        current: Option<Arc<Manifest>>,
+        limits: BuildLimits,
+        notice: Option<Notice>,
+    ) -> Self {
+        Self { lake, manifests, current, limits, notice, open: Mutex::default() }
+    }
+
+    /// The dump of that name, or the chosen one.
+    pub(crate) fn manifest(&self, dump: Option<&str>) -> Result<&Arc<Manifest>> {
+        let Some(name) = dump else { return self.current.as_ref().ok_or(Error::NoDumps) };
+        let ids = || self.manifests.iter().map(|manifest| manifest.id.as_str());
+        let found = self.manifests.iter().find(|manifest| manifest.id.as_str() == name);
+        found.ok_or_else(|| {
+            let hint = mistake::suggestion(name, ids());
+            Error::Query(format!("there is no dump {}{hint}", mistake::quoted(name)))
+        })
+    }
+
+    /// The index of a dump; built and kept when there is none.
+    pub(crate) fn open(&self, manifest: &Arc<Manifest>, progress: &ImportProgress) -> Result<Arc<OpenIndex>> {
+        // Held while an index is built, so that it is built once.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = open.get(manifest.id.as_str()) {
+            return Ok(found.clone());
+        }
+        let tell = || {
+            if let Some(notice) = &self.notice {
+                notice(&format!("building the graph index of {}, once", manifest.id));
+            }
+        };
+        let index = open_or_build(&self.lake, manifest, &self.limits, progress, tell);
+        let index = index.map_err(|error| match error {
+            heaplake_store::Error::Cancelled => Error::Failed("stopped".to_owned()),
+            error => error.into(),
+        })?;
+        let index = Arc::new(OpenIndex { manifest: manifest.clone(), index });
+        open.insert(manifest.id.as_str().to_owned(), index.clone());
+        Ok(index)
+    }
+}
+
+/// Stops the work when the query is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct StopOnDrop(pub(crate) Arc<ImportProgress>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel.store(true, Ordering::Relaxed);
+    }
+}

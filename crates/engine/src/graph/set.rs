@@ -1,0 +1,169 @@
+//! The text of a set: addresses, a predicate over `obj`, or, where edges may be meant, a predicate over `edge`.
+
+use std::sync::Arc;
+
+use datafusion::{
+    error::{DataFusionError, Result},
+    execution::SessionState,
+    physical_plan::ExecutionPlan,
+    sql::sqlparser::{
+        dialect::GenericDialect,
+        parser::Parser,
+        tokenizer::{Token, Tokenizer},
+    },
+};
+
+use crate::{Error, catalog::CATALOG, mistake};
+
+/// A set as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// Objects by address.
+    Addresses(Vec<u64>),
+    /// Objects by a predicate over `obj`.
+    Objects(String),
+    /// References by a predicate over `edge`.
+    Edges(String),
+}
+
+/// Columns that only `edge` has. The types of both ends are looked up when they are asked for.
+const EDGE_COLUMNS: [&str; 7] = ["parent", "child", "idx", "label", "kind", PARENT_TYPE, CHILD_TYPE];
+const PARENT_TYPE: &str = "parent_type";
+const CHILD_TYPE: &str = "child_type";
+
+impl Set {
+    /// Reads a set; predicates over `edge` are taken only where `edges` says so.
+    pub(crate) fn parse(text: &str, edges: bool) -> Result<Self> {
+        if let Some(addresses) = addresses(text) {
+            return Ok(Set::Addresses(addresses));
+        }
+        check_is_one_expression(text)?;
+        if edges && words(text).iter().any(|word| EDGE_COLUMNS.contains(&word.as_str())) {
+            return Ok(Set::Edges(text.to_owned()));
+        }
+        Ok(Set::Objects(text.to_owned()))
+    }
+
+    /// A plan for its addresses (one column), or its edges (parent and idx); none for what needs no plan.
+    pub(crate) async fn plan(
+        &self,
+        state: &SessionState,
+        dump: &str,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let schema = format!("{CATALOG}.\"{dump}\"");
+        let query = match self {
+            Set::Addresses(_) => return Ok(None),
+            Set::Objects(predicate) => format!("SELECT address FROM {schema}.obj WHERE {predicate}"),
+            Set::Edges(predicate) => {
+                let words = words(predicate);
+                let mut from = format!("{schema}.edge");
+                let mut columns = String::new();
+                for (column, end) in [(PARENT_TYPE, "parent"), (CHILD_TYPE, "child")] {
+                    if words.iter().any(|word| word == column) {
+                        from += &format!(
+                            " JOIN (SELECT address AS {end}_address, type AS {column} FROM {schema}.obj) \
+                             ON {end}_address = {end}"
+                        );
+                        columns += &format!(", {column}");
+                    }
+                }
+                format!(
+                    "SELECT parent, idx FROM (SELECT parent, child, idx, label, kind{columns} FROM {from}) \
+                     WHERE {predicate}"
+                )
+            }
+        };
+        let logical = state.create_logical_plan(&query).await?;
+        Ok(Some(state.create_physical_plan(&logical).await?))
+    }
+}
+
+impl std::fmt::Display for Set {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Set::Addresses(addresses) => match addresses.as_slice() {
+                [address] => write!(f, "@{address}"),
+                addresses => write!(f, "{} addresses", addresses.len()),
+            },
+            Set::Objects(predicate) => write!(f, "obj where {}", mistake::escape(predicate)),
+            Set::Edges(predicate) => write!(f, "edge where {}", mistake::escape(predicate)),
+        }
+    }
+}
+
+/// The addresses of a list such as `140, 0x7f00 @12`, if it is nothing but that.
+fn addresses(text: &str) -> Option<Vec<u64>> {
+    let items = text.split([',', ' ', '\n', '\t']).filter(|item| !item.is_empty());
+    let addresses: Option<Vec<u64>> = items.map(address).collect();
+    addresses.filter(|addresses| !addresses.is_empty())
+}
+
+/// An address: decimal, or hexadecimal after 0x, with or without an @ before it.
+pub fn address(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix('@').unwrap_or(text);
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(hex) if !hex.starts_with('+') => u64::from_str_radix(hex, 16).ok(),
+        Some(_) => None,
+        None => digits.parse().ok(),
+    }
+}
+
+/// The text goes into a query, so it must be a predicate and nothing else.
+fn check_is_one_expression(text: &str) -> Result<()> {
+    let explain = |error| -> DataFusionError {
+        Error::Query(format!(
+            "a set is a predicate over obj, or addresses: {}",
+            mistake::syntax(text, &error)
+        ))
+        .into()
+    };
+    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text).map_err(explain)?;
+    parser.parse_expr().map_err(explain)?;
+    match parser.peek_token().token {
+        Token::EOF => Ok(()),
+        _ => {
+            let end = parser.expected("the end of the predicate", parser.peek_token());
+            end.map_err(explain)
+        }
+    }
+}
+
+/// The names in an expression, as SQL folds them.
+fn words(text: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize().unwrap_or_default();
+    let words = tokens.into_iter().filter_map(|token| match token {
+        Token::Word(word) if word.quote_style.is_some() => Some(word.value),
+        Token::Word(word) => Some(word.value.to_lowercase()),
+        _ => None,
+    });
+    words.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_addresses_predicates_and_edges() {
+        for (text, edges, expected) in [
+            ("140", false, Set::Addresses(vec![140])),
+            ("@140, 0x7F\n@0xff", false, Set::Addresses(vec![140, 127, 255])),
+            ("type = 'parent'", true, Set::Objects("type = 'parent'".to_owned())),
+            ("parent = 1", false, Set::Objects("parent = 1".to_owned())),
+            ("Parent = 1", true, Set::Edges("Parent = 1".to_owned())),
+            ("child_type = 'dict'", true, Set::Edges("child_type = 'dict'".to_owned())),
+        ] {
+            assert_eq!(Set::parse(text, edges).expect(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_predicate() {
+        for text in ["", "type = ", "true) or (true", "true; drop table obj", "true union select 1", "0x"] {
+            assert!(Set::parse(text, true).is_err(), "{text}");
+        }
+    }
+}
