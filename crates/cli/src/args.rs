@@ -69,6 +69,8 @@ pub enum Invocation {
     Tree(TreeArgs),
     /// Say exactly what would go if some objects or references were gone
     Whatif(WhatifArgs),
+    /// List or remove what-if layers
+    Layers(LayersArgs),
     /// Remove dumps from the lake
     Rm(RmArgs),
     /// Check the files of dumps against checksums and row counts
@@ -184,6 +186,9 @@ pub struct SqlArgs {
     /// The dump that obj, edge, ... without a schema mean [default: the newest]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
+    /// A what-if layer of that dump, which obj, edge, ... without a schema then mean; see `heaplake layers`
+    #[arg(long, value_name = "NAME")]
+    pub layer: Option<String>,
     /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
@@ -195,6 +200,22 @@ pub struct SqlArgs {
     /// Let statements read other files: select * from 'other.parquet'
     #[arg(long)]
     pub allow_files: bool,
+}
+
+/// Arguments of `layers`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A layer is a dump without what was cut: `heaplake whatif --save NAME` keeps one, and `--layer NAME` lets sql, top,
+tree and whatif ask it. The dump itself stays as it is.")]
+pub struct LayersArgs {
+    /// Name of the dump [default: all]
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
+    /// Remove a layer of that dump, or of the newest; may be given several times
+    #[arg(long = "rm", value_name = "NAME")]
+    pub remove: Vec<String>,
+    #[command(flatten)]
+    pub shape: Shape,
 }
 
 /// Arguments of `top`.
@@ -216,9 +237,8 @@ pub struct TopArgs {
     /// What to rank [default: both on a terminal, objects otherwise]
     #[arg(long, value_name = "WHAT")]
     pub by: Option<TopBy>,
-    /// How much memory to use, such as 512MB or 2GiB
-    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
-    pub memory_limit: Option<u64>,
+    #[command(flatten)]
+    pub graph: GraphArgs,
     #[command(flatten)]
     pub shape: Shape,
 }
@@ -254,9 +274,8 @@ pub struct TreeArgs {
     /// How many objects below each; the others are folded by type
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub children: u32,
-    /// How much memory to use, such as 512MB or 2GiB
-    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
-    pub memory_limit: Option<u64>,
+    #[command(flatten)]
+    pub graph: GraphArgs,
     #[command(flatten)]
     pub shape: Shape,
 }
@@ -276,14 +295,27 @@ pub struct WhatifArgs {
     /// What to take away; may be given several times
     #[arg(long = "cut", value_name = "PREDICATE", required = true)]
     pub cuts: Vec<String>,
+    /// Keep what would be left as a layer of this name, for `--layer`
+    #[arg(long, value_name = "NAME")]
+    pub save: Option<String>,
     /// Name of the dump [default: the newest]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
+    #[command(flatten)]
+    pub graph: GraphArgs,
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// What commands about one dump's graph share.
+#[derive(Debug, Clone, Args)]
+pub struct GraphArgs {
+    /// Ask a what-if layer of the dump instead, see `heaplake layers`
+    #[arg(long, value_name = "NAME")]
+    pub layer: Option<String>,
     /// How much memory to use, such as 512MB or 2GiB
     #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
     pub memory_limit: Option<u64>,
-    #[command(flatten)]
-    pub shape: Shape,
 }
 
 /// How rows are written.
@@ -418,6 +450,10 @@ mod tests {
             "heaplake top a -n 3 --by type",
             "heaplake tree 0x7f00 --depth 2 --children 3 --dump a",
             "heaplake whatif --cut a --cut b --dump c --format json",
+            "heaplake sql --dump a --layer b select",
+            "heaplake whatif --cut a --save b --layer c",
+            "heaplake layers",
+            "heaplake layers --dump a --rm b --rm c",
             "heaplake rm a b",
             "heaplake verify",
             "heaplake demo --color never",

@@ -6,13 +6,18 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use arrow::array::RecordBatch;
+use arrow::{
+    array::{AsArray as _, RecordBatch},
+    datatypes::Int64Type,
+};
 use futures::StreamExt as _;
 use heaplake_engine::{Answer, Session, SessionOptions};
-use heaplake_store::{Lake, Manifest};
+use heaplake_model::DumpId;
+use heaplake_store::{Lake, Layer, Manifest};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 
 use crate::{
+    args::GraphArgs,
     console::Console,
     interrupt::{self, Interrupted},
     output::{Plan, Sink, Written, distinct_names},
@@ -53,15 +58,12 @@ impl Querier {
     }
 
     /// Opens a session for questions about one dump, which is the newest where none is named.
-    pub fn of_dump(
-        dump: Option<&str>,
-        memory_limit: Option<u64>,
-        console: &Console,
-    ) -> Result<(Self, Arc<Manifest>)> {
+    pub fn of_dump(dump: Option<&str>, args: &GraphArgs, console: &Console) -> Result<(Self, Arc<Manifest>)> {
         let lake = Lake::open(console.lake.path())?;
         let options = SessionOptions {
             dump: dump.map(str::to_owned),
-            memory_limit,
+            layer: args.layer.clone(),
+            memory_limit: args.memory_limit,
             notice: Some(console.notice()),
             ..SessionOptions::default()
         };
@@ -70,6 +72,20 @@ impl Querier {
             bail!("the lake has no dumps yet; import one: {} import FILE", console.command());
         };
         Ok((querier, manifest))
+    }
+
+    /// Totals of the chosen dump, or of the chosen layer of it.
+    pub fn totals(&self) -> Result<Totals> {
+        let batches = self
+            .collect("SELECT sum(count) AS objects, sum(size) AS bytes, count(*) AS types FROM type_stat")?;
+        let sum = |name| sum(&batches, name);
+        Ok(Totals { objects: sum("objects")?, bytes: sum("bytes")?, types: sum("types")? })
+    }
+
+    /// Keeps what cuts would leave as a named layer.
+    pub fn save_layer(&self, name: &DumpId, cuts: &[String]) -> Result<Layer> {
+        let runtime = self.runtime.as_ref().context("the query threads are gone")?;
+        Ok(runtime.block_on(interruptible(self.session.save_layer(name, cuts)))??)
     }
 
     /// Runs one statement and returns its rows.
@@ -101,6 +117,30 @@ impl Querier {
             write_rows(answer, plan, sink).await
         })
     }
+}
+
+/// Totals of a dump.
+#[derive(Debug, Clone, Copy)]
+pub struct Totals {
+    /// Objects.
+    pub objects: i64,
+    /// Sum of shallow sizes.
+    pub bytes: i64,
+    /// Types.
+    pub types: i64,
+}
+
+/// The sum of a column of whole numbers.
+pub fn sum(batches: &[RecordBatch], name: &str) -> Result<i64> {
+    let mut total = 0_i64;
+    for batch in batches {
+        let column =
+            batch.column_by_name(name).context("the query lost a column; this is a bug of heaplake")?;
+        let numbers = column.as_primitive_opt::<Int64Type>();
+        let numbers = numbers.context("a sum is no number; this is a bug of heaplake")?;
+        total = numbers.iter().flatten().fold(total, i64::saturating_add);
+    }
+    Ok(total)
 }
 
 impl Drop for Querier {

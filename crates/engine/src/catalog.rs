@@ -31,6 +31,7 @@ pub(crate) const TABLES: [&str; 7] = ["dump", "edge", "issue", "obj", "ref", "ro
 #[derive(Debug)]
 pub(crate) struct LakeCatalog {
     schemas: BTreeMap<String, Arc<LakeSchema>>,
+    current: Arc<LakeSchema>,
 }
 
 impl LakeCatalog {
@@ -43,8 +44,14 @@ impl LakeCatalog {
         let mut schemas: BTreeMap<_, _> = one.collect();
         schemas.insert(HISTORY.to_owned(), schema(manifests, Scope::History));
         let current = current.map(std::slice::from_ref).unwrap_or_default();
-        schemas.insert(CURRENT.to_owned(), schema(current, Scope::Current(manifests.to_vec())));
-        Self { schemas }
+        let current = schema(current, Scope::Current(manifests.to_vec()));
+        schemas.insert(CURRENT.to_owned(), current.clone());
+        Self { schemas, current }
+    }
+
+    /// The schema of bare names.
+    pub(crate) fn current(&self) -> Arc<LakeSchema> {
+        self.current.clone()
     }
 }
 
@@ -76,8 +83,9 @@ enum Scope {
     Current(Vec<Arc<Manifest>>),
 }
 
+/// The tables of one dump, of all, or of bare names.
 #[derive(Debug)]
-struct LakeSchema {
+pub(crate) struct LakeSchema {
     lake: PathBuf,
     dumps: Vec<Arc<Manifest>>,
     scope: Scope,
@@ -88,6 +96,11 @@ struct LakeSchema {
 impl LakeSchema {
     fn new(lake: PathBuf, dumps: &[Arc<Manifest>], scope: Scope) -> Self {
         Self { lake, dumps: dumps.to_vec(), scope, own: Mutex::default() }
+    }
+
+    /// Lets names of tables of the lake mean something else.
+    pub(crate) fn show_instead(&self, tables: Vec<(&'static str, Arc<dyn TableProvider>)>) {
+        self.own().extend(tables.into_iter().map(|(name, table)| (name.to_owned(), table)));
     }
 
     fn own(&self) -> MutexGuard<'_, BTreeMap<String, Arc<dyn TableProvider>>> {
@@ -126,7 +139,8 @@ impl SchemaProvider for LakeSchema {
     fn table_names(&self) -> Vec<String> {
         let is_empty = self.dumps.is_empty() && matches!(self.scope, Scope::Current(_));
         let lake = TABLES.into_iter().filter(|name| !is_empty || *name == "dump").map(str::to_owned);
-        lake.chain(self.own().keys().cloned()).collect()
+        let own = self.own();
+        lake.chain(own.keys().filter(|name| !TABLES.contains(&name.as_str())).cloned()).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {

@@ -16,11 +16,13 @@ use datafusion::{
     sql::parser::{DFParserBuilder, Statement},
 };
 use futures::{Stream, StreamExt as _, stream};
-use heaplake_store::{BuildLimits, Lake, Manifest};
+use heaplake_model::DumpId;
+use heaplake_store::{BuildLimits, Lake, Layer, Manifest};
+use tokio::sync::OnceCell;
 
 use crate::{
     Error, Result,
-    catalog::{CATALOG, CURRENT, LakeCatalog},
+    catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
     error::Context,
     graph::{self, Indexes, Notice},
     guard, mistake,
@@ -41,6 +43,8 @@ pub struct SessionOptions {
     pub threads: Option<usize>,
     /// Where to spill to when memory is limited; default the lake's `tmp`.
     pub spill_dir: Option<PathBuf>,
+    /// A what-if layer of the chosen dump, which bare names then mean.
+    pub layer: Option<String>,
     /// Is told when a query has to build a graph index first.
     pub notice: Option<Notice>,
 }
@@ -62,6 +66,12 @@ pub struct Session {
     lake: PathBuf,
     options: SessionOptions,
     current: Option<Arc<Manifest>>,
+    indexes: Arc<Indexes>,
+    /// The schema of bare names.
+    names: Arc<LakeSchema>,
+    /// The layer that bare names mean.
+    layer: Option<Layer>,
+    layer_is_chosen: OnceCell<()>,
     // After the context, whose temporary files are in it.
     _spill: Option<SpillFolder>,
 }
@@ -86,11 +96,17 @@ impl Session {
             .build();
         let mut context = SessionContext::new_with_state(state);
         let catalog = LakeCatalog::new(lake.path().to_owned(), &manifests, current.as_ref());
+        let names = catalog.current();
         context.register_catalog(CATALOG, Arc::new(catalog));
         let chosen = current.clone();
         let limits = BuildLimits { memory: options.memory_limit, threads: options.threads };
-        let indexes = Indexes::new(lake.clone(), manifests, current, limits, options.notice.clone());
-        graph::register(&context, &Arc::new(indexes));
+        let layer = match (&current, &options.layer) {
+            (Some(manifest), Some(name)) => Some(lake.layer(manifest, name)?),
+            _ => None,
+        };
+        let indexes =
+            Arc::new(Indexes::new(lake.clone(), manifests, current, limits, options.notice.clone()));
+        graph::register(&context, &indexes);
         if options.allow_files {
             context = context.enable_url_table();
         }
@@ -99,6 +115,10 @@ impl Session {
             lake: lake.path().to_owned(),
             options: options.clone(),
             current: chosen,
+            indexes,
+            names,
+            layer,
+            layer_is_chosen: OnceCell::new(),
             _spill: spill,
         })
     }
@@ -118,6 +138,7 @@ impl Session {
     /// Where memory is limited this waits for the first rows: a query that does not fit is tried again with sort-merge
     /// joins, which spill, and with small batches.
     pub async fn run(&self, statement: &str) -> Result<Answer> {
+        self.choose_layer().await?;
         let parsed = self.parse(statement)?;
         let mut context = Context {
             statement: statement.to_owned(),
@@ -154,6 +175,31 @@ impl Session {
             }
             first => first,
         }
+    }
+
+    /// Makes cuts on the chosen dump, on top of the layer where one is chosen, and keeps what is left as a named layer.
+    pub async fn save_layer(&self, name: &DumpId, cuts: &[String]) -> Result<Layer> {
+        let manifest = self.current.as_ref().ok_or(Error::NoDumps)?;
+        let below = self.layer.iter().flat_map(|layer| &layer.cuts);
+        let cuts: Vec<String> = below.chain(cuts).cloned().collect();
+        let cut = self.indexes.cut(&self.context.state(), manifest, name, &cuts).await;
+        let (_, objects, bytes) = cut.map_err(|error| Context::default().explain(&error))?;
+        let layer = Layer::new(name.clone(), manifest, cuts, objects, bytes);
+        self.indexes.lake().save_layer(&layer)?;
+        Ok(layer)
+    }
+
+    /// Gives bare names the meaning of the layer, before the first statement.
+    async fn choose_layer(&self) -> Result<()> {
+        let (Some(layer), Some(manifest)) = (&self.layer, &self.current) else { return Ok(()) };
+        let choose = || async {
+            let index = self.indexes.open_layer(&self.context.state(), manifest, layer).await?;
+            self.indexes.choose_layer(index);
+            self.names.show_instead(graph::layer::views(&self.context, manifest).await?);
+            Ok(())
+        };
+        let chosen = self.layer_is_chosen.get_or_try_init(choose).await;
+        chosen.map(|()| ()).map_err(|error: DataFusionError| Context::default().explain(&error))
     }
 
     fn parse(&self, statement: &str) -> Result<Statement> {

@@ -222,6 +222,11 @@ fn least_semi<I: Id>(forest: &mut [(I, I)], start: I, linked: usize, path: &mut 
 }
 
 impl<I: Id> DominatorTree<I> {
+    /// Number of nodes that some root reaches.
+    pub fn n_reached(&self) -> usize {
+        self.order.len()
+    }
+
     /// What every node retains, when node i has size `sizes[i]`. O(n).
     pub fn retained(&self, sizes: impl Fn(usize) -> u64) -> Retained<I> {
         let n_nodes = self.idom.len();

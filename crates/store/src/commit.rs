@@ -49,11 +49,11 @@ pub(crate) fn replace(lake: &Lake, old: &Manifest, new: &Manifest, work: &Path) 
     }
 }
 
-/// Moves the index file of a dump from `work` into the lake.
-pub(crate) fn install_index(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
+/// Moves a cache file of a dump into the lake, if the dump is still the same.
+pub(crate) fn install(lake: &Lake, manifest: &Manifest, from: &Path, to: &Path) -> Result<()> {
     let _lock = Lock::take(lake)?;
     match lake.find_manifest(&manifest.id)? {
-        Some(found) if found.files == manifest.files => move_index(lake, manifest, work),
+        Some(found) if found.files == manifest.files => move_file(from, to),
         _ => Err(Error::DumpChanged(manifest.id.clone())),
     }
 }
@@ -130,14 +130,14 @@ fn move_in(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
 /// Moves the index file, if there is one; it is a cache, so nothing has to be synced.
 fn move_index(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
     let to = index::index_path(lake, manifest);
-    let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else { return Ok(()) };
-    let from = work.join(name);
-    if !from.exists() {
-        return Ok(());
-    }
-    let io_error = |source| Error::Io { path: to.clone(), source };
-    fs::create_dir_all(folder).map_err(io_error)?;
-    fs::rename(&from, &to).map_err(io_error)
+    let from = work.join(to.file_name().unwrap_or_default());
+    if from.exists() { move_file(&from, &to) } else { Ok(()) }
+}
+
+fn move_file(from: &Path, to: &Path) -> Result<()> {
+    let io_error = |source| Error::Io { path: to.to_owned(), source };
+    to.parent().map_or(Ok(()), fs::create_dir_all).map_err(io_error)?;
+    fs::rename(from, to).map_err(io_error)
 }
 
 fn write_journal(lake: &Lake, journal: &Journal) -> Result<()> {
@@ -243,13 +243,13 @@ pub(crate) fn write_synced(tmp: &Path, path: &Path, content: &impl Serialize) ->
 
 /// Temporary files are private; what becomes part of the lake has the usual permissions.
 #[cfg(unix)]
-fn readable_by_others(file: &File) -> io::Result<()> {
+pub(crate) fn readable_by_others(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]
-fn readable_by_others(_file: &File) -> io::Result<()> {
+pub(crate) fn readable_by_others(_file: &File) -> io::Result<()> {
     Ok(())
 }
 

@@ -32,6 +32,26 @@ pub enum Error {
     /// The dump was replaced or removed meanwhile.
     #[error("the dump {0} was replaced or removed meanwhile; nothing was changed, try again")]
     DumpChanged(DumpId),
+    /// The dump has no such layer.
+    #[error("{dump} has no layer {name:?}{}", layers_of(.names))]
+    NoSuchLayer {
+        /// The dump.
+        dump: DumpId,
+        /// The name asked for.
+        name: String,
+        /// The names that it has.
+        names: Vec<String>,
+    },
+    /// The layer is of tables that were replaced.
+    #[error(
+        "the layer {name} is of an earlier import of {dump}; save it again with `heaplake whatif --save {name}`"
+    )]
+    StaleLayer {
+        /// The dump.
+        dump: DumpId,
+        /// The layer.
+        name: DumpId,
+    },
     /// A file of the lake is not what it should be.
     #[error("{}: {what}; `heaplake verify` looks at every file", .path.display())]
     Damaged {
@@ -81,4 +101,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 fn did_you_mean(id: &Option<DumpId>) -> String {
     id.as_ref().map(|id| format!("; did you mean {id}?")).unwrap_or_default()
+}
+
+fn layers_of(names: &[String]) -> String {
+    match names {
+        [] => "; `heaplake whatif --save NAME` makes one".to_owned(),
+        names => format!("; it has {}", names.join(", ")),
+    }
 }

@@ -5,6 +5,7 @@
 //! <lake>/dumps/<id>.json               manifest: the commit point of an import
 //! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue
 //! <lake>/index/dump=<id>/*.graph       graph index, a cache: rebuilt when absent or damaged
+//! <lake>/layers/dump=<id>/*.json       named what-if layers
 //! <lake>/tmp/                          work in progress, journals, locks
 //! ```
 //!
@@ -16,6 +17,7 @@ mod error;
 mod import;
 mod index;
 mod lake;
+mod layer;
 mod manifest;
 mod parquet_file;
 mod properties;
@@ -23,8 +25,9 @@ mod verify;
 
 pub use error::{Error, Result};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, import};
-pub use index::{AnyIndex, BuildLimits, GraphIndex, IndexOptions, index_dump, open_or_build};
+pub use index::{AnyIndex, BuildLimits, GraphIndex, IndexOptions, build_layer, index_dump, open_or_build};
 pub use lake::Lake;
+pub use layer::Layer;
 pub use manifest::{Counts, FileEntry, Manifest, Source, TakenFrom, TypeStat};
 pub use verify::Finding;
 

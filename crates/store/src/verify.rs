@@ -11,7 +11,7 @@ use heaplake_model::schema::Table;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Error, FileEntry, Lake, Manifest, Result};
+use crate::{Error, FileEntry, Lake, Manifest, Result, index};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Finding {
 
 impl Lake {
     /// Compares every file of a dump with its manifest: size, checksum, rows and columns; and the manifest with
-    /// itself. Reads everything once. An empty answer means that all is well.
+    /// itself, and the graph index, if there is one, with its own checksums. Reads everything once. An empty answer means that all is well.
     pub fn verify(&self, manifest: &Manifest, cancel: &AtomicBool) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         for file in &manifest.files {
@@ -35,6 +35,7 @@ impl Lake {
             };
             findings.extend(what.map(|what| Finding { path: file.path.clone(), what }));
         }
+        findings.extend(index::check(self, manifest)?);
         let path = format!("dumps/{}.json", manifest.id);
         findings.extend(sums(manifest).into_iter().map(|what| Finding { path: path.clone(), what }));
         Ok(findings)

@@ -6,6 +6,7 @@ mod dumps;
 mod import;
 mod index;
 mod info;
+mod layers;
 mod rm;
 mod sql;
 mod top;
@@ -30,6 +31,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Top(args) => top::run(&args, console),
         Invocation::Tree(args) => tree::run(&args, console),
         Invocation::Whatif(args) => whatif::run(&args, console),
+        Invocation::Layers(args) => layers::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),
         Invocation::Demo => demo::run(console),

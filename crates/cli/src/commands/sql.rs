@@ -38,6 +38,7 @@ pub fn run(args: &SqlArgs, console: &Console) -> Result<ExitCode> {
 fn session_options(args: &SqlArgs, console: &Console) -> SessionOptions {
     SessionOptions {
         dump: args.dump.clone(),
+        layer: args.layer.clone(),
         memory_limit: args.memory_limit,
         allow_files: args.allow_files,
         notice: Some(console.notice()),

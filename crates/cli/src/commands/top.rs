@@ -16,7 +16,8 @@ use crate::{
 pub fn run(args: &TopArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None)?;
     interrupt::install()?;
-    let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), args.memory_limit, console)?;
+    let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
+    let totals = querier.totals()?;
     let mut sink = plan.open()?;
     let is_table = plan.format == Format::Table;
     let parts = match (args.by, is_table) {
@@ -28,10 +29,10 @@ pub fn run(args: &TopArgs, console: &Console) -> Result<ExitCode> {
         if is_table {
             let gap = if i > 0 { "\n" } else { "" };
             let (what, whole) = match by {
-                TopBy::Object => ("objects", human::counted(manifest.counts.objects, "object")),
-                TopBy::Type => ("types", human::counted(manifest.types.len() as u64, "type")),
+                TopBy::Object => ("objects", human::counted(totals.objects.unsigned_abs(), "object")),
+                TopBy::Type => ("types", human::counted(totals.types.unsigned_abs(), "type")),
             };
-            let bytes = human::signed_bytes(manifest.counts.bytes);
+            let bytes = human::signed_bytes(totals.bytes);
             writeln!(sink, "{gap}The biggest {what} of {}: {whole}, {bytes}", manifest.id)?;
         }
         querier.run(&query(*by, args.n), &plan, &mut sink)?;
@@ -50,9 +51,9 @@ fn query(by: TopBy, n: u32) -> String {
              ORDER BY t.retained DESC, t.address"
         ),
         TopBy::Type => format!(
-            "SELECT s.type, s.count, s.size, s.retained, d.dominator_type AS held_by_type, d.retained AS held \
+            "SELECT s.type, s.count, s.size, s.retained, d.dominator_type AS held_by_type \
              FROM type_stat s LEFT JOIN ( \
-                 SELECT *, row_number() OVER (PARTITION BY type ORDER BY retained DESC, dominator_type) AS place \
+                 SELECT *, row_number() OVER (PARTITION BY type ORDER BY size DESC, dominator_type) AS place \
                  FROM type_dominators() \
              ) d ON d.type = s.type AND d.place = 1 \
              ORDER BY s.retained DESC NULLS LAST, s.type LIMIT {n}"

@@ -20,32 +20,27 @@ use crate::{
 pub fn run(args: &TreeArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None)?;
     interrupt::install()?;
-    let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), args.memory_limit, console)?;
+    let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let query = query(args);
-    let mut sink = plan.open()?;
-    if plan.format != Format::Table {
-        querier.run(&query, &plan, &mut sink)?;
-        sink.commit()?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let batches = querier.collect(&query)?;
     let lines = batches.iter().map(lines).collect::<Result<Vec<_>>>()?.concat();
     if let Some(address) = args.address.filter(|_| lines.is_empty()) {
         bail!("{} has no object at {address} ({address:#x})", manifest.id);
     }
+    let mut sink = plan.open()?;
+    if plan.format != Format::Table {
+        plan.print_all_to(&batches, &mut sink)?;
+        sink.commit()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let totals = querier.totals()?;
     if args.address.is_none() {
-        let (objects, bytes) = (manifest.counts.objects, manifest.counts.bytes);
-        writeln!(
-            sink,
-            "{}: {}, {}",
-            manifest.id,
-            human::signed_bytes(bytes),
-            human::counted(objects, "object")
-        )?;
+        let objects = human::counted(totals.objects.unsigned_abs(), "object");
+        writeln!(sink, "{}: {}, {objects}", manifest.id, human::signed_bytes(totals.bytes))?;
     }
     let depths: Vec<usize> = lines.iter().map(|line| line.depth).collect();
     for (line, prefix) in lines.iter().zip(prefixes(&depths, args.address.is_none())) {
-        writeln!(sink, "{prefix}{}", line.text(manifest.counts.bytes))?;
+        writeln!(sink, "{prefix}{}", line.text(totals.bytes))?;
     }
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
@@ -64,7 +59,8 @@ fn query(args: &TreeArgs) -> String {
 struct Line {
     depth: usize,
     address: Option<u64>,
-    type_name: String,
+    /// None for objects of several types.
+    type_name: Option<String>,
     name: Option<String>,
     root_kind: Option<String>,
     objects: i64,
@@ -91,7 +87,7 @@ fn lines(batch: &RecordBatch) -> Result<Vec<Line>> {
     let line = |i: usize| Line {
         depth: depths.value(i) as usize,
         address: addresses.is_valid(i).then(|| addresses.value(i)),
-        type_name: types[i].clone().unwrap_or_default(),
+        type_name: types[i].clone(),
         name: names[i].clone(),
         root_kind: kinds[i].clone(),
         objects: objects[i],
@@ -104,7 +100,8 @@ fn lines(batch: &RecordBatch) -> Result<Vec<Line>> {
 impl Line {
     /// `dict @140... "name" (module): 8.6 MiB, 66.0 %, 14,640 objects`.
     fn text(&self, whole: i64) -> String {
-        let type_name = escape::line(&self.type_name);
+        let type_name =
+            self.type_name.as_deref().map(escape::line).unwrap_or("objects of other types".into());
         let what = match self.address {
             Some(address) => {
                 let name =
@@ -115,6 +112,9 @@ impl Line {
                     .map(|kind| format!(" ({})", escape::line(kind)))
                     .unwrap_or_default();
                 format!("{type_name}{name} @{address}{kind}")
+            }
+            None if self.type_name.is_none() => {
+                format!("{} {type_name}", human::count(self.objects.unsigned_abs()))
             }
             None => format!("{} x {type_name}", human::count(self.objects.unsigned_abs())),
         };

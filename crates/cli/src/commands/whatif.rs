@@ -2,37 +2,36 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use anyhow::{Context as _, Result};
-use arrow::{
-    array::{Array as _, RecordBatch},
-    datatypes::Int64Type,
-};
+use anyhow::Result;
+use heaplake_model::DumpId;
 
 use crate::{
     args::WhatifArgs,
     console::Console,
     human, interrupt,
     output::{Format, Plan},
-    query::Querier,
+    query::{Querier, sum},
 };
 
 /// Prints what would go, by type, and what would be left.
 pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None)?;
     interrupt::install()?;
-    let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), args.memory_limit, console)?;
+    let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
+    let name = args.save.as_deref().map(str::parse::<DumpId>).transpose()?;
     let batches = querier.collect(&query(&args.cuts))?;
     let (objects, bytes) = (sum(&batches, "objects")?, sum(&batches, "size")?);
+    let totals = querier.totals()?;
     let mut sink = plan.open()?;
-    let (all, whole) = (i64::try_from(manifest.counts.objects).unwrap_or(i64::MAX), manifest.counts.bytes);
+    let of = args.graph.layer.as_deref().map(|layer| format!(" ({layer})")).unwrap_or_default();
     let summary = format!(
-        "{}: {} of {} would go, {} of {}; {} would be left",
+        "{}{of}: {} of {} would go, {} of {}; {} would be left",
         manifest.id,
         human::count(objects.unsigned_abs()),
-        human::counted(all.unsigned_abs(), "object"),
+        human::counted(totals.objects.unsigned_abs(), "object"),
         human::signed_bytes(bytes),
-        human::signed_bytes(whole),
-        human::signed_bytes(whole.saturating_sub(bytes)),
+        human::signed_bytes(totals.bytes),
+        human::signed_bytes(totals.bytes.saturating_sub(bytes)),
     );
     match plan.format {
         Format::Table => writeln!(sink, "{summary}")?,
@@ -42,6 +41,16 @@ pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
         plan.print_all_to(&batches, &mut sink)?;
     }
     sink.commit()?;
+    if let Some(name) = name {
+        let layer = querier.save_layer(&name, &args.cuts)?;
+        console.note(&format!(
+            "saved as the layer {}; ask it with --layer: {} top {} --layer {}",
+            layer.name,
+            console.command(),
+            layer.dump,
+            layer.name
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -54,18 +63,6 @@ fn query(cuts: &[String]) -> String {
          JOIN type_stat s ON s.type = w.type ORDER BY w.size DESC, s.type",
         sets.join(", ")
     )
-}
-
-fn sum(batches: &[RecordBatch], name: &str) -> Result<i64> {
-    let mut total = 0_i64;
-    for batch in batches {
-        let column =
-            batch.column_by_name(name).context("the query lost a column; this is a bug of heaplake")?;
-        let numbers = column.as_any().downcast_ref::<arrow::array::PrimitiveArray<Int64Type>>();
-        let numbers = numbers.context("a sum is no number; this is a bug of heaplake")?;
-        total = numbers.iter().flatten().fold(total, i64::saturating_add);
-    }
-    Ok(total)
 }
 
 #[cfg(test)]

@@ -15,14 +15,14 @@ use datafusion::{
     },
     error::Result,
 };
-use heaplake_graph::{BitSet, Cancelled, Cut, Id, NO_DISTANCE, Walk, components, unreachable_after, walk};
+use heaplake_graph::{BitSet, Cancelled, Cut, Id, NO_DISTANCE, Walk, components, walk};
 use heaplake_store::{GraphIndex, with_index};
 
 use super::{
     Kind,
     indexes::OpenIndex,
     table::Call,
-    tree::{self, Line},
+    tree::{self, Extent, Line},
 };
 use crate::Error;
 
@@ -61,6 +61,10 @@ enum Rows {
     Dominators(Vec<(Option<u64>, [i64; 3])>),
     /// Type, type of the dominator (none is the super-root), number of objects, size, retained.
     TypeDominators(Vec<(u32, Option<u32>, [i64; 3])>),
+    /// Type, objects, size, retained.
+    TypeSums(Vec<(u32, [i64; 3])>),
+    /// References: address of the parent and position.
+    Edges(Vec<(u64, u32)>),
     /// Lines of the dominator tree.
     Tree(Vec<Line>),
     /// Hops, type, objects, size.
@@ -112,15 +116,23 @@ impl<I: Id> Asking<'_, I> {
             Kind::AncestorTypes => self.ancestor_types(),
             Kind::Sccs => self.sccs(),
             Kind::TopDominators => Ok(self.top(self.index.dominated_by(self.index.n_nodes()).collect())),
-            Kind::TopRetained => Ok(self.top((0..self.index.n_nodes()).collect())),
+            Kind::TopRetained => {
+                Ok(self.top((0..self.index.n_nodes()).filter(|node| self.index.is_there(*node)).collect()))
+            }
             Kind::TypeDominators => Ok(self.type_dominators()),
             Kind::Tree => {
                 let nodes = (!self.sets.is_empty()).then(|| self.nodes());
                 let [depth, children] = [0, 1].map(|i| self.call.numbers[i]);
-                Ok(Rows::Tree(tree::lines(self.index, nodes.as_deref(), depth, children as usize)))
+                let extent = Extent { depth, children: children as usize };
+                Ok(Rows::Tree(tree::lines(self.index, nodes.as_deref(), extent)))
             }
             Kind::WhatifCut => self.whatif_cut(),
-            Kind::Nodes => Ok(Rows::Nodes((0..self.index.n_nodes() as u64).collect(), Numbers::None)),
+            Kind::Types => Ok(self.types()),
+            Kind::RemovedEdges => Ok(self.removed_edges()),
+            Kind::Nodes => {
+                let there = (0..self.index.n_nodes()).filter(|node| self.index.is_there(*node));
+                Ok(Rows::Nodes(there.map(|node| node as u64).collect(), Numbers::None))
+            }
         };
         rows.map_err(|error| Error::from(error).into())
     }
@@ -131,8 +143,8 @@ impl<I: Id> Asking<'_, I> {
             SetRows::Objects(addresses) => addresses.as_slice(),
             SetRows::Edges(_) => &[],
         });
-        let mut nodes: Vec<I> =
-            addresses.filter_map(|address| self.index.node(*address)).map(I::new).collect();
+        let nodes = addresses.filter_map(|address| self.index.node(*address));
+        let mut nodes: Vec<I> = nodes.filter(|node| self.index.is_there(*node)).map(I::new).collect();
         nodes.sort_unstable();
         nodes.dedup();
         nodes
@@ -168,27 +180,52 @@ impl<I: Id> Asking<'_, I> {
 
     /// What becomes unreachable without some nodes and edges.
     fn gone(&self, nodes: impl Iterator<Item = usize>, edges: BitSet) -> Result<Vec<I>, Cancelled> {
-        let n_nodes = self.index.n_nodes();
-        let roots = BitSet::of(n_nodes, self.index.roots().iter().map(|root| root.index()));
-        let cut = Cut { nodes: BitSet::of(n_nodes, nodes), edges };
-        unreachable_after(self.index.graph(), &roots, &cut, self.cancel)
+        let cut = Cut { nodes: BitSet::of(self.index.n_nodes(), nodes), edges };
+        self.index.gone_without(&cut, self.cancel)
     }
 
     fn whatif_cut(&self) -> Result<Rows, Cancelled> {
-        let forward = self.index.graph().forward;
-        let mut edges = BitSet::new(forward.n_edges());
-        for set in self.sets {
-            let SetRows::Edges(cut) = set else { continue };
-            for (parent, idx) in cut {
-                let range = self.index.node(*parent).map(|node| forward.range(node)).unwrap_or_default();
-                let edge = range.start + *idx as usize;
-                if range.contains(&edge) {
-                    edges.insert(edge);
-                }
-            }
-        }
+        let edges = self.sets.iter().flat_map(|set| match set {
+            SetRows::Edges(edges) => edges.as_slice(),
+            SetRows::Objects(_) => &[],
+        });
+        let edges = self.index.edges_at(&edges.copied().collect::<Vec<_>>());
         let gone = self.gone(self.nodes().into_iter().map(Id::index), edges)?;
         Ok(Rows::Nodes(numbers(&gone), Numbers::None))
+    }
+
+    fn types(&self) -> Rows {
+        let (types, sizes) = (self.index.types(), self.index.sizes());
+        let (counts, retained) = (self.index.retained_counts(), self.index.retained());
+        // Of nested objects of one type only the outermost retains.
+        let mut sums = vec![([0_u64; 3], 0_usize); self.call.manifest.types.len()];
+        for (position, node) in self.index.preorder().iter().enumerate() {
+            let node = node.index();
+            let Some(([objects, size, held], held_until)) = sums.get_mut(types[node] as usize) else {
+                continue;
+            };
+            *objects += 1;
+            *size = size.saturating_add(sizes[node]);
+            if position >= *held_until {
+                *held_until = position + counts[node].index();
+                *held = held.saturating_add(retained[node]);
+            }
+        }
+        let rows = (0..).zip(sums).filter(|(_, ([objects, ..], _))| *objects > 0);
+        Rows::TypeSums(rows.map(|(rank, (sums, _))| (rank, sums.map(bytes_of))).collect())
+    }
+
+    fn removed_edges(&self) -> Rows {
+        let (forward, addresses) = (self.index.graph().forward, self.index.addresses());
+        // Ascending, so the next parent is never before this one.
+        let mut node = 0;
+        let edges = self.index.removed_edges().iter().map(|edge| {
+            while forward.range(node).end <= edge {
+                node += 1;
+            }
+            (addresses[node], (edge - forward.range(node).start) as u32)
+        });
+        Rows::Edges(edges.collect())
     }
 
     /// The outermost of the nodes: those that no other of them dominates, in preorder of the dominator tree.
@@ -265,7 +302,8 @@ impl<I: Id> Asking<'_, I> {
         let is_cycle = |node: usize| {
             counts[components.of[node].index()] > 1 || graph.children(node).any(|child| child == node)
         };
-        let mut members: Vec<usize> = (0..n_nodes).filter(|node| is_cycle(*node)).collect();
+        let there = (0..n_nodes).filter(|node| self.index.is_there(*node));
+        let mut members: Vec<usize> = there.filter(|node| is_cycle(*node)).collect();
         let count = |node: usize| counts[components.of[node].index()];
         // The number of a component is the place of its first member among the first members.
         members.sort_by_key(|node| (std::cmp::Reverse(count(*node)), components.of[*node]));
@@ -282,22 +320,26 @@ impl<I: Id> Asking<'_, I> {
 
     /// By type and type of the immediate dominator; the largest first.
     fn type_dominators(&self) -> Rows {
-        let (types, idoms) = (self.index.types(), self.index.idoms());
+        let (types, idoms, counts) = (self.index.types(), self.index.idoms(), self.index.retained_counts());
         let (sizes, retained) = (self.index.sizes(), self.index.retained());
-        let n_types = self.type_count();
-        // By pair of types; the super-root counts as one more.
-        let mut sums: HashMap<u64, [u64; 3]> = HashMap::new();
-        for (node, idom) in idoms.iter().enumerate() {
-            let dominator = types.get(idom.index()).map_or(n_types, |rank| u64::from(*rank));
+        let n_types = self.call.manifest.types.len() as u64;
+        // By pair of types; the super-root counts as one more. Of nested pairs only the outermost retains.
+        let mut sums: HashMap<u64, ([u64; 3], usize)> = HashMap::new();
+        for (position, node) in self.index.preorder().iter().enumerate() {
+            let node = node.index();
+            let dominator = types.get(idoms[node].index()).map_or(n_types, |rank| u64::from(*rank));
             let pair = u64::from(types[node]) * (n_types + 1) + dominator;
-            let [objects, size, held] = sums.entry(pair).or_default();
+            let ([objects, size, held], held_until) = sums.entry(pair).or_default();
             *objects += 1;
             *size = size.saturating_add(sizes[node]);
-            *held = held.saturating_add(retained[node]);
+            if position >= *held_until {
+                *held_until = position + counts[node].index();
+                *held = held.saturating_add(retained[node]);
+            }
         }
         let mut rows: Vec<_> = sums
             .into_iter()
-            .map(|(pair, sums)| {
+            .map(|(pair, (sums, _))| {
                 let (rank, dominator) = (pair / (n_types + 1), pair % (n_types + 1));
                 (rank as u32, (dominator < n_types).then_some(dominator as u32), sums.map(bytes_of))
             })
@@ -306,10 +348,6 @@ impl<I: Id> Asking<'_, I> {
             (std::cmp::Reverse(*held), *rank, *dominator)
         });
         Rows::TypeDominators(rows)
-    }
-
-    fn type_count(&self) -> u64 {
-        self.call.manifest.types.len() as u64
     }
 
     /// The largest of some nodes.
@@ -347,6 +385,8 @@ impl Answer {
             Rows::Sums(columns) => columns.first().map_or(0, Vec::len),
             Rows::Dominators(rows) => rows.len(),
             Rows::TypeDominators(rows) => rows.len(),
+            Rows::TypeSums(rows) => rows.len(),
+            Rows::Edges(rows) => rows.len(),
             Rows::Tree(rows) => rows.len(),
             Rows::Types(rows) => rows.len(),
         }
@@ -411,6 +451,17 @@ impl Answer {
                 }
                 _ => Arc::new(of[rows].iter().map(|(.., sums)| sums[column - 2]).collect::<Int64Array>()),
             },
+            Rows::TypeSums(of) => match column {
+                0 => {
+                    let names = of[rows].iter().map(|(rank, _)| self.type_name(*rank));
+                    Arc::new(StringViewArray::from_iter_values(names))
+                }
+                _ => Arc::new(of[rows].iter().map(|(_, sums)| sums[column - 1]).collect::<Int64Array>()),
+            },
+            Rows::Edges(of) => match column {
+                0 => Arc::new(of[rows].iter().map(|(parent, _)| *parent).collect::<UInt64Array>()),
+                _ => Arc::new(of[rows].iter().map(|(_, idx)| *idx).collect::<UInt32Array>()),
+            },
             Rows::Tree(lines) => self.tree_column(column, rows.start, &lines[rows]),
             Rows::Types(of) => match column {
                 0 => Arc::new(of[rows].iter().map(|(hops, ..)| *hops).collect::<UInt32Array>()),
@@ -438,8 +489,8 @@ impl Answer {
                 2 => addresses(|line| line.holder),
                 3 => addresses(|line| line.node),
                 4 => {
-                    let names = lines.iter().map(|line| self.type_name(line.type_rank));
-                    Arc::new(StringViewArray::from_iter_values(names))
+                    let names = lines.iter().map(|line| line.type_rank.map(|rank| self.type_name(rank)));
+                    Arc::new(names.collect::<StringViewArray>())
                 }
                 5 => {
                     let kind = |line: &Line| line.node.and_then(|node| index.root_kind_of(node as usize));

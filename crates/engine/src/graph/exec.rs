@@ -192,7 +192,7 @@ impl ExecutionPlan for GraphExec {
 const BYTES_PER_OBJECT: usize = 16;
 
 /// The members of a set.
-async fn rows(
+pub(super) async fn rows(
     set: &Set,
     plan: Option<Arc<dyn ExecutionPlan>>,
     context: &Arc<TaskContext>,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
 };
 
 use heaplake_store::{AnyIndex, BuildLimits, ImportProgress, Lake, Manifest, open_or_build};
@@ -26,6 +26,8 @@ pub(crate) struct Indexes {
     current: Option<Arc<Manifest>>,
     limits: BuildLimits,
     notice: Option<Notice>,
+    /// The layer of the current dump, once it is chosen.
+    layer: OnceLock<Arc<OpenIndex>>,
     open: Mutex<HashMap<String, Arc<OpenIndex>>>,
 }
 
@@ -43,7 +45,7 @@ impl Indexes {
         limits: BuildLimits,
         notice: Option<Notice>,
     ) -> Self {
-        Self { lake, manifests, current, limits, notice, open: Mutex::default() }
+        Self { lake, manifests, current, limits, notice, layer: OnceLock::new(), open: Mutex::default() }
     }
 
     /// The dump of that name, or the chosen one.
@@ -57,8 +59,29 @@ impl Indexes {
         })
     }
 
-    /// The index of a dump; built and kept when there is none.
+    pub(crate) fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// From now on the chosen dump means this layer of it.
+    pub(crate) fn choose_layer(&self, layer: Arc<OpenIndex>) {
+        let _ = self.layer.set(layer);
+    }
+
+    /// The index of a dump or its chosen layer; built and kept when there is none.
     pub(crate) fn open(&self, manifest: &Arc<Manifest>, progress: &ImportProgress) -> Result<Arc<OpenIndex>> {
+        match self.layer.get().filter(|layer| layer.manifest.id == manifest.id) {
+            Some(layer) => Ok(layer.clone()),
+            None => self.open_base(manifest, progress),
+        }
+    }
+
+    /// The index of a dump itself.
+    pub(crate) fn open_base(
+        &self,
+        manifest: &Arc<Manifest>,
+        progress: &ImportProgress,
+    ) -> Result<Arc<OpenIndex>> {
         // Held while an index is built, so that it is built once.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = open.get(manifest.id.as_str()) {

@@ -10,6 +10,7 @@
 mod answer;
 mod exec;
 mod indexes;
+pub(crate) mod layer;
 mod set;
 mod table;
 mod tree;
@@ -53,6 +54,10 @@ pub(crate) enum Kind {
     TopRetained,
     /// Which types hold which.
     TypeDominators,
+    /// Totals per type.
+    Types,
+    /// The references that a layer is without.
+    RemovedEdges,
     /// The dominator tree from the top.
     Tree,
     /// All objects, with what the index says.
@@ -60,7 +65,7 @@ pub(crate) enum Kind {
 }
 
 /// Every table function, with how it is called.
-pub(crate) const FUNCTIONS: [(&str, Kind); 14] = [
+pub(crate) const FUNCTIONS: [(&str, Kind); 16] = [
     ("parents", Kind::Parents),
     ("children", Kind::Children),
     ("reachable", Kind::Reachable),
@@ -75,6 +80,8 @@ pub(crate) const FUNCTIONS: [(&str, Kind); 14] = [
     ("type_dominators", Kind::TypeDominators),
     ("dominator_tree", Kind::Tree),
     ("graph_nodes", Kind::Nodes),
+    ("graph_types", Kind::Types),
+    ("removed_edges", Kind::RemovedEdges),
 ];
 
 /// Makes the functions known.
@@ -95,9 +102,13 @@ impl Kind {
     /// How many sets are to be given: at least and at most.
     fn n_sets(self) -> (usize, usize) {
         match self {
-            Kind::Sccs | Kind::TopDominators | Kind::TopRetained | Kind::TypeDominators | Kind::Nodes => {
-                (0, 0)
-            }
+            Kind::Sccs
+            | Kind::TopDominators
+            | Kind::TopRetained
+            | Kind::TypeDominators
+            | Kind::Types
+            | Kind::RemovedEdges
+            | Kind::Nodes => (0, 0),
             Kind::Tree => (0, 1),
             Kind::WhatifCut => (1, usize::MAX),
             _ => (1, 1),
@@ -131,6 +142,8 @@ impl Kind {
             Kind::TypeDominators => "type_dominators([dump])",
             Kind::Tree => "dominator_tree([set] [, depth [, children]] [, dump])",
             Kind::Nodes => "graph_nodes([dump])",
+            Kind::Types => "graph_types([dump])",
+            Kind::RemovedEdges => "removed_edges([dump])",
         }
     }
 
@@ -164,12 +177,26 @@ impl Kind {
                     column("depth", DataType::UInt32, false),
                     column("held_by", DataType::UInt64, true),
                     column("address", DataType::UInt64, true),
-                    column("type", DataType::Utf8View, false),
+                    column("type", DataType::Utf8View, true),
                     column("root_kind", DataType::Utf8View, true),
                     column("objects", DataType::Int64, false),
                     column("size", DataType::Int64, false),
                     column("retained", DataType::Int64, false),
                     column("retained_count", DataType::Int64, false),
+                ]));
+            }
+            Kind::Types => {
+                return Arc::new(Schema::new(vec![
+                    column("type", DataType::Utf8View, false),
+                    column("objects", DataType::Int64, false),
+                    column("size", DataType::Int64, false),
+                    column("retained", DataType::Int64, false),
+                ]));
+            }
+            Kind::RemovedEdges => {
+                return Arc::new(Schema::new(vec![
+                    column("parent", DataType::UInt64, false),
+                    column("idx", DataType::UInt32, false),
                 ]));
             }
             Kind::TypeDominators => {

@@ -22,8 +22,8 @@ use arrow::{
     array::{AsArray, RecordBatch},
     datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt64Type},
 };
-use heaplake_graph::{BitSet, Cancelled, CsrBuf, Graph, Id, Search, distances};
-use heaplake_model::schema;
+use heaplake_graph::{BitSet, Cancelled, CsrBuf, Cut, Graph, Id, Search, distances, unreachable_after};
+use heaplake_model::{DumpId, schema};
 use heaplake_readers::{Format, Row};
 use parquet::{
     arrow::{
@@ -36,9 +36,10 @@ use parquet::{
 use super::{
     AnyIndex, Content, GraphIndex, INDEX_VERSION,
     file::{Refused, Sections, Writer},
+    layer_path,
     roots::{self, Roots},
 };
-use crate::{Error, Result, addresses::Positions};
+use crate::{Error, Lake, Manifest, Result, addresses::Positions, commit};
 
 /// The objects, by ascending address.
 #[derive(Debug, Default)]
@@ -152,70 +153,217 @@ fn build_with<I: Id>(
     let recorded = roots::recorded(inputs.recorded_roots, |address| positions.of(address));
     drop(positions);
     drop(addresses);
-    let n_nodes = types.len();
-    let reverse = CsrBuf::reversed(edges.forward.view(), edges.weak.view(), threads, cancel)?;
-    let graph = Graph { forward: edges.forward.view(), skip: edges.weak.view(), reverse: reverse.view() };
     let kept: Vec<_> = inputs.type_names.iter().map(|name| inputs.format.kept_alive(name)).collect();
-    let mut roots = Roots::find(graph, &types, &kept, recorded);
-    let no_cycles: Vec<usize> = roots.nodes.iter().map(|root| root.index()).collect();
-    let (written, tree) = in_parallel(
-        threads,
-        || -> Result<()> {
-            writer.section(
-                "distance",
-                &distances(graph.forward, graph.skip, no_cycles.iter().copied(), cancel)?,
-            )?;
-            writer.section("type", &types)?;
-            writer.section("size", &sizes)?;
-            writer.section("offsets", &edges.forward.offsets)?;
-            writer.section("targets", &edges.forward.targets)?;
-            writer.section("weak", edges.weak.words())?;
-            writer.section("reverse_offsets", &reverse.offsets)?;
-            writer.section("sources", &reverse.targets)
-        },
-        || -> Result<_> {
-            let mut search = Search::new(graph, cancel);
-            search.add_roots(no_cycles.iter().copied())?;
-            let cycles = roots.add_cycles(graph, search.reached(), cancel)?;
-            search.add_roots(cycles)?;
-            Ok(search.dominators()?)
-        },
-    );
-    written?;
-    let tree = tree?;
-    writer.section("root", &roots.nodes)?;
-    writer.section("root_kind", &roots.kinds)?;
-    writer.section("idom", &tree.idom)?;
-    let counts = GraphCounts {
-        dangling: edges.dangling,
-        unreferenced: (0..n_nodes).filter(|node| graph.reverse.range(*node).is_empty()).count() as u64,
-        roots: roots.counts(),
-    };
-    let content = Content {
-        version: INDEX_VERSION,
+    let dangling = edges.dangling();
+    let analysing = Analysing {
+        writer,
+        edges,
+        removed: BitSet::default(),
         edges_xxh3: inputs.edges_xxh3,
-        id_bytes: size_of::<I>(),
-        n_nodes: n_nodes as u64,
-        n_edges: graph.forward.n_edges() as u64,
-        n_reverse: graph.reverse.n_edges() as u64,
-        n_roots: roots.nodes.len() as u64,
-        n_weak_words: edges.weak.words().len() as u64,
-        root_kinds: roots.names,
+        threads,
+        cancel,
     };
-    drop((reverse, edges));
-    let retained = tree.retained(|node| sizes[node]);
-    drop((tree, sizes));
-    writer.section("retained", &retained.size)?;
-    writer.section("retained_count", &retained.count)?;
-    writer.section("preorder", &retained.preorder)?;
-    writer.section("position", &retained.position)?;
-    let type_retained = type_retained(&retained, &types, inputs.type_names.len());
-    drop(retained);
-    let file = writer.finish(&content)?;
-    let sections =
-        Sections::just_written(&file).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    let index = GraphIndex::new(sections, content).map_err(|refused| refused.into_error(path))?;
-    Ok(Built { index: any(index), file, counts, type_retained })
+    let find_roots = |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, recorded);
+    let (index, file, analysed) = analysing.finish(types, sizes, find_roots, true, path)?;
+    let counts = GraphCounts { dangling, unreferenced: analysed.unreferenced, roots: analysed.roots };
+    Ok(Built { index: any(index), file, counts, type_retained: analysed.type_retained })
+}
+
+/// Builds the index of a layer: of the graph of `base` without some nodes (addresses) and edges (address of the parent
+/// and idx). Puts it into the lake, and returns it with the objects and bytes that went.
+pub fn build_layer(
+    lake: &Lake,
+    manifest: &Manifest,
+    name: &DumpId,
+    base: &AnyIndex,
+    (addresses, edges): (&[u64], &[(u64, u32)]),
+    cancel: &AtomicBool,
+) -> Result<(AnyIndex, u64, i64)> {
+    let (work, _work_lock) = commit::work_folder(lake)?;
+    let to = layer_path(lake, manifest, name);
+    let path = work.path().join(to.file_name().unwrap_or_default());
+    let built = match base {
+        AnyIndex::Narrow(base) => {
+            let (index, file, gone) = base.without(addresses, edges, &path, cancel)?;
+            (AnyIndex::Narrow(index), file, gone)
+        }
+        AnyIndex::Wide(base) => {
+            let (index, file, gone) = base.without(addresses, edges, &path, cancel)?;
+            (AnyIndex::Wide(index), file, gone)
+        }
+    };
+    let (index, file, (objects, bytes)) = built;
+    file.sync_all().map_err(|source| Error::Io { path: path.clone(), source })?;
+    commit::install(lake, manifest, &path, &to)?;
+    super::file::seal(&to);
+    Ok((index, objects, bytes))
+}
+
+impl<I: Id> GraphIndex<I> {
+    /// The positions of some edges, given by the address of the parent and idx; those that are not there are left out.
+    pub fn edges_at(&self, edges: &[(u64, u32)]) -> BitSet {
+        let forward = self.graph().forward;
+        let mut found = BitSet::new(forward.n_edges());
+        for (parent, idx) in edges {
+            let range = self.node(*parent).map(|node| forward.range(node)).unwrap_or_default();
+            let edge = range.start.saturating_add(*idx as usize);
+            if range.contains(&edge) {
+                found.insert(edge);
+            }
+        }
+        found
+    }
+
+    /// What becomes unreachable without some nodes and edges.
+    pub fn gone_without(&self, cut: &Cut, cancel: &AtomicBool) -> Result<Vec<I>, Cancelled> {
+        let roots = BitSet::of(self.n_nodes(), self.roots().iter().map(|root| root.index()));
+        unreachable_after(self.graph(), &roots, cut, cancel)
+    }
+
+    fn without(
+        &self,
+        addresses: &[u64],
+        edges: &[(u64, u32)],
+        path: &Path,
+        cancel: &AtomicBool,
+    ) -> Result<(Self, File, (u64, i64))> {
+        let (n_nodes, graph) = (self.n_nodes(), self.graph());
+        let nodes = addresses.iter().filter_map(|address| self.node(*address));
+        let cut = Cut { nodes: BitSet::of(n_nodes, nodes), edges: self.edges_at(edges) };
+        let gone = self.gone_without(&cut, cancel)?;
+        let gone_nodes = BitSet::of(n_nodes, gone.iter().map(|node| node.index()));
+        let bytes = gone.iter().fold(0_u64, |sum, node| sum.saturating_add(self.sizes()[node.index()]));
+        let mut removed = cut.edges;
+        let mut forward = CsrBuf { offsets: Vec::with_capacity(n_nodes + 1), targets: Vec::new() };
+        forward.targets.reserve_exact(graph.forward.n_edges());
+        for node in 0..n_nodes {
+            let edges = graph.forward.range(node);
+            forward.offsets.push(I::new(edges.start));
+            for edge in edges {
+                let target = graph.forward.target(edge);
+                let to_gone = target != I::NONE && gone_nodes.contains(target.index());
+                if gone_nodes.contains(node) || to_gone {
+                    removed.insert(edge);
+                }
+                forward.targets.push(if removed.contains(edge) { I::NONE } else { target });
+            }
+        }
+        forward.offsets.push(I::new(graph.forward.n_edges()));
+        let weak = BitSet::of(graph.forward.n_edges(), graph.skip.iter());
+        let mut writer = Writer::create(path)?;
+        writer.section("address", self.addresses())?;
+        let analysing = Analysing {
+            writer,
+            edges: Edges { forward, weak },
+            removed,
+            edges_xxh3: self.content.edges_xxh3.clone(),
+            threads: thread::available_parallelism().map_or(1, usize::from),
+            cancel,
+        };
+        let roots = Roots::kept(self, &gone_nodes);
+        let (types, sizes) = (self.types().to_vec(), self.sizes().to_vec());
+        let (index, file, _) = analysing.finish(types, sizes, |_, _| roots, false, path)?;
+        Ok((index, file, (gone.len() as u64, super::bytes(bytes))))
+    }
+}
+
+/// A graph on its way to an index.
+struct Analysing<'a, I> {
+    /// Has the addresses.
+    writer: Writer,
+    edges: Edges<I>,
+    /// Edges that a layer is without.
+    removed: BitSet,
+    edges_xxh3: String,
+    threads: usize,
+    cancel: &'a AtomicBool,
+}
+
+/// What the analysis says of the graph as a whole.
+struct Analysed {
+    unreferenced: u64,
+    roots: BTreeMap<String, u64>,
+    type_retained: Vec<u64>,
+}
+
+impl<I: Id> Analysing<'_, I> {
+    /// Finds and writes everything else. With `cycles`, what the roots do not reach gets roots of its own.
+    fn finish(
+        self,
+        types: Vec<u32>,
+        sizes: Vec<u64>,
+        find_roots: impl FnOnce(Graph<'_, I>, &[u32]) -> Roots<I>,
+        cycles: bool,
+        path: &Path,
+    ) -> Result<(GraphIndex<I>, File, Analysed)> {
+        let Self { mut writer, edges, removed, edges_xxh3, threads, cancel } = self;
+        let n_nodes = types.len();
+        let reverse = CsrBuf::reversed(edges.forward.view(), edges.weak.view(), threads, cancel)?;
+        let graph = Graph { forward: edges.forward.view(), skip: edges.weak.view(), reverse: reverse.view() };
+        let mut roots = find_roots(graph, &types);
+        let first_roots: Vec<usize> = roots.nodes.iter().map(|root| root.index()).collect();
+        let near_roots: Vec<usize> = roots.no_cycles().collect();
+        let (written, tree) = in_parallel(
+            threads,
+            || -> Result<()> {
+                let distances = distances(graph.forward, graph.skip, near_roots.iter().copied(), cancel)?;
+                writer.section("distance", &distances)?;
+                drop(distances);
+                writer.section("type", &types)?;
+                writer.section("size", &sizes)?;
+                writer.section("offsets", &edges.forward.offsets)?;
+                writer.section("targets", &edges.forward.targets)?;
+                writer.section("weak", edges.weak.words())?;
+                writer.section("removed", removed.words())?;
+                writer.section("reverse_offsets", &reverse.offsets)?;
+                writer.section("sources", &reverse.targets)
+            },
+            || -> Result<_> {
+                let mut search = Search::new(graph, cancel);
+                search.add_roots(first_roots.iter().copied())?;
+                if cycles {
+                    let found = roots.add_cycles(graph, search.reached(), cancel)?;
+                    search.add_roots(found)?;
+                }
+                Ok(search.dominators()?)
+            },
+        );
+        written?;
+        let tree = tree?;
+        writer.section("root", &roots.nodes)?;
+        writer.section("root_kind", &roots.kinds)?;
+        writer.section("idom", &tree.idom)?;
+        let unreferenced = (0..n_nodes).filter(|node| graph.reverse.range(*node).is_empty()).count() as u64;
+        let root_counts = roots.counts();
+        let content = Content {
+            version: INDEX_VERSION,
+            edges_xxh3,
+            id_bytes: size_of::<I>(),
+            n_nodes: n_nodes as u64,
+            n_edges: graph.forward.n_edges() as u64,
+            n_reverse: graph.reverse.n_edges() as u64,
+            n_roots: roots.nodes.len() as u64,
+            n_weak_words: edges.weak.words().len() as u64,
+            n_reached: tree.n_reached() as u64,
+            n_removed_words: removed.words().len() as u64,
+            root_kinds: roots.names,
+        };
+        drop((reverse, edges));
+        let retained = tree.retained(|node| sizes[node]);
+        drop((tree, sizes));
+        writer.section("retained", &retained.size)?;
+        writer.section("retained_count", &retained.count)?;
+        writer.section("preorder", &retained.preorder)?;
+        writer.section("position", &retained.position)?;
+        let n_types = types.iter().max().map_or(0, |rank| *rank as usize + 1);
+        let type_retained = type_retained(&retained, &types, n_types);
+        drop(retained);
+        let file = writer.finish(&content)?;
+        let sections =
+            Sections::just_written(&file).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let index = GraphIndex::new(sections, content).map_err(|refused| refused.into_error(path))?;
+        Ok((index, file, Analysed { unreferenced, roots: root_counts, type_retained }))
+    }
 }
 
 impl Refused {
@@ -269,7 +417,6 @@ struct Edges<I> {
     forward: CsrBuf<I>,
     /// Empty, of length 0, when there are no weak edges.
     weak: BitSet,
-    dangling: u64,
 }
 
 /// The edges of one row group.
@@ -282,6 +429,11 @@ struct Piece<I> {
 }
 
 impl<I: Id> Edges<I> {
+    /// References to objects that were never dumped.
+    fn dangling(&self) -> u64 {
+        self.forward.targets.iter().filter(|target| **target == I::NONE).count() as u64
+    }
+
     /// Reads row groups on several threads and puts them together in order.
     fn read(
         paths: &[PathBuf],
@@ -381,11 +533,9 @@ impl<I: Id> Gathering<I> {
 
     fn finish(mut self) -> Edges<I> {
         self.offsets[self.next_node..].fill(I::new(self.targets.len()));
-        let dangling = self.targets.iter().filter(|target| **target == I::NONE).count() as u64;
         Edges {
             forward: CsrBuf { offsets: self.offsets, targets: self.targets },
             weak: self.weak.unwrap_or_default(),
-            dangling,
         }
     }
 }

@@ -16,10 +16,11 @@ use std::{
 };
 
 use heaplake_graph::{Bits, Csr, Graph, Id};
-use heaplake_model::schema::Table;
+use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, FileEntry, Lake, Manifest, Result};
+use crate::{Error, FileEntry, Finding, Lake, Manifest, Result};
+pub use build::build_layer;
 pub(crate) use build::{GraphCounts, Inputs, Nodes, build, bytes_needed};
 use file::{Refused, Sections};
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns};
@@ -44,6 +45,10 @@ struct Content {
     n_roots: u64,
     /// Words of the set of weak edges; 0 where there are none.
     n_weak_words: u64,
+    /// Nodes that are reached; in a layer those that are left.
+    n_reached: u64,
+    /// Words of the set of edges that a layer is without; 0 where it is none.
+    n_removed_words: u64,
     /// Names of the kinds of root.
     root_kinds: Vec<String>,
 }
@@ -95,12 +100,21 @@ struct Ranges {
     retained_count: Range<usize>,
     preorder: Range<usize>,
     position: Range<usize>,
+    removed: Range<usize>,
 }
 
 impl AnyIndex {
     /// Opens the index of a dump, if there is a sound one of the dump's present tables.
     pub fn open(lake: &Lake, manifest: &Manifest) -> Result<Option<Self>> {
-        let path = index_path(lake, manifest);
+        Self::open_sound(index_path(lake, manifest), manifest)
+    }
+
+    /// Opens the index of a layer, if there is a sound one.
+    pub fn open_layer(lake: &Lake, manifest: &Manifest, layer: &DumpId) -> Result<Option<Self>> {
+        Self::open_sound(layer_path(lake, manifest, layer), manifest)
+    }
+
+    fn open_sound(path: PathBuf, manifest: &Manifest) -> Result<Option<Self>> {
         match Self::open_file(&path, manifest) {
             Ok(index) => Ok(Some(index)),
             Err(Refused::Absent | Refused::Damaged(_)) => Ok(None),
@@ -154,8 +168,9 @@ impl<I: Id> GraphIndex<I> {
             idom: sections.range_of::<I>("idom", n)?,
             retained: sections.range_of::<u64>("retained", n)?,
             retained_count: sections.range_of::<I>("retained_count", n)?,
-            preorder: sections.range_of::<I>("preorder", n)?,
+            preorder: sections.range_of::<I>("preorder", content.n_reached)?,
             position: sections.range_of::<I>("position", n)?,
+            removed: sections.range_of::<u64>("removed", content.n_removed_words)?,
         };
         let index = Self { sections, content, ranges, ids: std::marker::PhantomData };
         let csr = |offsets, targets| {
@@ -217,10 +232,17 @@ impl<I: Id> GraphIndex<I> {
         self.roots().iter().map(|root| self.addresses()[root.index()])
     }
 
+    /// By root, the place of its kind among the names of kinds.
+    fn root_kinds(&self) -> &[u32] {
+        self.sections.numbers(&self.ranges.root_kind)
+    }
+
     /// The name of the kind of the i-th root.
     pub fn root_kind(&self, i: usize) -> &str {
-        let kinds: &[u32] = self.sections.numbers(&self.ranges.root_kind);
-        kinds.get(i).and_then(|kind| self.content.root_kinds.get(*kind as usize)).map_or("", String::as_str)
+        self.root_kinds()
+            .get(i)
+            .and_then(|kind| self.content.root_kinds.get(*kind as usize))
+            .map_or("", String::as_str)
     }
 
     /// The kind of a node that is a root.
@@ -259,6 +281,16 @@ impl<I: Id> GraphIndex<I> {
         self.sections.numbers(&self.ranges.position)
     }
 
+    /// Whether a node is there; in a layer some are not.
+    pub fn is_there(&self, node: usize) -> bool {
+        self.positions()[node] != I::NONE
+    }
+
+    /// The edges that a layer is without, by their position.
+    pub fn removed_edges(&self) -> Bits<'_> {
+        Bits::new(self.sections.numbers(&self.ranges.removed))
+    }
+
     /// The nodes that a node (or, for the number of nodes, the super-root) immediately dominates.
     pub fn dominated_by(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
         let (preorder, counts) = (self.preorder(), self.retained_counts());
@@ -285,7 +317,38 @@ pub(crate) fn index_path(lake: &Lake, manifest: &Manifest) -> PathBuf {
     index_folder(lake, &manifest.id).join(index_name(manifest.files_of(Table::Edge)))
 }
 
-pub(crate) fn index_folder(lake: &Lake, id: &heaplake_model::DumpId) -> PathBuf {
+/// The file of a layer's index.
+pub(crate) fn layer_path(lake: &Lake, manifest: &Manifest, layer: &DumpId) -> PathBuf {
+    let path = index_path(lake, manifest);
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!("{stem}{LAYER_MARK}{layer}.graph"))
+}
+
+/// Deletes the index of a layer.
+pub(crate) fn remove_layer(lake: &Lake, manifest: &Manifest, layer: &DumpId) {
+    let path = layer_path(lake, manifest, layer);
+    let _ = std::fs::remove_file(path.with_extension(file::SEAL_EXTENSION));
+    let _ = std::fs::remove_file(path);
+}
+
+/// What is wrong with the index of a dump, read as a whole; none where there is none.
+pub(crate) fn check(lake: &Lake, manifest: &Manifest) -> Result<Option<Finding>> {
+    let path = index_path(lake, manifest);
+    let checked = Sections::open::<Content>(&path).and_then(|(sections, _)| sections.check());
+    let what = match checked.and_then(|()| AnyIndex::open_file(&path, manifest).map(drop)) {
+        Ok(()) | Err(Refused::Absent) => return Ok(None),
+        Err(Refused::Damaged(what)) => what,
+        Err(Refused::Failed(source)) => return Err(Error::Io { path, source }),
+    };
+    let path = path.strip_prefix(lake.path()).unwrap_or(&path).to_string_lossy().into_owned();
+    let what = format!("{what}; it is built anew when it is needed, or by `heaplake index {}`", manifest.id);
+    Ok(Some(Finding { path, what }))
+}
+
+/// Between the name of an index and that of its layer; no dump id has it.
+const LAYER_MARK: char = '+';
+
+pub(crate) fn index_folder(lake: &Lake, id: &DumpId) -> PathBuf {
     lake.path().join("index").join(format!("dump={id}"))
 }
 
@@ -297,19 +360,23 @@ pub(crate) fn index_name<'f>(mut edges: impl Iterator<Item = &'f FileEntry>) -> 
 }
 
 /// Deletes what lies in the index folder of a dump and is not of its present tables. The lock is held.
-pub(crate) fn prune(lake: &Lake, id: &heaplake_model::DumpId, manifest: Option<&Manifest>) {
+pub(crate) fn prune(lake: &Lake, id: &DumpId, manifest: Option<&Manifest>) {
     let folder = index_folder(lake, id);
-    let kept = manifest.map(|manifest| PathBuf::from(index_name(manifest.files_of(Table::Edge))));
+    let kept = manifest.map(|manifest| index_name(manifest.files_of(Table::Edge)));
+    let kept = kept.as_deref().and_then(|name| name.strip_suffix(".graph")).map(str::to_owned);
     for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-        let name = PathBuf::from(entry.file_name());
-        let sealed = name.extension().is_some_and(|extension| extension == file::SEAL_EXTENSION);
-        let of = if sealed { name.with_extension("graph") } else { name };
-        if Some(of) != kept {
+        let name = PathBuf::from(entry.file_name()).with_extension("");
+        let name = name.to_string_lossy();
+        let of = name.split(LAYER_MARK).next().unwrap_or_default();
+        if kept.as_deref() != Some(of) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
     // Stays when files are left in it.
     let _ = std::fs::remove_dir(folder);
+    if manifest.is_none() {
+        let _ = std::fs::remove_dir_all(lake.layer_folder(id));
+    }
 }
 
 /// Checksums of the `edge` files of a dump, which say of which tables an index is.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -65,7 +65,7 @@ pub fn index_dump(
     let built = building.graph(work.path().to_owned())?;
     built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, &manifest), source })?;
     if manifest.indexed {
-        commit::install_index(lake, &manifest, work.path())?;
+        building.install(work.path())?;
         super::seal(lake, &manifest);
         return Ok(manifest);
     }
@@ -103,9 +103,10 @@ pub fn open_or_build(
     absent();
     let (work, _work_lock) = commit::work_folder(lake)?;
     let options = IndexOptions::default();
-    let built = Building::new(lake, manifest, &options, limits, progress).graph(work.path().to_owned())?;
+    let building = Building::new(lake, manifest, &options, limits, progress);
+    let built = building.graph(work.path().to_owned())?;
     built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, manifest), source })?;
-    commit::install_index(lake, manifest, work.path())?;
+    building.install(work.path())?;
     super::seal(lake, manifest);
     Ok(built.index)
 }
@@ -133,6 +134,13 @@ impl<'b> Building<'b> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = limits.threads.unwrap_or_else(cores).max(1);
         Self { lake, manifest, options, limits, progress, threads }
+    }
+
+    /// Puts a finished index file into its place.
+    fn install(&self, work: &Path) -> Result<()> {
+        let to = index_path(self.lake, self.manifest);
+        let from = work.join(to.file_name().unwrap_or_default());
+        commit::install(self.lake, self.manifest, &from, &to)
     }
 
     fn paths(&self, table: Table) -> Vec<PathBuf> {

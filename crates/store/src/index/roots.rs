@@ -9,6 +9,8 @@ use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 use heaplake_graph::{BitSet, Cancelled, Graph, Id, components};
 use heaplake_readers::KeptAlive;
 
+use super::GraphIndex;
+
 /// The kinds that are not recorded, by their place in [`Roots::names`].
 const KINDS: [&str; 4] = ["module", "frame", UNREFERENCED, "cycle"];
 const MODULE: u32 = 0;
@@ -83,6 +85,20 @@ impl<I: Id> Roots<I> {
         finding.roots.sort_unstable();
         let (nodes, kinds) = finding.roots.into_iter().unzip();
         Self { nodes, kinds, names: recorded.names }
+    }
+
+    /// The roots of an index that are not among the nodes that are gone.
+    pub(super) fn kept(index: &GraphIndex<I>, gone: &BitSet) -> Self {
+        let kinds = index.root_kinds();
+        let roots = index.roots().iter().copied().zip(kinds.iter().copied());
+        let (nodes, kinds) = roots.filter(|(node, _)| !gone.contains(node.index())).unzip();
+        Self { nodes, kinds, names: index.content.root_kinds.clone() }
+    }
+
+    /// The roots that are no cycles.
+    pub(super) fn no_cycles(&self) -> impl Iterator<Item = usize> + '_ {
+        let roots = self.nodes.iter().zip(&self.kinds);
+        roots.filter(|(_, kind)| **kind != CYCLE).map(|(node, _)| node.index())
     }
 
     /// Adds a root for every cycle that holds itself. `reached` is what the other roots reach. Returns the new ones.

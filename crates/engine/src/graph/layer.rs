@@ -1,0 +1,113 @@
+//! Named layers: a dump without what was cut, under the names of its tables.
+
+use std::sync::Arc;
+
+use datafusion::{
+    catalog::TableProvider,
+    common::runtime::SpawnedTask,
+    error::{DataFusionError, Result},
+    execution::SessionState,
+    prelude::SessionContext,
+};
+use heaplake_model::DumpId;
+use heaplake_store::{AnyIndex, ImportProgress, Layer, Manifest, build_layer};
+
+use super::{
+    Indexes,
+    answer::SetRows,
+    exec,
+    indexes::{OpenIndex, StopOnDrop},
+    set::Set,
+};
+use crate::{Error, catalog::CATALOG};
+
+/// The tables that a layer changes, by what each becomes; `{dump}` is the dump's name.
+///
+/// The tables of the dump are asked by its schema, so that these names do not mean themselves.
+const VIEWS: [(&str, &str); 5] = [
+    (
+        "obj",
+        "SELECT o.dump, o.address, o.type, o.name, o.value, o.size, o.len, g.root_kind, g.distance, g.idom, \
+         g.retained, g.retained_count FROM {dump}.obj o JOIN graph_nodes() g ON g.address = o.address",
+    ),
+    (
+        "edge",
+        "SELECT e.* FROM {dump}.edge e LEFT ANTI JOIN removed_edges() r ON r.parent = e.parent AND r.idx = e.idx",
+    ),
+    (
+        "ref",
+        "SELECT e.dump, e.parent, e.child FROM {dump}.edge e \
+         LEFT ANTI JOIN removed_edges() r ON r.parent = e.parent AND r.idx = e.idx",
+    ),
+    (
+        "root",
+        "SELECT arrow_cast('{id}', 'Utf8View') AS dump, address, root_kind AS kind FROM graph_nodes() \
+         WHERE root_kind IS NOT NULL",
+    ),
+    (
+        "type_stat",
+        "SELECT '{id}' AS dump, t.type, t.objects AS count, t.size, s.max_size, t.retained \
+         FROM graph_types() t LEFT JOIN {dump}.type_stat s ON s.type = t.type",
+    ),
+];
+
+/// The views of a layer, for the schema of bare names.
+pub(crate) async fn views(
+    context: &SessionContext,
+    manifest: &Manifest,
+) -> Result<Vec<(&'static str, Arc<dyn TableProvider>)>> {
+    let id = manifest.id.as_str();
+    let mut views = Vec::new();
+    for (name, query) in VIEWS {
+        let query = query.replace("{dump}", &format!("{CATALOG}.\"{id}\"")).replace("{id}", id);
+        views.push((name, context.sql(&query).await?.into_view()));
+    }
+    Ok(views)
+}
+
+impl Indexes {
+    /// Opens the index of a layer; where there is none, makes the cuts again.
+    pub(crate) async fn open_layer(
+        self: &Arc<Self>,
+        state: &SessionState,
+        manifest: &Arc<Manifest>,
+        layer: &Layer,
+    ) -> Result<Arc<OpenIndex>> {
+        let found = AnyIndex::open_layer(self.lake(), manifest, &layer.name).map_err(Error::from)?;
+        let index = match found {
+            Some(index) => index,
+            None => self.cut(state, manifest, &layer.name, &layer.cuts).await?.0,
+        };
+        Ok(Arc::new(OpenIndex { manifest: manifest.clone(), index }))
+    }
+
+    /// Makes cuts, keeps what is left as a layer's index, and says what went: objects and bytes.
+    pub(crate) async fn cut(
+        self: &Arc<Self>,
+        state: &SessionState,
+        manifest: &Arc<Manifest>,
+        name: &DumpId,
+        cuts: &[String],
+    ) -> Result<(AnyIndex, u64, i64)> {
+        let (mut addresses, mut edges) = (Vec::new(), Vec::new());
+        for cut in cuts {
+            let set = Set::parse(cut, true)?;
+            let plan = set.plan(state, manifest.id.as_str()).await?;
+            match exec::rows(&set, plan, &state.task_ctx()).await? {
+                SetRows::Objects(found) => addresses.extend(found),
+                SetRows::Edges(found) => edges.extend(found),
+            }
+        }
+        let (indexes, manifest, name) = (self.clone(), manifest.clone(), name.clone());
+        let stop = StopOnDrop::default();
+        let progress: Arc<ImportProgress> = stop.0.clone();
+        let built = SpawnedTask::spawn_blocking(move || {
+            let base = indexes.open_base(&manifest, &progress)?;
+            let cut = (&addresses[..], &edges[..]);
+            Ok::<_, Error>(build_layer(indexes.lake(), &manifest, &name, &base.index, cut, &progress.cancel)?)
+        });
+        let built = built.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
+        drop(stop);
+        Ok(built?)
+    }
+}
