@@ -116,6 +116,9 @@ pub struct ImportArgs {
     /// Leave the graph index out; `heaplake index` builds it later
     #[arg(long)]
     pub no_index: bool,
+    /// Number objects with 64 bits in the index, as dumps beyond 4,294,967,294 references need; for tests
+    #[arg(long, hide = true)]
+    pub wide_ids: bool,
     /// How much memory to use, such as 512MB or 2GiB; an import that needs more uses temporary files
     #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
     pub memory_limit: Option<u64>,

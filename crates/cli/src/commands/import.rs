@@ -105,7 +105,7 @@ fn options(args: &ImportArgs) -> Result<ImportOptions> {
         },
         replace: args.replace,
         memory_limit: args.memory_limit,
-        index: IndexOptions { skip: args.no_index, ..IndexOptions::default() },
+        index: IndexOptions { skip: args.no_index, wide_ids: args.wide_ids },
         ..ImportOptions::default()
     };
     for (key, value) in &args.tags {

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use heaplake_model::DumpId;
 
 use crate::{
@@ -18,7 +18,7 @@ pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None)?;
     interrupt::install()?;
     let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
-    let name = args.save.as_deref().map(str::parse::<DumpId>).transpose()?;
+    let name = args.save.as_deref().map(str::parse::<DumpId>).transpose().context("cannot save the layer")?;
     let batches = querier.collect(&query(&args.cuts))?;
     let (objects, bytes) = (sum(&batches, "objects")?, sum(&batches, "size")?);
     let totals = querier.totals()?;

@@ -68,7 +68,7 @@ impl TableFunctionImpl for GraphFunction {
                     let n = u32::try_from(n).map_err(|_| self.misuse(&format!("{n} is too large")))?;
                     numbers.push(n);
                 }
-                _ => return Err(self.misuse(&format!("{expr} is one argument too many"))),
+                _ => return Err(self.misuse(&format!("{value} is one argument too many"))),
             }
         }
         if sets.len() < least {

@@ -84,7 +84,8 @@ impl<I: Id> Growing<'_, I> {
         }
         let mut folded: Vec<Line> = by_type.into_values().collect();
         folded.sort_by_key(|line| (Reverse(line.retained), line.type_rank));
-        if folded.len() > n_lines {
+        // One type alone needs no line that hides it.
+        if folded.len() > n_lines + 1 {
             let mut others = Line::default();
             folded.drain(n_lines..).for_each(|line| others.add(&line));
             folded.push(Line { type_rank: None, ..others });
