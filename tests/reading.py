@@ -4,6 +4,8 @@ import gzip
 import json
 from collections import Counter, namedtuple
 
+from obvious import WEAK_TYPES
+
 Obj = namedtuple("Obj", "address type name value size len")
 Edge = namedtuple("Edge", "parent child idx")
 
@@ -21,8 +23,10 @@ class Dump:
             Edge(o["address"], child, idx) for o in first.values() for idx, child in enumerate(o.get("refs") or [])
         )
         self.edge = sorted(edges, key=lambda edge: (edge.parent, edge.idx))
-        children = {edge.child for edge in self.edge}
+        children = {edge.child for edge in self.edge if first[edge.parent]["type"] not in WEAK_TYPES}
         self.unreferenced = sorted(first.keys() - children)
+        #: Those whose kind of root is "unreferenced": modules and running frames have kinds of their own.
+        self.unreferenced_roots = [a for a in self.unreferenced if first[a]["type"] not in ("module", "frame")]
         self.dangling = sum(edge.child not in first for edge in self.edge)
 
     def histogram(self):

@@ -24,10 +24,10 @@ def huge_dump(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def huge_lake(huge_dump, tmp_path_factory):
-    """The dump twice: imported with all the memory ("free"), and with 64 MB ("tight")."""
+    """The dump twice: imported with all the memory ("free"), and with 64 MB ("tight"), which has no room for an index."""
     lake = Lake(tmp_path_factory.mktemp("memory") / "lake")
-    lake.load(huge_dump, "free")
-    lake.peak_of_import = lake.peak("--quiet", "import", "--dump", "tight", "--memory-limit", "64MB", huge_dump)
+    lake.load(huge_dump, "free", "--no-index")
+    lake.peak_of_import = lake.peak("--quiet", "import", "--dump", "tight", "--no-index", "--memory-limit", "64MB", huge_dump)
     return lake
 
 

@@ -39,7 +39,7 @@ def expected(seed):
     [
         ("obj", "address, type, name, value, size, len", lambda dump: map(tuple, dump.obj)),
         ("edge", "parent, child, idx", lambda dump: map(tuple, dump.edge)),
-        ("root", "address", lambda dump: ((address,) for address in dump.unreferenced)),
+        ("root where kind = 'unreferenced'", "address", lambda dump: ((a,) for a in dump.unreferenced_roots)),
         ("type_stat", "type, count, size, max_size", lambda dump: ((name, *n) for name, n in dump.histogram().items())),
         ("issue", "kind", lambda dump: ()),
     ],

@@ -54,7 +54,13 @@ fn add_dump(lake: &Path, id: &str, hour: i64) {
     );
     let tables = [(Table::Obj, obj), (Table::Edge, edge), (Table::Root, root)];
     let files = tables.into_iter().map(|(table, rows)| write(lake, id, table, &rows.unwrap())).collect();
-    let stat = |name: &str, size| TypeStat { name: name.into(), count: 1000, size, max_size: Some(999) };
+    let stat = |name: &str, size| TypeStat {
+        name: name.into(),
+        count: 1000,
+        size,
+        max_size: Some(999),
+        retained: None,
+    };
     let manifest = Manifest {
         format_version: 1,
         id: id.parse().unwrap(),
@@ -70,6 +76,8 @@ fn add_dump(lake: &Path, id: &str, hour: i64) {
         },
         tags: [("build".to_owned(), "7".to_owned())].into(),
         counts: Counts { objects: n, edges: 2 * n, dangling: 3, unreferenced: 1, bytes: 1_999_000 },
+        roots: [("unreferenced".to_owned(), 1)].into(),
+        indexed: false,
         issues: Default::default(),
         files,
         types: vec![stat("a", 499_500), stat("b", 1_499_500)],

@@ -184,7 +184,7 @@ fn walks<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
     for (way, max_hops) in [(Walk::Down, 2), (Walk::Down, 9), (Walk::Up, 1), (Walk::Up, 9), (Walk::Up, 0)] {
         let mut level: BTreeSet<usize> = obvious.roots.clone();
         let mut expected: Vec<(usize, u32)> = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut seen: BTreeSet<usize> = BTreeSet::new();
         for hops in 1..=max_hops {
             let nothing = Cut::default();
             let steps = obvious.followed(&nothing);

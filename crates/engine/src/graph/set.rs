@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_predicate() {
-        for text in ["", "type = ", "true) or (true", "true; drop table obj", "true union select 1", "0x"] {
+        for text in ["", "type = ", "true) or (true", "true; drop table obj", "true union select 1"] {
             assert!(Set::parse(text, true).is_err(), "{text}");
         }
     }
