@@ -23,8 +23,10 @@ fn add_dump(lake: &Path, id: &str, hour: i64) {
     let address = |i: u64| BIG + 16 * i;
     let types = (0..n).map(|i| if i < 1000 { "a" } else { "b" });
     let none = || Arc::new(StringArray::new_null(n as usize));
+    // Without the columns of the graph index, as a file may be: they are null then.
+    let plain: Vec<usize> = (0..6).collect();
     let obj = RecordBatch::try_new(
-        Table::Obj.schema(),
+        Arc::new(Table::Obj.schema().project(&plain).unwrap()),
         vec![
             Arc::new(UInt64Array::from_iter_values((0..n).map(address))),
             Arc::new(StringArray::from_iter_values(types)),
@@ -147,6 +149,10 @@ async fn names_reach_the_right_dump() {
         ("select distinct dump from \"lms-1.x\".edge", "lms-1.x"),
         ("select count(*) from history.obj", "4000"),
         ("select count(*) from obj", "2000"),
+        (
+            "select count(*) from obj where retained is null and distance is null and root_kind is null",
+            "2000",
+        ),
         ("select count(*) from dump", "2"),
         ("select id from before.dump", "Before"),
         ("select tags['build'] from before.dump", "7"),

@@ -103,13 +103,13 @@ fn tables_hold_what_the_dump_says() {
     let manifest = place.import(text, ImportOptions::default()).unwrap();
     assert_eq!(
         place.rows(&manifest, Table::Obj),
-        "+---------+------+------+-------+------+-----+\n\
-         | address | type | name | value | size | len |\n\
-         +---------+------+------+-------+------+-----+\n\
-         | 16      | a    |      |       | 2    |     |\n\
-         | 48      | a    |      |       | 8    |     |\n\
-         | 32      | b    |      |       | 4    |     |\n\
-         +---------+------+------+-------+------+-----+"
+        "+---------+------+------+-------+------+-----+--------------+----------+------+----------+----------------+\n\
+         | address | type | name | value | size | len | root_kind    | distance | idom | retained | retained_count |\n\
+         +---------+------+------+-------+------+-----+--------------+----------+------+----------+----------------+\n\
+         | 16      | a    |      |       | 2    |     | cycle        |          |      | 6        | 2              |\n\
+         | 48      | a    |      |       | 8    |     | unreferenced | 0        |      | 8        | 1              |\n\
+         | 32      | b    |      |       | 4    |     |              |          | 16   | 4        | 1              |\n\
+         +---------+------+------+-------+------+-----+--------------+----------+------+----------+----------------+"
     );
     assert_eq!(
         place.rows(&manifest, Table::Edge),
@@ -127,14 +127,15 @@ fn tables_hold_what_the_dump_says() {
         "+---------+--------------+\n\
          | address | kind         |\n\
          +---------+--------------+\n\
+         | 16      | cycle        |\n\
          | 48      | unreferenced |\n\
          +---------+--------------+"
     );
     let counts = &manifest.counts;
     assert_eq!((counts.objects, counts.edges, counts.dangling, counts.bytes), (3, 4, 1, 14));
     let types: Vec<_> =
-        manifest.types.iter().map(|t| (t.name.as_str(), t.count, t.size, t.max_size)).collect();
-    assert_eq!(types, [("a", 2, 10, Some(8)), ("b", 1, 4, Some(4))]);
+        manifest.types.iter().map(|t| (t.name.as_str(), t.count, t.size, t.max_size, t.retained)).collect();
+    assert_eq!(types, [("a", 2, 10, Some(8), Some(14)), ("b", 1, 4, Some(4), Some(4))]);
     assert_eq!((manifest.id.as_str(), place.findings(&manifest)), ("heap", vec![]));
     assert_eq!(place.lake.manifests().unwrap(), [manifest]);
 }
@@ -332,7 +333,8 @@ fn verification_finds_every_kind_of_damage() {
     assert_eq!(place.findings(&manifest), Vec::<String>::new());
     let mut lying = manifest.clone();
     lying.counts.objects += 1;
-    assert_eq!(place.findings(&lying).len(), 2);
+    // Rows of `obj`, objects of all types, and an index that is of other tables.
+    assert_eq!(place.findings(&lying).len(), 3);
 }
 
 #[test]

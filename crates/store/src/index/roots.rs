@@ -183,3 +183,40 @@ fn sources<I: Id>(
     }
     Ok(rest.iter().filter(|node| is_held.set(components.of[*node].index())).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use heaplake_graph::{Bits, CsrBuf};
+
+    use super::*;
+
+    #[test]
+    fn recorded_roots_come_first_and_keep_their_kind() {
+        // 0 is a module, 1 and 2 hold each other, 3 is alone, 4 is held by 3; there is no node 9.
+        let forward = CsrBuf::<u32>::from_edges(5, [(1, 2), (2, 1), (3, 4)]);
+        let cancel = AtomicBool::new(false);
+        let reverse = CsrBuf::reversed(forward.view(), Bits::default(), 1, &cancel).unwrap();
+        let graph = Graph { forward: forward.view(), skip: Bits::default(), reverse: reverse.view() };
+        let roots = |recorded: &[(u64, &str)]| {
+            let recorded: Vec<_> =
+                recorded.iter().map(|(address, kind)| (*address, (*kind).to_owned())).collect();
+            let node = |address: u64| if address < 5 { address as u32 } else { u32::NONE };
+            let kept = [KeptAlive::ByReferences, KeptAlive::AsModule];
+            let mut roots = Roots::find(graph, &[1, 0, 0, 0, 0], &kept, super::recorded(&recorded, node));
+            let mut reached = BitSet::new(5);
+            let starts = roots.nodes.iter().map(|root| root.index()).collect::<Vec<_>>();
+            heaplake_graph::mark_reachable(graph.forward, graph.skip, starts, &mut reached, &cancel).unwrap();
+            roots.add_cycles(graph, &reached, &cancel).unwrap();
+            let kinds = roots.kinds.iter().map(|kind| roots.names[*kind as usize].clone());
+            roots.nodes.iter().copied().zip(kinds).collect::<Vec<_>>()
+        };
+        let named = |expected: &[(u32, &str)]| {
+            expected.iter().map(|(node, kind)| (*node, (*kind).to_owned())).collect::<Vec<_>>()
+        };
+        assert_eq!(roots(&[]), named(&[(0, "module"), (1, "cycle"), (3, "unreferenced")]));
+        assert_eq!(
+            roots(&[(4, "thread 7"), (2, "thread 7"), (9, "gone"), (0, "atexit"), (4, "second")]),
+            named(&[(0, "atexit"), (2, "thread 7"), (3, "unreferenced"), (4, "thread 7")])
+        );
+    }
+}
