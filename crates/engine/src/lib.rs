@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod guard;
 mod mistake;
+mod parameters;
 mod session;
 mod spill;
 mod statements;
@@ -20,4 +21,6 @@ mod table;
 
 pub use datafusion::arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 pub use error::{Error, Result};
+pub use mistake::nearest;
+pub use parameters::{Parameters, Value};
 pub use session::{Answer, AnswerStream, Session, SessionOptions};

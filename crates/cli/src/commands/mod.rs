@@ -6,6 +6,7 @@ mod dumps;
 mod import;
 mod info;
 mod rm;
+mod run;
 mod sql;
 mod verify;
 
@@ -22,6 +23,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Dumps(args) => dumps::run(&args, console),
         Invocation::Info(args) => info::run(&args, console),
         Invocation::Sql(args) => sql::run(&args, console),
+        Invocation::Run(args) => run::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),
         Invocation::Demo => demo::run(console),
