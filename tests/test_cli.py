@@ -26,6 +26,10 @@ def test_exit_codes(used_lake, small_dump):
         (2, ["sql", "select nothing from nowhere"]),
         (2, ["sql", ""]),
         (2, ["sql"]),
+        (0, ["run"]),
+        (0, ["run", "histogram"]),
+        (2, ["run", "nothing"]),
+        (2, ["run", "in_degree", "--param", "limit=few"]),
         (2, ["info", "nowhere"]),
         (2, ["rm", "nowhere"]),
         (2, ["verify", "nowhere"]),
@@ -40,7 +44,7 @@ def test_exit_codes(used_lake, small_dump):
 
 
 def test_a_lake_that_is_not_there(lake):
-    for command in (["dumps"], ["info"], ["sql", "select 1"], ["rm", "x"], ["verify"]):
+    for command in (["dumps"], ["info"], ["sql", "select 1"], ["run", "histogram"], ["rm", "x"], ["verify"]):
         assert "is no lake" in lake.fails(*command)
     assert "no-such-file" in lake.fails("import", "no-such-file")
     assert not lake.path.exists(), "a question made a lake"

@@ -71,6 +71,8 @@ pub enum Invocation {
     Whatif(WhatifArgs),
     /// List or remove what-if layers
     Layers(LayersArgs),
+    /// Run a query that comes with heaplake, or list them
+    Run(RunArgs),
     /// Remove dumps from the lake
     Rm(RmArgs),
     /// Check the files of dumps against checksums and row counts
@@ -186,6 +188,38 @@ pub struct SqlArgs {
     /// Read the statements from a file; - is standard input
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub options: QueryOptions,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Parameters are typed values, not text that is pasted into the query. docs/queries.md says how to write a query.
+
+Examples:
+  heaplake run                                     the queries and their parameters
+  heaplake run histogram --dump before
+  heaplake run duplicate_strings --param limit=100 -o strings.csv
+  heaplake run --show instances > mine.sql
+  heaplake run mine.sql")]
+pub struct RunArgs {
+    /// A query, or a file that ends in .sql [default: list the queries]
+    #[arg(value_name = "NAME", value_parser = values::QueryName, hide_possible_values = true)]
+    pub name: Option<String>,
+    /// Set a parameter of the query, such as limit=100; may be given several times
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = values::parameter, requires = "name")]
+    pub parameters: Vec<(String, String)>,
+    /// Print the text of the query instead of running it
+    #[arg(long, requires = "name", conflicts_with_all = ["parameters", "output", "format"])]
+    pub show: bool,
+    #[command(flatten)]
+    pub options: QueryOptions,
+}
+
+/// What queries run on, and where their rows go.
+#[derive(Debug, Args)]
+pub struct QueryOptions {
     /// The dump that obj, edge, ... without a schema mean [default: the newest]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
@@ -457,6 +491,9 @@ mod tests {
             "heaplake whatif --cut a --save b --layer c",
             "heaplake layers",
             "heaplake layers --dump a --rm b --rm c",
+            "heaplake run",
+            "heaplake run --show histogram",
+            "heaplake run x.sql --dump a --param limit=3 --param x= --format csv -o x.csv --memory-limit 1GiB",
             "heaplake rm a b",
             "heaplake verify",
             "heaplake demo --color never",
@@ -473,6 +510,9 @@ mod tests {
             "heaplake",
             "heaplake import",
             "heaplake sql -f x y",
+            "heaplake run --show",
+            "heaplake run --param limit=3",
+            "heaplake run histogram --param limit",
             "heaplake rm",
             "heaplake dumps --format xml",
         ] {

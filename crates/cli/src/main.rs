@@ -9,6 +9,7 @@ mod console;
 mod escape;
 mod human;
 mod interrupt;
+mod library;
 mod output;
 mod progress;
 mod query;

@@ -11,7 +11,7 @@ use arrow::{
     datatypes::Int64Type,
 };
 use futures::StreamExt as _;
-use heaplake_engine::{Answer, Session, SessionOptions};
+use heaplake_engine::{Answer, Parameters, Session, SessionOptions};
 use heaplake_model::DumpId;
 use heaplake_store::{Lake, Layer, Manifest};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
@@ -111,9 +111,20 @@ impl Querier {
 
     /// Runs one statement and writes its rows to `sink` as they come.
     pub fn run(&self, statement: &str, plan: &Plan, sink: &mut Sink) -> Result<Outcome> {
+        self.run_with(statement, &Parameters::new(), plan, sink)
+    }
+
+    /// The same, with values for the `$name` of the statement.
+    pub fn run_with(
+        &self,
+        statement: &str,
+        parameters: &Parameters,
+        plan: &Plan,
+        sink: &mut Sink,
+    ) -> Result<Outcome> {
         let runtime = self.runtime.as_ref().context("the query threads are gone")?;
         runtime.block_on(async {
-            let answer = interruptible(self.session.run(statement)).await??;
+            let answer = interruptible(self.session.run_with(statement, parameters)).await??;
             write_rows(answer, plan, sink).await
         })
     }

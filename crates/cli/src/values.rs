@@ -1,6 +1,9 @@
-//! Values of options: sizes, times and tags as they are typed.
+//! Values of options: sizes, times, tags, parameters and names of queries as they are typed.
 
 use chrono::{DateTime, Utc};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+
+use crate::library;
 
 /// Less than this cannot hold the buffers of one import or query.
 const SMALLEST_LIMIT: u64 = 16_000_000;
@@ -34,6 +37,35 @@ pub fn tag(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("a tag is KEY=VALUE, for example host=web3".to_owned()),
+    }
+}
+
+/// A parameter of a query, `NAME=VALUE`; the value may be empty and may hold more `=`.
+pub fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a parameter is NAME=VALUE, for example limit=100".to_owned()),
+    }
+}
+
+/// The name of a query or a file. Any text is taken; shells complete the names of queries.
+#[derive(Debug, Clone, Copy)]
+pub struct QueryName;
+
+impl TypedValueParser for QueryName {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(library::names().map(PossibleValue::new)))
     }
 }
 

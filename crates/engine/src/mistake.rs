@@ -7,8 +7,8 @@ const MAX_LISTED: usize = 20;
 /// Characters of a line that a message shows at most.
 const MAX_SHOWN: usize = 100;
 
-/// The name that was probably meant.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The name that was probably meant: the nearest one, if a third of the characters or less are wrong.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let allowed = (name.chars().count() / 3).max(1);
     let distances = candidates

@@ -26,6 +26,7 @@ use crate::{
     error::Context,
     graph::{self, Indexes, Notice},
     guard, mistake,
+    parameters::{self, Parameters},
     spill::SpillFolder,
     statements,
 };
@@ -133,11 +134,16 @@ impl Session {
         statements::split(text)
     }
 
-    /// Begins to run one statement.
+    /// Begins to run one statement that has no parameters.
+    pub async fn run(&self, statement: &str) -> Result<Answer> {
+        self.run_with(statement, &Parameters::new()).await
+    }
+
+    /// Begins to run one statement, with values for its `$name`.
     ///
     /// Where memory is limited this waits for the first rows: a query that does not fit is tried again with sort-merge
     /// joins, which spill, and with small batches.
-    pub async fn run(&self, statement: &str) -> Result<Answer> {
+    pub async fn run_with(&self, statement: &str, parameters: &Parameters) -> Result<Answer> {
         self.choose_layer().await?;
         let parsed = self.parse(statement)?;
         let mut context = Context {
@@ -155,6 +161,7 @@ impl Session {
         }
         let logical = state.statement_to_plan(parsed).await;
         let logical = logical.map_err(|error| self.explain_planning(&context, &error))?;
+        let logical = parameters::bind(logical, parameters, &context)?;
         match self.options.allow_files {
             true => guard::check_spares_lake(&logical, &self.lake)?,
             false => guard::check_reads(&logical, statement)?,

@@ -10,7 +10,7 @@ use datafusion::{
     parquet::{arrow::ArrowWriter, file::properties::WriterProperties},
 };
 use futures::TryStreamExt as _;
-use heaplake_engine::{Error, RecordBatch, Session, SessionOptions};
+use heaplake_engine::{Error, Parameters, RecordBatch, Session, SessionOptions, Value};
 use heaplake_model::schema::Table;
 use heaplake_store::{Counts, FileEntry, Lake, Manifest, Source, TakenFrom, TypeStat};
 use tempfile::TempDir;
@@ -400,4 +400,30 @@ async fn files_that_no_manifest_names_are_not_read() {
     fs::copy(path.join("1-obj.parquet"), path.join("2-obj.parquet")).unwrap();
     let session = session(&folder, SessionOptions::default());
     assert_eq!(cell(&session, "select count(size) from obj").await, "2000");
+}
+
+#[tokio::test]
+async fn parameters_are_values_and_not_text() {
+    let folder = lake(&["one"]);
+    let session = session(&folder, SessionOptions::default());
+    let parameters = Parameters::from([
+        ("type".to_owned(), Value::Text("a".to_owned())),
+        ("odd".to_owned(), Value::Text("a' or 'a' = 'a".to_owned())),
+        ("limit".to_owned(), Value::Integer(3)),
+        ("least".to_owned(), Value::Number(996.5)),
+    ]);
+    for (sql, n_rows) in [
+        ("select * from obj where type = $type", 1000),
+        ("select * from obj where type = $odd", 0),
+        ("select * from obj where type in (select type from obj where type = $type) limit $limit", 3),
+        ("select * from obj where type = $type and size > $least", 3),
+        ("explain select * from obj limit $limit", 2),
+    ] {
+        let answer =
+            session.run_with(sql, &parameters).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let batches: Vec<RecordBatch> = answer.stream.try_collect().await.unwrap();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), n_rows, "{sql}");
+    }
+    let error = error(&session, "select * from obj limit $limit").await;
+    assert!(error.to_string().starts_with("there is no value for $limit"), "{error}");
 }

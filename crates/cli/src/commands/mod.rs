@@ -8,6 +8,7 @@ mod index;
 mod info;
 mod layers;
 mod rm;
+mod run;
 mod sql;
 mod top;
 mod tree;
@@ -32,6 +33,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Tree(args) => tree::run(&args, console),
         Invocation::Whatif(args) => whatif::run(&args, console),
         Invocation::Layers(args) => layers::run(&args, console),
+        Invocation::Run(args) => run::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),
         Invocation::Demo => demo::run(console),

@@ -9,11 +9,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use heaplake_engine::SessionOptions;
+use heaplake_engine::{Parameters, SessionOptions};
 use heaplake_store::Lake;
 
 use crate::{
-    args::SqlArgs,
+    args::{QueryOptions, SqlArgs},
     console::Console,
     human, interrupt,
     output::{Format, Plan, Sink},
@@ -22,25 +22,37 @@ use crate::{
 
 /// Runs the statements in order.
 pub fn run(args: &SqlArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, args.output.as_deref())?;
+    let plan = Plan::new(args.options.shape, args.options.output.as_deref())?;
     let lake = Lake::open(console.lake.path())?;
     let text = text(args, console)?;
+    answer(&text, &Parameters::new(), &lake, &args.options, &plan, console)
+}
+
+/// Runs the statements of a text in order, with values for their `$name`.
+pub fn answer(
+    text: &str,
+    parameters: &Parameters,
+    lake: &Lake,
+    options: &QueryOptions,
+    plan: &Plan,
+    console: &Console,
+) -> Result<ExitCode> {
     interrupt::install()?;
-    let querier = Querier::open(&lake, &session_options(args, console))?;
+    let querier = Querier::open(lake, &session_options(options, console))?;
     let statements = querier.statements(text.trim_start_matches('\u{feff}'))?;
-    check_count(statements.len(), &plan, console)?;
+    check_count(statements.len(), plan, console)?;
     let mut sink = plan.open()?;
-    run_each(&querier, &statements, &plan, console, &mut sink)?;
+    run_each(&querier, &statements, parameters, plan, console, &mut sink)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn session_options(args: &SqlArgs, console: &Console) -> SessionOptions {
+fn session_options(options: &QueryOptions, console: &Console) -> SessionOptions {
     SessionOptions {
-        dump: args.dump.clone(),
-        layer: args.layer.clone(),
-        memory_limit: args.memory_limit,
-        allow_files: args.allow_files,
+        dump: options.dump.clone(),
+        layer: options.layer.clone(),
+        memory_limit: options.memory_limit,
+        allow_files: options.allow_files,
         notice: Some(console.notice()),
         ..SessionOptions::default()
     }
@@ -82,6 +94,7 @@ fn check_count(n_statements: usize, plan: &Plan, console: &Console) -> Result<()
 fn run_each(
     querier: &Querier,
     statements: &[String],
+    parameters: &Parameters,
     plan: &Plan,
     console: &Console,
     sink: &mut Sink,
@@ -92,7 +105,7 @@ fn run_each(
             plan.write_gap(sink)?;
         }
         let start = Instant::now();
-        let outcome = querier.run(statement, plan, sink);
+        let outcome = querier.run_with(statement, parameters, plan, sink);
         let outcome = match outcome {
             // The rows of the statements before stay on the screen; say which one failed.
             Err(error) if statements.len() > 1 && !error.is::<interrupt::Interrupted>() => {

@@ -1,0 +1,63 @@
+//! `heaplake run`: the queries that come with heaplake, and files like them.
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::Result;
+use arrow::array::RecordBatch;
+use heaplake_engine::Value;
+use heaplake_store::Lake;
+
+use super::sql;
+use crate::{
+    args::RunArgs,
+    console::Console,
+    library::{self, Parameter, Query},
+    output::{Columns, Plan, Sink},
+};
+
+/// Runs, prints or lists queries.
+pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
+    let plan = || Plan::new(args.options.shape, args.options.output.as_deref());
+    let Some(name) = &args.name else {
+        plan()?.print(&list()?)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let query = Query::find(name)?;
+    if args.show {
+        return show(&query);
+    }
+    let values = query.values(&args.parameters)?;
+    let plan = plan()?;
+    let lake = Lake::open(console.lake.path())?;
+    sql::answer(&query.text, &values, &lake, &args.options, &plan, console)
+}
+
+/// Prints the text of a query, with which one of your own can begin.
+fn show(query: &Query) -> Result<ExitCode> {
+    let mut sink = Sink::stdout();
+    sink.write_all(query.text.as_bytes())?;
+    sink.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One row per query.
+fn list() -> Result<RecordBatch> {
+    let queries = library::all()?;
+    let parameters =
+        |query: &Query| query.header.parameters.iter().map(in_words).collect::<Vec<_>>().join(", ");
+    Columns::default()
+        .text("name", queries.iter().map(|query| query.name.clone()))
+        .text("question", queries.iter().map(|query| query.header.question.clone()))
+        .text("parameters", queries.iter().map(parameters))
+        .batch()
+}
+
+/// A parameter with its default: `limit=20 (number of rows)`.
+fn in_words(parameter: &Parameter) -> String {
+    let default = match &parameter.default {
+        Value::Integer(n) => n.to_string(),
+        Value::Number(x) => x.to_string(),
+        Value::Text(text) => text.clone(),
+    };
+    format!("{}={default} ({})", parameter.name, parameter.description)
+}

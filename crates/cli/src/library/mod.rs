@@ -1,0 +1,149 @@
+//! The queries that come with heaplake: `queries/*.sql`, each one question with its parameters and columns.
+
+mod header;
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use heaplake_engine::{Parameters, nearest};
+
+pub use self::header::{Header, Parameter};
+
+/// Name and text of every query, in order of the names.
+const SHIPPED: [(&str, &str); 9] = [
+    ("biggest", include_str!("../../../../queries/biggest.sql")),
+    ("biggest_collections", include_str!("../../../../queries/biggest_collections.sql")),
+    ("duplicate_strings", include_str!("../../../../queries/duplicate_strings.sql")),
+    ("empty_containers", include_str!("../../../../queries/empty_containers.sql")),
+    ("histogram", include_str!("../../../../queries/histogram.sql")),
+    ("in_degree", include_str!("../../../../queries/in_degree.sql")),
+    ("instances", include_str!("../../../../queries/instances.sql")),
+    ("unreachable", include_str!("../../../../queries/unreachable.sql")),
+    ("unreferenced", include_str!("../../../../queries/unreferenced.sql")),
+];
+
+/// A query with what its header says.
+#[derive(Debug)]
+pub struct Query {
+    /// The name by which it was asked for.
+    pub name: String,
+    /// SQL with the header.
+    pub text: String,
+    /// What the header says.
+    pub header: Header,
+}
+
+/// The names of the queries.
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+    SHIPPED.iter().map(|(name, _)| *name)
+}
+
+/// All queries.
+pub fn all() -> Result<Vec<Query>> {
+    SHIPPED.iter().map(|(name, text)| Query::parse(name, text)).collect()
+}
+
+impl Query {
+    /// The query of that name; what ends in `.sql` is a file.
+    pub fn find(name: &str) -> Result<Self> {
+        if name.ends_with(".sql") {
+            let text = fs::read_to_string(Path::new(name)).with_context(|| format!("cannot read {name}"))?;
+            return Self::parse(name, &text);
+        }
+        match SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+            Some((name, text)) => Self::parse(name, text),
+            None => bail!("there is no query {name:?}{}", suggestion(name, names())),
+        }
+    }
+
+    fn parse(name: &str, text: &str) -> Result<Self> {
+        let text = text.trim_start_matches('\u{feff}').to_owned();
+        let header = Header::parse(&text).with_context(|| name.to_owned())?;
+        Ok(Self { name: name.to_owned(), text, header })
+    }
+
+    /// The values of all parameters: the given ones, and the defaults of the others.
+    pub fn values(&self, given: &[(String, String)]) -> Result<Parameters> {
+        let parameters = &self.header.parameters;
+        let defaults = parameters.iter().map(|p| (p.name.clone(), p.default.clone()));
+        let mut values: Parameters = defaults.collect();
+        for (idx, (name, value)) in given.iter().enumerate() {
+            let Some(parameter) = parameters.iter().find(|p| p.name == *name) else {
+                bail!(self.unknown_parameter(name));
+            };
+            if given[..idx].iter().any(|(other, _)| other == name) {
+                bail!("parameter {name} is given twice; which value is meant?");
+            }
+            values.insert(
+                name.clone(),
+                parameter.kind.value(value).with_context(|| format!("parameter {name}"))?,
+            );
+        }
+        Ok(values)
+    }
+
+    fn unknown_parameter(&self, name: &str) -> String {
+        let names = || self.header.parameters.iter().map(|p| p.name.as_str());
+        if self.header.parameters.is_empty() {
+            return format!("{} takes no parameters; it was given {name:?}", self.name);
+        }
+        format!("{} has no parameter {name:?}{}", self.name, suggestion(name, names()))
+    }
+}
+
+/// The name that was probably meant, else all of them.
+fn suggestion<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(name, names.clone()) {
+        Some(near) => format!("; did you mean {near}?"),
+        None => format!("\n  there are: {}", names.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heaplake_engine::Value;
+
+    use super::*;
+
+    const TEXT: &str = "\
+-- What is it?
+-- param limit integer = 20: rows
+-- param pattern text = : what to look for
+select 1
+";
+
+    fn query() -> Query {
+        Query::parse("q", TEXT).expect("a query")
+    }
+
+    fn given(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn shipped_queries_have_headers() {
+        for query in all().expect("headers") {
+            assert!(query.header.question.ends_with('?'), "{}", query.name);
+            assert!(!query.header.columns.is_empty(), "{}", query.name);
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        let values = query().values(&given(&[("pattern", "a=b")])).expect("values");
+        assert_eq!(values["limit"], Value::Integer(20));
+        assert_eq!(values["pattern"], Value::Text("a=b".to_owned()));
+    }
+
+    #[test]
+    fn mistakes_say_what_there_is() {
+        let failure = |pairs| format!("{:#}", query().values(&given(pairs)).expect_err("a mistake"));
+        assert_eq!(failure(&[("limt", "1")]), "q has no parameter \"limt\"; did you mean limit?");
+        assert_eq!(failure(&[("x", "1")]), "q has no parameter \"x\"\n  there are: limit, pattern");
+        assert_eq!(failure(&[("limit", "many")]), "parameter limit: \"many\" is no integer");
+        let twice = failure(&[("limit", "1"), ("limit", "2")]);
+        assert_eq!(twice, "parameter limit is given twice; which value is meant?");
+        let unknown = Query::find("histgram").expect_err("no query").to_string();
+        assert_eq!(unknown, "there is no query \"histgram\"; did you mean histogram?");
+    }
+}

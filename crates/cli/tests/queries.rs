@@ -1,0 +1,106 @@
+//! The shipped queries: every file is shipped, runs on real dumps, and gives the columns that its header names.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Name and text of every file, in order of the names.
+fn files() -> Vec<(String, String)> {
+    let entries = fs::read_dir(repository().join("queries")).expect("the queries");
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "sql"))
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).expect("text"))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn heaplake(lake: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_heaplake"))
+        .args(["--quiet", "--lake"])
+        .arg(lake)
+        .args(arguments)
+        .current_dir(repository())
+        .output()
+        .expect("heaplake runs");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {message}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Words after `-- <entry> ` up to the end of the name, in order.
+fn named<'a>(text: &'a str, entry: &str) -> Vec<&'a str> {
+    let entry = format!("-- {entry} ");
+    let lines = text.lines().filter_map(|line| line.strip_prefix(&entry));
+    lines.filter_map(|line| line.split([':', ' ']).next()).collect()
+}
+
+#[test]
+fn every_file_is_shipped_as_it_is() {
+    let nowhere = Path::new("nowhere");
+    let list = heaplake(nowhere, &["run", "--format", "tsv"]);
+    let shipped: Vec<_> = list.lines().skip(1).filter_map(|line| line.split('\t').next()).collect();
+    let files = files();
+    assert_eq!(shipped, files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+    for (name, text) in &files {
+        assert_eq!(heaplake(nowhere, &["run", "--show", name]), *text, "{name}");
+    }
+}
+
+#[test]
+fn every_query_gives_the_columns_of_its_header() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = folder.path().join("lake");
+    let mut silent: BTreeSet<String> = files().into_iter().map(|(name, _)| name).collect();
+    for (python, n) in [("py27", 3), ("py38", 1), ("py38", 3)] {
+        let dump = format!("{python}-{n}");
+        let file = format!("datasets/edx/{python}/{n}.dump.gz");
+        heaplake(&lake, &["import", "--dump", &dump, &file]);
+        for (name, text) in files() {
+            let rows = heaplake(&lake, &["run", &name, "--dump", &dump, "--format", "csv"]);
+            let mut lines = rows.lines();
+            let columns: Vec<_> = lines.next().expect("a header").split(',').collect();
+            assert_eq!(columns, named(&text, "column"), "{name}");
+            if lines.next().is_some() {
+                silent.remove(&name);
+            }
+        }
+    }
+    assert_eq!(silent, BTreeSet::new(), "these find nothing in any dump");
+}
+
+#[test]
+fn every_query_can_do_with_next_to_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (lake, dump) = (folder.path().join("lake"), folder.path().join("one.json"));
+    fs::write(&dump, "{\"address\": 1, \"type\": \"x\", \"size\": 0, \"refs\": [1]}\n").expect("written");
+    heaplake(&lake, &["import", dump.to_str().expect("a path")]);
+    for (name, text) in files() {
+        let rows = heaplake(&lake, &["run", &name, "--format", "csv"]);
+        let columns = rows.lines().next().expect("a header");
+        assert_eq!(columns, named(&text, "column").join(","), "{name}");
+    }
+    assert_eq!(heaplake(&lake, &["run", "histogram", "--format", "csv"]).lines().nth(1), Some("x,1,0,,,0"));
+}
+
+#[test]
+fn every_parameter_is_used() {
+    for (name, text) in files() {
+        for parameter in named(&text, "param") {
+            assert!(text.contains(&format!("${parameter}")), "{name}: {parameter}");
+        }
+        let n_used = text.matches('$').count();
+        assert_eq!(n_used, named(&text, "param").len(), "{name}: every $ is a parameter, used once");
+    }
+}

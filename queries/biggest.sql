@@ -1,0 +1,17 @@
+-- Which objects retain most, and what holds each of them?
+-- A big object in a big object is there twice; the one that holds it says so. Needs the graph index.
+-- param limit integer = 30: how many at most
+-- column address: address of the object
+-- column type: its type
+-- column name: its name; null where there is none
+-- column size: its shallow size in bytes; null where the dump gives no usable one
+-- column retained: bytes that would go with it, itself included
+-- column retained_count: objects that would go with it, itself included
+-- column root_kind: why it is a root; null where it is none
+-- column held_by: address of its immediate dominator; null where no single object holds it
+-- column held_by_type: type of that object; null likewise
+SELECT o.address, o.type, o.name, o.size, o.retained, o.retained_count, o.root_kind,
+       o.idom AS held_by, h.type AS held_by_type
+FROM (SELECT * FROM obj ORDER BY retained DESC NULLS LAST, address LIMIT $limit) AS o
+LEFT JOIN obj AS h ON h.address = o.idom
+ORDER BY o.retained DESC NULLS LAST, o.address
