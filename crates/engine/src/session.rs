@@ -205,8 +205,8 @@ impl Session {
             self.names.show_instead(graph::layer::views(&self.context, manifest).await?);
             Ok(())
         };
-        let chosen = self.layer_is_chosen.get_or_try_init(choose).await;
-        chosen.map(|()| ()).map_err(|error: DataFusionError| Context::default().explain(&error))
+        let chosen: Result<&(), DataFusionError> = self.layer_is_chosen.get_or_try_init(choose).await;
+        chosen.copied().map_err(|error| Context::default().explain(&error))
     }
 
     fn parse(&self, statement: &str) -> Result<Statement> {
