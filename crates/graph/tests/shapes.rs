@@ -82,6 +82,33 @@ fn a_complete_graph_of_two_thousand() {
     assert_eq!(components(graph.forward, graph.skip, &BitSet::of(N, 0..N), &NEVER).unwrap().count, 1);
 }
 
+/// A chain whose head refers to every item, and every link to its own: climbing from each item takes as long as the
+/// chain, step by step.
+#[test]
+fn a_chain_with_an_index_of_its_items() {
+    const N: usize = 1_000_000;
+    let link = |i| i;
+    let item = |i| N + i;
+    let edges = (0..N).flat_map(|i| {
+        let next = (i + 1 < N).then_some((link(i), link(i + 1)));
+        let items = if i == 0 { 1..N } else { i..i + 1 };
+        next.into_iter().chain(items.map(move |k| (link(i), item(k))))
+    });
+    let mut chain = Shape::of(2 * N, edges);
+    let (tree, retained) = chain.retained();
+    assert!((1..N).all(|i| tree.idom[item(i)] as usize == link(0)));
+    assert!((1..N).all(|i| tree.idom[link(i)] as usize == link(i - 1)));
+    assert_eq!(retained.count[link(0)] as usize, 2 * N - 1);
+    // The same where the items have edges themselves.
+    let edges = (0..2 * N).flat_map(|node| {
+        let targets = chain.forward.view().targets(node).to_vec();
+        let own = (node > N).then_some(node as u32);
+        targets.into_iter().chain(own).map(move |target| (node, target as usize))
+    });
+    chain = Shape::of(2 * N, edges.collect::<Vec<_>>().into_iter());
+    assert_eq!(chain.retained().0.idom, tree.idom);
+}
+
 #[test]
 fn nothing_at_all() {
     let empty = Shape::of(0, std::iter::empty());

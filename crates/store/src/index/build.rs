@@ -322,10 +322,10 @@ impl<I: Id> Analysing<'_, I> {
                 let mut search = Search::new(graph, cancel);
                 search.add_roots(first_roots.iter().copied())?;
                 if cycles {
-                    let found = roots.add_cycles(graph, search.reached(), cancel)?;
+                    let found = roots.add_cycles(graph, &search.unreached(), cancel)?;
                     search.add_roots(found)?;
                 }
-                Ok(search.dominators()?)
+                Ok(search.dominators(threads)?)
             },
         );
         written?;

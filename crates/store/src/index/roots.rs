@@ -101,17 +101,18 @@ impl<I: Id> Roots<I> {
         roots.filter(|(_, kind)| **kind != CYCLE).map(|(node, _)| node.index())
     }
 
-    /// Adds a root for every cycle that holds itself. `reached` is what the other roots reach. Returns the new ones.
+    /// Adds a root for every cycle that holds itself. `rest` is what the other roots do not reach; nodes without edges,
+    /// which are no cycle, may be missing. Returns the new ones.
     pub(super) fn add_cycles(
         &mut self,
         graph: Graph<'_, I>,
-        reached: &BitSet,
+        rest: &BitSet,
         cancel: &AtomicBool,
     ) -> Result<Vec<usize>, Cancelled> {
-        if reached.count() == graph.n_nodes() {
+        if rest.count() == 0 {
             return Ok(Vec::new());
         }
-        let cycles = sources(graph, reached, cancel)?;
+        let cycles = sources(graph, rest, cancel)?;
         let mut roots: Vec<(I, u32)> = self.nodes.iter().copied().zip(self.kinds.iter().copied()).collect();
         roots.extend(cycles.iter().map(|node| (I::new(*node), CYCLE)));
         roots.sort_unstable();
@@ -165,14 +166,8 @@ fn running<I: Id>(graph: Graph<'_, I>, frames: &BitSet) -> Vec<usize> {
 }
 
 /// The first node of every component of the nodes that are not reached which no other component refers to.
-fn sources<I: Id>(
-    graph: Graph<'_, I>,
-    reached: &BitSet,
-    cancel: &AtomicBool,
-) -> Result<Vec<usize>, Cancelled> {
-    let n_nodes = graph.n_nodes();
-    let rest = BitSet::of(n_nodes, (0..n_nodes).filter(|node| !reached.contains(*node)));
-    let components = components(graph.forward, graph.skip, &rest, cancel)?;
+fn sources<I: Id>(graph: Graph<'_, I>, rest: &BitSet, cancel: &AtomicBool) -> Result<Vec<usize>, Cancelled> {
+    let components = components(graph.forward, graph.skip, rest, cancel)?;
     let mut is_held = BitSet::new(components.count);
     for node in rest.iter() {
         let own = components.of[node];
@@ -203,10 +198,9 @@ mod tests {
             let node = |address: u64| if address < 5 { address as u32 } else { u32::NONE };
             let kept = [KeptAlive::ByReferences, KeptAlive::AsModule];
             let mut roots = Roots::find(graph, &[1, 0, 0, 0, 0], &kept, super::recorded(&recorded, node));
-            let mut reached = BitSet::new(5);
-            let starts = roots.nodes.iter().map(|root| root.index()).collect::<Vec<_>>();
-            heaplake_graph::mark_reachable(graph.forward, graph.skip, starts, &mut reached, &cancel).unwrap();
-            roots.add_cycles(graph, &reached, &cancel).unwrap();
+            let mut search = heaplake_graph::Search::new(graph, &cancel);
+            search.add_roots(roots.nodes.iter().map(|root| root.index())).unwrap();
+            roots.add_cycles(graph, &search.unreached(), &cancel).unwrap();
             let kinds = roots.kinds.iter().map(|kind| roots.names[*kind as usize].clone());
             roots.nodes.iter().copied().zip(kinds).collect::<Vec<_>>()
         };
