@@ -22,7 +22,7 @@ import venv
 HERE = pathlib.Path(__file__).resolve().parent
 TARGET = HERE.parent / "target" / "release"
 DATA = HERE / "data"
-JOBS = ["import", "memsee", "limit", "size", "histogram", "scale"]
+JOBS = ["import", "index", "memsee", "limit", "size", "histogram", "retained", "dominators", "scale"]
 HISTOGRAM = "select type, count(*) as n, sum(size) as bytes from obj group by type order by bytes desc, type"
 
 
@@ -91,7 +91,11 @@ class Bench:
         return [self.python, HERE / "peers" / f"{name}.py", *words]
 
     def importing(self, lake, dump, *options):
-        """The command line of an import."""
+        """The command line of an import of the tables alone, which is what the peers do."""
+        return self.importing_all(lake, dump, "--no-index", *options)
+
+    def importing_all(self, lake, dump, *options):
+        """The command line of an import with everything: roots, dominators, retained sizes."""
         return [self.heaplake, "--quiet", "--lake", lake, "import", "--replace", "--dump", "bench", *options, dump]
 
     def compare(self, title, commands, runs=None, env=None):
@@ -126,6 +130,52 @@ class Bench:
             "Polars": self.peer("convert_polars", dump, work / "polars"),
         }, env=env)
         self.check(work)
+
+    def job_index(self, work):
+        """The graph index on top of the import."""
+        dump = self.dump(self.arguments.objects)
+        self.compare("import and index", {
+            "heaplake, tables only": self.importing(work / "lake", dump),
+            "heaplake, everything": self.importing_all(work / "lake", dump),
+            "DuckDB, tables only": self.peer("convert_duckdb", dump, work / "duckdb"),
+        })
+
+    def job_retained(self, work):
+        """One object's retained size, process start included."""
+        lake = work / "lake"
+        run(self.importing_all(lake, self.dump(self.arguments.objects)))
+        ask = [self.heaplake, "--lake", lake, "sql", "--format", "csv"]
+        [address] = subprocess.check_output([*map(str, ask), "select address from top_dominators(1)"]).split()[1:]
+        self.compare("retained of one object", {
+            "heaplake": [*ask, f"select * from retained({int(address)})"],
+        }, runs=4 * self.arguments.runs)
+
+    def job_dominators(self, work):
+        """Dominators of a tenth: each tool's call alone, and our whole command that builds and writes the index."""
+        lake = work / "lake"
+        run(self.importing_all(lake, self.dump(self.arguments.objects // 10)))
+        question = "select sum(cast(idom as decimal(38))) from obj"
+        ours = subprocess.check_output([self.heaplake, "--lake", lake, "sql", "--format", "csv", question]).split()[1]
+        building = [run([self.heaplake, "--quiet", "--lake", lake, "index", "bench"]).wall
+                    for _ in range(self.arguments.runs)]
+        alone = [subprocess.check_output([TARGET / "heaplake-bench", lake, "bench"]).split()
+                 for _ in range(self.arguments.runs)]
+        if alone[0][1] != ours:
+            sys.exit("the tables and the graph disagree about the dominators")
+        first = statistics.median(float(seconds) for seconds, _ in alone)
+        self.row("dominators of a tenth", "heaplake, dominators alone", f"{first:.3f}", "", "", "", "1.00")
+        whole = statistics.median(building)
+        self.row("dominators of a tenth", "heaplake index, whole process", f"{whole:.2f}", "", "", "",
+                 f"{whole / first:.2f}")
+        for tool in ("igraph", "rustworkx"):
+            timed = [subprocess.check_output(list(map(str, self.peer("dominators", lake, tool)))).split()
+                     for _ in range(self.arguments.runs)]
+            if timed[0][2] != ours:
+                sys.exit(f"{tool} and heaplake disagree about the dominators")
+            build, dominators = (statistics.median(float(one[i]) for one in timed) for i in (0, 1))
+            self.row("dominators of a tenth", f"{tool}, build", f"{build:.2f}", "", "", "", f"{build / first:.2f}")
+            self.row("dominators of a tenth", f"{tool}, dominators alone", f"{dominators:.2f}", "", "", "",
+                     f"{dominators / first:.2f}")
 
     def check(self, work):
         """Both must have made the same tables."""

@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("heaplake-store", &["heaplake-model", "heaplake-readers", "heaplake-graph"]),
     ("heaplake-engine", &["heaplake-model", "heaplake-store", "heaplake-graph", "heaplake-pathql"]),
     ("heaplake-cli", &["heaplake-model", "heaplake-readers", "heaplake-store", "heaplake-engine"]),
-    ("heaplake-bench", &["heaplake-model", "heaplake-store"]),
+    ("heaplake-bench", &["heaplake-model", "heaplake-store", "heaplake-graph"]),
 ];
 /// Test and measure only, so it may be used by the tests of every crate.
 const FOR_TESTS: &str = "heaplake-fixture";
