@@ -14,11 +14,11 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use heaplake_engine::SessionOptions;
 use heaplake_model::DumpId;
-use heaplake_store::{Error, ImportOptions, Input, Lake};
+use heaplake_store::{Error, ImportOptions, Input, Lake, Manifest};
 
-use super::{dumps, import::import_one};
+use super::{dumps, import::import_one, tree, whatif};
 use crate::{
-    args::Shape,
+    args::{GraphArgs, Shape, TreeArgs, WhatifArgs},
     console::{Console, LakeChoice, shell_quoted},
     interrupt,
     output::{Format, Plan, Sink},
@@ -94,7 +94,9 @@ pub fn run(console: &Console) -> Result<ExitCode> {
         querier: Querier::open(&lake, &options)?,
         plan: Plan::new(shape, None)?,
         sink: Sink::stdout(),
+        manifest: lake.manifest("later")?,
         command: console.command(),
+        console,
     };
     tell(&mut tour, &lake)?;
     tour.sink.commit()?;
@@ -152,6 +154,9 @@ struct Tour {
     querier: Querier,
     plan: Plan,
     sink: Sink,
+    /// The newest of the dumps, which is asked where no other is named.
+    manifest: Manifest,
+    console: Console,
     /// `heaplake --lake demo-lake`.
     command: String,
 }
@@ -168,6 +173,27 @@ impl Tour {
     fn ask(&mut self, statement: &str) -> Result<()> {
         self.show_command(&format!("sql \"{statement}\""))?;
         self.querier.run(statement, &self.plan, &mut self.sink)?;
+        writeln!(self.sink)?;
+        Ok(self.sink.flush()?)
+    }
+}
+
+impl Tour {
+    fn tree(&mut self, depth: u32, children: u32) -> Result<()> {
+        let shape = Shape { format: Some(Format::Table), full: false };
+        let graph = GraphArgs { layer: None, memory_limit: None };
+        let args = TreeArgs { address: None, dump: None, depth, children, graph, shape };
+        tree::print(&args, &self.querier, &self.manifest, &self.plan, &mut self.sink)?;
+        writeln!(self.sink)?;
+        Ok(self.sink.flush()?)
+    }
+
+    fn whatif(&mut self, cut: &str) -> Result<()> {
+        self.show_command(&format!("whatif --cut \"{cut}\""))?;
+        let shape = Shape { format: Some(Format::Table), full: false };
+        let graph = GraphArgs { layer: None, memory_limit: None };
+        let args = WhatifArgs { cuts: vec![cut.to_owned()], save: None, dump: None, graph, shape };
+        whatif::print(&args, &self.querier, &self.manifest, &self.plan, &mut self.sink, &self.console)?;
         writeln!(self.sink)?;
         Ok(self.sink.flush()?)
     }
@@ -211,9 +237,17 @@ fn tell(tour: &mut Tour, lake: &Lake) -> Result<()> {
     tour.say(
         "There it is: an LmsModuleSystem keeps, through its dict, a CombinedSystem, and that keeps the\n\
          LmsModuleSystem of the grading before, and so on back to the first. The CombinedSystems\n\
-         with a NoneType instead are the ends of these chains. Their heads hang on CapaDescriptors:\n\
-         let go there, and all of it can go.",
+         with a NoneType instead are the ends of these chains.\n\n\
+         7. Who holds all that? Every import also finds the dominators: what stands below an object\n\
+         would go with it.",
     )?;
+    tour.show_command("tree --depth 7 --children 1")?;
+    tour.tree(7, 1)?;
+    tour.say(
+        "The module store holds the CapaDescriptors, and each of them the head of a chain.\n\n\
+         8. If nothing kept the CombinedSystems, what would that give back? Exactly this:",
+    )?;
+    tour.whatif("type = 'CombinedSystem'")?;
     farewell(tour, lake.path())
 }
 
@@ -223,6 +257,8 @@ fn farewell(tour: &mut Tour, lake: &Path) -> Result<()> {
         "Now your own:\n\n  \
            $ heaplake import heap.json.gz            a dump of meliae, compressed or not\n  \
            $ heaplake info                           what it holds\n  \
+           $ heaplake top                            the biggest objects and types, and what holds them\n  \
+           $ heaplake run                            the questions that come with heaplake\n  \
            $ heaplake sql \"select * from obj order by size desc limit 20\"\n  \
            $ heaplake sql \"describe obj\"             the columns\n\n\
          The lake is a folder of Parquet files; DuckDB, Polars and pandas read {remove}/obj and\n\

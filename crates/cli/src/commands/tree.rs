@@ -7,12 +7,13 @@ use arrow::{
     array::{Array as _, AsArray as _, RecordBatch},
     datatypes::{Int64Type, UInt32Type, UInt64Type},
 };
+use heaplake_store::Manifest;
 
 use crate::{
     args::TreeArgs,
     console::Console,
     escape, human, interrupt,
-    output::{Format, Plan},
+    output::{Format, Plan, Sink},
     query::Querier,
 };
 
@@ -21,17 +22,27 @@ pub fn run(args: &TreeArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None)?;
     interrupt::install()?;
     let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
-    let query = query(args);
-    let batches = querier.collect(&query)?;
+    let mut sink = plan.open()?;
+    print(args, &querier, &manifest, &plan, &mut sink)?;
+    sink.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the tree to an open sink.
+pub fn print(
+    args: &TreeArgs,
+    querier: &Querier,
+    manifest: &Manifest,
+    plan: &Plan,
+    sink: &mut Sink,
+) -> Result<()> {
+    let batches = querier.collect(&query(args))?;
     let lines = batches.iter().map(lines).collect::<Result<Vec<_>>>()?.concat();
     if let Some(address) = args.address.filter(|_| lines.is_empty()) {
         bail!("{} has no object at {address} ({address:#x})", manifest.id);
     }
-    let mut sink = plan.open()?;
     if plan.format != Format::Table {
-        plan.print_all_to(&batches, &mut sink)?;
-        sink.commit()?;
-        return Ok(ExitCode::SUCCESS);
+        return plan.print_all_to(&batches, sink);
     }
     let totals = querier.totals()?;
     if args.address.is_none() {
@@ -42,8 +53,7 @@ pub fn run(args: &TreeArgs, console: &Console) -> Result<ExitCode> {
     for (line, prefix) in lines.iter().zip(prefixes(&depths, args.address.is_none())) {
         writeln!(sink, "{prefix}{}", line.text(totals.bytes))?;
     }
-    sink.commit()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn query(args: &TreeArgs) -> String {

@@ -4,12 +4,13 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use heaplake_model::DumpId;
+use heaplake_store::Manifest;
 
 use crate::{
     args::WhatifArgs,
     console::Console,
     human, interrupt,
-    output::{Format, Plan},
+    output::{Format, Plan, Sink},
     query::{Querier, sum},
 };
 
@@ -19,10 +20,34 @@ pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
     interrupt::install()?;
     let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let name = args.save.as_deref().map(str::parse::<DumpId>).transpose().context("cannot save the layer")?;
+    let mut sink = plan.open()?;
+    print(args, &querier, &manifest, &plan, &mut sink, console)?;
+    sink.commit()?;
+    if let Some(name) = name {
+        let layer = querier.save_layer(&name, &args.cuts)?;
+        console.note(&format!(
+            "saved as the layer {}; ask it with --layer: {} top {} --layer {}",
+            layer.name,
+            console.command(),
+            layer.dump,
+            layer.name
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints to an open sink what would go.
+pub fn print(
+    args: &WhatifArgs,
+    querier: &Querier,
+    manifest: &Manifest,
+    plan: &Plan,
+    sink: &mut Sink,
+    console: &Console,
+) -> Result<()> {
     let batches = querier.collect(&query(&args.cuts))?;
     let (objects, bytes) = (sum(&batches, "objects")?, sum(&batches, "size")?);
     let totals = querier.totals()?;
-    let mut sink = plan.open()?;
     let of = args.graph.layer.as_deref().map(|layer| format!(" ({layer})")).unwrap_or_default();
     let summary = format!(
         "{}{of}: {} of {} would go, {} of {}; {} would be left",
@@ -38,20 +63,9 @@ pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
         _ => console.note(&summary),
     }
     if plan.format != Format::Table || objects > 0 {
-        plan.print_all_to(&batches, &mut sink)?;
+        plan.print_all_to(&batches, sink)?;
     }
-    sink.commit()?;
-    if let Some(name) = name {
-        let layer = querier.save_layer(&name, &args.cuts)?;
-        console.note(&format!(
-            "saved as the layer {}; ask it with --layer: {} top {} --layer {}",
-            layer.name,
-            console.command(),
-            layer.dump,
-            layer.name
-        ));
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// By type: what would go and what would be left of it.
