@@ -22,7 +22,7 @@ pub use csr::{Csr, CsrBuf, Graph};
 pub use cut::{Cut, unreachable_after};
 pub use dominators::{DominatorTree, Retained, Search, dominator_tree};
 pub use id::Id;
-pub use reach::{NO_DISTANCE, Walk, distances, mark_reachable, walk};
+pub use reach::{NO_DISTANCE, Walk, distances, walk};
 
 /// The work was stopped by its flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -44,33 +44,6 @@ pub fn distances<I: Id>(
     Ok(distances)
 }
 
-/// Adds to `reached` whatever can be reached from `starts` without passing what is in it already.
-pub fn mark_reachable<I: Id>(
-    forward: Csr<'_, I>,
-    skip: Bits<'_>,
-    starts: impl IntoIterator<Item = usize>,
-    reached: &mut BitSet,
-    cancel: &AtomicBool,
-) -> Result<(), Cancelled> {
-    let mut poll = Poll::new(cancel);
-    let mut stack = Vec::new();
-    for start in starts {
-        if !reached.set(start) {
-            continue;
-        }
-        stack.push(I::new(start));
-        while let Some(node) = stack.pop() {
-            poll.step()?;
-            for child in follow(forward, skip, node.index()) {
-                if reached.set(child) {
-                    stack.push(I::new(child));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Which way to walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walk {

@@ -136,7 +136,6 @@ macro_rules! oracle {
 
 oracle!(reverse_has_every_followed_edge, Obvious::random, reverse);
 oracle!(distances_are_the_fewest_hops, Obvious::random, distance);
-oracle!(reachable_is_reached, Obvious::random, reachable);
 oracle!(walks_go_level_by_level, Obvious::random, walks);
 oracle!(dominators_are_on_every_path, Obvious::random, dominator);
 oracle!(retained_is_what_goes_with_a_node, Obvious::random, retained);
@@ -170,13 +169,6 @@ fn distance<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
     }
     let found = distances(graph.forward, graph.skip, obvious.roots.iter().copied(), &NEVER);
     assert_eq!(found, Ok(expected));
-}
-
-fn reachable<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
-    let mut found = BitSet::new(obvious.n());
-    mark_reachable(graph.forward, graph.skip, obvious.roots.iter().copied(), &mut found, &NEVER).unwrap();
-    let expected = obvious.reached(&Cut::default());
-    assert_eq!((0..obvious.n()).map(|i| found.contains(i)).collect::<Vec<_>>(), expected);
 }
 
 fn walks<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {

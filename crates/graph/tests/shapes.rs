@@ -140,7 +140,6 @@ fn everything_stops_when_told() {
     let cut = Cut { nodes: BitSet::of(N, [1]), edges: BitSet::default() };
     assert_eq!(CsrBuf::reversed(forward, skip, 2, &AT_ONCE), Err(Cancelled));
     assert_eq!(distances(forward, skip, [0], &AT_ONCE), Err(Cancelled));
-    assert_eq!(mark_reachable(forward, skip, [0], &mut BitSet::new(N), &AT_ONCE), Err(Cancelled));
     assert_eq!(walk(graph, Walk::Down, &[0], u32::MAX, &AT_ONCE), Err(Cancelled));
     assert_eq!(dominator_tree(graph, [0], &AT_ONCE), Err(Cancelled));
     assert_eq!(components(forward, skip, &all, &AT_ONCE), Err(Cancelled));

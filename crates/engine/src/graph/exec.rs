@@ -158,10 +158,10 @@ impl ExecutionPlan for GraphExec {
                 sets.push(rows(set, plan, &context).await?);
             }
             sets.iter().for_each(|set| members.add(set.len()));
-            // Sets of bits, a list of nodes and their hops: 16 bytes an object at most.
+            let n_members = sets.iter().map(SetRows::len).sum();
             let reservation = MemoryConsumer::new("GraphExec").register(context.memory_pool());
             let n_objects = usize::try_from(call.manifest.counts.objects).unwrap_or(usize::MAX);
-            reservation.try_grow(n_objects.saturating_mul(BYTES_PER_OBJECT))?;
+            reservation.try_grow(n_objects.saturating_mul(call.kind.bytes_per_object(n_members)))?;
             let stop = StopOnDrop::default();
             let progress = stop.0.clone();
             let timer = metrics.elapsed_compute().clone();
@@ -188,8 +188,6 @@ impl ExecutionPlan for GraphExec {
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches.try_flatten().boxed())))
     }
 }
-
-const BYTES_PER_OBJECT: usize = 16;
 
 /// The members of a set.
 pub(super) async fn rows(

@@ -125,6 +125,19 @@ impl Kind {
         }
     }
 
+    /// Bytes of memory that an answer takes for every object of the dump, about.
+    fn bytes_per_object(self, n_members: usize) -> usize {
+        match self {
+            // They look at the objects that they name, or at one after the other.
+            Kind::Dominated | Kind::ImmediateDominators | Kind::Tree | Kind::Types | Kind::TypeDominators => {
+                0
+            }
+            Kind::Retained if n_members <= 1 => 0,
+            // Sets of bits, a list of nodes and their hops.
+            _ => 16,
+        }
+    }
+
     /// How it is called, for messages.
     fn usage(self) -> &'static str {
         match self {

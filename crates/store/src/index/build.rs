@@ -370,6 +370,7 @@ impl Refused {
     pub(super) fn into_error(self, path: &Path) -> Error {
         let path = path.to_owned();
         match self {
+            Refused::OtherVersion => Error::Damaged { path, what: "it has another version".to_owned() },
             Refused::Absent => Error::Io { path, source: std::io::ErrorKind::NotFound.into() },
             Refused::Damaged(what) => Error::Damaged { path, what },
             Refused::Failed(source) => Error::Io { path, source },

@@ -97,6 +97,8 @@ pub(super) struct Sections {
 pub(super) enum Refused {
     /// There is none.
     Absent,
+    /// Another heaplake wrote it, in another layout.
+    OtherVersion,
     /// It is not what was written.
     Damaged(String),
     /// It cannot be read.
@@ -138,7 +140,7 @@ impl Sections {
         let (header, _) =
             read_header::<serde::de::IgnoredAny>(&mut file, bytes).map_err(|refused| match refused {
                 Refused::Failed(error) => error,
-                Refused::Absent | Refused::Damaged(_) => io::ErrorKind::InvalidData.into(),
+                _ => io::ErrorKind::InvalidData.into(),
             })?;
         Ok(Self { map: map(&file)?, sections: header.sections })
     }

@@ -117,7 +117,7 @@ impl AnyIndex {
     fn open_sound(path: PathBuf, manifest: &Manifest) -> Result<Option<Self>> {
         match Self::open_file(&path, manifest) {
             Ok(index) => Ok(Some(index)),
-            Err(Refused::Absent | Refused::Damaged(_)) => Ok(None),
+            Err(Refused::Absent | Refused::OtherVersion | Refused::Damaged(_)) => Ok(None),
             Err(Refused::Failed(source)) => Err(Error::Io { path, source }),
         }
     }
@@ -126,10 +126,12 @@ impl AnyIndex {
         if cfg!(target_endian = "big") {
             return Err(Refused::Damaged("its numbers are little-endian, this machine's are not".to_owned()));
         }
-        let (sections, content) = Sections::open::<Content>(path)?;
-        if content.version != INDEX_VERSION {
-            return Err(Refused::Damaged(format!("it has version {}", content.version)));
+        let (sections, header) = Sections::open::<serde_json::Value>(path)?;
+        if header.get("version").and_then(serde_json::Value::as_u64) != Some(INDEX_VERSION.into()) {
+            return Err(Refused::OtherVersion);
         }
+        let content: Content = serde_json::from_value(header)
+            .map_err(|error| Refused::Damaged(format!("its header cannot be read ({error})")))?;
         if content.edges_xxh3 != edges_xxh3(manifest.files_of(Table::Edge))
             || content.n_nodes != manifest.counts.objects
         {
@@ -334,9 +336,9 @@ pub(crate) fn remove_layer(lake: &Lake, manifest: &Manifest, layer: &DumpId) {
 /// What is wrong with the index of a dump, read as a whole; none where there is none.
 pub(crate) fn check(lake: &Lake, manifest: &Manifest) -> Result<Option<Finding>> {
     let path = index_path(lake, manifest);
-    let checked = Sections::open::<Content>(&path).and_then(|(sections, _)| sections.check());
+    let checked = Sections::open::<serde_json::Value>(&path).and_then(|(sections, _)| sections.check());
     let what = match checked.and_then(|()| AnyIndex::open_file(&path, manifest).map(drop)) {
-        Ok(()) | Err(Refused::Absent) => return Ok(None),
+        Ok(()) | Err(Refused::Absent | Refused::OtherVersion) => return Ok(None),
         Err(Refused::Damaged(what)) => what,
         Err(Refused::Failed(source)) => return Err(Error::Io { path, source }),
     };
