@@ -81,6 +81,6 @@ fn tags(manifests: &[Arc<Manifest>], data_type: &DataType) -> Result<ArrayRef, A
     if tags.data_type() == data_type { Ok(tags) } else { datafusion::arrow::compute::cast(&tags, data_type) }
 }
 
-fn saturating(n: u64) -> i64 {
+pub(crate) fn saturating(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

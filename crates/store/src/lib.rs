@@ -25,7 +25,9 @@ mod verify;
 
 pub use error::{Error, Result};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, import};
-pub use index::{AnyIndex, BuildLimits, GraphIndex, IndexOptions, build_layer, index_dump, open_or_build};
+pub use index::{
+    AnyIndex, BuildLimits, GraphIndex, IndexOptions, TypeSums, build_layer, index_dump, open_or_build,
+};
 pub use lake::Lake;
 pub use layer::Layer;
 pub use manifest::{Counts, FileEntry, Manifest, Source, TakenFrom, TypeStat};

@@ -16,7 +16,7 @@ use datafusion::{
     error::Result,
 };
 use heaplake_graph::{BitSet, Cancelled, Cut, Id, NO_DISTANCE, Walk, components, walk};
-use heaplake_store::{GraphIndex, with_index};
+use heaplake_store::{GraphIndex, TypeSums, with_index};
 
 use super::{
     Kind,
@@ -24,7 +24,7 @@ use super::{
     table::Call,
     tree::{self, Extent, Line},
 };
-use crate::Error;
+use crate::{Error, summary::saturating};
 
 /// The members of a set.
 #[derive(Debug)]
@@ -164,17 +164,18 @@ impl<I: Id> Asking<'_, I> {
 
     fn retained(&self) -> Result<Rows, Cancelled> {
         let nodes = self.nodes();
-        let (sizes, retained) = (self.index.sizes(), self.index.retained());
-        let size = nodes.iter().fold(0_u64, |sum, node| sum.saturating_add(sizes[node.index()]));
+        let size = self.index.size_of(&nodes);
         let (count, bytes) = match nodes.as_slice() {
-            [node] => (self.index.retained_counts()[node.index()].index(), retained[node.index()]),
+            [node] => {
+                let node = node.index();
+                (self.index.retained_counts()[node].index(), self.index.retained()[node])
+            }
             nodes => {
                 let gone = self.gone(nodes.iter().map(|node| node.index()), BitSet::default())?;
-                let bytes = gone.iter().fold(0_u64, |sum, node| sum.saturating_add(sizes[node.index()]));
-                (gone.len(), bytes)
+                (gone.len(), self.index.size_of(&gone))
             }
         };
-        let row = [nodes.len() as i64, bytes_of(size), count as i64, bytes_of(bytes)];
+        let row = [nodes.len() as i64, saturating(size), count as i64, saturating(bytes)];
         Ok(Rows::Sums(row.map(|number| vec![number]).to_vec()))
     }
 
@@ -195,24 +196,10 @@ impl<I: Id> Asking<'_, I> {
     }
 
     fn types(&self) -> Rows {
-        let (types, sizes) = (self.index.types(), self.index.sizes());
-        let (counts, retained) = (self.index.retained_counts(), self.index.retained());
-        // Of nested objects of one type only the outermost retains.
-        let mut sums = vec![([0_u64; 3], 0_usize); self.call.manifest.types.len()];
-        for (position, node) in self.index.preorder().iter().enumerate() {
-            let node = node.index();
-            let Some(([objects, size, held], held_until)) = sums.get_mut(types[node] as usize) else {
-                continue;
-            };
-            *objects += 1;
-            *size = size.saturating_add(sizes[node]);
-            if position >= *held_until {
-                *held_until = position + counts[node].index();
-                *held = held.saturating_add(retained[node]);
-            }
-        }
-        let rows = (0..).zip(sums).filter(|(_, ([objects, ..], _))| *objects > 0);
-        Rows::TypeSums(rows.map(|(rank, (sums, _))| (rank, sums.map(bytes_of))).collect())
+        let sums = (0..).zip(self.index.type_sums(self.call.manifest.types.len()));
+        let there = sums.filter(|(_, sums)| sums.objects > 0);
+        let numbers = |sums: TypeSums| [sums.objects, sums.size, sums.retained].map(saturating);
+        Rows::TypeSums(there.map(|(rank, sums)| (rank, numbers(sums))).collect())
     }
 
     fn removed_edges(&self) -> Rows {
@@ -270,7 +257,7 @@ impl<I: Id> Asking<'_, I> {
         }
         let mut rows: Vec<_> = sums
             .into_iter()
-            .map(|(node, sums)| ((node < self.index.n_nodes()).then_some(node as u64), sums.map(bytes_of)))
+            .map(|(node, sums)| ((node < self.index.n_nodes()).then_some(node as u64), sums.map(saturating)))
             .collect();
         rows.sort_by_key(|(_, [_, _, retained])| std::cmp::Reverse(*retained));
         Rows::Dominators(rows)
@@ -286,7 +273,7 @@ impl<I: Id> Asking<'_, I> {
             *size = size.saturating_add(sizes[node.index()]);
         }
         let mut rows: Vec<_> =
-            sums.into_iter().map(|((hops, rank), sums)| (hops, rank, sums.map(bytes_of))).collect();
+            sums.into_iter().map(|((hops, rank), sums)| (hops, rank, sums.map(saturating))).collect();
         rows.sort_unstable_by_key(|(hops, rank, [objects, _])| (*hops, std::cmp::Reverse(*objects), *rank));
         Ok(Rows::Types(rows))
     }
@@ -341,7 +328,7 @@ impl<I: Id> Asking<'_, I> {
             .into_iter()
             .map(|(pair, (sums, _))| {
                 let (rank, dominator) = (pair / (n_types + 1), pair % (n_types + 1));
-                (rank as u32, (dominator < n_types).then_some(dominator as u32), sums.map(bytes_of))
+                (rank as u32, (dominator < n_types).then_some(dominator as u32), sums.map(saturating))
             })
             .collect();
         rows.sort_unstable_by_key(|(rank, dominator, [_, _, held])| {
@@ -371,11 +358,6 @@ fn hops<I: Id>(found: Vec<(I, u32)>) -> Rows {
 
 fn numbers<I: Id>(nodes: &[I]) -> Vec<u64> {
     nodes.iter().map(|node| node.index() as u64).collect()
-}
-
-/// A sum of bytes as SQL has it.
-fn bytes_of(sum: u64) -> i64 {
-    i64::try_from(sum).unwrap_or(i64::MAX)
 }
 
 impl Answer {
@@ -476,7 +458,7 @@ impl Answer {
 
     fn tree_column(&self, column: usize, first: usize, lines: &[Line]) -> ArrayRef {
         let numbers = |number: fn(&Line) -> u64| -> ArrayRef {
-            Arc::new(lines.iter().map(|line| bytes_of(number(line))).collect::<Int64Array>())
+            Arc::new(lines.iter().map(|line| saturating(number(line))).collect::<Int64Array>())
         };
         with_index!(&self.index.index, |index| {
             let addresses = |node: fn(&Line) -> Option<u64>| -> ArrayRef {
@@ -517,7 +499,7 @@ impl Answer {
                 let names = nodes.map(|node| self.type_name(index.types()[node]));
                 Arc::new(StringViewArray::from_iter_values(names))
             }
-            2 => Arc::new(nodes.map(|node| bytes_of(index.sizes()[node])).collect::<Int64Array>()),
+            2 => Arc::new(nodes.map(|node| saturating(index.sizes()[node])).collect::<Int64Array>()),
             3 => Arc::new(nodes.map(|node| index.root_kind_of(node)).collect::<StringViewArray>()),
             4 => {
                 let distances = nodes.map(|node| index.distances()[node]);
@@ -534,7 +516,7 @@ impl Answer {
                 let names = types.map(|rank| rank.map(|rank| self.type_name(rank)));
                 Arc::new(names.collect::<StringViewArray>())
             }
-            7 => Arc::new(nodes.map(|node| bytes_of(index.retained()[node])).collect::<Int64Array>()),
+            7 => Arc::new(nodes.map(|node| saturating(index.retained()[node])).collect::<Int64Array>()),
             _ => {
                 let counts = nodes.map(|node| index.retained_counts()[node].index() as i64);
                 Arc::new(counts.collect::<Int64Array>())

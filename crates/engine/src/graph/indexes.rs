@@ -63,6 +63,10 @@ impl Indexes {
         &self.lake
     }
 
+    pub(crate) fn limits(&self) -> &BuildLimits {
+        &self.limits
+    }
+
     /// From now on the chosen dump means this layer of it.
     pub(crate) fn choose_layer(&self, layer: Arc<OpenIndex>) {
         let _ = self.layer.set(layer);

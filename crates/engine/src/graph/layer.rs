@@ -104,7 +104,15 @@ impl Indexes {
         let built = SpawnedTask::spawn_blocking(move || {
             let base = indexes.open_base(&manifest, &progress)?;
             let cut = (&addresses[..], &edges[..]);
-            Ok::<_, Error>(build_layer(indexes.lake(), &manifest, &name, &base.index, cut, &progress.cancel)?)
+            Ok::<_, Error>(build_layer(
+                indexes.lake(),
+                &manifest,
+                &name,
+                &base.index,
+                cut,
+                indexes.limits(),
+                &progress.cancel,
+            )?)
         });
         let built = built.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
         drop(stop);

@@ -265,10 +265,7 @@ impl Tables<'_> {
         let built = index::build(inputs, &path)?;
         self.syncing.push((path, thread::spawn(move || built.file.sync_all())));
         self.counts = built.counts;
-        with_index!(&built.index, |index| {
-            let kinds = (0..index.roots().len()).map(|i| index.root_kind(i));
-            self.roots(index.root_addresses().zip(kinds))?;
-        });
+        with_index!(&built.index, |index| self.roots(index.named_roots()))?;
         self.graph = Some(Graph { index: built.index, type_retained: built.type_retained });
         self.progress.enter(Phase::Writing);
         Ok(())

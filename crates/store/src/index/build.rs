@@ -34,7 +34,7 @@ use parquet::{
 };
 
 use super::{
-    AnyIndex, Content, GraphIndex, INDEX_VERSION,
+    AnyIndex, BuildLimits, Content, GraphIndex, INDEX_VERSION,
     file::{Refused, Sections, Writer},
     layer_path,
     roots::{self, Roots},
@@ -166,7 +166,9 @@ fn build_with<I: Id>(
     let find_roots = |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, recorded);
     let (index, file, analysed) = analysing.finish(types, sizes, find_roots, true, path)?;
     let counts = GraphCounts { dangling, unreferenced: analysed.unreferenced, roots: analysed.roots };
-    Ok(Built { index: any(index), file, counts, type_retained: analysed.type_retained })
+    let type_retained =
+        index.type_sums(inputs.type_names.len()).into_iter().map(|sums| sums.retained).collect();
+    Ok(Built { index: any(index), file, counts, type_retained })
 }
 
 /// Builds the index of a layer: of the graph of `base` without some nodes (addresses) and edges (address of the parent
@@ -177,8 +179,11 @@ pub fn build_layer(
     name: &DumpId,
     base: &AnyIndex,
     (addresses, edges): (&[u64], &[(u64, u32)]),
+    limits: &BuildLimits,
     cancel: &AtomicBool,
 ) -> Result<(AnyIndex, u64, i64)> {
+    let counts = &manifest.counts;
+    limits.check(bytes_needed(counts.objects, counts.edges, matches!(base, AnyIndex::Wide(_))))?;
     let (work, _work_lock) = commit::work_folder(lake)?;
     let to = layer_path(lake, manifest, name);
     let path = work.path().join(to.file_name().unwrap_or_default());
@@ -232,7 +237,7 @@ impl<I: Id> GraphIndex<I> {
         let cut = Cut { nodes: BitSet::of(n_nodes, nodes), edges: self.edges_at(edges) };
         let gone = self.gone_without(&cut, cancel)?;
         let gone_nodes = BitSet::of(n_nodes, gone.iter().map(|node| node.index()));
-        let bytes = gone.iter().fold(0_u64, |sum, node| sum.saturating_add(self.sizes()[node.index()]));
+        let bytes = self.size_of(&gone);
         let mut removed = cut.edges;
         let mut forward = CsrBuf { offsets: Vec::with_capacity(n_nodes + 1), targets: Vec::new() };
         forward.targets.reserve_exact(graph.forward.n_edges());
@@ -283,7 +288,6 @@ struct Analysing<'a, I> {
 struct Analysed {
     unreferenced: u64,
     roots: BTreeMap<String, u64>,
-    type_retained: Vec<u64>,
 }
 
 impl<I: Id> Analysing<'_, I> {
@@ -355,14 +359,12 @@ impl<I: Id> Analysing<'_, I> {
         writer.section("retained_count", &retained.count)?;
         writer.section("preorder", &retained.preorder)?;
         writer.section("position", &retained.position)?;
-        let n_types = types.iter().max().map_or(0, |rank| *rank as usize + 1);
-        let type_retained = type_retained(&retained, &types, n_types);
-        drop(retained);
+        drop((retained, types));
         let file = writer.finish(&content)?;
         let sections =
             Sections::just_written(&file).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         let index = GraphIndex::new(sections, content).map_err(|refused| refused.into_error(path))?;
-        Ok((index, file, Analysed { unreferenced, roots: root_counts, type_retained }))
+        Ok((index, file, Analysed { unreferenced, roots: root_counts }))
     }
 }
 
@@ -394,23 +396,6 @@ fn in_parallel<A: Send, B>(threads: usize, a: impl FnOnce() -> A + Send, b: impl
         let b = b();
         (a.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), b)
     })
-}
-
-/// Bytes that the objects of each type retain together, as far as the dominator tree says: of nested objects of one
-/// type only the outermost counts.
-fn type_retained<I: Id>(retained: &heaplake_graph::Retained<I>, types: &[u32], n_types: usize) -> Vec<u64> {
-    let mut sums = vec![0_u64; n_types];
-    // By type: up to which position of the preorder an object of the type holds everything.
-    let mut held_until = vec![0_usize; n_types];
-    for (position, node) in retained.preorder.iter().enumerate() {
-        let node = node.index();
-        let type_rank = types[node] as usize;
-        if position >= held_until[type_rank] {
-            held_until[type_rank] = position + retained.count[node].index();
-            sums[type_rank] = sums[type_rank].saturating_add(retained.size[node]);
-        }
-    }
-    sums
 }
 
 /// The edges of a dump by node.

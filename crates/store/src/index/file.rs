@@ -209,8 +209,11 @@ fn read_header<H: DeserializeOwned>(file: &mut File, bytes: u64) -> Result<(Head
 
 #[allow(unsafe_code)]
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: nobody writes to an index file once it has its name; a new one gets the name by a rename. Who cuts it off
-    // while it is mapped ends this process by a signal, which is what a memory map is.
+    // SAFETY: a map is sound as long as the file under it stays the same. heaplake writes an index under a temporary name,
+    // maps it read-only when it is complete, and never writes to it again: a new one is a new file that takes the name by
+    // a rename, and the old one lives on until its maps are gone. Should another program overwrite the file in place, its
+    // bytes are only ever read as plain integers, for which every bit pattern is a value, and every one of them that is
+    // used as a position is checked by the slice it goes into. Should it cut the file off, the process ends by a signal.
     unsafe { Mmap::map(file) }
 }
 

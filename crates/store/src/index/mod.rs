@@ -103,6 +103,17 @@ struct Ranges {
     removed: Range<usize>,
 }
 
+/// Totals of one type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TypeSums {
+    /// Objects.
+    pub objects: u64,
+    /// Bytes of their shallow sizes.
+    pub size: u64,
+    /// Bytes that they retain together, as far as the dominator tree says: of nested ones the outermost counts.
+    pub retained: u64,
+}
+
 impl AnyIndex {
     /// Opens the index of a dump, if there is a sound one of the dump's present tables.
     pub fn open(lake: &Lake, manifest: &Manifest) -> Result<Option<Self>> {
@@ -239,6 +250,11 @@ impl<I: Id> GraphIndex<I> {
         self.sections.numbers(&self.ranges.root_kind)
     }
 
+    /// The addresses of the roots with the names of their kinds.
+    pub(crate) fn named_roots(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.root_addresses().enumerate().map(|(i, address)| (address, self.root_kind(i)))
+    }
+
     /// The name of the kind of the i-th root.
     pub fn root_kind(&self, i: usize) -> &str {
         self.root_kinds()
@@ -260,6 +276,32 @@ impl<I: Id> GraphIndex<I> {
     /// Immediate dominators; the number of nodes stands for the super-root.
     pub fn idoms(&self) -> &[I] {
         self.sections.numbers(&self.ranges.idom)
+    }
+
+    /// Sum of the shallow sizes of some nodes, in bytes.
+    pub fn size_of(&self, nodes: &[I]) -> u64 {
+        nodes.iter().fold(0, |sum, node| sum.saturating_add(self.sizes()[node.index()]))
+    }
+
+    /// Totals of each of `n_types` types, of the nodes that are there.
+    pub fn type_sums(&self, n_types: usize) -> Vec<TypeSums> {
+        let (types, sizes) = (self.types(), self.sizes());
+        let (counts, retained) = (self.retained_counts(), self.retained());
+        let mut all = vec![TypeSums::default(); n_types];
+        // By type: up to which position of the preorder an object of the type holds everything.
+        let mut held_until = vec![0_usize; n_types];
+        for (position, node) in self.preorder().iter().enumerate() {
+            let node = node.index();
+            let type_rank = types[node] as usize;
+            let Some(sums) = all.get_mut(type_rank) else { continue };
+            sums.objects += 1;
+            sums.size = sums.size.saturating_add(sizes[node]);
+            if position >= held_until[type_rank] {
+                held_until[type_rank] = position + counts[node].index();
+                sums.retained = sums.retained.saturating_add(retained[node]);
+            }
+        }
+        all
     }
 
     /// Retained sizes in bytes.

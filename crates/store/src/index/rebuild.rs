@@ -50,6 +50,17 @@ pub struct BuildLimits {
     pub threads: Option<usize>,
 }
 
+impl BuildLimits {
+    /// An error when the work needs more than it may take.
+    pub(super) fn check(&self, needed: u64) -> Result<()> {
+        let limit = self.memory.unwrap_or_else(default_memory);
+        match needed > limit {
+            true => Err(Error::MemoryLimit { what: "the graph index", needed, limit }),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Builds the index of a dump anew, and the columns and tables that come from it where the dump has none of them yet.
 /// The dump is replaced as a whole; queries that already read it go on.
 pub fn index_dump(
@@ -154,10 +165,7 @@ impl<'b> Building<'b> {
         let needed = bytes_needed(counts.objects, counts.edges, self.options.wide_ids);
         // Objects are sorted in an array of their own.
         let needed = needed + counts.objects * (Nodes::BYTES + size_of::<(u64, u64, u32)>() as u64);
-        let limit = self.limits.memory.unwrap_or_else(default_memory);
-        if needed > limit {
-            return Err(Error::MemoryLimit { what: "the graph index", needed, limit });
-        }
+        self.limits.check(needed)?;
         let type_names: Vec<&str> = self.manifest.types.iter().map(|stat| stat.name.as_str()).collect();
         let inputs = Inputs {
             nodes: self.nodes(&type_names)?,
@@ -291,9 +299,7 @@ impl<'b> Building<'b> {
 
     /// Writes `root` again.
     fn root(&self, names: &FileNames, index: &AnyIndex) -> Result<FileEntry> {
-        let roots: Vec<(u64, &str)> = with_index!(index, |index| {
-            index.root_addresses().enumerate().map(|(i, address)| (address, index.root_kind(i))).collect()
-        });
+        let roots: Vec<(u64, &str)> = with_index!(index, |index| index.named_roots().collect());
         let mut rest = Some(roots);
         let (sum, n_rows) = parquet_file::write(
             &names.path(Table::Root),
