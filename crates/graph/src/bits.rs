@@ -46,6 +46,35 @@ impl BitSet {
         self.view().contains(index)
     }
 
+    /// Adds what is in another set of the same bound; true when something was new.
+    pub fn unite(&mut self, other: Bits<'_>) -> bool {
+        let mut new = 0;
+        for (word, more) in self.words.iter_mut().zip(other.words) {
+            new |= more & !*word;
+            *word |= more;
+        }
+        new != 0
+    }
+
+    /// Keeps what is in another set too.
+    pub fn intersect(&mut self, other: Bits<'_>) {
+        for (i, word) in self.words.iter_mut().enumerate() {
+            *word &= other.words.get(i).copied().unwrap_or(0);
+        }
+    }
+
+    /// Takes out what is in another set.
+    pub fn subtract(&mut self, other: Bits<'_>) {
+        for (word, less) in self.words.iter_mut().zip(other.words) {
+            *word &= !less;
+        }
+    }
+
+    /// Whether there is nothing in the set.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
     /// Number of indexes in the set.
     pub fn count(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()

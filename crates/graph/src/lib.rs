@@ -12,6 +12,7 @@ mod cut;
 mod dominators;
 mod id;
 mod reach;
+pub mod search;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,6 +31,7 @@ pub use reach::{NO_DISTANCE, Walk, distances, walk};
 pub struct Cancelled;
 
 /// Looks at a cancel flag now and then.
+#[derive(Debug)]
 struct Poll<'p> {
     cancel: &'p AtomicBool,
     steps: u32,

@@ -1,0 +1,246 @@
+//! The shortest path for each node that a test of the pattern binds.
+//!
+//! The part before the node and the part after it do not depend on each other: one search forward from the starts, in
+//! the order of paths, gives every node its first shortest beginning; one backward from the ends tells how many hops are
+//! left. O((nodes + edges) * states) for all of them together, instead of a search for each.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::AtomicBool,
+};
+
+use super::{
+    Arc, PathSearch, Visited,
+    fronts::{Growing, Levels, Seen},
+};
+use crate::{Cancelled, Id, Poll};
+
+/// The nodes that were bound, each with how to make its path.
+#[derive(Debug)]
+pub struct Bindings<'s, I> {
+    search: &'s PathSearch<'s, I>,
+    /// The test that binds.
+    test: u32,
+    within: u64,
+    /// The search forward: node, state and what it was reached from.
+    trail: Vec<Trail<I>>,
+    /// By node: the entry that it was reached from (none for a start) and the hops up to it.
+    bound: BTreeMap<I, (Option<usize>, u64)>,
+    /// The search backward, by hops that are left.
+    from_end: Levels<I>,
+    /// By bound node, the fewest hops that are left.
+    left: HashMap<I, u64>,
+    /// What was looked at.
+    pub visited: Visited,
+}
+
+#[derive(Debug)]
+struct Trail<I> {
+    node: I,
+    state: u32,
+    before: usize,
+}
+
+const NOTHING_BEFORE: usize = usize::MAX;
+
+impl<I: Id> PathSearch<'_, I> {
+    /// Searches once for all nodes that pass test `test`, which every path binds exactly once.
+    pub fn bindings<'s>(
+        &'s self,
+        test: u32,
+        within: u64,
+        cancel: &AtomicBool,
+    ) -> Result<Bindings<'s, I>, Cancelled> {
+        let mut found = Bindings {
+            search: self,
+            test,
+            within,
+            trail: Vec::new(),
+            bound: BTreeMap::new(),
+            from_end: Levels::default(),
+            left: HashMap::new(),
+            visited: Visited::default(),
+        };
+        if self.is_possible() {
+            let mut poll = Poll::new(cancel);
+            found.forward(&mut poll)?;
+            found.backward(&mut poll)?;
+        }
+        Ok(found)
+    }
+}
+
+impl<I: Id> Bindings<'_, I> {
+    fn binds(&self, arc: &Arc) -> bool {
+        arc.tests.contains(&self.test)
+    }
+
+    /// The arcs that bind.
+    fn binding(&self) -> impl Iterator<Item = &Arc> {
+        self.search.arcs().filter(|arc| self.binds(arc))
+    }
+
+    /// Breadth first, each level in the order of the paths that lead to it: so the first way to a node is the first of
+    /// its shortest paths.
+    fn forward(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
+        let search = self.search;
+        let mut seen = Seen::<I>::new(search.n_nodes(), search.accept() as usize + 1);
+        let mut starts: Vec<(usize, u32, bool)> = Vec::new();
+        for arc in &search.pattern.starts {
+            let binds = self.binds(arc);
+            starts.extend(search.starting(arc).map(|node| (node, arc.to, binds)));
+        }
+        starts.sort_unstable();
+        for (node, state, binds) in starts {
+            if binds {
+                self.bound.entry(I::new(node)).or_insert((None, 0));
+            } else if seen.add(node, state) {
+                self.trail.push(Trail { node: I::new(node), state, before: NOTHING_BEFORE });
+            }
+        }
+        let (mut start, mut hops) = (0, 0_u64);
+        let mut next: Vec<(usize, u32, bool)> = Vec::new();
+        while start < self.trail.len() && hops < self.within {
+            hops += 1;
+            let end = self.trail.len();
+            let mut at = start;
+            while at < end {
+                poll.step()?;
+                // One node in several states has one path so far: what follows is taken together, in order.
+                let (node, before) = (self.trail[at].node, self.trail[at].before);
+                let same =
+                    self.trail[at..end].iter().take_while(|t| t.node == node && t.before == before).count();
+                next.clear();
+                for i in at..at + same {
+                    let state = self.trail[i].state;
+                    let arcs = &search.pattern.next[state as usize];
+                    search.hop(state, true, node.index(), |to| {
+                        for arc in arcs {
+                            if search.passes(arc, to) {
+                                next.push((to, arc.to, arc.tests.contains(&self.test)));
+                            }
+                        }
+                    });
+                }
+                next.sort_unstable();
+                for (to, state, binds) in &next {
+                    if *binds {
+                        self.bound.entry(I::new(*to)).or_insert((Some(at), hops));
+                    } else if seen.add(*to, *state) {
+                        self.trail.push(Trail { node: I::new(*to), state: *state, before: at });
+                    }
+                }
+                at += same;
+            }
+            start = end;
+        }
+        self.visited.pairs += self.trail.len() as u64;
+        self.visited.levels += hops;
+        Ok(())
+    }
+
+    /// From the ends until every bound node is found, or nothing is left to look at.
+    fn backward(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
+        let search = self.search;
+        let accept = search.accept();
+        if self.binding().all(|arc| arc.to == accept) {
+            self.left = self.bound.keys().map(|node| (*node, 0)).collect();
+            return Ok(());
+        }
+        let mut seen = Seen::<I>::new(search.n_nodes(), accept as usize + 1);
+        // By state that a binding leads to, the arcs that do.
+        let mut after: HashMap<u32, Vec<&Arc>> = HashMap::new();
+        search.arcs().filter(|arc| arc.tests.contains(&self.test)).for_each(|arc| {
+            after.entry(arc.to).or_default().push(arc);
+        });
+        let mut level = Growing::new(search.n_nodes());
+        for node in search.ends() {
+            if seen.add(node, accept) {
+                level.add(node, accept);
+            }
+        }
+        let mut hops = 0_u64;
+        while level.len() > 0 {
+            self.from_end.push(level);
+            let last = self.from_end.len() - 1;
+            for (node, state) in self.from_end.iter(last).filter(|(_, state)| after.contains_key(state)) {
+                let follows = || after[&state].iter().any(|arc| search.passes(arc, node));
+                if self.bound.contains_key(&I::new(node)) && follows() {
+                    self.left.entry(I::new(node)).or_insert(hops);
+                }
+            }
+            level = Growing::new(search.n_nodes());
+            if self.left.len() == self.bound.len() || hops >= self.within {
+                break;
+            }
+            hops += 1;
+            for (node, state) in self.from_end.iter(last) {
+                poll.step()?;
+                search.behind(node, state, &mut |node, state| {
+                    if seen.add(node, state) {
+                        level.add(node, state);
+                    }
+                });
+            }
+        }
+        self.visited.pairs += self.from_end.pairs();
+        self.visited.levels += hops;
+        Ok(())
+    }
+
+    /// The bound nodes that have a path, ascending.
+    pub fn nodes(&self) -> impl Iterator<Item = usize> + '_ {
+        let fits =
+            |node: &I, before: u64| self.left.get(node).is_some_and(|left| before + left <= self.within);
+        self.bound.iter().filter(move |(node, (_, hops))| fits(node, *hops)).map(|(node, _)| node.index())
+    }
+
+    /// The first path that binds a node of [`Self::nodes`].
+    pub fn path(&self, node: usize) -> Vec<I> {
+        let search = self.search;
+        let Some((before, _)) = self.bound.get(&I::new(node)) else { return Vec::new() };
+        let mut path = vec![I::new(node)];
+        let mut at = before.unwrap_or(NOTHING_BEFORE);
+        while let Some(trail) = self.trail.get(at) {
+            path.push(trail.node);
+            at = trail.before;
+        }
+        path.reverse();
+        let mut left = self.left.get(&I::new(node)).copied().unwrap_or(0) as usize;
+        if left == 0 {
+            return path;
+        }
+        // What binds the node may be passed in any of these states.
+        let arcs = self.binding().filter(|arc| search.passes(arc, node));
+        let mut states: Vec<u32> =
+            arcs.map(|arc| arc.to).filter(|state| self.from_end.contains(left, node, *state)).collect();
+        states.sort_unstable();
+        states.dedup();
+        let mut at = node;
+        while left > 0 {
+            left -= 1;
+            let mut smallest: Option<usize> = None;
+            let mut next = Vec::new();
+            for state in &states {
+                search.ahead(at, *state, &mut |node, state| {
+                    if smallest.is_none_or(|smallest| node <= smallest)
+                        && self.from_end.contains(left, node, state)
+                    {
+                        if smallest != Some(node) {
+                            next.clear();
+                        }
+                        smallest = Some(node);
+                        next.push(state);
+                    }
+                });
+            }
+            // A pair with hops left has one that follows.
+            let Some(node) = smallest else { break };
+            next.sort_unstable();
+            next.dedup();
+            path.push(I::new(node));
+            (at, states) = (node, next);
+        }
+        path
+    }
+}

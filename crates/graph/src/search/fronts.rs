@@ -1,0 +1,293 @@
+//! The levels of a breadth-first search over pairs of node and state, and the pairs it has visited.
+//!
+//! A small level is a sorted list of pairs; a large one a set per state, as a list or as bits, whichever is smaller. So a
+//! chain of a million levels takes 8 bytes a level, and a level of ten million nodes a bit a node.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
+
+use crate::{BitSet, Id};
+
+/// A list of ids takes more than bits when it holds more than one node in so many.
+const NODES_PER_ID: usize = 32;
+/// The same for an entry of a hash set.
+const NODES_PER_ENTRY: usize = 128;
+/// Levels up to so many pairs are lists.
+const MAX_LISTED: usize = 4096;
+
+/// A set of nodes.
+#[derive(Debug)]
+enum Nodes<I> {
+    /// Ascending once it is finished.
+    List(Vec<I>),
+    Bits(BitSet, usize),
+}
+
+impl<I: Id> Nodes<I> {
+    fn add(&mut self, node: usize, n_nodes: usize) {
+        match self {
+            Nodes::Bits(bits, count) => *count += usize::from(bits.set(node)),
+            Nodes::List(list) => {
+                list.push(I::new(node));
+                if list.len() > n_nodes / NODES_PER_ID {
+                    let bits = BitSet::of(n_nodes, list.iter().map(|node| node.index()));
+                    *self = Nodes::Bits(bits, list.len());
+                }
+            }
+        }
+    }
+
+    fn contains(&self, node: usize) -> bool {
+        match self {
+            Nodes::List(list) => list.binary_search(&I::new(node)).is_ok(),
+            Nodes::Bits(bits, _) => bits.contains(node),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Nodes::List(list) => list.len(),
+            Nodes::Bits(_, count) => *count,
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        let (list, bits) = match self {
+            Nodes::List(list) => (list.as_slice(), None),
+            Nodes::Bits(bits, _) => (&[][..], Some(bits)),
+        };
+        list.iter().map(|node| node.index()).chain(bits.into_iter().flat_map(BitSet::iter))
+    }
+}
+
+/// A level while pairs are added, each once.
+#[derive(Debug)]
+pub(super) struct Growing<I> {
+    n_nodes: usize,
+    listed: Vec<(u32, I)>,
+    /// What is too much for the list, by state.
+    sets: HashMap<u32, Nodes<I>>,
+    count: usize,
+}
+
+impl<I: Id> Growing<I> {
+    pub(super) fn new(n_nodes: usize) -> Self {
+        Self { n_nodes, listed: Vec::new(), sets: HashMap::new(), count: 0 }
+    }
+
+    /// Adds a pair that is not there yet.
+    #[inline]
+    pub(super) fn add(&mut self, node: usize, state: u32) {
+        self.count += 1;
+        self.listed.push((state, I::new(node)));
+        if self.listed.len() > MAX_LISTED {
+            self.spill();
+        }
+    }
+
+    fn spill(&mut self) {
+        self.listed.sort_unstable();
+        for run in self.listed.chunk_by(|a, b| a.0 == b.0) {
+            let nodes = self.sets.entry(run[0].0).or_insert_with(|| Nodes::List(Vec::new()));
+            run.iter().for_each(|(_, node)| nodes.add(node.index(), self.n_nodes));
+        }
+        self.listed.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+}
+
+#[derive(Debug)]
+enum Level<I> {
+    /// Where it is in the list of all.
+    Listed(Range<usize>),
+    /// By ascending state.
+    Sets(Vec<(u32, Nodes<I>)>, usize),
+}
+
+/// Finished levels.
+#[derive(Debug)]
+pub(super) struct Levels<I> {
+    listed: Vec<(u32, I)>,
+    levels: Vec<Level<I>>,
+    pairs: u64,
+}
+
+impl<I> Default for Levels<I> {
+    fn default() -> Self {
+        Self { listed: Vec::new(), levels: Vec::new(), pairs: 0 }
+    }
+}
+
+impl<I: Id> Levels<I> {
+    /// Adds a level after the last.
+    pub(super) fn push(&mut self, mut growing: Growing<I>) {
+        self.pairs += growing.count as u64;
+        if growing.sets.is_empty() {
+            growing.listed.sort_unstable();
+            let start = self.listed.len();
+            self.listed.append(&mut growing.listed);
+            self.levels.push(Level::Listed(start..self.listed.len()));
+            return;
+        }
+        growing.spill();
+        let mut sets: Vec<(u32, Nodes<I>)> = growing.sets.into_iter().collect();
+        sets.sort_unstable_by_key(|(state, _)| *state);
+        for (_, nodes) in &mut sets {
+            if let Nodes::List(list) = nodes {
+                list.sort_unstable();
+            }
+        }
+        let count = sets.iter().map(|(_, nodes)| nodes.len()).sum();
+        self.levels.push(Level::Sets(sets, count));
+    }
+
+    /// Number of levels.
+    pub(super) fn len(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Number of pairs in all levels.
+    pub(super) fn pairs(&self) -> u64 {
+        self.pairs
+    }
+
+    /// Number of pairs in a level.
+    pub(super) fn count(&self, level: usize) -> usize {
+        match &self.levels[level] {
+            Level::Listed(range) => range.len(),
+            Level::Sets(_, count) => *count,
+        }
+    }
+
+    /// The pairs of a level: node and state, by state, then node.
+    pub(super) fn iter(&self, level: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
+        let (range, sets) = match &self.levels[level] {
+            Level::Listed(range) => (range.clone(), &[][..]),
+            Level::Sets(sets, _) => (0..0, sets.as_slice()),
+        };
+        let listed = self.listed[range].iter().map(|(state, node)| (node.index(), *state));
+        listed.chain(sets.iter().flat_map(|(state, nodes)| nodes.iter().map(|node| (node, *state))))
+    }
+
+    /// The nodes of a level in one state, ascending.
+    pub(super) fn in_state(&self, level: usize, state: u32) -> impl Iterator<Item = usize> + '_ {
+        let (range, nodes) = match &self.levels[level] {
+            Level::Listed(range) => {
+                let listed = &self.listed[range.clone()];
+                let start = listed.partition_point(|(other, _)| *other < state);
+                let n = listed[start..].partition_point(|(other, _)| *other == state);
+                (range.start + start..range.start + start + n, None)
+            }
+            Level::Sets(sets, _) => {
+                let found = sets.binary_search_by_key(&state, |(state, _)| *state).ok();
+                (0..0, found.map(|i| &sets[i].1))
+            }
+        };
+        let listed = self.listed[range].iter().map(|(_, node)| node.index());
+        listed.chain(nodes.into_iter().flat_map(Nodes::iter))
+    }
+
+    /// Whether a pair is in a level.
+    pub(super) fn contains(&self, level: usize, node: usize, state: u32) -> bool {
+        match &self.levels[level] {
+            Level::Listed(range) => self.listed[range.clone()].binary_search(&(state, I::new(node))).is_ok(),
+            Level::Sets(sets, _) => {
+                let found = sets.binary_search_by_key(&state, |(state, _)| *state);
+                found.is_ok_and(|i| sets[i].1.contains(node))
+            }
+        }
+    }
+}
+
+/// The pairs that were visited.
+#[derive(Debug)]
+pub(super) struct Seen<I> {
+    n_nodes: usize,
+    /// By state.
+    states: Vec<SeenIn<I>>,
+}
+
+#[derive(Debug)]
+enum SeenIn<I> {
+    Few(HashSet<I>),
+    Many(BitSet),
+}
+
+impl<I: Id> Seen<I> {
+    pub(super) fn new(n_nodes: usize, n_states: usize) -> Self {
+        let states = (0..n_states).map(|_| SeenIn::Few(HashSet::new())).collect();
+        Self { n_nodes, states }
+    }
+
+    /// Adds a pair; true when it is new.
+    #[inline]
+    pub(super) fn add(&mut self, node: usize, state: u32) -> bool {
+        let seen = &mut self.states[state as usize];
+        match seen {
+            SeenIn::Many(bits) => bits.set(node),
+            SeenIn::Few(few) => {
+                let new = few.insert(I::new(node));
+                if few.len() > self.n_nodes / NODES_PER_ENTRY {
+                    *seen = SeenIn::Many(BitSet::of(self.n_nodes, few.iter().map(|node| node.index())));
+                }
+                new
+            }
+        }
+    }
+}
+
+/// A number for each visited pair.
+#[derive(Debug)]
+pub(super) struct Hops<I> {
+    n_nodes: usize,
+    /// By state.
+    states: Vec<HopsIn<I>>,
+}
+
+#[derive(Debug)]
+enum HopsIn<I> {
+    Few(HashMap<I, u32>),
+    /// By node; [`u32::MAX`] where there is none.
+    Many(Vec<u32>),
+}
+
+impl<I: Id> Hops<I> {
+    /// The level of every pair.
+    pub(super) fn of(levels: &Levels<I>, n_nodes: usize, n_states: usize) -> Self {
+        let states = (0..n_states).map(|_| HopsIn::Few(HashMap::new())).collect();
+        let mut hops = Self { n_nodes, states };
+        for level in 0..levels.len() {
+            for (node, state) in levels.iter(level) {
+                hops.set(node, state, level as u32);
+            }
+        }
+        hops
+    }
+
+    fn set(&mut self, node: usize, state: u32, hops: u32) {
+        let of_state = &mut self.states[state as usize];
+        match of_state {
+            HopsIn::Many(all) => all[node] = hops,
+            HopsIn::Few(few) => {
+                few.insert(I::new(node), hops);
+                if few.len() > self.n_nodes / NODES_PER_ENTRY + 64 {
+                    let mut all = vec![u32::MAX; self.n_nodes];
+                    few.iter().for_each(|(node, hops)| all[node.index()] = *hops);
+                    *of_state = HopsIn::Many(all);
+                }
+            }
+        }
+    }
+
+    pub(super) fn get(&self, node: usize, state: u32) -> Option<u32> {
+        match &self.states[state as usize] {
+            HopsIn::Few(few) => few.get(&I::new(node)).copied(),
+            HopsIn::Many(all) => Some(all[node]).filter(|hops| *hops != u32::MAX),
+        }
+    }
+}

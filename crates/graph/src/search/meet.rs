@@ -1,0 +1,311 @@
+//! Shortest paths, searched for from both ends.
+//!
+//! Level by level, whichever side has the smaller front goes on, until the fronts meet: then the number of hops is the
+//! sum of both levels. A side that comes to an end proves that there is no path. Afterwards the pairs on shortest paths
+//! are known by how many hops are left, and paths are read off in the order of their nodes.
+
+use std::{collections::HashSet, sync::atomic::AtomicBool};
+
+use super::{
+    PathSearch, Visited,
+    fronts::{Growing, Levels, Seen},
+};
+use crate::{Cancelled, Id, Poll};
+
+/// What a search for shortest paths found.
+#[derive(Debug)]
+pub struct Outcome<'s, I> {
+    /// The paths, where there are any.
+    pub paths: Option<Shortest<'s, I>>,
+    /// What was looked at.
+    pub visited: Visited,
+}
+
+/// All shortest paths, in order.
+#[derive(Debug)]
+pub struct Shortest<'s, I> {
+    search: &'s PathSearch<'s, I>,
+    /// The pairs on shortest paths: those from which some hops are left, by that number.
+    left: Layers<I>,
+    n_hops: usize,
+    /// The nodes of the path that is being made.
+    path: Vec<I>,
+    /// What may come next at each of its places, largest first: place after place in one list.
+    choices: Vec<(I, u32)>,
+    /// Where the choices of each place begin.
+    places: Vec<usize>,
+    is_started: bool,
+}
+
+/// By hops that are left. The nearer half are the levels that were found from the end.
+#[derive(Debug)]
+struct Layers<I> {
+    from_end: Levels<I>,
+    /// From the one at the meeting on.
+    further: Levels<I>,
+    meeting: usize,
+}
+
+impl<I: Id> Layers<I> {
+    fn contains(&self, left: usize, node: usize, state: u32) -> bool {
+        match left.checked_sub(self.meeting) {
+            Some(level) => self.further.contains(level, node, state),
+            None => self.from_end.contains(left, node, state),
+        }
+    }
+}
+
+/// Which end a search goes out from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Start,
+    Finish,
+}
+
+impl<I: Id> PathSearch<'_, I> {
+    /// The shortest paths of at most `within` hops.
+    pub fn shortest<'s>(&'s self, within: u64, cancel: &AtomicBool) -> Result<Outcome<'s, I>, Cancelled> {
+        if !self.is_possible() {
+            return Ok(Outcome { paths: None, visited: Visited::default() });
+        }
+        let mut poll = Poll::new(cancel);
+        let (n_starts, n_ends) = self.n_starts_and_ends();
+        let mut forward = Side::new(self, End::Start, n_starts);
+        let mut backward = Side::new(self, End::Finish, n_ends);
+        // One side at least is written down, so that there is something to compare with.
+        match n_starts <= n_ends {
+            true => forward.begin(),
+            false => backward.begin(),
+        }
+        let met = loop {
+            let visited = Visited {
+                pairs: forward.levels.pairs() + backward.levels.pairs(),
+                levels: (forward.levels.len() + backward.levels.len()) as u64 - 2,
+            };
+            if forward.meets(&backward) {
+                break Ok(visited);
+            }
+            if visited.levels >= within || forward.front() == 0 || backward.front() == 0 {
+                break Err(visited);
+            }
+            match forward.front() <= backward.front() {
+                true => forward.step(&mut poll)?,
+                false => backward.step(&mut poll)?,
+            }
+        };
+        let visited = match met {
+            Ok(visited) => visited,
+            Err(visited) => return Ok(Outcome { paths: None, visited }),
+        };
+        let n_hops = visited.levels as usize;
+        let left = self.layers(&forward, backward, &mut poll)?;
+        let paths = Shortest {
+            search: self,
+            left,
+            n_hops,
+            path: Vec::new(),
+            choices: Vec::new(),
+            places: Vec::new(),
+            is_started: false,
+        };
+        Ok(Outcome { paths: Some(paths), visited })
+    }
+
+    /// The pairs that one hop leads to.
+    #[inline]
+    pub(super) fn ahead(&self, node: usize, state: u32, add: &mut impl FnMut(usize, u32)) {
+        if state == self.accept() {
+            return;
+        }
+        let arcs = &self.pattern.next[state as usize];
+        self.hop(state, true, node, |to| {
+            for arc in arcs {
+                if self.passes(arc, to) {
+                    add(to, arc.to);
+                }
+            }
+        });
+    }
+
+    /// The pairs that one hop leads from. What they have to pass is tested when they are left in their turn.
+    #[inline]
+    pub(super) fn behind(&self, node: usize, state: u32, add: &mut impl FnMut(usize, u32)) {
+        for (from, position) in &self.previous[state as usize] {
+            if self.passes(&self.pattern.next[*from as usize][*position as usize], node) {
+                self.hop(*from, false, node, |before| {
+                    if self.may_be(before, *from) {
+                        add(before, *from);
+                    }
+                });
+            }
+        }
+    }
+
+    /// From the pairs of the meeting back to the starts, the pairs on shortest paths.
+    fn layers(
+        &self,
+        forward: &Side<'_, '_, I>,
+        backward: Side<'_, '_, I>,
+        poll: &mut Poll<'_>,
+    ) -> Result<Layers<I>, Cancelled> {
+        let mut further = Levels::default();
+        let mut both = Growing::new(self.n_nodes());
+        forward.common(&backward).for_each(|(node, state)| both.add(node, state));
+        further.push(both);
+        let mut seen = HashSet::new();
+        for level in (0..forward.levels.len() - 1).rev() {
+            let mut before = Growing::new(self.n_nodes());
+            seen.clear();
+            for (node, state) in further.iter(further.len() - 1) {
+                poll.step()?;
+                self.behind(node, state, &mut |node, state| {
+                    if forward.contains(level, node, state) && seen.insert((I::new(node), state)) {
+                        before.add(node, state);
+                    }
+                });
+            }
+            further.push(before);
+        }
+        // A first level that was never written down is the meeting itself, and is not asked for below.
+        Ok(Layers { meeting: backward.levels.len() - 1, from_end: backward.levels, further })
+    }
+}
+
+/// The search from one end.
+struct Side<'s, 'p, I> {
+    search: &'s PathSearch<'p, I>,
+    end: End,
+    levels: Levels<I>,
+    seen: Seen<I>,
+    /// About how many pairs the first level has, while it is not written down: a test says what is in it.
+    unwritten: Option<u64>,
+}
+
+impl<'s, 'p, I: Id> Side<'s, 'p, I> {
+    fn new(search: &'s PathSearch<'p, I>, end: End, about: u64) -> Self {
+        let mut levels = Levels::default();
+        levels.push(Growing::new(search.n_nodes()));
+        let seen = Seen::new(search.n_nodes(), search.accept() as usize + 1);
+        Self { search, end, levels, seen, unwritten: Some(about) }
+    }
+
+    /// Writes the first level down.
+    fn begin(&mut self) {
+        if self.unwritten.take().is_none() {
+            return;
+        }
+        let search = self.search;
+        let mut level = Growing::new(search.n_nodes());
+        let mut add = |node: usize, state: u32| {
+            if self.seen.add(node, state) {
+                level.add(node, state);
+            }
+        };
+        match self.end {
+            End::Start => search.starts().for_each(|(node, state)| add(node, state)),
+            End::Finish => search.ends().for_each(|node| add(node, search.accept())),
+        }
+        self.levels = Levels::default();
+        self.levels.push(level);
+    }
+
+    /// Number of pairs in the last level.
+    fn front(&self) -> u64 {
+        self.unwritten.unwrap_or_else(|| self.levels.count(self.levels.len() - 1) as u64)
+    }
+
+    /// Whether a pair is in a level.
+    fn contains(&self, level: usize, node: usize, state: u32) -> bool {
+        match (self.unwritten, self.end) {
+            (None, _) => self.levels.contains(level, node, state),
+            (Some(_), End::Start) => self.search.is_start(node, state),
+            (Some(_), End::Finish) => state == self.search.accept() && self.search.may_be(node, state),
+        }
+    }
+
+    /// Makes the next level.
+    fn step(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
+        self.begin();
+        let mut level = Growing::new(self.search.n_nodes());
+        let mut add = |node: usize, state: u32| {
+            if self.seen.add(node, state) {
+                level.add(node, state);
+            }
+        };
+        for (node, state) in self.levels.iter(self.levels.len() - 1) {
+            poll.step()?;
+            match self.end {
+                End::Start => self.search.ahead(node, state, &mut add),
+                End::Finish => self.search.behind(node, state, &mut add),
+            }
+        }
+        self.levels.push(level);
+        Ok(())
+    }
+
+    /// The pairs that both last levels have.
+    fn common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (usize, u32)> + 'a {
+        let (a, b) = match (self.unwritten, other.unwritten) {
+            (None, Some(_)) => (self, other),
+            (Some(_), _) => (other, self),
+            (None, None) if self.front() <= other.front() => (self, other),
+            (None, None) => (other, self),
+        };
+        let (of_a, of_b) = (a.levels.len() - 1, b.levels.len() - 1);
+        a.levels.iter(of_a).filter(move |(node, state)| b.contains(of_b, *node, *state))
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.common(other).next().is_some()
+    }
+}
+
+impl<I: Id> Shortest<'_, I> {
+    /// Number of hops of each of the paths.
+    pub fn n_hops(&self) -> usize {
+        self.n_hops
+    }
+
+    /// The next path.
+    pub fn next_path(&mut self) -> Option<&[I]> {
+        if self.is_started {
+            self.path.pop();
+        } else {
+            self.is_started = true;
+            // The pairs with the most hops left are starts.
+            let starts = self.left.further.iter(self.left.further.len() - 1);
+            self.choices = starts.map(|(node, state)| (I::new(node), state)).collect();
+            self.choices.sort_unstable_by(|a, b| b.cmp(a));
+            self.places.push(0);
+        }
+        let mut states = Vec::new();
+        while let Some(&first) = self.places.last() {
+            let Some(&(node, _)) = self.choices[first..].last() else {
+                self.places.pop();
+                self.path.pop();
+                continue;
+            };
+            states.clear();
+            while let Some((_, state)) = self.choices[first..].last().filter(|(other, _)| *other == node) {
+                states.push(*state);
+                self.choices.pop();
+            }
+            self.path.push(node);
+            if self.path.len() > self.n_hops {
+                return Some(&self.path);
+            }
+            let left = self.n_hops - self.path.len();
+            let start = self.choices.len();
+            for state in &states {
+                self.search.ahead(node.index(), *state, &mut |node, state| {
+                    if self.left.contains(left, node, state) {
+                        self.choices.push((I::new(node), state));
+                    }
+                });
+            }
+            self.choices[start..].sort_unstable_by(|a, b| b.cmp(a));
+            self.places.push(start);
+        }
+        None
+    }
+}

@@ -1,0 +1,313 @@
+//! Paths beyond the shortest: the first k by hops, and all that pass no node twice.
+//!
+//! Both know, from one search backward from the ends, how many hops each pair needs at least, so that no beginning of a
+//! path is looked at that cannot be finished in time. The k shortest are found as A* finds one: beginnings are taken up
+//! in the order of the fewest hops that they can end with, those of the same number in the order of their nodes. Every
+//! beginning that is taken up is the beginning of a path that is given out.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::AtomicBool,
+};
+
+use super::{
+    PathSearch, Visited,
+    fronts::{Growing, Hops, Levels, Seen},
+};
+use crate::{Cancelled, Id, Poll};
+
+/// The fewest hops to an end.
+#[derive(Debug)]
+struct Left<I> {
+    hops: Hops<I>,
+    visited: Visited,
+}
+
+impl<I: Id> PathSearch<'_, I> {
+    fn left(&self, within: u64, poll: &mut Poll<'_>) -> Result<Left<I>, Cancelled> {
+        let n_states = self.accept() as usize + 1;
+        let mut levels = Levels::default();
+        let mut seen = Seen::<I>::new(self.n_nodes(), n_states);
+        let mut level = Growing::new(self.n_nodes());
+        if self.is_possible() {
+            for node in self.ends() {
+                if seen.add(node, self.accept()) {
+                    level.add(node, self.accept());
+                }
+            }
+        }
+        while level.len() > 0 {
+            levels.push(level);
+            level = Growing::new(self.n_nodes());
+            if levels.len() as u64 > within {
+                break;
+            }
+            for (node, state) in levels.iter(levels.len() - 1) {
+                poll.step()?;
+                self.behind(node, state, &mut |node, state| {
+                    if seen.add(node, state) {
+                        level.add(node, state);
+                    }
+                });
+            }
+        }
+        let visited = Visited { pairs: levels.pairs(), levels: levels.len().saturating_sub(1) as u64 };
+        Ok(Left { hops: Hops::of(&levels, self.n_nodes(), n_states), visited })
+    }
+
+    /// Paths in order, of at most `within` hops.
+    pub fn ranked<'s>(&'s self, within: u64, cancel: &'s AtomicBool) -> Result<Ranked<'s, I>, Cancelled> {
+        let mut poll = Poll::new(cancel);
+        let left = self.left(within, &mut poll)?;
+        let mut ranked = Ranked {
+            search: self,
+            left: left.hops,
+            visited: left.visited,
+            within,
+            beginnings: Vec::new(),
+            states: Vec::new(),
+            waiting: BTreeMap::new(),
+            n_hops: 0,
+            current: Vec::new(),
+            poll,
+        };
+        let starts = by_node(self.starts());
+        for (node, states) in starts {
+            ranked.add(node, &states, None);
+        }
+        Ok(ranked)
+    }
+
+    /// All paths of at most `within` hops that pass no node twice, in order.
+    pub fn acyclic<'s>(&'s self, within: u64, cancel: &'s AtomicBool) -> Result<Acyclic<'s, I>, Cancelled> {
+        let mut poll = Poll::new(cancel);
+        let left = self.left(within, &mut poll)?;
+        let starts: Vec<_> = by_node(self.starts()).into_iter().rev().collect();
+        Ok(Acyclic {
+            search: self,
+            left: left.hops,
+            visited: left.visited,
+            within,
+            n_hops: 0,
+            starts,
+            path: Vec::new(),
+            choices: Vec::new(),
+            may_go_on: true,
+            poll,
+        })
+    }
+}
+
+/// Pairs by node, with the states of each, ascending.
+fn by_node(pairs: impl Iterator<Item = (usize, u32)>) -> BTreeMap<usize, BTreeSet<u32>> {
+    let mut nodes: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
+    pairs.for_each(|(node, state)| _ = nodes.entry(node).or_default().insert(state));
+    nodes
+}
+
+/// The first paths by hops.
+#[derive(Debug)]
+pub struct Ranked<'s, I> {
+    search: &'s PathSearch<'s, I>,
+    left: Hops<I>,
+    /// What the search backward looked at.
+    pub visited: Visited,
+    within: u64,
+    /// Beginnings of paths: all that were made, as a tree.
+    beginnings: Vec<Beginning<I>>,
+    /// The states of each beginning, one after the other.
+    states: Vec<u32>,
+    /// Beginnings by the fewest hops that they can end with.
+    waiting: BTreeMap<u32, Vec<usize>>,
+    n_hops: u32,
+    /// Those that end with `n_hops`, in order, the first last.
+    current: Vec<usize>,
+    poll: Poll<'s>,
+}
+
+#[derive(Debug)]
+struct Beginning<I> {
+    node: I,
+    before: Option<usize>,
+    hops: u32,
+    /// Where its states are.
+    states: (usize, usize),
+}
+
+impl<I: Id> Ranked<'_, I> {
+    /// Adds a beginning, if it can be finished.
+    fn add(&mut self, node: usize, states: &BTreeSet<u32>, before: Option<usize>) -> Option<(u32, usize)> {
+        let hops = before.map_or(0, |before| self.beginnings[before].hops + 1);
+        let first = self.states.len();
+        let mut fewest: Option<u32> = None;
+        for state in states {
+            if let Some(left) = self.left.get(node, *state) {
+                self.states.push(*state);
+                fewest = Some(fewest.map_or(left, |fewest| fewest.min(left)));
+            }
+        }
+        let n_hops = hops.saturating_add(fewest?);
+        if u64::from(n_hops) > self.within {
+            self.states.truncate(first);
+            return None;
+        }
+        self.beginnings.push(Beginning {
+            node: I::new(node),
+            before,
+            hops,
+            states: (first, self.states.len()),
+        });
+        let number = self.beginnings.len() - 1;
+        if before.is_none() {
+            self.waiting.entry(n_hops).or_default().push(number);
+        }
+        Some((n_hops, number))
+    }
+
+    /// The next path.
+    pub fn next_path(&mut self) -> Result<Option<Vec<I>>, Cancelled> {
+        loop {
+            self.poll.step()?;
+            let Some(number) = self.current.pop() else {
+                let Some((n_hops, mut beginnings)) = self.waiting.pop_first() else { return Ok(None) };
+                beginnings.sort_unstable_by(|a, b| self.compare(*b, *a));
+                self.n_hops = n_hops;
+                self.current = beginnings;
+                continue;
+            };
+            let (first, end) = self.beginnings[number].states;
+            let (node, hops) = (self.beginnings[number].node.index(), self.beginnings[number].hops);
+            let accept = self.search.accept();
+            let mut next: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
+            for i in first..end {
+                let state = self.states[i];
+                self.search.ahead(node, state, &mut |node, state| {
+                    next.entry(node).or_default().insert(state);
+                });
+            }
+            let mut soon = Vec::new();
+            for (node, states) in &next {
+                match self.add(*node, states, Some(number)) {
+                    Some((n_hops, next)) if n_hops == self.n_hops => soon.push(next),
+                    Some((n_hops, next)) => self.waiting.entry(n_hops).or_default().push(next),
+                    None => {}
+                }
+            }
+            // A path that ends here comes before those that go on; they have more hops, so none of them is due.
+            self.current.extend(soon.into_iter().rev());
+            if hops == self.n_hops && self.states[first..end].contains(&accept) {
+                return Ok(Some(self.path(number)));
+            }
+        }
+    }
+
+    fn path(&self, number: usize) -> Vec<I> {
+        let mut path = Vec::with_capacity(self.beginnings[number].hops as usize + 1);
+        let mut at = Some(number);
+        while let Some(number) = at {
+            path.push(self.beginnings[number].node);
+            at = self.beginnings[number].before;
+        }
+        path.reverse();
+        path
+    }
+
+    /// Compares two beginnings by their nodes from the first on. O(hops).
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        let hops = |number: usize| self.beginnings[number].hops;
+        let back = |number: usize| self.beginnings[number].before.unwrap_or(number);
+        let (mut x, mut y) = (a, b);
+        while hops(x) > hops(y) {
+            x = back(x);
+        }
+        while hops(y) > hops(x) {
+            y = back(y);
+        }
+        let mut order = hops(a).cmp(&hops(b));
+        while x != y {
+            match self.beginnings[x].node.cmp(&self.beginnings[y].node) {
+                Ordering::Equal => {}
+                different => order = different,
+            }
+            if hops(x) == 0 {
+                break;
+            }
+            (x, y) = (back(x), back(y));
+        }
+        order
+    }
+}
+
+/// All paths that pass no node twice.
+#[derive(Debug)]
+pub struct Acyclic<'s, I> {
+    search: &'s PathSearch<'s, I>,
+    left: Hops<I>,
+    /// What the search backward looked at.
+    pub visited: Visited,
+    within: u64,
+    /// Paths of so many hops are being made.
+    n_hops: u64,
+    /// Largest first.
+    starts: Vec<(usize, BTreeSet<u32>)>,
+    path: Vec<usize>,
+    /// What may come next at each place of the path, largest first.
+    choices: Vec<Vec<(usize, BTreeSet<u32>)>>,
+    /// Whether some beginning can be finished with more hops.
+    may_go_on: bool,
+    poll: Poll<'s>,
+}
+
+impl<I: Id> Acyclic<'_, I> {
+    /// The next path.
+    pub fn next_path(&mut self) -> Result<Option<Vec<I>>, Cancelled> {
+        loop {
+            self.poll.step()?;
+            let Some(choices) = self.choices.last_mut() else {
+                if !self.may_go_on || self.n_hops > self.within {
+                    return Ok(None);
+                }
+                // All paths of one number of hops, then all of the next.
+                self.may_go_on = false;
+                self.choices.push(self.starts.clone());
+                self.path.clear();
+                continue;
+            };
+            let Some((node, states)) = choices.pop() else {
+                self.choices.pop();
+                self.path.pop();
+                if self.choices.is_empty() {
+                    self.n_hops += 1;
+                }
+                continue;
+            };
+            let room = self.n_hops - self.path.len() as u64;
+            let fits = states
+                .iter()
+                .filter_map(|state| self.left.get(node, *state))
+                .any(|left| u64::from(left) <= room);
+            if !fits {
+                self.may_go_on |= states.iter().any(|state| self.left.get(node, *state).is_some());
+                continue;
+            }
+            if room == 0 {
+                // It ends here, and may go on where the number of hops is larger.
+                self.may_go_on = true;
+                let mut path: Vec<I> = self.path.iter().map(|node| I::new(*node)).collect();
+                path.push(I::new(node));
+                return Ok(Some(path));
+            }
+            self.path.push(node);
+            let mut next: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
+            for state in states {
+                self.search.ahead(node, state, &mut |node, state| {
+                    if !self.path.contains(&node) {
+                        next.entry(node).or_default().insert(state);
+                    }
+                });
+            }
+            self.choices.push(next.into_iter().rev().collect());
+        }
+    }
+}
