@@ -63,6 +63,8 @@ pub enum Invocation {
     Index(IndexArgs),
     /// Ask the lake in SQL
     Sql(SqlArgs),
+    /// Find who holds an object: paths by a pattern of types
+    Path(PathArgs),
     /// Show the biggest objects and types, and what holds them
     Top(TopArgs),
     /// Show what holds what: the dominator tree, the largest first
@@ -226,6 +228,9 @@ pub struct QueryOptions {
     /// A what-if layer of that dump, which obj, edge, ... without a schema then mean; see `heaplake layers`
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
+    /// How the patterns of path() are searched for
+    #[arg(long, value_name = "PLAN", default_value = "auto")]
+    pub plan: PlanKind,
     /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
@@ -237,6 +242,63 @@ pub struct QueryOptions {
     /// Let statements read other files: select * from 'other.parquet'
     #[arg(long)]
     pub allow_files: bool,
+}
+
+/// Arguments of `path`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A pattern is a chain of types: -> is one reference, ..> one or more, <- and <.. go up; root is any root, * any object,
+(A -> B ->)+ a repetition, dict? may be there or not. docs/paths.md has the whole language.
+
+Examples:
+  heaplake path 'root ..> CombinedSystem'                     one shortest path
+  heaplake path 'root ..> (LmsModuleSystem -> dict? -> CombinedSystem ->)+ LmsModuleSystem'
+  heaplake path 'SHORTEST 5 root ..> (x: Payload WHERE size > 100000) EXCEPT weakref'
+  heaplake path 'root ..> (x: Session) PER x' --format csv    one path for each Session
+  heaplake path 'TYPES CombinedSystem <.. * WITHIN 4'         which types are above it
+  heaplake path 'REACH @0x7f95a1b0c8d0 ..> *'                 everything that one object reaches")]
+pub struct PathArgs {
+    /// What to look for
+    #[arg(value_name = "PATTERN")]
+    pub pattern: String,
+    /// Name of a dump; may be given several times [default: the newest]
+    #[arg(long = "dump", value_name = "ID")]
+    pub dumps: Vec<String>,
+    /// Ask a what-if layer of the dump instead, see `heaplake layers`
+    #[arg(long, value_name = "NAME")]
+    pub layer: Option<String>,
+    /// How to search: over the graph index, or by joins over the tables
+    #[arg(long, value_name = "PLAN", default_value = "auto")]
+    pub plan: PlanKind,
+    /// Print the query in another language instead of running it
+    #[arg(long, value_name = "LANGUAGE", conflicts_with = "format")]
+    pub emit: Option<EmitKind>,
+    /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub shape: Shape,
+    /// How much memory to use, such as 512MB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
+    pub memory_limit: Option<u64>,
+}
+
+/// How paths are searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanKind {
+    /// Over the graph index; by joins where it is missing and does not fit into memory
+    Auto,
+    /// Over the graph index
+    Index,
+    /// By joins over obj and edge, level by level; needs no index
+    Join,
+}
+
+/// Languages that a pattern can be printed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EmitKind {
+    /// WITH RECURSIVE over obj and edge, for any SQL engine
+    Sql,
 }
 
 /// Arguments of `layers`.
@@ -361,7 +423,7 @@ pub struct Shape {
     /// Format of the rows [default: table on a terminal, csv otherwise]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Do not cut long cells of a table on a terminal
+    /// Do not cut long cells of a table on a terminal, nor fold repetitions of a path
     #[arg(long)]
     pub full: bool,
 }
@@ -484,6 +546,9 @@ mod tests {
             "heaplake sql -f -",
             "heaplake import --no-index x.json",
             "heaplake index a b --memory-limit 2GiB",
+            "heaplake path root..>A --dump a --dump b --layer c --plan join --full --memory-limit 1GiB",
+            "heaplake path A --emit sql -o x.sql",
+            "heaplake sql --plan index select",
             "heaplake top a -n 3 --by type",
             "heaplake tree 0x7f00 --depth 2 --children 3 --dump a",
             "heaplake whatif --cut a --cut b --dump c --format json",
@@ -515,6 +580,8 @@ mod tests {
             "heaplake run histogram --param limit",
             "heaplake rm",
             "heaplake dumps --format xml",
+            "heaplake path",
+            "heaplake path A --emit cypher",
         ] {
             assert!(CommandLine::try_parse_from(line.split_whitespace()).is_err(), "{line}");
         }

@@ -88,19 +88,41 @@ impl Querier {
         Ok(runtime.block_on(interruptible(self.session.save_layer(name, cuts)))??)
     }
 
+    /// The name of the chosen dump; an error where the lake has none.
+    pub fn dump_name(&self) -> Result<String> {
+        match self.session.dump() {
+            Some(manifest) => Ok(manifest.id.to_string()),
+            None => bail!("the lake has no dumps yet; `heaplake import FILE` puts one in"),
+        }
+    }
+
+    /// A path pattern as SQL.
+    pub fn path_sql(&self, pattern: &str) -> Result<String> {
+        Ok(self.session.path_sql(pattern)?)
+    }
+
     /// Runs one statement and returns its rows.
     pub fn collect(&self, statement: &str) -> Result<Vec<RecordBatch>> {
+        let mut collected = Vec::new();
+        self.for_each(statement, |batch| {
+            collected.push(batch.clone());
+            Ok(())
+        })?;
+        Ok(collected)
+    }
+
+    /// Runs one statement and calls `take` with its rows as they come, first with none for their columns.
+    pub fn for_each(&self, statement: &str, mut take: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
         let runtime = self.runtime.as_ref().context("the query threads are gone")?;
         runtime.block_on(async {
             let answer = interruptible(self.session.run(statement)).await??;
             let schema = answer.schema.clone();
             let (mut batches, producer) = produce(answer);
-            let mut collected = vec![RecordBatch::new_empty(schema)];
+            take(&RecordBatch::new_empty(schema))?;
             while let Some(batch) = interruptible(batches.recv()).await? {
-                collected.push(batch?);
+                take(&batch?)?;
             }
-            producer.await.context("the query stopped unexpectedly; this is a bug of heaplake")?;
-            Ok(collected)
+            producer.await.context("the query stopped unexpectedly; this is a bug of heaplake")
         })
     }
 

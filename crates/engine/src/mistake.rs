@@ -18,6 +18,21 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     Some(candidate)
 }
 
+/// The few names that were probably meant, nearest first.
+pub(crate) fn nearest_few<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    const FEW: usize = 3;
+    let name = name.to_lowercase();
+    let allowed = (name.chars().count() / 3).max(1);
+    let distances = candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&candidate.to_lowercase(), &name), candidate));
+    let mut near: Vec<(usize, &str)> = distances.filter(|(distance, _)| *distance <= allowed).collect();
+    near.sort_unstable();
+    // What is much farther than the nearest was not meant.
+    let least = near.first().map_or(0, |(distance, _)| *distance);
+    near.into_iter().filter(|(distance, _)| *distance <= least + 1).map(|(_, name)| name).take(FEW).collect()
+}
+
 /// `; did you mean X?`, or nothing.
 pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, candidates).map(|near| format!("; did you mean {}?", quoted(near))).unwrap_or_default()
@@ -44,8 +59,22 @@ pub(crate) fn syntax(statement: &str, error: &ParserError) -> String {
     }
 }
 
+/// The parser's words without the place.
+pub(crate) fn syntax_message(error: &ParserError) -> String {
+    let message = match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.as_str(),
+        ParserError::RecursionLimitExceeded => "it is nested too deeply",
+    };
+    escape(split_location(message).map_or(message, |(message, ..)| message))
+}
+
 /// A message with the line it is about and a mark below the place.
 pub(crate) fn located(text: &str, message: &str, line: u64, column: u64) -> String {
+    marked(text, message, (line, column), 1)
+}
+
+/// The same with a mark as wide as what it is about.
+pub(crate) fn marked(text: &str, message: &str, (line, column): (u64, u64), width: usize) -> String {
     let message = escape(message);
     let shown = usize::try_from(line.saturating_sub(1)).ok().and_then(|line| text.lines().nth(line));
     let Some(shown) = shown.filter(|_| column > 0) else { return message };
@@ -54,7 +83,11 @@ pub(crate) fn located(text: &str, message: &str, line: u64, column: u64) -> Stri
     // One character on the screen for each, so that the mark stays below its place.
     let shown: String = shown.chars().skip(first).take(MAX_SHOWN).map(visible).collect();
     let mark = " ".repeat(column_idx.saturating_sub(first).min(MAX_SHOWN));
-    format!("{message}\n  line {line}, column {column}\n  | {shown}\n  | {mark}^")
+    let room = shown.chars().count().saturating_sub(mark.len()).max(1);
+    format!(
+        "{message}\n  line {line}, column {column}\n  | {shown}\n  | {mark}{}",
+        "^".repeat(width.min(room))
+    )
 }
 
 /// What is wrong with a column.

@@ -27,6 +27,7 @@ use crate::{
     graph::{self, Indexes, Notice},
     guard, mistake,
     parameters::{self, Parameters},
+    path::{self, PathPlan},
     spill::SpillFolder,
     statements,
 };
@@ -46,6 +47,8 @@ pub struct SessionOptions {
     pub spill_dir: Option<PathBuf>,
     /// A what-if layer of the chosen dump, which bare names then mean.
     pub layer: Option<String>,
+    /// How path patterns are searched for.
+    pub path_plan: PathPlan,
     /// Is told when a query has to build a graph index first.
     pub notice: Option<Notice>,
 }
@@ -105,9 +108,16 @@ impl Session {
             (Some(manifest), Some(name)) => Some(lake.layer(manifest, name)?),
             _ => None,
         };
-        let indexes =
-            Arc::new(Indexes::new(lake.clone(), manifests, current, limits, options.notice.clone()));
+        let indexes = Arc::new(Indexes::new(
+            lake.clone(),
+            manifests,
+            current,
+            limits,
+            options.notice.clone(),
+            options.path_plan,
+        ));
         graph::register(&context, &indexes);
+        path::register(&context, &indexes);
         if options.allow_files {
             context = context.enable_url_table();
         }
@@ -182,6 +192,12 @@ impl Session {
             }
             first => first,
         }
+    }
+
+    /// A path pattern as `WITH RECURSIVE` SQL over `obj` and `edge` of the chosen dump.
+    pub fn path_sql(&self, pattern: &str) -> Result<String> {
+        let manifest = self.current.as_ref().ok_or(Error::NoDumps)?;
+        path::emit(&path::compile(pattern, manifest, &self.indexes)?, manifest)
     }
 
     /// Makes cuts on the chosen dump, on top of the layer where one is chosen, and keeps what is left as a named layer.

@@ -364,7 +364,11 @@ impl Parser {
             self.at += 1;
         }
         if !self.take(&TokenKind::Close) {
-            return Err(self.expected(") is expected"));
+            let error = self.expected(") is expected");
+            return Err(match is_named {
+                true => error.hint("a name is for one object: (x: Type) -> ..."),
+                false => error,
+            });
         }
         self.depth -= 1;
         let span = self.since(start);

@@ -26,7 +26,8 @@ mod verify;
 pub use error::{Error, Result};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, import};
 pub use index::{
-    AnyIndex, BuildLimits, GraphIndex, IndexOptions, TypeSums, build_layer, index_dump, open_or_build,
+    AnyIndex, BuildLimits, GraphIndex, IndexOptions, TypeSums, build_layer, index_dump, index_fits,
+    open_or_build,
 };
 pub use lake::Lake;
 pub use layer::Layer;

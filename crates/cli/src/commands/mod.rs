@@ -7,6 +7,7 @@ mod import;
 mod index;
 mod info;
 mod layers;
+mod path;
 mod rm;
 mod run;
 mod sql;
@@ -29,6 +30,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Info(args) => info::run(&args, console),
         Invocation::Index(args) => index::run(&args, console),
         Invocation::Sql(args) => sql::run(&args, console),
+        Invocation::Path(args) => path::run(&args, console),
         Invocation::Top(args) => top::run(&args, console),
         Invocation::Tree(args) => tree::run(&args, console),
         Invocation::Whatif(args) => whatif::run(&args, console),

@@ -184,6 +184,17 @@ impl Plan {
         self.to_terminal
     }
 
+    /// Whether text for people may have colours.
+    pub fn has_colors(&self) -> bool {
+        let choice = anstream::AutoStream::choice(&std::io::stdout());
+        self.file.is_none() && choice != anstream::ColorChoice::Never
+    }
+
+    /// Whether nothing is to be cut or folded.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// Whether rows go to a file of their own.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()

@@ -27,8 +27,8 @@ use super::{
 use crate::{Error, summary::saturating};
 
 /// The members of a set.
-#[derive(Debug)]
-pub(super) enum SetRows {
+#[derive(Debug, Clone)]
+pub(crate) enum SetRows {
     /// Addresses of objects.
     Objects(Vec<u64>),
     /// References: address of the parent and position.
@@ -36,7 +36,7 @@ pub(super) enum SetRows {
 }
 
 impl SetRows {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             SetRows::Objects(addresses) => addresses.len(),
             SetRows::Edges(edges) => edges.len(),
@@ -215,28 +215,10 @@ impl<I: Id> Asking<'_, I> {
         Rows::Edges(edges.collect())
     }
 
-    /// The outermost of the nodes: those that no other of them dominates, in preorder of the dominator tree.
-    fn outermost(&self, nodes: &[I]) -> Vec<Range<usize>> {
-        let (positions, counts) = (self.index.positions(), self.index.retained_counts());
-        let mut ranges: Vec<Range<usize>> = nodes
-            .iter()
-            .map(|node| (positions[node.index()].index(), counts[node.index()].index()))
-            .map(|(start, count)| start..start.saturating_add(count))
-            .collect();
-        ranges.sort_unstable_by_key(|range| range.start);
-        let mut end = 0;
-        ranges.retain(|range| {
-            let is_outermost = range.start >= end;
-            end = end.max(range.end);
-            is_outermost
-        });
-        ranges
-    }
-
     fn dominated(&self) -> Rows {
         let preorder = self.index.preorder();
         let (mut nodes, mut dominators) = (Vec::new(), Vec::new());
-        for range in self.outermost(&self.nodes()) {
+        for range in self.index.outermost(&self.nodes()) {
             let Some(subtree) = preorder.get(range) else { continue };
             let Some(top) = subtree.first() else { continue };
             nodes.extend(numbers(subtree));

@@ -190,7 +190,7 @@ impl ExecutionPlan for GraphExec {
 }
 
 /// The members of a set.
-pub(super) async fn rows(
+pub(crate) async fn rows(
     set: &Set,
     plan: Option<Arc<dyn ExecutionPlan>>,
     context: &Arc<TaskContext>,

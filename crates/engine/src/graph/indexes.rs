@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
 };
 
-use heaplake_store::{AnyIndex, BuildLimits, ImportProgress, Lake, Manifest, open_or_build};
+use heaplake_store::{AnyIndex, BuildLimits, ImportProgress, Lake, Manifest, index_fits, open_or_build};
 
-use crate::{Error, Result, mistake};
+use crate::{Error, Result, mistake, path::PathPlan};
 
 /// Is told what takes long.
 pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
@@ -26,6 +26,7 @@ pub(crate) struct Indexes {
     current: Option<Arc<Manifest>>,
     limits: BuildLimits,
     notice: Option<Notice>,
+    path_plan: PathPlan,
     /// The layer of the current dump, once it is chosen.
     layer: OnceLock<Arc<OpenIndex>>,
     open: Mutex<HashMap<String, Arc<OpenIndex>>>,
@@ -44,8 +45,18 @@ impl Indexes {
         current: Option<Arc<Manifest>>,
         limits: BuildLimits,
         notice: Option<Notice>,
+        path_plan: PathPlan,
     ) -> Self {
-        Self { lake, manifests, current, limits, notice, layer: OnceLock::new(), open: Mutex::default() }
+        Self {
+            lake,
+            manifests,
+            current,
+            limits,
+            notice,
+            path_plan,
+            layer: OnceLock::new(),
+            open: Mutex::default(),
+        }
     }
 
     /// The dump of that name, or the chosen one.
@@ -57,6 +68,26 @@ impl Indexes {
             let hint = mistake::suggestion(name, ids());
             Error::Query(format!("there is no dump {}{hint}", mistake::quoted(name)))
         })
+    }
+
+    /// The dumps of the lake.
+    pub(crate) fn manifests(&self) -> &[Arc<Manifest>] {
+        &self.manifests
+    }
+
+    /// How paths are searched for.
+    pub(crate) fn path_plan(&self) -> PathPlan {
+        self.path_plan
+    }
+
+    /// Whether there is an index of a dump, or memory to build it.
+    pub(crate) fn fits(&self, manifest: &Manifest) -> bool {
+        self.is_layer(manifest) || index_fits(&self.lake, manifest, &self.limits)
+    }
+
+    /// Whether a dump means a layer of it.
+    pub(crate) fn is_layer(&self, manifest: &Manifest) -> bool {
+        self.layer.get().is_some_and(|layer| layer.manifest.id == manifest.id)
     }
 
     pub(crate) fn lake(&self) -> &Lake {

@@ -8,7 +8,7 @@
 //! below the operator, so that it prunes and shows in EXPLAIN.
 
 mod answer;
-mod exec;
+pub(crate) mod exec;
 mod indexes;
 pub(crate) mod layer;
 mod set;
@@ -22,9 +22,11 @@ use datafusion::{
     prelude::SessionContext,
 };
 
-pub(crate) use indexes::Indexes;
+pub(crate) use answer::SetRows;
 pub use indexes::Notice;
+pub(crate) use indexes::{Indexes, StopOnDrop};
 pub use set::address;
+pub(crate) use set::{Set, check_is_one_expression};
 use table::GraphFunction;
 
 /// A question.

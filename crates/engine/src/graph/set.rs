@@ -8,7 +8,7 @@ use datafusion::{
     physical_plan::ExecutionPlan,
     sql::sqlparser::{
         dialect::GenericDialect,
-        parser::Parser,
+        parser::{Parser, ParserError},
         tokenizer::{Token, Tokenizer},
     },
 };
@@ -37,11 +37,34 @@ impl Set {
         if let Some(addresses) = addresses(text) {
             return Ok(Set::Addresses(addresses));
         }
-        check_is_one_expression(text)?;
+        check_is_one_expression(text).map_err(|error| -> DataFusionError {
+            let what = mistake::syntax(text, &error);
+            Error::Query(format!("a set is a predicate over obj, or addresses: {what}")).into()
+        })?;
         if edges && words(text).iter().any(|word| EDGE_COLUMNS.contains(&word.as_str())) {
             return Ok(Set::Edges(text.to_owned()));
         }
         Ok(Set::Objects(text.to_owned()))
+    }
+
+    /// A query for the references (parent and idx) that a predicate is true of.
+    pub(crate) fn edges_query(predicate: &str, dump: &str) -> String {
+        let schema = format!("{CATALOG}.\"{dump}\"");
+        let words = words(predicate);
+        let mut from = format!("{schema}.edge");
+        let mut columns = String::new();
+        for (column, end) in [(PARENT_TYPE, "parent"), (CHILD_TYPE, "child")] {
+            if words.iter().any(|word| word == column) {
+                from += &format!(
+                    " JOIN (SELECT address AS {end}_address, type AS {column} FROM {schema}.obj) \
+                     ON {end}_address = {end}"
+                );
+                columns += &format!(", {column}");
+            }
+        }
+        format!(
+            "SELECT parent, idx FROM (SELECT parent, child, idx, label, kind{columns} FROM {from}) WHERE {predicate}"
+        )
     }
 
     /// A plan for its addresses (one column), or its edges (parent and idx); none for what needs no plan.
@@ -54,24 +77,7 @@ impl Set {
         let query = match self {
             Set::Addresses(_) => return Ok(None),
             Set::Objects(predicate) => format!("SELECT address FROM {schema}.obj WHERE {predicate}"),
-            Set::Edges(predicate) => {
-                let words = words(predicate);
-                let mut from = format!("{schema}.edge");
-                let mut columns = String::new();
-                for (column, end) in [(PARENT_TYPE, "parent"), (CHILD_TYPE, "child")] {
-                    if words.iter().any(|word| word == column) {
-                        from += &format!(
-                            " JOIN (SELECT address AS {end}_address, type AS {column} FROM {schema}.obj) \
-                             ON {end}_address = {end}"
-                        );
-                        columns += &format!(", {column}");
-                    }
-                }
-                format!(
-                    "SELECT parent, idx FROM (SELECT parent, child, idx, label, kind{columns} FROM {from}) \
-                     WHERE {predicate}"
-                )
-            }
+            Set::Edges(predicate) => Self::edges_query(predicate, dump),
         };
         let logical = state.create_logical_plan(&query).await?;
         Ok(Some(state.create_physical_plan(&logical).await?))
@@ -112,22 +118,12 @@ pub fn address(text: &str) -> Option<u64> {
 }
 
 /// The text goes into a query, so it must be a predicate and nothing else.
-fn check_is_one_expression(text: &str) -> Result<()> {
-    let explain = |error| -> DataFusionError {
-        Error::Query(format!(
-            "a set is a predicate over obj, or addresses: {}",
-            mistake::syntax(text, &error)
-        ))
-        .into()
-    };
-    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text).map_err(explain)?;
-    parser.parse_expr().map_err(explain)?;
+pub(crate) fn check_is_one_expression(text: &str) -> Result<(), ParserError> {
+    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text)?;
+    parser.parse_expr()?;
     match parser.peek_token().token {
         Token::EOF => Ok(()),
-        _ => {
-            let end = parser.expected("the end of the predicate", parser.peek_token());
-            end.map_err(explain)
-        }
+        _ => parser.expected("the end of the predicate", parser.peek_token()),
     }
 }
 

@@ -159,7 +159,7 @@ pub struct Step {
 impl Test {
     /// Whether a node of a type passes.
     #[inline]
-    fn passes(&self, node: usize, type_rank: usize) -> bool {
+    pub fn passes(&self, node: usize, type_rank: usize) -> bool {
         (self.types.contains(type_rank) || self.nodes.as_ref().is_some_and(|nodes| nodes.contains(node)))
             && self.filter.as_ref().is_none_or(|filter| filter.contains(node))
     }

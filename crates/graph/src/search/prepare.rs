@@ -129,6 +129,7 @@ pub struct Types<'t> {
 pub struct PathSearch<'s, I> {
     pub(super) graph: Graph<'s, I>,
     pub(super) types: &'s [u32],
+    type_graph: &'s TypeGraph,
     counts: &'s [u64],
     pub(super) pattern: &'s Pattern<I>,
     /// By state: the states before it, each with the position of the arc that leads here.
@@ -163,6 +164,7 @@ impl<'s, I: Id> PathSearch<'s, I> {
         Self {
             graph,
             types: types.of,
+            type_graph: types.graph,
             counts: types.counts,
             pattern,
             previous,
@@ -176,6 +178,40 @@ impl<'s, I: Id> PathSearch<'s, I> {
     /// Whether the types can follow each other as the pattern says. When not, there is no path.
     pub fn is_possible(&self) -> bool {
         !self.end_types.is_empty()
+    }
+
+    /// The first test that no chain of types leads to, where types are why there is no path.
+    pub fn first_unreached_test(&self) -> Option<u32> {
+        let types = Types { of: self.types, graph: self.type_graph, counts: self.counts };
+        let by_type = ByType::new(types, self.pattern);
+        let from_start = by_type.from_start();
+        let mut reached = BitSet::new(self.pattern.tests.len());
+        for arc in self.pattern.starts.iter().filter(|arc| !by_type.of_arc(arc).is_empty()) {
+            arc.tests.iter().for_each(|test| reached.insert(*test as usize));
+        }
+        for (state, arcs) in self.pattern.next.iter().enumerate() {
+            let types = by_type.neighbours(&from_start[state], state, true);
+            for arc in arcs {
+                let mut passing = by_type.of_arc(arc);
+                passing.intersect(types.view());
+                if !passing.is_empty() {
+                    arc.tests.iter().for_each(|test| reached.insert(*test as usize));
+                }
+            }
+        }
+        (0..self.pattern.tests.len()).find(|test| !reached.contains(*test)).map(|test| test as u32)
+    }
+
+    /// The nodes that may pass a test of the pattern, ascending.
+    pub fn passing(&self, test: u32) -> impl Iterator<Item = usize> + '_ {
+        let arc = Arc { tests: vec![test], to: self.accept() };
+        let candidates = self.narrow(&arc);
+        self.nodes_of(candidates).filter(move |node| self.passes_tests(&arc, *node))
+    }
+
+    /// From now on only this node passes this test.
+    pub fn bind(&mut self, test: u32, node: usize) {
+        self.bound = Some((test, node));
     }
 
     /// The state that accepts.
@@ -486,8 +522,8 @@ impl<'s, I: Id> ByType<'s, I> {
         all
     }
 
-    /// By state, the types that some start leads to and that lead to some end. Two searches to a fixed point.
-    fn feasible(&self, previous: &[Vec<(u32, u32)>]) -> Vec<BitSet> {
+    /// By state, the types that some start leads to. A search to a fixed point.
+    fn from_start(&self) -> Vec<BitSet> {
         let n_types = self.types.graph.n_types();
         let accept = self.pattern.hops.len();
         let mut from_start = vec![BitSet::new(n_types); accept + 1];
@@ -510,6 +546,15 @@ impl<'s, I: Id> ByType<'s, I> {
                 }
             }
         }
+        from_start
+    }
+
+    /// By state, the types that some start leads to and that lead to some end.
+    fn feasible(&self, previous: &[Vec<(u32, u32)>]) -> Vec<BitSet> {
+        let n_types = self.types.graph.n_types();
+        let accept = self.pattern.hops.len();
+        let from_start = self.from_start();
+        let mut waiting = Waiting::new(accept + 1);
         let mut to_end = vec![BitSet::new(n_types); accept + 1];
         to_end[accept].unite(from_start[accept].view());
         waiting.push(accept);

@@ -22,7 +22,9 @@ use arrow::{
     array::{AsArray, RecordBatch},
     datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt64Type},
 };
-use heaplake_graph::{BitSet, Cancelled, CsrBuf, Cut, Graph, Id, Search, distances, unreachable_after};
+use heaplake_graph::{
+    BitSet, Cancelled, CsrBuf, Cut, Graph, Id, Search, distances, search::type_edges, unreachable_after,
+};
 use heaplake_model::{DumpId, schema};
 use heaplake_readers::{Format, Row};
 use parquet::{
@@ -309,7 +311,7 @@ impl<I: Id> Analysing<'_, I> {
         let near_roots: Vec<usize> = roots.no_cycles().collect();
         let (written, tree) = in_parallel(
             threads,
-            || -> Result<()> {
+            || -> Result<usize> {
                 let distances = distances(graph.forward, graph.skip, near_roots.iter().copied(), cancel)?;
                 writer.section("distance", &distances)?;
                 drop(distances);
@@ -320,7 +322,15 @@ impl<I: Id> Analysing<'_, I> {
                 writer.section("weak", edges.weak.words())?;
                 writer.section("removed", removed.words())?;
                 writer.section("reverse_offsets", &reverse.offsets)?;
-                writer.section("sources", &reverse.targets)
+                writer.section("sources", &reverse.targets)?;
+                let n_types = types.iter().max().map_or(0, |rank| *rank as usize + 1);
+                let pairs = type_edges(graph, &types, n_types);
+                writer
+                    .section("type_parent", &pairs.iter().map(|(parent, ..)| *parent).collect::<Vec<_>>())?;
+                writer
+                    .section("type_child", &pairs.iter().map(|(_, child, _)| *child).collect::<Vec<_>>())?;
+                writer.section("type_edges", &pairs.iter().map(|(.., edges)| *edges).collect::<Vec<_>>())?;
+                Ok(pairs.len())
             },
             || -> Result<_> {
                 let mut search = Search::new(graph, cancel);
@@ -332,7 +342,7 @@ impl<I: Id> Analysing<'_, I> {
                 Ok(search.dominators(threads)?)
             },
         );
-        written?;
+        let n_type_pairs = written?;
         let tree = tree?;
         writer.section("root", &roots.nodes)?;
         writer.section("root_kind", &roots.kinds)?;
@@ -350,6 +360,7 @@ impl<I: Id> Analysing<'_, I> {
             n_weak_words: edges.weak.words().len() as u64,
             n_reached: tree.n_reached() as u64,
             n_removed_words: removed.words().len() as u64,
+            n_type_pairs: n_type_pairs as u64,
             root_kinds: roots.names,
         };
         drop((reverse, edges));

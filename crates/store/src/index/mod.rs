@@ -24,11 +24,11 @@ pub use build::build_layer;
 pub(crate) use build::{GraphCounts, Inputs, Nodes, build, bytes_needed};
 use file::{Refused, Sections};
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns};
-pub use rebuild::{BuildLimits, IndexOptions, index_dump, open_or_build};
+pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
 pub(crate) use roots::UNREFERENCED;
 
 /// Version of the index's layout. One of another version is built anew.
-const INDEX_VERSION: u32 = 1;
+const INDEX_VERSION: u32 = 2;
 
 /// What the sections are of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,8 @@ struct Content {
     n_reached: u64,
     /// Words of the set of edges that a layer is without; 0 where it is none.
     n_removed_words: u64,
+    /// Pairs of types of which one refers to the other.
+    n_type_pairs: u64,
     /// Names of the kinds of root.
     root_kinds: Vec<String>,
 }
@@ -101,6 +103,9 @@ struct Ranges {
     preorder: Range<usize>,
     position: Range<usize>,
     removed: Range<usize>,
+    type_parent: Range<usize>,
+    type_child: Range<usize>,
+    type_edges: Range<usize>,
 }
 
 /// Totals of one type.
@@ -184,6 +189,9 @@ impl<I: Id> GraphIndex<I> {
             preorder: sections.range_of::<I>("preorder", content.n_reached)?,
             position: sections.range_of::<I>("position", n)?,
             removed: sections.range_of::<u64>("removed", content.n_removed_words)?,
+            type_parent: sections.range_of::<u32>("type_parent", content.n_type_pairs)?,
+            type_child: sections.range_of::<u32>("type_child", content.n_type_pairs)?,
+            type_edges: sections.range_of::<u64>("type_edges", content.n_type_pairs)?,
         };
         let index = Self { sections, content, ranges, ids: std::marker::PhantomData };
         let csr = |offsets, targets| {
@@ -233,6 +241,15 @@ impl<I: Id> GraphIndex<I> {
     /// Shallow sizes in bytes; 0 where the dump gives none.
     pub fn sizes(&self) -> &[u64] {
         self.sections.numbers(&self.ranges.size)
+    }
+
+    /// Which types refer to which: type of the parent, of the child, and the number of such references that keep an
+    /// object alive. By parent, then child.
+    pub fn type_edges(&self) -> impl Iterator<Item = (u32, u32, u64)> + '_ {
+        let parents = self.sections.numbers::<u32>(&self.ranges.type_parent);
+        let children = self.sections.numbers::<u32>(&self.ranges.type_child);
+        let edges = self.sections.numbers::<u64>(&self.ranges.type_edges);
+        parents.iter().zip(children).zip(edges).map(|((parent, child), edges)| (*parent, *child, *edges))
     }
 
     /// The nodes that are roots, ascending.
@@ -323,6 +340,25 @@ impl<I: Id> GraphIndex<I> {
     /// By node, its position in [`Self::preorder`].
     pub fn positions(&self) -> &[I] {
         self.sections.numbers(&self.ranges.position)
+    }
+
+    /// The outermost of some nodes, those that no other of them dominates: where what each dominates is in
+    /// [`Self::preorder`], in its order.
+    pub fn outermost(&self, nodes: &[I]) -> Vec<Range<usize>> {
+        let (positions, counts) = (self.positions(), self.retained_counts());
+        let mut ranges: Vec<Range<usize>> = nodes
+            .iter()
+            .map(|node| (positions[node.index()].index(), counts[node.index()].index()))
+            .map(|(start, count)| start..start.saturating_add(count))
+            .collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        let mut end = 0;
+        ranges.retain(|range| {
+            let is_outermost = range.start >= end && range.end <= self.preorder().len();
+            end = end.max(range.end);
+            is_outermost
+        });
+        ranges
     }
 
     /// Whether a node is there; in a layer some are not.

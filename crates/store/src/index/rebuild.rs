@@ -61,6 +61,13 @@ impl BuildLimits {
     }
 }
 
+/// Whether a dump has an index, or there is memory to build it.
+pub fn index_fits(lake: &Lake, manifest: &Manifest, limits: &BuildLimits) -> bool {
+    let counts = &manifest.counts;
+    index_path(lake, manifest).exists()
+        || limits.check(bytes_needed(counts.objects, counts.edges, false)).is_ok()
+}
+
 /// Builds the index of a dump anew, and the columns and tables that come from it where the dump has none of them yet.
 /// The dump is replaced as a whole; queries that already read it go on.
 pub fn index_dump(

@@ -1,0 +1,388 @@
+//! A pattern for one dump: types by name, tests as SQL where they need it, and the automaton over them.
+
+use std::collections::HashMap;
+
+use heaplake_graph::{BitSet, Walk};
+use heaplake_pathql::{
+    Automaton, EdgeTest, Filter, Label, LabelTerm, Node, Query, Selector, Span, Term, TermKind, Way,
+    glob_matches, parse,
+};
+use heaplake_store::Manifest;
+use regex::Regex;
+
+use crate::{Error, Result, graph::check_is_one_expression, mistake};
+
+/// A query, resolved against the types of a dump.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiled {
+    /// As it was written.
+    pub(crate) text: String,
+    pub(crate) selector: Selector,
+    pub(crate) tests: Vec<NodeTest>,
+    pub(crate) except: Vec<NodeTest>,
+    pub(crate) except_edges: Vec<EdgeRule>,
+    /// Predicates in SQL over the column `label`.
+    pub(crate) labels: Vec<String>,
+    pub(crate) hops: Vec<Hop>,
+    pub(crate) starts: Vec<Arc>,
+    pub(crate) next: Vec<Vec<Arc>>,
+    /// The test that PER names.
+    pub(crate) per: Option<u32>,
+    /// Most hops.
+    pub(crate) within: Option<u32>,
+    pub(crate) limit: Option<u64>,
+    /// The tests that the last object of a path must pass: one of these.
+    pub(crate) last: Vec<Vec<u32>>,
+}
+
+/// A test of objects.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeTest {
+    /// As it was written.
+    pub(crate) text: String,
+    pub(crate) name: Option<String>,
+    /// Types that pass, as positions in the manifest's list.
+    pub(crate) types: BitSet,
+    pub(crate) any: bool,
+    pub(crate) roots: bool,
+    pub(crate) addresses: Vec<u64>,
+    /// A predicate in SQL over `obj`.
+    pub(crate) filter: Option<String>,
+}
+
+/// References of EXCEPT EDGES.
+#[derive(Debug, Clone)]
+pub(crate) enum EdgeRule {
+    Hop {
+        parent: Option<NodeTest>,
+        label: Option<String>,
+        child: Option<NodeTest>,
+    },
+    /// A predicate in SQL over `edge`.
+    Filter(String),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hop {
+    pub(crate) way: Walk,
+    pub(crate) label: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Arc {
+    pub(crate) tests: Vec<u32>,
+    pub(crate) to: u32,
+}
+
+/// What rows a query gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathShape {
+    /// Paths, hop by hop.
+    Paths,
+    /// Objects.
+    Objects,
+    /// Totals of types.
+    Types,
+}
+
+impl From<Selector> for PathShape {
+    fn from(selector: Selector) -> Self {
+        match selector {
+            Selector::AnyShortest | Selector::Shortest(_) | Selector::AllShortest | Selector::AllAcyclic => {
+                PathShape::Paths
+            }
+            Selector::Reach | Selector::Dominated => PathShape::Objects,
+            Selector::Types => PathShape::Types,
+        }
+    }
+}
+
+/// What rows a pattern gives; an error where it is none.
+pub fn path_shape(text: &str) -> Result<PathShape> {
+    let query = parse(text).map_err(|error| spanned(text, &error.span, &error.to_string()))?;
+    Ok(query.selector.into())
+}
+
+/// The parts of a dump that names are looked up in.
+pub(crate) struct Names<'n> {
+    pub(crate) manifest: &'n Manifest,
+    /// Whether some dump of the lake has a type that a test is for.
+    pub(crate) known_elsewhere: &'n dyn Fn(&dyn Fn(&str) -> bool) -> bool,
+}
+
+impl Compiled {
+    /// Reads a pattern and resolves it.
+    pub(crate) fn new(text: &str, names: &Names<'_>) -> Result<Self> {
+        let explain = |error: heaplake_pathql::Error| spanned(text, &error.span, &error.to_string());
+        let query = parse(text).map_err(explain)?;
+        let automaton = Automaton::new(&query).map_err(explain)?;
+        let resolving = Resolving { text, names };
+        resolving.query(&query, &automaton)
+    }
+
+    /// The state that accepts.
+    pub(crate) fn accept(&self) -> u32 {
+        self.hops.len() as u32
+    }
+
+    pub(crate) fn shape(&self) -> PathShape {
+        self.selector.into()
+    }
+
+    /// The same without EXCEPT and EXCEPT EDGES.
+    pub(crate) fn without_except(&self) -> Self {
+        Self { except: Vec::new(), except_edges: Vec::new(), ..self.clone() }
+    }
+}
+
+impl NodeTest {
+    /// The test as SQL over `obj`; `names` are those of the types.
+    pub(crate) fn sql(&self, manifest: &Manifest) -> String {
+        let mut terms = Vec::new();
+        if self.any {
+            terms.push("true".to_owned());
+        } else {
+            let types: Vec<String> =
+                self.types.iter().map(|rank| literal(&manifest.types[rank].name)).collect();
+            if !types.is_empty() {
+                terms.push(format!("type IN ({})", types.join(", ")));
+            }
+            if self.roots {
+                terms.push("root_kind IS NOT NULL".to_owned());
+            }
+            if !self.addresses.is_empty() {
+                let addresses: Vec<String> = self.addresses.iter().map(u64::to_string).collect();
+                terms.push(format!("address IN ({})", addresses.join(", ")));
+            }
+        }
+        let terms = match terms.as_slice() {
+            [] => "false".to_owned(),
+            [one] => one.clone(),
+            several => format!("({})", several.join(" OR ")),
+        };
+        match &self.filter {
+            None => terms,
+            Some(filter) if terms == "true" => format!("({filter})"),
+            Some(filter) => format!("{terms} AND ({filter})"),
+        }
+    }
+
+    /// What a predicate may call the object.
+    pub(crate) fn alias(&self) -> String {
+        mistake::quoted(self.name.as_deref().unwrap_or("object"))
+    }
+}
+
+/// Text as a literal in SQL.
+pub(crate) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// An error with the place in the pattern.
+pub(crate) fn spanned(text: &str, span: &Span, message: &str) -> Error {
+    let before = &text[..span.start.min(text.len())];
+    let line = before.matches('\n').count() + 1;
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let column = before[line_start..].chars().count() + 1;
+    let marked = text.get(span.clone()).unwrap_or_default().lines().next().unwrap_or_default();
+    let width = marked.chars().count().max(1);
+    Error::Query(mistake::marked(text, message, (line as u64, column as u64), width))
+}
+
+struct Resolving<'r> {
+    text: &'r str,
+    names: &'r Names<'r>,
+}
+
+impl Resolving<'_> {
+    fn query(&self, query: &Query, automaton: &Automaton<'_>) -> Result<Compiled> {
+        let mut tests = Vec::new();
+        for node in &automaton.tests {
+            tests.push(self.node(node)?);
+        }
+        let mut labels = Vec::new();
+        for label in &automaton.labels {
+            labels.push(self.label(label)?);
+        }
+        let mut except = Vec::new();
+        for node in &query.except {
+            except.push(self.node(node)?);
+        }
+        let mut except_edges = Vec::new();
+        for edge in &query.except_edges {
+            except_edges.push(self.edge(edge)?);
+        }
+        let arcs = |arcs: &[heaplake_pathql::Arc]| -> Vec<Arc> {
+            let tests = |arc: &heaplake_pathql::Arc| arc.tests.iter().map(|test| *test as u32).collect();
+            arcs.iter().map(|arc| Arc { tests: tests(arc), to: arc.to as u32 }).collect()
+        };
+        let hops = automaton.hops.iter().map(|hop| Hop {
+            way: match hop.way {
+                Way::Down => Walk::Down,
+                Way::Up => Walk::Up,
+            },
+            label: hop.label,
+        });
+        let per = query
+            .per_node()
+            .and_then(|node| automaton.tests.iter().position(|test| std::ptr::eq(*test, node)));
+        let starts = arcs(&automaton.starts);
+        let next: Vec<Vec<Arc>> = automaton.next.iter().map(|next| arcs(next)).collect();
+        let accept = automaton.accept() as u32;
+        let mut last: Vec<Vec<u32>> = next
+            .iter()
+            .flatten()
+            .chain(&starts)
+            .filter(|arc| arc.to == accept)
+            .map(|arc| arc.tests.clone())
+            .collect();
+        last.sort_unstable();
+        last.dedup();
+        Ok(Compiled {
+            text: self.text.to_owned(),
+            selector: query.selector,
+            tests,
+            except,
+            except_edges,
+            labels,
+            hops: hops.collect(),
+            starts,
+            next,
+            per: per.map(|test| test as u32),
+            within: query.within,
+            limit: query.limit,
+            last,
+        })
+    }
+
+    fn error(&self, span: &Span, message: &str) -> Error {
+        spanned(self.text, span, message)
+    }
+
+    fn node(&self, node: &Node) -> Result<NodeTest> {
+        let n_types = self.names.manifest.types.len();
+        let mut test = NodeTest {
+            text: node.to_string(),
+            name: node.name.clone(),
+            types: BitSet::new(n_types),
+            any: false,
+            roots: false,
+            addresses: Vec::new(),
+            filter: None,
+        };
+        for term in &node.terms {
+            match &term.kind {
+                TermKind::Any => {
+                    test.any = true;
+                    test.types = BitSet::of(n_types, 0..n_types);
+                }
+                TermKind::Root => test.roots = true,
+                TermKind::Address(address) => test.addresses.push(*address),
+                TermKind::Shell(name) => {
+                    let message =
+                        format!("{name} is a name of the shell, and there is none here; write @ADDRESS");
+                    return Err(self.error(&term.span, &message));
+                }
+                _ => {
+                    test.types.unite(self.types(term)?.view());
+                }
+            }
+        }
+        if let Some(filter) = &node.filter {
+            self.check(filter)?;
+            test.filter = Some(filter.text.clone());
+        }
+        Ok(test)
+    }
+
+    fn check(&self, filter: &Filter) -> Result<()> {
+        check_is_one_expression(&filter.text).map_err(|error| {
+            let what = mistake::syntax_message(&error);
+            self.error(&filter.span, &format!("the predicate is no SQL: {what}"))
+        })
+    }
+
+    /// The types that a term is for. None is an error where it looks like a slip of the pen.
+    fn types(&self, term: &Term) -> Result<BitSet> {
+        let regex = match &term.kind {
+            TermKind::Regex(regex) => Some(self.regex(regex, &term.span)?),
+            _ => None,
+        };
+        let passes = |name: &str| {
+            let last = || name.rsplit('.').next().unwrap_or(name);
+            match &term.kind {
+                TermKind::Type(wanted) => {
+                    name == wanted
+                        || name.strip_suffix(wanted.as_str()).is_some_and(|rest| rest.ends_with('.'))
+                }
+                TermKind::Exact(wanted) => name == wanted,
+                TermKind::Glob(glob) => glob_matches(glob, name) || glob_matches(glob, last()),
+                TermKind::Regex(_) => regex.as_ref().is_some_and(|regex| regex.is_match(name)),
+                _ => false,
+            }
+        };
+        let types = &self.names.manifest.types;
+        let ranks = types.iter().enumerate().filter(|(_, stat)| passes(&stat.name)).map(|(rank, _)| rank);
+        let found = BitSet::of(types.len(), ranks);
+        let (TermKind::Type(wanted) | TermKind::Exact(wanted)) = &term.kind else { return Ok(found) };
+        if found.is_empty() && !(self.names.known_elsewhere)(&passes) {
+            let mut names: HashMap<&str, u64> = HashMap::new();
+            for stat in types {
+                names.insert(&stat.name, stat.count);
+                names.entry(stat.name.rsplit('.').next().unwrap_or(&stat.name)).or_insert(stat.count);
+            }
+            let near = mistake::nearest_few(wanted, names.keys().copied());
+            if !near.is_empty() {
+                let near: Vec<String> = near.iter().map(|name| mistake::escape(name)).collect();
+                let message = format!(
+                    "dump {} has no type {}; did you mean {}?",
+                    self.names.manifest.id,
+                    mistake::escape(wanted),
+                    near.join(" or ")
+                );
+                return Err(self.error(&term.span, &message));
+            }
+        }
+        Ok(found)
+    }
+
+    fn regex(&self, text: &str, span: &Span) -> Result<Regex> {
+        Regex::new(text).map_err(|error| {
+            let what = error.to_string();
+            let what = what.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            self.error(span, &format!("the regular expression is wrong: {what}"))
+        })
+    }
+
+    fn label(&self, label: &Label) -> Result<String> {
+        let mut terms = Vec::new();
+        for term in &label.terms {
+            terms.push(match term {
+                LabelTerm::Exact(text) => format!("label = {}", literal(text)),
+                LabelTerm::Glob(glob) => {
+                    let parts: Vec<String> = glob.split('*').map(regex::escape).collect();
+                    format!("regexp_like(label, {})", literal(&format!("^(?s:{})$", parts.join(".*"))))
+                }
+                LabelTerm::Regex(text) => {
+                    self.regex(text, &label.span)?;
+                    format!("regexp_like(label, {})", literal(text))
+                }
+            });
+        }
+        Ok(format!("({})", terms.join(" OR ")))
+    }
+
+    fn edge(&self, edge: &EdgeTest) -> Result<EdgeRule> {
+        match edge {
+            EdgeTest::Filter(filter) => {
+                self.check(filter)?;
+                Ok(EdgeRule::Filter(filter.text.clone()))
+            }
+            EdgeTest::Hop { parent, label, child, .. } => Ok(EdgeRule::Hop {
+                parent: parent.as_ref().map(|node| self.node(node)).transpose()?,
+                label: label.as_ref().map(|label| self.label(label)).transpose()?,
+                child: child.as_ref().map(|node| self.node(node)).transpose()?,
+            }),
+        }
+    }
+}

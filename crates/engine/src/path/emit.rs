@@ -1,0 +1,325 @@
+//! A pattern as `WITH RECURSIVE` over `obj` and `edge`, for engines that know neither paths nor our index.
+//!
+//! Standard SQL ends a recursion only when no row is new. The pairs of object and state are finite, so REACH ends by
+//! itself; with the number of hops in a row, which every other selector needs, it ends only where hops are bounded: by
+//! the pattern, or by WITHIN. What cannot be said is an error and not another query.
+
+use std::fmt::Write as _;
+
+use heaplake_pathql::Selector;
+use heaplake_store::Manifest;
+
+use super::compile::{Arc, Compiled, EdgeRule};
+use crate::{Error, Result, mistake};
+
+/// Most arcs that are written out.
+const MAX_ARCS: usize = 500;
+
+/// The query as SQL, one statement without the `;`.
+pub(crate) fn emit(compiled: &Compiled, manifest: &Manifest) -> Result<String> {
+    let emitting = Emitting { compiled, manifest };
+    emitting.check()?;
+    emitting.statement()
+}
+
+struct Emitting<'e> {
+    compiled: &'e Compiled,
+    manifest: &'e Manifest,
+}
+
+fn cannot(what: &str) -> Error {
+    Error::Query(format!("standard SQL cannot say this: {what}"))
+}
+
+impl Emitting<'_> {
+    fn check(&self) -> Result<()> {
+        let compiled = self.compiled;
+        if compiled.selector == Selector::Dominated {
+            return Err(cannot("dominators are no join; ask for REACH"));
+        }
+        if compiled.per.is_some() {
+            return Err(cannot(
+                "PER needs a search for each object; leave it out, or name one object with @ADDRESS",
+            ));
+        }
+        let n_arcs = compiled.next.iter().map(Vec::len).sum::<usize>() + compiled.starts.len();
+        if n_arcs > MAX_ARCS {
+            return Err(cannot(&format!(
+                "written out, the pattern has {n_arcs} steps, more than {MAX_ARCS}; use smaller numbers of repetitions"
+            )));
+        }
+        let counts_hops = compiled.selector != Selector::Reach || compiled.limit.is_some();
+        if counts_hops && self.most_hops().is_none() {
+            return Err(cannot(&format!(
+                "a recursion that counts hops does not end on a cycle, and the pattern sets no bound; add WITHIN 10, \
+                 or ask for REACH{}",
+                if compiled.selector == Selector::Reach { " without LIMIT" } else { "" }
+            )));
+        }
+        if !self.manifest.indexed && compiled.tests.iter().chain(&compiled.except).any(|test| test.roots) {
+            return Err(Error::Query(format!(
+                "obj of dump {id} has no roots yet; `heaplake index {id}` finds them",
+                id = self.manifest.id
+            )));
+        }
+        Ok(())
+    }
+
+    /// The most hops that a path can have, where there is a bound.
+    fn most_hops(&self) -> Option<u32> {
+        let longest = self.longest_way();
+        match (self.compiled.within, longest) {
+            (Some(within), Some(longest)) => Some(within.min(longest)),
+            (within, longest) => within.or(longest),
+        }
+    }
+
+    /// The longest way through the automaton; none where it has loops. O(states + arcs), by Kahn's order.
+    fn longest_way(&self) -> Option<u32> {
+        let next = &self.compiled.next;
+        let accept = next.len();
+        let mut n_before = vec![0_usize; accept + 1];
+        next.iter().flatten().for_each(|arc| n_before[arc.to as usize] += 1);
+        let mut ready: Vec<usize> = (0..=accept).filter(|state| n_before[*state] == 0).collect();
+        let mut longest = vec![0_u32; accept + 1];
+        let mut n_done = 0;
+        while let Some(state) = ready.pop() {
+            n_done += 1;
+            for arc in next.get(state).into_iter().flatten() {
+                let to = arc.to as usize;
+                longest[to] = longest[to].max(longest[state] + 1);
+                n_before[to] -= 1;
+                if n_before[to] == 0 {
+                    ready.push(to);
+                }
+            }
+        }
+        (n_done == accept + 1).then_some(longest[accept])
+    }
+
+    fn statement(&self) -> Result<String> {
+        let mut sql = String::new();
+        for line in self.compiled.text.lines() {
+            let _ = writeln!(sql, "-- {}", mistake::escape(line));
+        }
+        sql += "WITH RECURSIVE\n";
+        sql += &self.objects();
+        sql += &self.references();
+        sql += &self.steps();
+        sql += &self.seeds();
+        let accept = self.compiled.accept();
+        let limit = self.compiled.limit.map(|n| format!("\nLIMIT {n}")).unwrap_or_default();
+        let Some(most) = self.most_hops().filter(|_| {
+            self.compiled.selector != Selector::Reach
+                || self.compiled.limit.is_some()
+                || self.compiled.within.is_some()
+        }) else {
+            let _ = write!(
+                sql,
+                "reached(address, state) AS (\n  SELECT address, state FROM seed\n  UNION\n  SELECT step.target, \
+                 step.next_state FROM reached JOIN step ON step.source = reached.address AND step.state = \
+                 reached.state\n)\nSELECT DISTINCT address FROM reached WHERE state = {accept} ORDER BY address"
+            );
+            return Ok(sql);
+        };
+        match self.compiled.selector {
+            Selector::Shortest(k) => {
+                sql += &self.walks(most, "");
+                let k = self.compiled.limit.map_or(u64::from(k), |limit| limit.min(u64::from(k)));
+                let _ = write!(
+                    sql,
+                    "SELECT DISTINCT hop AS hops, path FROM walk WHERE state = {accept}\nORDER BY hops, path\nLIMIT {k}"
+                );
+            }
+            Selector::AllAcyclic => {
+                let new = format!(" AND position({} IN walk.path) = 0", padded("step.target"));
+                sql += &self.walks(most, &new);
+                let _ = write!(
+                    sql,
+                    "SELECT DISTINCT hop AS hops, path FROM walk WHERE state = {accept}\nORDER BY hops, path{limit}"
+                );
+            }
+            Selector::AnyShortest | Selector::AllShortest => {
+                sql += &reached(most);
+                sql += &shortest(accept);
+                let any = self.compiled.selector == Selector::AnyShortest && self.compiled.limit != Some(0);
+                let _ = write!(
+                    sql,
+                    "SELECT DISTINCT hop AS hops, path FROM walk WHERE state = {accept}\nORDER BY hops, path{}",
+                    if any { "\nLIMIT 1" } else { &limit }
+                );
+            }
+            Selector::Types => {
+                sql += &reached(most);
+                sql.push('\n');
+                let _ = write!(
+                    sql,
+                    "SELECT nearest.hop, obj.type, count(*) AS objects, sum(CASE WHEN obj.size > 0 THEN obj.size ELSE 0 \
+                     END) AS size\nFROM nearest JOIN obj ON obj.address = nearest.address\nWHERE nearest.state = \
+                     {accept}\nGROUP BY nearest.hop, obj.type\nORDER BY nearest.hop, objects DESC, obj.type{limit}"
+                );
+            }
+            Selector::Reach | Selector::Dominated => {
+                sql += &reached(most);
+                sql.push('\n');
+                let _ = write!(
+                    sql,
+                    "SELECT address FROM nearest WHERE state = {accept}\nORDER BY hop, address{limit}"
+                );
+            }
+        }
+        Ok(sql)
+    }
+
+    /// Objects that may be on a path, with a column for each test.
+    fn objects(&self) -> String {
+        let mut from = "obj".to_owned();
+        let mut columns = String::new();
+        for (i, test) in self.compiled.tests.iter().enumerate() {
+            // Each predicate calls the object by its own name.
+            from = format!(
+                "(SELECT *, ({}) AS passes_{i} FROM {from} AS {})",
+                test.sql(self.manifest),
+                test.alias()
+            );
+            let _ = write!(columns, ", passes_{i}");
+        }
+        let mut except = Vec::new();
+        for (i, test) in self.compiled.except.iter().enumerate() {
+            from = format!(
+                "(SELECT *, ({}) AS excepted_{i} FROM {from} AS {})",
+                test.sql(self.manifest),
+                test.alias()
+            );
+            except.push(format!("excepted_{i} IS NOT TRUE"));
+        }
+        let where_ =
+            if except.is_empty() { String::new() } else { format!(" WHERE {}", except.join(" AND ")) };
+        format!("object AS (\n  SELECT address{columns} FROM {from} AS tested{where_}\n),\n")
+    }
+
+    /// References that may be taken.
+    fn references(&self) -> String {
+        let mut from = "edge".to_owned();
+        let mut keep = vec!["kind <> 'weak'".to_owned()];
+        if !self.compiled.except_edges.is_empty() {
+            let (mut of_parent, mut of_child) = (String::new(), String::new());
+            for (i, rule) in self.compiled.except_edges.iter().enumerate() {
+                match rule {
+                    EdgeRule::Filter(predicate) => keep.push(format!("({predicate}) IS NOT TRUE")),
+                    EdgeRule::Hop { parent, label, child } => {
+                        let mut parts = Vec::new();
+                        for (test, columns, end) in
+                            [(parent, &mut of_parent, "parent"), (child, &mut of_child, "child")]
+                        {
+                            if let Some(test) = test {
+                                let _ = write!(columns, ", ({}) AS {end}_{i}", test.sql(self.manifest));
+                                parts.push(format!("{end}_{i}"));
+                            }
+                        }
+                        parts.extend(label.clone());
+                        let parts = if parts.is_empty() { "true".to_owned() } else { parts.join(" AND ") };
+                        keep.push(format!("({parts}) IS NOT TRUE"));
+                    }
+                }
+            }
+            from += &format!(
+                "\n  JOIN (SELECT address AS parent_address, type AS parent_type{of_parent} FROM obj) AS parent_object \
+                 ON parent_address = parent\n  JOIN (SELECT address AS child_address, type AS child_type{of_child} FROM \
+                 obj) AS child_object ON child_address = child"
+            );
+        }
+        format!(
+            "reference AS (\n  SELECT parent, child, label FROM {from}\n  WHERE {}\n),\n",
+            keep.join(" AND ")
+        )
+    }
+
+    /// The moves of the automaton.
+    fn steps(&self) -> String {
+        let mut moves = Vec::new();
+        for (state, (hop, arcs)) in self.compiled.hops.iter().zip(&self.compiled.next).enumerate() {
+            let (source, target) = match hop.way {
+                heaplake_graph::Walk::Down => ("parent", "child"),
+                heaplake_graph::Walk::Up => ("child", "parent"),
+            };
+            for arc in arcs {
+                let mut tests = passed(arc, "object.");
+                tests.extend(hop.label.map(|label| self.compiled.labels[label].clone()));
+                let where_ =
+                    if tests.is_empty() { String::new() } else { format!(" WHERE {}", tests.join(" AND ")) };
+                moves.push(format!(
+                    "  SELECT {source} AS source, {state} AS state, {target} AS target, {to} AS next_state FROM reference \
+                     JOIN object ON object.address = {target}{where_}",
+                    to = arc.to
+                ));
+            }
+        }
+        if moves.is_empty() {
+            moves.push(
+                "  SELECT parent AS source, 0 AS state, child AS target, 0 AS next_state FROM reference WHERE false"
+                    .to_owned(),
+            );
+        }
+        format!("step AS (\n{}\n),\n", moves.join("\n  UNION ALL\n"))
+    }
+
+    /// Where paths begin.
+    fn seeds(&self) -> String {
+        let seeds = self.compiled.starts.iter().map(|arc| {
+            let tests = passed(arc, "");
+            let where_ =
+                if tests.is_empty() { String::new() } else { format!(" WHERE {}", tests.join(" AND ")) };
+            format!("  SELECT address, {} AS state FROM object{where_}", arc.to)
+        });
+        format!("seed AS (\n{}\n),\n", seeds.collect::<Vec<_>>().join("\n  UNION ALL\n"))
+    }
+
+    /// All walks up to some hops, with their addresses.
+    fn walks(&self, most: u32, and: &str) -> String {
+        format!(
+            "walk(address, state, hop, path) AS (\n  SELECT address, state, 0, {seed} FROM seed\n  UNION\n  SELECT \
+             step.target, step.next_state, walk.hop + 1, walk.path || '/' || {target}\n  FROM walk JOIN step ON \
+             step.source = walk.address AND step.state = walk.state\n  WHERE walk.hop < {most}{and}\n)\n",
+            seed = padded("address"),
+            target = padded("step.target"),
+        )
+    }
+}
+
+/// The columns of an arc's tests.
+fn passed(arc: &Arc, object: &str) -> Vec<String> {
+    arc.tests.iter().map(|test| format!("{object}passes_{test}")).collect()
+}
+
+/// An address as text that sorts like the number.
+fn padded(address: &str) -> String {
+    format!("lpad(CAST({address} AS VARCHAR), 20, '0')")
+}
+
+/// Pairs of object and state with their fewest hops.
+fn reached(most: u32) -> String {
+    format!(
+        "reached(address, state, hop) AS (\n  SELECT address, state, 0 FROM seed\n  UNION\n  SELECT step.target, \
+         step.next_state, reached.hop + 1\n  FROM reached JOIN step ON step.source = reached.address AND step.state = \
+         reached.state\n  WHERE reached.hop < {most}\n),\nnearest AS (\n  SELECT address, state, min(hop) AS hop FROM \
+         reached GROUP BY address, state\n)"
+    )
+}
+
+/// Of those the ones on shortest paths, and the paths.
+fn shortest(accept: u32) -> String {
+    format!(
+        ",\nbest AS (\n  SELECT min(hop) AS hop FROM nearest WHERE state = {accept}\n),\nuseful(address, state, hop) AS \
+         (\n  SELECT address, state, nearest.hop FROM nearest JOIN best ON best.hop = nearest.hop WHERE state = \
+         {accept}\n  UNION\n  SELECT nearest.address, nearest.state, nearest.hop\n  FROM useful JOIN step ON step.target \
+         = useful.address AND step.next_state = useful.state\n  JOIN nearest ON nearest.address = step.source AND \
+         nearest.state = step.state AND nearest.hop = useful.hop - 1\n),\nwalk(address, state, hop, path) AS (\n  SELECT \
+         address, state, 0, {seed} FROM useful WHERE hop = 0\n  UNION\n  SELECT useful.address, useful.state, useful.hop, \
+         walk.path || '/' || {target}\n  FROM walk JOIN step ON step.source = walk.address AND step.state = walk.state\n  \
+         JOIN useful ON useful.address = step.target AND useful.state = step.next_state AND useful.hop = walk.hop + \
+         1\n)\n",
+        seed = padded("address"),
+        target = padded("useful.address"),
+    )
+}

@@ -1,0 +1,269 @@
+//! What paths are searched in: the graph index of a dump, or what a join loop gathered of its tables.
+
+use std::collections::BTreeMap;
+
+use heaplake_graph::{
+    BitSet, CsrBuf, Id,
+    search::{Arc, Follow, Hop, Pattern, Test, TypeGraph},
+};
+use heaplake_store::GraphIndex;
+
+use super::compile::{Compiled, EdgeRule, NodeTest};
+use crate::{graph::SetRows, summary::saturating};
+
+/// What rows say of nodes and edges.
+pub(super) trait Ground {
+    fn address(&self, node: usize) -> u64;
+    fn type_rank(&self, node: usize) -> u32;
+    /// Bytes.
+    fn size(&self, node: usize) -> i64;
+    /// Bytes; none where there is no index.
+    fn retained(&self, node: usize) -> Option<i64>;
+    fn root_kind(&self, node: usize) -> Option<&str>;
+    /// Address of the parent and position among its references.
+    fn edge(&self, edge: usize) -> (u64, u32);
+}
+
+impl<I: Id> Ground for GraphIndex<I> {
+    fn address(&self, node: usize) -> u64 {
+        self.addresses()[node]
+    }
+
+    fn type_rank(&self, node: usize) -> u32 {
+        self.types()[node]
+    }
+
+    fn size(&self, node: usize) -> i64 {
+        saturating(self.sizes()[node])
+    }
+
+    fn retained(&self, node: usize) -> Option<i64> {
+        Some(saturating(GraphIndex::retained(self)[node]))
+    }
+
+    fn root_kind(&self, node: usize) -> Option<&str> {
+        self.root_kind_of(node)
+    }
+
+    fn edge(&self, edge: usize) -> (u64, u32) {
+        let forward = self.graph().forward;
+        let source = forward.source(edge);
+        (self.addresses()[source], (edge - forward.range(source).start) as u32)
+    }
+}
+
+/// The types of an index and which of them refer to which.
+pub(super) fn type_graph<I: Id>(index: &GraphIndex<I>, n_types: usize) -> TypeGraph {
+    TypeGraph::new(n_types, index.type_edges().map(|(parent, child, _)| (parent, child)))
+}
+
+/// The pattern over the nodes of an index. `rows` answers [`super::needs::needs`], in its order.
+pub(super) fn pattern<I: Id>(compiled: &Compiled, index: &GraphIndex<I>, rows: &[SetRows]) -> Pattern<I> {
+    let mut resolving = Resolving { index, rows: rows.iter() };
+    let tests = compiled.tests.iter().map(|test| resolving.test(test)).collect();
+    let mut except: Vec<Test> = compiled.except.iter().map(|test| resolving.test(test)).collect();
+    let labels: Vec<BitSet> = compiled.labels.iter().map(|_| resolving.edges()).collect();
+    let mut banned = BitSet::default();
+    for rule in &compiled.except_edges {
+        let more = resolving.rule(rule);
+        match banned.words().is_empty() {
+            true => banned = more,
+            false => _ = banned.unite(more.view()),
+        }
+    }
+    let (n_nodes, n_left) = (index.n_nodes(), index.preorder().len());
+    if n_left < n_nodes {
+        // A layer: what it is without is on no path.
+        let gone = BitSet::of(n_nodes, (0..n_nodes).filter(|node| !index.is_there(*node)));
+        except.push(Test { nodes: Some(gone), ..Test::default() });
+    }
+    let graph = index.graph();
+    // The first set is for hops without a label, then one by label.
+    let mut follow = vec![match banned.words().is_empty() {
+        true => Follow::All,
+        false => Follow::all_but(graph, banned.view()),
+    }];
+    follow.extend(labels.into_iter().map(|mut edges| {
+        edges.subtract(banned.view());
+        Follow::only(graph, edges.view())
+    }));
+    let (hops, starts, next) = machine(compiled);
+    Pattern { tests, except, follow, hops, starts, next }
+}
+
+/// The hops and arcs of an automaton; the set of edges of label `i` is number `i + 1`.
+fn machine(compiled: &Compiled) -> (Vec<Hop>, Vec<Arc>, Vec<Vec<Arc>>) {
+    let arcs = |arcs: &[super::compile::Arc]| -> Vec<Arc> {
+        arcs.iter().map(|arc| Arc { tests: arc.tests.clone(), to: arc.to }).collect()
+    };
+    let hop =
+        |hop: &super::compile::Hop| Hop { way: hop.way, follow: hop.label.map_or(0, |label| label + 1) };
+    (
+        compiled.hops.iter().map(hop).collect(),
+        arcs(&compiled.starts),
+        compiled.next.iter().map(|next| arcs(next)).collect(),
+    )
+}
+
+struct Resolving<'r, I> {
+    index: &'r GraphIndex<I>,
+    rows: std::slice::Iter<'r, SetRows>,
+}
+
+impl<I: Id> Resolving<'_, I> {
+    fn test(&mut self, test: &NodeTest) -> Test {
+        let n_nodes = self.index.n_nodes();
+        let mut nodes = None;
+        if !test.any && (test.roots || !test.addresses.is_empty()) {
+            let roots = self.index.roots().iter().filter(|_| test.roots).map(|root| root.index());
+            let named = test.addresses.iter().filter_map(|address| self.index.node(*address));
+            nodes = Some(BitSet::of(n_nodes, roots.chain(named)));
+        }
+        let filter = test.filter.as_ref().map(|_| self.objects());
+        Test { types: test.types.clone(), nodes, filter }
+    }
+
+    /// The objects of the next answer.
+    fn objects(&mut self) -> BitSet {
+        let addresses = match self.rows.next() {
+            Some(SetRows::Objects(addresses)) => addresses.as_slice(),
+            _ => &[],
+        };
+        let nodes = addresses.iter().filter_map(|address| self.index.node(*address));
+        BitSet::of(self.index.n_nodes(), nodes)
+    }
+
+    /// The edges of the next answer.
+    fn edges(&mut self) -> BitSet {
+        match self.rows.next() {
+            Some(SetRows::Edges(edges)) => self.index.edges_at(edges),
+            _ => BitSet::new(self.index.graph().forward.n_edges()),
+        }
+    }
+
+    fn rule(&mut self, rule: &EdgeRule) -> BitSet {
+        let EdgeRule::Hop { parent, label, child } = rule else { return self.edges() };
+        let parent = parent.as_ref().map(|test| self.test(test));
+        let label = label.as_ref().map(|_| self.edges());
+        let child = child.as_ref().map(|test| self.test(test));
+        let (graph, types) = (self.index.graph(), self.index.types());
+        let passes = |test: &Option<Test>, node: usize| {
+            test.as_ref().is_none_or(|test| test.passes(node, types[node] as usize))
+        };
+        let mut edges = BitSet::new(graph.forward.n_edges());
+        for source in (0..self.index.n_nodes()).filter(|source| passes(&parent, *source)) {
+            for edge in graph.forward.range(source) {
+                let target = graph.forward.target(edge);
+                if target != I::NONE
+                    && label.as_ref().is_none_or(|label| label.contains(edge))
+                    && passes(&child, target.index())
+                {
+                    edges.insert(edge);
+                }
+            }
+        }
+        edges
+    }
+}
+
+/// Objects and references that a join loop came by.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// By address.
+    pub(super) objects: BTreeMap<u64, Object>,
+    /// By parent and position.
+    pub(super) edges: BTreeMap<(u64, u32), Reference>,
+}
+
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) type_rank: u32,
+    pub(super) size: i64,
+    pub(super) retained: Option<i64>,
+    pub(super) root_kind: Option<String>,
+    /// The tests that it passes.
+    pub(super) passes: BitSet,
+}
+
+#[derive(Debug)]
+pub(super) struct Reference {
+    pub(super) child: u64,
+    /// The label tests that it passes.
+    pub(super) labels: BitSet,
+}
+
+/// What was gathered, as a graph.
+pub(super) struct Subgraph {
+    addresses: Vec<u64>,
+    objects: Vec<Object>,
+    /// Parent and position of every edge.
+    edges: Vec<(u64, u32)>,
+    labels: Vec<BitSet>,
+    pub(super) types: Vec<u32>,
+    pub(super) counts: Vec<u64>,
+    pub(super) type_graph: TypeGraph,
+    pub(super) forward: CsrBuf<u32>,
+}
+
+impl Subgraph {
+    pub(super) fn new(gathered: Gathered, n_types: usize) -> Self {
+        let (addresses, objects): (Vec<u64>, Vec<Object>) = gathered.objects.into_iter().unzip();
+        let node = |address: u64| addresses.binary_search(&address).ok();
+        let types: Vec<u32> = objects.iter().map(|object| object.type_rank).collect();
+        let mut counts = vec![0; n_types];
+        types.iter().for_each(|rank| counts[*rank as usize] += 1);
+        let (mut edges, mut labels, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        for ((parent, idx), reference) in gathered.edges {
+            let (Some(source), Some(target)) = (node(parent), node(reference.child)) else { continue };
+            ends.push((source, target as u32));
+            edges.push((parent, idx));
+            labels.push(reference.labels);
+        }
+        let pairs = ends.iter().map(|(source, target)| (types[*source], types[*target as usize]));
+        let type_graph = TypeGraph::new(n_types, pairs);
+        let forward = CsrBuf::from_edges(addresses.len(), ends);
+        Self { addresses, objects, edges, labels, types, counts, type_graph, forward }
+    }
+
+    /// The pattern over these nodes: the tests were made when they were gathered.
+    pub(super) fn pattern(&self, compiled: &Compiled, graph: heaplake_graph::Graph<'_, u32>) -> Pattern<u32> {
+        let n_nodes = self.addresses.len();
+        let tests = (0..compiled.tests.len()).map(|test| {
+            let passing = (0..n_nodes).filter(|node| self.objects[*node].passes.contains(test));
+            Test { nodes: Some(BitSet::of(n_nodes, passing)), ..Test::default() }
+        });
+        let mut follow = vec![Follow::All];
+        follow.extend((0..compiled.labels.len()).map(|label| {
+            let passing = (0..self.edges.len()).filter(|edge| self.labels[*edge].contains(label));
+            Follow::only(graph, BitSet::of(self.edges.len(), passing).view())
+        }));
+        let (hops, starts, next) = machine(compiled);
+        Pattern { tests: tests.collect(), except: Vec::new(), follow, hops, starts, next }
+    }
+}
+
+impl Ground for Subgraph {
+    fn address(&self, node: usize) -> u64 {
+        self.addresses[node]
+    }
+
+    fn type_rank(&self, node: usize) -> u32 {
+        self.types[node]
+    }
+
+    fn size(&self, node: usize) -> i64 {
+        self.objects[node].size
+    }
+
+    fn retained(&self, node: usize) -> Option<i64> {
+        self.objects[node].retained
+    }
+
+    fn root_kind(&self, node: usize) -> Option<&str> {
+        self.objects[node].root_kind.as_deref()
+    }
+
+    fn edge(&self, edge: usize) -> (u64, u32) {
+        self.edges[edge]
+    }
+}

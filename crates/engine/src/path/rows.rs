@@ -1,0 +1,252 @@
+//! The rows of answers, made into columns some thousands at a time.
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::{
+        array::{
+            ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray, UInt32Array, UInt64Array,
+        },
+        datatypes::{DataType, Field, Schema, SchemaRef},
+    },
+    error::Result,
+};
+use heaplake_graph::{Walk, search::Step};
+use heaplake_store::Manifest;
+
+use super::{compile::Compiled, fold, ground::Ground};
+use crate::summary::saturating;
+
+/// What the rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowKind {
+    /// A hop of a path, or an object.
+    Hops,
+    /// A path.
+    Paths,
+    /// The objects of one type, as many hops away.
+    Types,
+}
+
+fn column(name: &str, data_type: DataType, nullable: bool) -> Field {
+    Field::new(name, data_type, nullable)
+}
+
+impl RowKind {
+    pub(super) fn schema(self) -> SchemaRef {
+        let columns = match self {
+            RowKind::Hops => vec![
+                column("path_id", DataType::Int64, false),
+                column("hop", DataType::UInt32, false),
+                column("address", DataType::UInt64, false),
+                column("type", DataType::Utf8View, false),
+                column("size", DataType::Int64, false),
+                column("retained", DataType::Int64, true),
+                column("root_kind", DataType::Utf8View, true),
+                column("arrow", DataType::Utf8View, true),
+                column("edge_parent", DataType::UInt64, true),
+                column("idx", DataType::UInt32, true),
+                column("state", DataType::UInt32, true),
+                column("variable", DataType::Utf8View, true),
+            ],
+            RowKind::Paths => vec![
+                column("path_id", DataType::Int64, false),
+                column("hops", DataType::Int64, false),
+                column("signature", DataType::Utf8View, false),
+                column("bytes", DataType::Int64, false),
+                column("repeats", DataType::Int64, false),
+                column("start", DataType::UInt64, false),
+                column("end", DataType::UInt64, false),
+            ],
+            RowKind::Types => vec![
+                column("hop", DataType::UInt32, false),
+                column("type", DataType::Utf8View, false),
+                column("objects", DataType::Int64, false),
+                column("size", DataType::Int64, false),
+            ],
+        };
+        Arc::new(Schema::new(columns))
+    }
+}
+
+/// One object of an answer.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    path_id: i64,
+    hop: u32,
+    node: usize,
+    hop_taken: Option<(Walk, usize)>,
+    state: Option<u32>,
+    /// Number of the test whose name the object has.
+    variable: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Summary {
+    path_id: i64,
+    hops: i64,
+    signature: String,
+    bytes: i64,
+    repeats: i64,
+    start: u64,
+    end: u64,
+}
+
+/// Rows on their way to columns.
+pub(super) struct Rows<'r> {
+    pub(super) ground: &'r dyn Ground,
+    pub(super) compiled: &'r Compiled,
+    pub(super) manifest: &'r Manifest,
+    pub(super) kind: RowKind,
+    /// The columns that are wanted, of the kind's.
+    pub(super) projection: &'r [usize],
+    hops: Vec<Row>,
+    paths: Vec<Summary>,
+    types: Vec<(u32, u32, [i64; 2])>,
+}
+
+impl<'r> Rows<'r> {
+    pub(super) fn new(
+        ground: &'r dyn Ground,
+        compiled: &'r Compiled,
+        manifest: &'r Manifest,
+        kind: RowKind,
+        projection: &'r [usize],
+    ) -> Self {
+        let (hops, paths, types) = (Vec::new(), Vec::new(), Vec::new());
+        Self { ground, compiled, manifest, kind, projection, hops, paths, types }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.hops.len() + self.paths.len() + self.types.len()
+    }
+
+    /// Adds a path: as its hops, or as one row.
+    pub(super) fn path(&mut self, path_id: i64, steps: &[Step]) {
+        if self.kind == RowKind::Hops {
+            let mut arcs = &self.compiled.starts;
+            for (hop, step) in (0..).zip(steps) {
+                let variable = arcs.get(step.arc).and_then(|arc| {
+                    arc.tests.iter().copied().find(|test| self.compiled.tests[*test as usize].name.is_some())
+                });
+                let state = Some(step.state as u32);
+                self.hops.push(Row { path_id, hop, node: step.node, hop_taken: step.hop, state, variable });
+                arcs = self.compiled.next.get(step.state).unwrap_or(&self.compiled.starts);
+            }
+            return;
+        }
+        let types: Vec<&str> =
+            steps.iter().map(|step| self.type_name(self.ground.type_rank(step.node))).collect();
+        let ups: Vec<bool> =
+            steps.iter().skip(1).map(|step| matches!(step.hop, Some((Walk::Up, _)))).collect();
+        let (signature, repeats) = fold::signature(&types, &ups);
+        let mut nodes: Vec<usize> = steps.iter().map(|step| step.node).collect();
+        let address = |node: Option<&usize>| node.map_or(0, |node| self.ground.address(*node));
+        let (start, end) = (address(nodes.first()), address(nodes.last()));
+        nodes.sort_unstable();
+        nodes.dedup();
+        let bytes = nodes.iter().fold(0, |sum: i64, node| sum.saturating_add(self.ground.size(*node)));
+        self.paths.push(Summary {
+            path_id,
+            hops: steps.len() as i64 - 1,
+            signature,
+            bytes,
+            repeats: repeats as i64,
+            start,
+            end,
+        });
+    }
+
+    /// Adds an object.
+    pub(super) fn object(&mut self, path_id: i64, hop: u32, node: usize) {
+        self.hops.push(Row { path_id, hop, node, hop_taken: None, state: None, variable: None });
+    }
+
+    /// Adds the objects of a type.
+    pub(super) fn of_type(&mut self, hop: u32, rank: u32, objects: u64, size: i64) {
+        self.types.push((hop, rank, [saturating(objects), size]));
+    }
+
+    fn type_name(&self, rank: u32) -> &'r str {
+        self.manifest.types.get(rank as usize).map_or("", |stat| stat.name.as_str())
+    }
+
+    /// The columns of what was added since the last time.
+    pub(super) fn take(&mut self) -> Result<RecordBatch> {
+        let n_rows = self.len();
+        let schema = Arc::new(self.kind.schema().project(self.projection)?);
+        let columns = self.projection.iter().map(|column| match self.kind {
+            RowKind::Hops => self.hop_column(*column),
+            RowKind::Paths => self.path_column(*column),
+            RowKind::Types => self.type_column(*column),
+        });
+        let columns: Vec<ArrayRef> = columns.collect();
+        self.hops.clear();
+        self.paths.clear();
+        self.types.clear();
+        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+    }
+
+    fn hop_column(&self, column: usize) -> ArrayRef {
+        let rows = self.hops.iter();
+        let ground = self.ground;
+        match column {
+            0 => Arc::new(rows.map(|row| row.path_id).collect::<Int64Array>()),
+            1 => Arc::new(rows.map(|row| row.hop).collect::<UInt32Array>()),
+            2 => Arc::new(rows.map(|row| ground.address(row.node)).collect::<UInt64Array>()),
+            3 => {
+                let names = rows.map(|row| self.type_name(ground.type_rank(row.node)));
+                Arc::new(StringViewArray::from_iter_values(names))
+            }
+            4 => Arc::new(rows.map(|row| ground.size(row.node)).collect::<Int64Array>()),
+            5 => Arc::new(rows.map(|row| ground.retained(row.node)).collect::<Int64Array>()),
+            6 => Arc::new(rows.map(|row| ground.root_kind(row.node)).collect::<StringViewArray>()),
+            7 => {
+                let arrow = |way| if way == Walk::Down { "->" } else { "<-" };
+                let arrows = rows.map(|row| row.hop_taken.map(|(way, _)| arrow(way)));
+                Arc::new(arrows.collect::<StringViewArray>())
+            }
+            8 | 9 => {
+                let edges = rows.map(|row| row.hop_taken.map(|(_, edge)| ground.edge(edge)));
+                match column {
+                    8 => Arc::new(edges.map(|edge| edge.map(|(parent, _)| parent)).collect::<UInt64Array>()),
+                    _ => Arc::new(edges.map(|edge| edge.map(|(_, idx)| idx)).collect::<UInt32Array>()),
+                }
+            }
+            10 => Arc::new(rows.map(|row| row.state).collect::<UInt32Array>()),
+            _ => {
+                let name = |test: u32| self.compiled.tests[test as usize].name.as_deref();
+                Arc::new(rows.map(|row| row.variable.and_then(name)).collect::<StringViewArray>())
+            }
+        }
+    }
+
+    fn path_column(&self, column: usize) -> ArrayRef {
+        let rows = self.paths.iter();
+        let number = |number: fn(&Summary) -> i64| -> ArrayRef {
+            Arc::new(self.paths.iter().map(number).collect::<Int64Array>())
+        };
+        match column {
+            0 => number(|row| row.path_id),
+            1 => number(|row| row.hops),
+            2 => Arc::new(StringViewArray::from_iter_values(rows.map(|row| row.signature.as_str()))),
+            3 => number(|row| row.bytes),
+            4 => number(|row| row.repeats),
+            5 => Arc::new(rows.map(|row| row.start).collect::<UInt64Array>()),
+            _ => Arc::new(rows.map(|row| row.end).collect::<UInt64Array>()),
+        }
+    }
+
+    fn type_column(&self, column: usize) -> ArrayRef {
+        let rows = self.types.iter();
+        match column {
+            0 => Arc::new(rows.map(|(hop, ..)| *hop).collect::<UInt32Array>()),
+            1 => {
+                let names = rows.map(|(_, rank, _)| self.type_name(*rank));
+                Arc::new(StringViewArray::from_iter_values(names))
+            }
+            _ => Arc::new(rows.map(|(.., sums)| sums[column - 2]).collect::<Int64Array>()),
+        }
+    }
+}
