@@ -1,4 +1,5 @@
-//! The text of a set: addresses, a predicate over `obj`, or, where edges may be meant, a predicate over `edge`.
+//! The text of a set: addresses, a path pattern that gives objects, a predicate over `obj`, or, where edges may be meant,
+//! a predicate over `edge`.
 
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) enum Set {
     Objects(String),
     /// References by a predicate over `edge`.
     Edges(String),
+    /// The ends of a path pattern.
+    Ends(String),
 }
 
 /// Columns that only `edge` has. The types of both ends are looked up when they are asked for.
@@ -36,6 +39,9 @@ impl Set {
     pub(crate) fn parse(text: &str, edges: bool) -> Result<Self> {
         if let Some(addresses) = addresses(text) {
             return Ok(Set::Addresses(addresses));
+        }
+        if is_pattern(text) {
+            return Ok(Set::Ends(text.to_owned()));
         }
         check_is_one_expression(text).map_err(|error| -> DataFusionError {
             let what = mistake::syntax(text, &error);
@@ -78,6 +84,10 @@ impl Set {
             Set::Addresses(_) => return Ok(None),
             Set::Objects(predicate) => format!("SELECT address FROM {schema}.obj WHERE {predicate}"),
             Set::Edges(predicate) => Self::edges_query(predicate, dump),
+            Set::Ends(pattern) => {
+                let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+                format!("SELECT address FROM path_nodes({}, {})", literal(pattern), literal(dump))
+            }
         };
         let logical = state.create_logical_plan(&query).await?;
         Ok(Some(state.create_physical_plan(&logical).await?))
@@ -93,8 +103,15 @@ impl std::fmt::Display for Set {
             },
             Set::Objects(predicate) => write!(f, "obj where {}", mistake::escape(predicate)),
             Set::Edges(predicate) => write!(f, "edge where {}", mistake::escape(predicate)),
+            Set::Ends(pattern) => write!(f, "{}", mistake::escape(pattern)),
         }
     }
+}
+
+/// Whether it is a path pattern that gives objects and no predicate.
+fn is_pattern(text: &str) -> bool {
+    let words = text.trim_start().split_once(char::is_whitespace);
+    words.is_some_and(|(first, _)| first.eq_ignore_ascii_case("reach"))
 }
 
 /// The addresses of a list such as `140, 0x7f00 @12`, if it is nothing but that.
@@ -151,6 +168,7 @@ mod tests {
             ("parent = 1", false, Set::Objects("parent = 1".to_owned())),
             ("Parent = 1", true, Set::Edges("Parent = 1".to_owned())),
             ("child_type = 'dict'", true, Set::Edges("child_type = 'dict'".to_owned())),
+            ("REACH root ..> A", true, Set::Ends("REACH root ..> A".to_owned())),
         ] {
             assert_eq!(Set::parse(text, edges).expect(text), expected, "{text}");
         }

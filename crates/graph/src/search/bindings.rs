@@ -9,10 +9,7 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use super::{
-    Arc, PathSearch, Visited,
-    fronts::{Growing, Levels, Seen},
-};
+use super::{Arc, PathSearch, Visited, fronts::Levels};
 use crate::{Cancelled, Id, Poll};
 
 /// The nodes that were bound, each with how to make its path.
@@ -84,7 +81,7 @@ impl<I: Id> Bindings<'_, I> {
     /// its shortest paths.
     fn forward(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
         let search = self.search;
-        let mut seen = Seen::<I>::new(search.n_nodes(), search.accept() as usize + 1);
+        let mut seen = search.seen();
         let mut starts: Vec<(usize, u32, bool)> = Vec::new();
         for arc in &search.pattern.starts {
             let binds = self.binds(arc);
@@ -116,7 +113,7 @@ impl<I: Id> Bindings<'_, I> {
                     let arcs = &search.pattern.next[state as usize];
                     search.hop(state, true, node.index(), |to| {
                         for arc in arcs {
-                            if search.passes(arc, to) {
+                            if search.may_lead(to, arc.to) && search.passes(arc, to) {
                                 next.push((to, arc.to, arc.tests.contains(&self.test)));
                             }
                         }
@@ -147,13 +144,13 @@ impl<I: Id> Bindings<'_, I> {
             self.left = self.bound.keys().map(|node| (*node, 0)).collect();
             return Ok(());
         }
-        let mut seen = Seen::<I>::new(search.n_nodes(), accept as usize + 1);
+        let mut seen = search.seen();
         // By state that a binding leads to, the arcs that do.
         let mut after: HashMap<u32, Vec<&Arc>> = HashMap::new();
         search.arcs().filter(|arc| arc.tests.contains(&self.test)).for_each(|arc| {
             after.entry(arc.to).or_default().push(arc);
         });
-        let mut level = Growing::new(search.n_nodes());
+        let mut level = search.level();
         for node in search.ends() {
             if seen.add(node, accept) {
                 level.add(node, accept);
@@ -169,7 +166,7 @@ impl<I: Id> Bindings<'_, I> {
                     self.left.entry(I::new(node)).or_insert(hops);
                 }
             }
-            level = Growing::new(search.n_nodes());
+            level = search.level();
             if self.left.len() == self.bound.len() || hops >= self.within {
                 break;
             }

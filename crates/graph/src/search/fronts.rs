@@ -66,34 +66,36 @@ impl<I: Id> Nodes<I> {
 #[derive(Debug)]
 pub(super) struct Growing<I> {
     n_nodes: usize,
+    n_states: usize,
+    /// While there are few.
     listed: Vec<(u32, I)>,
-    /// What is too much for the list, by state.
-    sets: HashMap<u32, Nodes<I>>,
+    /// By state, once there are many.
+    sets: Vec<Option<Nodes<I>>>,
     count: usize,
 }
 
 impl<I: Id> Growing<I> {
-    pub(super) fn new(n_nodes: usize) -> Self {
-        Self { n_nodes, listed: Vec::new(), sets: HashMap::new(), count: 0 }
+    pub(super) fn new(n_nodes: usize, n_states: usize) -> Self {
+        Self { n_nodes, n_states, listed: Vec::new(), sets: Vec::new(), count: 0 }
     }
 
     /// Adds a pair that is not there yet.
     #[inline]
     pub(super) fn add(&mut self, node: usize, state: u32) {
         self.count += 1;
+        if !self.sets.is_empty() {
+            let nodes = self.sets[state as usize].get_or_insert_with(|| Nodes::List(Vec::new()));
+            nodes.add(node, self.n_nodes);
+            return;
+        }
         self.listed.push((state, I::new(node)));
         if self.listed.len() > MAX_LISTED {
-            self.spill();
+            self.sets.resize_with(self.n_states, || None);
+            for (state, node) in self.listed.drain(..) {
+                let nodes = self.sets[state as usize].get_or_insert_with(|| Nodes::List(Vec::new()));
+                nodes.add(node.index(), self.n_nodes);
+            }
         }
-    }
-
-    fn spill(&mut self) {
-        self.listed.sort_unstable();
-        for run in self.listed.chunk_by(|a, b| a.0 == b.0) {
-            let nodes = self.sets.entry(run[0].0).or_insert_with(|| Nodes::List(Vec::new()));
-            run.iter().for_each(|(_, node)| nodes.add(node.index(), self.n_nodes));
-        }
-        self.listed.clear();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -134,9 +136,8 @@ impl<I: Id> Levels<I> {
             self.levels.push(Level::Listed(start..self.listed.len()));
             return;
         }
-        growing.spill();
-        let mut sets: Vec<(u32, Nodes<I>)> = growing.sets.into_iter().collect();
-        sets.sort_unstable_by_key(|(state, _)| *state);
+        let sets = (0..).zip(growing.sets).filter_map(|(state, nodes)| Some((state, nodes?)));
+        let mut sets: Vec<(u32, Nodes<I>)> = sets.collect();
         for (_, nodes) in &mut sets {
             if let Nodes::List(list) = nodes {
                 list.sort_unstable();
@@ -227,16 +228,29 @@ impl<I: Id> Seen<I> {
     /// Adds a pair; true when it is new.
     #[inline]
     pub(super) fn add(&mut self, node: usize, state: u32) -> bool {
-        let seen = &mut self.states[state as usize];
-        match seen {
+        match &mut self.states[state as usize] {
             SeenIn::Many(bits) => bits.set(node),
-            SeenIn::Few(few) => {
-                let new = few.insert(I::new(node));
-                if few.len() > self.n_nodes / NODES_PER_ENTRY {
-                    *seen = SeenIn::Many(BitSet::of(self.n_nodes, few.iter().map(|node| node.index())));
-                }
-                new
-            }
+            SeenIn::Few(_) => self.add_to_few(node, state),
+        }
+    }
+
+    #[cold]
+    fn add_to_few(&mut self, node: usize, state: u32) -> bool {
+        let seen = &mut self.states[state as usize];
+        let SeenIn::Few(few) = seen else { return false };
+        let new = few.insert(I::new(node));
+        if few.len() > self.n_nodes / NODES_PER_ENTRY {
+            *seen = SeenIn::Many(BitSet::of(self.n_nodes, few.iter().map(|node| node.index())));
+        }
+        new
+    }
+
+    /// Whether a pair was visited.
+    #[inline]
+    pub(super) fn has(&self, node: usize, state: u32) -> bool {
+        match &self.states[state as usize] {
+            SeenIn::Many(bits) => bits.contains(node),
+            SeenIn::Few(few) => few.contains(&I::new(node)),
         }
     }
 }

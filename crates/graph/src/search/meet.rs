@@ -120,8 +120,27 @@ impl<I: Id> PathSearch<'_, I> {
         let arcs = &self.pattern.next[state as usize];
         self.hop(state, true, node, |to| {
             for arc in arcs {
-                if self.passes(arc, to) {
+                if self.may_lead(to, arc.to) && self.passes(arc, to) {
                     add(to, arc.to);
+                }
+            }
+        });
+    }
+
+    /// Visits the pairs that one hop leads to and adds those that are new to a level.
+    ///
+    /// Like [`Self::ahead`], but what was visited is asked first: it is nearer than the types of all nodes.
+    #[inline]
+    pub(super) fn visit_ahead(&self, node: usize, state: u32, seen: &mut Seen<I>, level: &mut Growing<I>) {
+        if state == self.accept() {
+            return;
+        }
+        let arcs = &self.pattern.next[state as usize];
+        self.hop(state, true, node, |to| {
+            for arc in arcs {
+                if !seen.has(to, arc.to) && self.may_lead(to, arc.to) && self.passes(arc, to) {
+                    seen.add(to, arc.to);
+                    level.add(to, arc.to);
                 }
             }
         });
@@ -133,7 +152,7 @@ impl<I: Id> PathSearch<'_, I> {
         for (from, position) in &self.previous[state as usize] {
             if self.passes(&self.pattern.next[*from as usize][*position as usize], node) {
                 self.hop(*from, false, node, |before| {
-                    if self.may_be(before, *from) {
+                    if self.may_come(before, *from) {
                         add(before, *from);
                     }
                 });
@@ -149,12 +168,12 @@ impl<I: Id> PathSearch<'_, I> {
         poll: &mut Poll<'_>,
     ) -> Result<Layers<I>, Cancelled> {
         let mut further = Levels::default();
-        let mut both = Growing::new(self.n_nodes());
+        let mut both = self.level();
         forward.common(&backward).for_each(|(node, state)| both.add(node, state));
         further.push(both);
         let mut seen = HashSet::new();
         for level in (0..forward.levels.len() - 1).rev() {
-            let mut before = Growing::new(self.n_nodes());
+            let mut before = self.level();
             seen.clear();
             for (node, state) in further.iter(further.len() - 1) {
                 poll.step()?;
@@ -184,8 +203,8 @@ struct Side<'s, 'p, I> {
 impl<'s, 'p, I: Id> Side<'s, 'p, I> {
     fn new(search: &'s PathSearch<'p, I>, end: End, about: u64) -> Self {
         let mut levels = Levels::default();
-        levels.push(Growing::new(search.n_nodes()));
-        let seen = Seen::new(search.n_nodes(), search.accept() as usize + 1);
+        levels.push(search.level());
+        let seen = search.seen();
         Self { search, end, levels, seen, unwritten: Some(about) }
     }
 
@@ -195,7 +214,7 @@ impl<'s, 'p, I: Id> Side<'s, 'p, I> {
             return;
         }
         let search = self.search;
-        let mut level = Growing::new(search.n_nodes());
+        let mut level = search.level();
         let mut add = |node: usize, state: u32| {
             if self.seen.add(node, state) {
                 level.add(node, state);
@@ -219,24 +238,24 @@ impl<'s, 'p, I: Id> Side<'s, 'p, I> {
         match (self.unwritten, self.end) {
             (None, _) => self.levels.contains(level, node, state),
             (Some(_), End::Start) => self.search.is_start(node, state),
-            (Some(_), End::Finish) => state == self.search.accept() && self.search.may_be(node, state),
+            (Some(_), End::Finish) => state == self.search.accept(),
         }
     }
 
     /// Makes the next level.
     fn step(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
         self.begin();
-        let mut level = Growing::new(self.search.n_nodes());
-        let mut add = |node: usize, state: u32| {
-            if self.seen.add(node, state) {
-                level.add(node, state);
-            }
-        };
+        let mut level = self.search.level();
+        let seen = &mut self.seen;
         for (node, state) in self.levels.iter(self.levels.len() - 1) {
             poll.step()?;
             match self.end {
-                End::Start => self.search.ahead(node, state, &mut add),
-                End::Finish => self.search.behind(node, state, &mut add),
+                End::Start => self.search.visit_ahead(node, state, seen, &mut level),
+                End::Finish => self.search.behind(node, state, &mut |node, state| {
+                    if seen.add(node, state) {
+                        level.add(node, state);
+                    }
+                }),
             }
         }
         self.levels.push(level);

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{Arc, Pattern, Step, Test, TypeGraph};
+use super::{
+    Arc, Pattern, Step, Test, TypeGraph,
+    fronts::{Growing, Seen},
+};
 use crate::{BitSet, Bits, Csr, Graph, Id, Walk};
 
 /// Which edges a hop may take.
@@ -134,12 +137,16 @@ pub struct PathSearch<'s, I> {
     pub(super) pattern: &'s Pattern<I>,
     /// By state: the states before it, each with the position of the arc that leads here.
     pub(super) previous: Vec<Vec<(u32, u32)>>,
-    /// By state: types that a node in it may have, so that a start and an end are possible; none for any type.
-    feasible: Vec<Option<BitSet>>,
+    /// By state: types that a start leads to; none for any type.
+    from_start: Vec<Option<BitSet>>,
+    /// By state: types that lead to an end; none for any type.
+    to_end: Vec<Option<BitSet>>,
     /// Types that may be at the ends; empty where no path is possible.
     pub(super) end_types: BitSet,
     /// Tests of EXCEPT that are about single nodes.
     except: Vec<&'s Test>,
+    /// Types of which no node is on a path.
+    except_types: Option<BitSet>,
     /// The only node that passes a test, for one binding after the other.
     pub(super) bound: Option<(u32, usize)>,
 }
@@ -155,12 +162,19 @@ impl<'s, I: Id> PathSearch<'s, I> {
             }
         }
         let by_type = ByType::new(types, pattern);
-        let feasible = by_type.feasible(&previous);
-        let n_types = types.graph.n_types();
-        let end_types = feasible[accept].clone();
-        let feasible = feasible.into_iter().map(|types| (types.count() < n_types).then_some(types)).collect();
-        let except =
-            pattern.except.iter().filter(|test| test.filter.is_some() || test.nodes.is_some()).collect();
+        let from_start = by_type.from_start();
+        let to_end = by_type.to_end(&from_start[accept], &previous);
+        let end_types = from_start[accept].clone();
+        // Where almost all objects are of a possible type, to look at the type costs more than it saves.
+        let counts = types.counts;
+        let n_objects: u64 = counts.iter().sum();
+        let of_types = |types: &BitSet| types.iter().filter_map(|rank| counts.get(rank)).sum::<u64>();
+        let prunes = |types: &BitSet| of_types(types) < n_objects / 8 * 7;
+        let pruning =
+            |types: Vec<BitSet>| types.into_iter().map(|types| Some(types).filter(prunes)).collect();
+        let is_of_nodes = |test: &&Test| test.filter.is_some() || test.nodes.is_some();
+        let except = pattern.except.iter().filter(is_of_nodes).collect();
+        let except_types = Some(by_type.except).filter(|types| !types.is_empty());
         Self {
             graph,
             types: types.of,
@@ -168,9 +182,11 @@ impl<'s, I: Id> PathSearch<'s, I> {
             counts: types.counts,
             pattern,
             previous,
-            feasible,
+            from_start: pruning(from_start),
+            to_end: pruning(to_end),
             end_types,
             except,
+            except_types,
             bound: None,
         }
     }
@@ -219,37 +235,49 @@ impl<'s, I: Id> PathSearch<'s, I> {
         self.pattern.hops.len() as u32
     }
 
+    /// A level without pairs.
+    pub(super) fn level(&self) -> Growing<I> {
+        Growing::new(self.n_nodes(), self.pattern.hops.len() + 1)
+    }
+
+    /// No pair visited yet.
+    pub(super) fn seen(&self) -> Seen<I> {
+        Seen::new(self.n_nodes(), self.pattern.hops.len() + 1)
+    }
+
     /// Number of nodes.
     pub(super) fn n_nodes(&self) -> usize {
         self.types.len()
     }
 
-    /// Whether a node may be in a state, as far as its type says.
+    /// Whether a node in a state may lead to an end, as far as its type says.
     #[inline]
-    pub(super) fn may_be(&self, node: usize, state: u32) -> bool {
-        match &self.feasible[state as usize] {
-            None => true,
-            Some(types) => types.contains(self.types[node] as usize),
-        }
+    pub(super) fn may_lead(&self, node: usize, state: u32) -> bool {
+        self.to_end[state as usize].as_ref().is_none_or(|types| types.contains(self.types[node] as usize))
+    }
+
+    /// Whether a start may lead to a node in a state, as far as its type says.
+    #[inline]
+    pub(super) fn may_come(&self, node: usize, state: u32) -> bool {
+        self.from_start[state as usize].as_ref().is_none_or(|types| types.contains(self.types[node] as usize))
     }
 
     /// Whether a node passes an arc.
     #[inline]
     pub(super) fn passes(&self, arc: &Arc, node: usize) -> bool {
-        self.may_be(node, arc.to) && self.passes_tests(arc, node)
+        let is_free = arc.tests.is_empty() && self.except.is_empty() && self.except_types.is_none();
+        is_free || self.passes_tests(arc, node)
     }
 
-    #[inline]
     fn passes_tests(&self, arc: &Arc, node: usize) -> bool {
-        if arc.tests.is_empty() && self.except.is_empty() {
-            return true;
-        }
         let type_rank = self.types[node] as usize;
         let pass = |test: &u32| {
             self.pattern.tests[*test as usize].passes(node, type_rank)
                 && self.bound.is_none_or(|(bound, only)| bound != *test || only == node)
         };
-        arc.tests.iter().all(pass) && !self.except.iter().any(|test| test.passes(node, type_rank))
+        self.except_types.as_ref().is_none_or(|types| !types.contains(type_rank))
+            && arc.tests.iter().all(pass)
+            && !self.except.iter().any(|test| test.passes(node, type_rank))
     }
 
     /// Calls `found` with the nodes that a state's hop leads to, or, against its way, comes from.
@@ -280,9 +308,9 @@ impl<'s, I: Id> PathSearch<'s, I> {
         };
         let all = BitSet::of(self.counts.len(), 0..self.counts.len());
         let starts = self.pattern.starts.iter().map(|arc| {
-            let feasible = self.feasible[arc.to as usize].as_ref().unwrap_or(&all);
+            let possible = self.to_end[arc.to as usize].as_ref().unwrap_or(&all);
             // Types that may be in the state, of those that the arc's own tests let through.
-            let types = arc.tests.iter().fold(feasible.clone(), |mut types, test| {
+            let types = arc.tests.iter().fold(possible.clone(), |mut types, test| {
                 let test = &self.pattern.tests[*test as usize];
                 if test.nodes.is_none() {
                     types.intersect(test.types.view());
@@ -301,7 +329,8 @@ impl<'s, I: Id> PathSearch<'s, I> {
 
     /// The nodes that pass an arc of those where a path may begin.
     pub(super) fn starting<'a>(&'a self, arc: &'a Arc) -> impl Iterator<Item = usize> + 'a {
-        self.nodes_of(self.narrow(arc)).filter(move |node| self.passes(arc, *node))
+        let leads = move |node: &usize| self.may_lead(*node, arc.to) && self.passes(arc, *node);
+        self.nodes_of(self.narrow(arc)).filter(leads)
     }
 
     /// The pairs of node and state where a path may begin.
@@ -549,23 +578,20 @@ impl<'s, I: Id> ByType<'s, I> {
         from_start
     }
 
-    /// By state, the types that some start leads to and that lead to some end.
-    fn feasible(&self, previous: &[Vec<(u32, u32)>]) -> Vec<BitSet> {
+    /// By state, the types that lead to some end, of which `ends` are the types.
+    fn to_end(&self, ends: &BitSet, previous: &[Vec<(u32, u32)>]) -> Vec<BitSet> {
         let n_types = self.types.graph.n_types();
         let accept = self.pattern.hops.len();
-        let from_start = self.from_start();
         let mut waiting = Waiting::new(accept + 1);
         let mut to_end = vec![BitSet::new(n_types); accept + 1];
-        to_end[accept].unite(from_start[accept].view());
+        to_end[accept].unite(ends.view());
         waiting.push(accept);
         while let Some(state) = waiting.pop() {
             for (from, position) in &previous[state] {
                 let from = *from as usize;
                 let mut passing = self.of_arc(&self.pattern.next[from][*position as usize]);
                 passing.intersect(to_end[state].view());
-                let mut before = self.neighbours(&passing, from, false);
-                before.intersect(from_start[from].view());
-                if to_end[from].unite(before.view()) {
+                if to_end[from].unite(self.neighbours(&passing, from, false).view()) {
                     waiting.push(from);
                 }
             }

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     PathSearch, Visited,
-    fronts::{Growing, Hops, Levels, Seen},
+    fronts::{Hops, Levels},
 };
 use crate::{Cancelled, Id, Poll};
 
@@ -28,8 +28,8 @@ impl<I: Id> PathSearch<'_, I> {
     fn left(&self, within: u64, poll: &mut Poll<'_>) -> Result<Left<I>, Cancelled> {
         let n_states = self.accept() as usize + 1;
         let mut levels = Levels::default();
-        let mut seen = Seen::<I>::new(self.n_nodes(), n_states);
-        let mut level = Growing::new(self.n_nodes());
+        let mut seen = self.seen();
+        let mut level = self.level();
         if self.is_possible() {
             for node in self.ends() {
                 if seen.add(node, self.accept()) {
@@ -39,7 +39,7 @@ impl<I: Id> PathSearch<'_, I> {
         }
         while level.len() > 0 {
             levels.push(level);
-            level = Growing::new(self.n_nodes());
+            level = self.level();
             if levels.len() as u64 > within {
                 break;
             }

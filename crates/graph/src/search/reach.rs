@@ -2,10 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{
-    PathSearch, Visited,
-    fronts::{Growing, Levels, Seen},
-};
+use super::{PathSearch, Visited, fronts::Levels};
 use crate::{Cancelled, Id, Poll};
 
 /// Where paths end.
@@ -25,8 +22,8 @@ impl<I: Id> PathSearch<'_, I> {
             return Ok(ends);
         }
         let mut poll = Poll::new(cancel);
-        let mut seen = Seen::<I>::new(self.n_nodes(), self.accept() as usize + 1);
-        let mut level = Growing::<I>::new(self.n_nodes());
+        let mut seen = self.seen();
+        let mut level = self.level();
         for (node, state) in self.starts() {
             if seen.add(node, state) {
                 level.add(node, state);
@@ -45,14 +42,10 @@ impl<I: Id> PathSearch<'_, I> {
                 return Ok(ends);
             }
             ends.visited.levels += 1;
-            level = Growing::new(self.n_nodes());
+            level = self.level();
             for (node, state) in levels.iter(0) {
                 poll.step()?;
-                self.ahead(node, state, &mut |node, state| {
-                    if seen.add(node, state) {
-                        level.add(node, state);
-                    }
-                });
+                self.visit_ahead(node, state, &mut seen, &mut level);
             }
         }
     }
