@@ -236,7 +236,10 @@ impl fmt::Display for Items<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, item) in self.0.iter().enumerate() {
             let space = if i == 0 { "" } else { " " };
+            let after_node = i > 0 && matches!(self.0[i - 1], Item::Node(_));
             match item {
+                // Two that meet would be read as one that lacks an arrow.
+                Item::Node(node) if after_node && node.is_bare() => write!(f, "{space}({node})")?,
                 Item::Node(node) => write!(f, "{space}{node}")?,
                 Item::Edge(edge) => write!(f, "{space}{edge}")?,
                 Item::Group(group) => write!(f, "{space}{group}")?,
@@ -249,7 +252,15 @@ impl fmt::Display for Items<'_> {
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, items) in self.alternatives.iter().enumerate() {
-            write!(f, "{}{}", if i == 0 { "(" } else { " | " }, Items(items))?;
+            f.write_str(if i == 0 { "(" } else { " | " })?;
+            match items.as_slice() {
+                // `A | B` would be read as one object of either type.
+                [before @ .., Item::Node(node)] if node.is_bare() && self.alternatives.len() > 1 => {
+                    let space = if before.is_empty() { "" } else { " " };
+                    write!(f, "{}{space}({node})", Items(before))?;
+                }
+                items => write!(f, "{}", Items(items))?,
+            }
         }
         match (self.min, self.max) {
             (1, Some(1)) => f.write_str(")"),
@@ -258,6 +269,13 @@ impl fmt::Display for Group {
             (1, None) => f.write_str(")+"),
             (min, max) => write!(f, "){}", Braces(min, max)),
         }
+    }
+}
+
+impl Node {
+    /// Whether it is written without parentheses.
+    fn is_bare(&self) -> bool {
+        self.name.is_none() && self.filter.is_none()
     }
 }
 
@@ -275,7 +293,7 @@ impl fmt::Display for Braces {
 
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parens = self.name.is_some() || self.filter.is_some();
+        let parens = !self.is_bare();
         if parens {
             f.write_str("(")?;
         }

@@ -12,11 +12,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use heaplake_engine::SessionOptions;
+use heaplake_engine::{SessionOptions, path_shape};
 use heaplake_model::DumpId;
 use heaplake_store::{Error, ImportOptions, Input, Lake, Manifest};
 
-use super::{dumps, import::import_one, tree, whatif};
+use super::{dumps, import::import_one, path, tree, whatif};
 use crate::{
     args::{GraphArgs, Shape, TreeArgs, WhatifArgs},
     console::{Console, LakeChoice, shell_quoted},
@@ -188,6 +188,13 @@ impl Tour {
         Ok(self.sink.flush()?)
     }
 
+    fn path(&mut self, pattern: &str) -> Result<()> {
+        self.show_command(&format!("path '{pattern}'"))?;
+        path::print(pattern, path_shape(pattern)?, &self.querier, &self.plan, &mut self.sink)?;
+        writeln!(self.sink)?;
+        Ok(self.sink.flush()?)
+    }
+
     fn whatif(&mut self, cut: &str) -> Result<()> {
         self.show_command(&format!("whatif --cut \"{cut}\""))?;
         let shape = Shape { format: Some(Format::Table), full: false };
@@ -238,14 +245,21 @@ fn tell(tour: &mut Tour, lake: &Lake) -> Result<()> {
         "There it is: an LmsModuleSystem keeps, through its dict, a CombinedSystem, and that keeps the\n\
          LmsModuleSystem of the grading before, and so on back to the first. The CombinedSystems\n\
          with a NoneType instead are the ends of these chains.\n\n\
-         7. Who holds all that? Every import also finds the dominators: what stands below an object\n\
+         7. How does the program get there? A path pattern is a chain of types: -> is one reference,\n\
+         ..> one or more, (...)+ a repetition, and dict? may be there or not:",
+    )?;
+    tour.path("root ..> (LmsModuleSystem -> dict? -> CombinedSystem ->)+ LmsModuleSystem")?;
+    tour.say("8. And how long is the chain? From a CapaDescriptor to the end of it:")?;
+    tour.path("CapaDescriptor -> dict? -> (LmsModuleSystem -> dict? -> CombinedSystem ->)+ NoneType")?;
+    tour.say(
+        "9. Who holds all that? Every import also finds the dominators: what stands below an object\n\
          would go with it.",
     )?;
     tour.show_command("tree --depth 7 --children 1")?;
     tour.tree(7, 1)?;
     tour.say(
         "The module store holds the CapaDescriptors, and each of them the head of a chain.\n\n\
-         8. If nothing kept the CombinedSystems, what would that give back? Exactly this:",
+         10. If nothing kept the CombinedSystems, what would that give back? Exactly this:",
     )?;
     tour.whatif("type = 'CombinedSystem'")?;
     farewell(tour, lake.path())
@@ -258,6 +272,7 @@ fn farewell(tour: &mut Tour, lake: &Path) -> Result<()> {
            $ heaplake import heap.json.gz            a dump of meliae, compressed or not\n  \
            $ heaplake info                           what it holds\n  \
            $ heaplake top                            the biggest objects and types, and what holds them\n  \
+           $ heaplake path 'root ..> SomeType'       how a root reaches an object of that type\n  \
            $ heaplake run                            the questions that come with heaplake\n  \
            $ heaplake sql \"select * from obj order by size desc limit 20\"\n  \
            $ heaplake sql \"describe obj\"             the columns\n\n\

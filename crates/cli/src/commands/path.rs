@@ -162,9 +162,8 @@ fn objects(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Re
     }
     writeln!(sink, "{}, {}", human::counted(objects.unsigned_abs(), "object"), human::signed_bytes(bytes))?;
     if objects <= MAX_LISTED {
-        let query = format!(
-            "SELECT path_id, hop, address, type, name, size, retained, root_kind FROM path({pattern})"
-        );
+        let query =
+            format!("SELECT hop, address, type, name, size, retained, root_kind FROM path({pattern})");
         querier.run(&query, plan, sink)?;
         return Ok(true);
     }

@@ -160,9 +160,9 @@ impl Asked {
         let mut lines = Vec::new();
         if let Some(missing) = self.missing(index, &pattern) {
             lines.push(missing);
-        } else if visited.pairs == 0 && self.compiled.except.is_empty() {
+        } else if visited.pairs == 0 {
             lines.push(
-                "no object is looked at: by their types alone they cannot follow each other as the pattern says"
+                "nothing was searched: by their types alone, no objects follow each other as the pattern says"
                     .to_owned(),
             );
             lines.extend(self.impossible(index, &pattern));
