@@ -187,10 +187,15 @@ impl Query {
     /// The node that PER names.
     pub fn per_node(&self) -> Option<&Node> {
         let (name, _) = self.per.as_ref()?;
-        self.pattern.iter().find_map(|item| match item {
-            Item::Node(node) => Some(node).filter(|node| node.name.as_ref() == Some(name)),
-            _ => None,
-        })
+        let mut waiting: Vec<&Item> = self.pattern.iter().collect();
+        while let Some(item) = waiting.pop() {
+            match item {
+                Item::Node(node) if node.name.as_ref() == Some(name) => return Some(node),
+                Item::Group(group) => waiting.extend(group.alternatives.iter().flatten()),
+                Item::Node(_) | Item::Edge(_) => {}
+            }
+        }
+        None
     }
 }
 

@@ -260,11 +260,11 @@ impl Parser {
     }
 
     fn items(&mut self) -> Result<Vec<Item>, Error> {
-        let mut items: Vec<Item> = Vec::new();
-        // An optional node that waits for the arrow after it.
-        let mut optional: Option<Node> = None;
+        // With each, whether it is an optional node.
+        let mut items: Vec<(Item, bool)> = Vec::new();
+        let mut last_is_bare = false;
         loop {
-            let after_object = !matches!(items.last(), None | Some(Item::Edge(_))) || optional.is_some();
+            let after_object = !matches!(items.last(), None | Some((Item::Edge(_), _)));
             let kind = self.peek().cloned();
             match kind {
                 Some(TokenKind::Word(word))
@@ -273,53 +273,29 @@ impl Parser {
                     break;
                 }
                 Some(kind) if is_node(&kind) => {
-                    if optional.is_some() || matches!(items.last(), Some(Item::Node(_))) {
+                    if after_object && last_is_bare {
                         return Err(Error::new(self.span(), format!("an arrow is missing before {kind}"))
                             .hint("-> is one hop, ..> one or more"));
                     }
                     let node = self.node()?;
-                    match self.take(&TokenKind::Question) {
-                        true => optional = Some(node),
-                        false => items.push(Item::Node(node)),
-                    }
+                    let is_optional = self.take(&TokenKind::Question);
+                    items.push((Item::Node(node), is_optional));
+                    last_is_bare = true;
                 }
-                Some(TokenKind::Open) => match self.group()? {
-                    (Item::Node(node), true) => {
-                        if let Some(waiting) = optional.replace(node) {
-                            let group = attach_before(&mut items, waiting)?;
-                            items.push(group);
-                        }
-                    }
-                    (item, _) => {
-                        if let Some(waiting) = optional.take() {
-                            let group = attach_before(&mut items, waiting)?;
-                            items.push(group);
-                        }
-                        items.push(item);
-                    }
-                },
+                Some(TokenKind::Open) => {
+                    items.push(self.group()?);
+                    last_is_bare = false;
+                }
                 Some(TokenKind::Arrow { way, min, max, label }) => {
-                    let edge = Edge { way, min, max, label, span: self.span() };
+                    items.push((Item::Edge(Edge { way, min, max, label, span: self.span() }), false));
                     self.at += 1;
-                    match optional.take() {
-                        Some(node) => {
-                            let span = node.span.start..edge.span.end;
-                            let alternatives = vec![vec![Item::Node(node), Item::Edge(edge)]];
-                            items.push(Item::Group(Group { alternatives, min: 0, max: Some(1), span }));
-                        }
-                        None => items.push(Item::Edge(edge)),
-                    }
                 }
                 _ => break,
             }
         }
-        if let Some(waiting) = optional {
-            let group = attach_before(&mut items, waiting)?;
-            items.push(group);
-        }
         match items.is_empty() {
             true => Err(self.expected("an object is expected: a type, *, root, @address or (")),
-            false => Ok(items),
+            false => with_arrows(items),
         }
     }
 
@@ -498,15 +474,48 @@ fn is_node(kind: &TokenKind) -> bool {
     )
 }
 
-/// An optional node at the end goes with the arrow before it.
-fn attach_before(items: &mut Vec<Item>, node: Node) -> Result<Item, Error> {
-    match items.pop() {
-        Some(Item::Edge(edge)) => {
-            let span = edge.span.start..node.span.end;
-            let alternatives = vec![vec![Item::Edge(edge), Item::Node(node)]];
-            Ok(Item::Group(Group { alternatives, min: 0, max: Some(1), span }))
-        }
-        _ => Err(Error::new(node.span, "an optional object goes with an arrow, and there is none")
-            .hint("A -> B? -> C is A -> C or A -> B -> C")),
+/// Puts optional nodes into groups with their arrows: the arrow after the node, or the one before where nothing but
+/// optional nodes follows, or no arrow.
+fn with_arrows(items: Vec<(Item, bool)>) -> Result<Vec<Item>, Error> {
+    // From here on, arrows and optional nodes take turns to the end.
+    let mut end = items.len();
+    while end >= 2 && items[end - 1].1 && matches!(items[end - 2], (Item::Edge(_), _)) {
+        end -= 2;
     }
+    let mut grouped: Vec<Item> = Vec::new();
+    let mut items = items.into_iter().enumerate().peekable();
+    while let Some((place, (item, is_optional))) = items.next() {
+        let node = match item {
+            Item::Node(node) if is_optional => node,
+            item => {
+                grouped.push(item);
+                continue;
+            }
+        };
+        let after = items.next_if(|(_, (next, _))| place < end && matches!(next, Item::Edge(_)));
+        let parts = match (after, grouped.last()) {
+            (Some((_, (edge, _))), _) => vec![Item::Node(node), edge],
+            (None, Some(Item::Edge(_))) => grouped.pop().into_iter().chain([Item::Node(node)]).collect(),
+            (None, _) => {
+                return Err(Error::new(
+                    node.span,
+                    "an optional object goes with an arrow, and there is none",
+                )
+                .hint("A -> B? -> C is A -> C or A -> B -> C"));
+            }
+        };
+        let span = span_of(&parts);
+        grouped.push(Item::Group(Group { alternatives: vec![parts], min: 0, max: Some(1), span }));
+    }
+    Ok(grouped)
+}
+
+fn span_of(items: &[Item]) -> Span {
+    let of = |item: &Item| match item {
+        Item::Node(node) => node.span.clone(),
+        Item::Edge(edge) => edge.span.clone(),
+        Item::Group(group) => group.span.clone(),
+    };
+    let start = items.first().map_or(0, |item| of(item).start);
+    start..items.last().map_or(start, |item| of(item).end)
 }

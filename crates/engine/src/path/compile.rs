@@ -1,7 +1,5 @@
 //! A pattern for one dump: types by name, tests as SQL where they need it, and the automaton over them.
 
-use std::collections::HashMap;
-
 use heaplake_graph::{BitSet, Walk};
 use heaplake_pathql::{
     Automaton, EdgeTest, Filter, Label, LabelTerm, Node, Query, Selector, Span, Term, TermKind, Way,
@@ -189,6 +187,23 @@ pub(crate) fn spanned(text: &str, span: &Span, message: &str) -> Error {
     Error::Query(mistake::marked(text, message, (line as u64, column as u64), width))
 }
 
+/// The types that were probably meant. A type in quotes must have its whole name, another its part after the last dot.
+fn nearest_types<'m>(wanted: &str, is_exact: bool, manifest: &'m Manifest) -> Vec<&'m str> {
+    let last = |name: &'m str| name.rsplit('.').next().unwrap_or(name);
+    let names = || manifest.types.iter().map(|stat| stat.name.as_str());
+    let longer: Vec<&str> = names().filter(|name| is_exact && last(name) == wanted).collect();
+    match (longer.is_empty(), is_exact) {
+        (false, _) => longer,
+        (true, true) => mistake::nearest_few(wanted, names()),
+        (true, false) => {
+            let mut all: Vec<&str> = names().chain(names().map(last)).collect();
+            all.sort_unstable();
+            all.dedup();
+            mistake::nearest_few(wanted, all)
+        }
+    }
+}
+
 struct Resolving<'r> {
     text: &'r str,
     names: &'r Names<'r>,
@@ -326,12 +341,7 @@ impl Resolving<'_> {
         let found = BitSet::of(types.len(), ranks);
         let (TermKind::Type(wanted) | TermKind::Exact(wanted)) = &term.kind else { return Ok(found) };
         if found.is_empty() && !(self.names.known_elsewhere)(&passes) {
-            let mut names: HashMap<&str, u64> = HashMap::new();
-            for stat in types {
-                names.insert(&stat.name, stat.count);
-                names.entry(stat.name.rsplit('.').next().unwrap_or(&stat.name)).or_insert(stat.count);
-            }
-            let near = mistake::nearest_few(wanted, names.keys().copied());
+            let near = nearest_types(wanted, matches!(term.kind, TermKind::Exact(_)), self.names.manifest);
             if !near.is_empty() {
                 let near: Vec<String> = near.iter().map(|name| mistake::escape(name)).collect();
                 let message = format!(

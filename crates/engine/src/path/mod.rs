@@ -19,6 +19,7 @@ mod find;
 mod fold;
 mod gather;
 mod ground;
+mod named;
 mod needs;
 mod rows;
 mod table;

@@ -17,9 +17,10 @@ use heaplake_store::Manifest;
 
 use super::{
     Kind, PathPlan, PathShape,
-    compile::{Compiled, Names, literal},
+    compile::{Compiled, EdgeRule, Names},
     exec::{Form, PathExec},
     explain::ExplainExec,
+    named::{Lookup, NamedExec},
     needs::needs,
     rows::RowKind,
 };
@@ -105,30 +106,33 @@ impl TableFunctionImpl for PathFunction {
 
 /// The columns of `path`.
 fn path_schema() -> Schema {
-    let columns = COLUMNS.map(|(name, _)| match RowKind::Hops.schema().field_with_name(name) {
+    let nodes = RowKind::Hops.schema();
+    let columns = COLUMNS.map(|name| match nodes.field_with_name(name) {
         Ok(field) => field.clone(),
         Err(_) => Field::new(name, DataType::Utf8View, true),
     });
     Schema::new(columns.to_vec())
 }
 
-/// The columns of `path` and the table that each is of: `p` is `path_nodes`, `o` is `obj`, `e` is `edge`.
-const COLUMNS: [(&str, &str); 14] = [
-    ("path_id", "p"),
-    ("hop", "p"),
-    ("address", "p"),
-    ("type", "p"),
-    ("name", "o"),
-    ("value", "o"),
-    ("size", "p"),
-    ("retained", "p"),
-    ("root_kind", "p"),
-    ("arrow", "p"),
-    ("label", "e"),
-    ("idx", "p"),
-    ("state", "p"),
-    ("variable", "p"),
+/// The columns of `path`: those of `path_nodes`, of `obj`, and the label.
+const COLUMNS: [&str; 14] = [
+    "path_id",
+    "hop",
+    "address",
+    "type",
+    "name",
+    "value",
+    "size",
+    "retained",
+    "root_kind",
+    "arrow",
+    LABEL,
+    "idx",
+    "state",
+    "variable",
 ];
+const OF_OBJECTS: [&str; 2] = ["name", "value"];
+const LABEL: &str = "label";
 
 /// The rows of a call.
 #[derive(Debug)]
@@ -161,7 +165,10 @@ impl TableProvider for PathTable {
         let state = state.ok_or_else(|| DataFusionError::Internal("the session has no state".to_owned()))?;
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let projection = projection.unwrap_or(&all);
-        if !self.compiled.labels.is_empty() && !self.has_labels(state).await? {
+        let is_labelled = |rule: &EdgeRule| matches!(rule, EdgeRule::Hop { label: Some(_), .. });
+        let asks_labels =
+            !self.compiled.labels.is_empty() || self.compiled.except_edges.iter().any(is_labelled);
+        if asks_labels && !self.has_labels(state).await? {
             return Err(Error::Query(format!(
                 "dump {} has no labels: its format does not say by which attribute, key or index an object is \
                  referred to, so that no reference has the label of the pattern; write -> instead",
@@ -259,46 +266,35 @@ impl PathTable {
         projection: &[usize],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let has = |table: &str| projection.iter().any(|column| COLUMNS[*column].1 == table);
-        let labels = has("e") && self.has_labels(state).await?;
-        let columns: Vec<String> = projection
-            .iter()
-            .map(|column| match COLUMNS[*column] {
-                (name, "e") if !labels => format!("arrow_cast(NULL, 'Utf8View') AS {name}"),
-                (name, table) => format!("{table}.{name}"),
-            })
-            .collect();
-        let nodes =
-            format!("path_nodes({}, {})", literal(&self.compiled.text), literal(self.manifest.id.as_str()));
-        let tables = self.own_tables();
-        let mut query = format!("SELECT {} FROM {nodes} p", columns.join(", "));
-        if columns.is_empty() {
-            query = format!("SELECT 1 FROM {nodes} p");
+        let wanted: Vec<&'static str> = projection.iter().map(|column| COLUMNS[*column]).collect();
+        let nodes = RowKind::Hops.schema();
+        let of_objects: Vec<&str> = OF_OBJECTS.into_iter().filter(|name| wanted.contains(name)).collect();
+        let labels = wanted.contains(&LABEL) && self.has_labels(state).await?;
+        // What is looked up, and what it is looked up by.
+        let mut needed: Vec<&str> =
+            wanted.iter().copied().filter(|name| nodes.index_of(name).is_ok()).collect();
+        let keys = [("address", !of_objects.is_empty()), ("edge_parent", labels), ("idx", labels)];
+        for (key, _) in keys.into_iter().filter(|(_, is_key)| *is_key) {
+            if !needed.contains(&key) {
+                needed.push(key);
+            }
         }
-        if has("o") {
-            query +=
-                &format!(" JOIN (SELECT address, name, value FROM {tables}.obj) o ON o.address = p.address");
+        let columns = needed.iter().map(|name| nodes.index_of(name)).collect::<Result<Vec<_>, _>>()?;
+        let form = self.form(state).await?;
+        let input: Arc<dyn ExecutionPlan> = Arc::new(PathExec::new(
+            self.compiled.clone(),
+            self.manifest.clone(),
+            self.indexes.clone(),
+            form,
+            RowKind::Hops,
+            &columns,
+            limit,
+        )?);
+        if needed == wanted {
+            return Ok(input);
         }
-        if labels {
-            query += &format!(
-                " LEFT JOIN (SELECT parent, idx AS place, label FROM {tables}.edge) e \
-                 ON e.parent = p.edge_parent AND e.place = p.idx"
-            );
-        }
-        if has("o") || labels {
-            query += " ORDER BY p.path_id, p.hop, p.address";
-        }
-        if let Some(limit) = limit {
-            query += &format!(" LIMIT {limit}");
-        }
-        let logical = state.create_logical_plan(&query).await?;
-        let plan = state.create_physical_plan(&logical).await?;
-        match columns.is_empty() {
-            true => Ok(Arc::new(datafusion::physical_plan::projection::ProjectionExec::try_new(
-                Vec::<(Arc<dyn datafusion::physical_expr::PhysicalExpr>, String)>::new(),
-                plan,
-            )?)),
-            false => Ok(plan),
-        }
+        let lookup = Lookup { state: Arc::new(state.clone()), tables: self.own_tables(), of_objects, labels };
+        let schema = Arc::new(self.schema.project(projection)?);
+        Ok(Arc::new(NamedExec::new(input, lookup, schema)))
     }
 }
