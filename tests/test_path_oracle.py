@@ -16,12 +16,14 @@ N_PATTERNS = 30
 AT_ONCE = 20
 
 ROWS = "path_id, hop, address, type, arrow, idx, variable"
+TYPE_ROWS = "hop, type, objects, size"
 OBJECTS = "address, type, name, value, size, len, root_kind, idom, retained"
 
 
 #: What must be in some pattern that matches something.
 PIECES = [
-    *["..>", "<..", "->", "<-", "..{1,2}>", "<..{2,}", "dict?", " | ", "|root", "(*)", "@0x", "/^app/", '"odd ""x"" /type"'],
+    *["..>", "<..", "->", "<-", "..{1,2}>", "<..{2,}", "dict?", " | ", "|root", "(*)", "@0x", "/^app/"],
+    '"odd ""x"" /type"',
     *[")?", ")*", ")+", "){2}", "){2,}", "){0,2}", "){1,3}", ": *)", " WHERE ", "EXCEPT EDGES (WHERE", "EXCEPT Node"],
     *[" PER ", "WITHIN 0", "LIMIT"],
 ]
