@@ -118,10 +118,11 @@ class Node:
         return any(term.holds(o) for term in self.terms) and (self.where is None or self.where.holds(o))
 
     def text(self):
-        text = "|".join(term.text for term in self.terms) + "?" * self.optional
+        text = "|".join(term.text for term in self.terms)
         name = f"{self.name}: " if self.name else ""
         where = f" WHERE {self.where.text}" if self.where else ""
-        return f"({name}{text}{where})" if name or where else text
+        in_parentheses = name or where or self.optional and len(self.terms) > 1
+        return (f"({name}{text}{where})" if in_parentheses else text) + "?" * self.optional
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Edge:
     def text(self):
         if (self.least, self.most) == (1, 1):
             return self.way
-        many = "" if (self.least, self.most) == (1, None) else count_text(self.least, self.most)
+        many = "" if (self.least, self.most) == (1, None) else braces(self.least, self.most)
         return f"..{many}>" if self.way == "->" else f"<..{many}"
 
 
@@ -158,7 +159,7 @@ class Group:
 
 def count_text(least, most):
     short = {(1, 1): "", (0, 1): "?", (0, None): "*", (1, None): "+"}
-    return short.get((least, most)) or ("" if (least, most) == (1, 1) else braces(least, most))
+    return short[least, most] if (least, most) in short else braces(least, most)
 
 
 def braces(least, most):

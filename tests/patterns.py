@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import matcher
 from matcher import ANY, ROOT, Between, Edge, Group, Node, Pattern, Such, Where
@@ -90,7 +91,7 @@ class Maker:
 
     def edge(self):
         way = self.chance.choice(["->", "->", "<-"])
-        return Edge(way, *self.chance.choice([(1, 1)] * 4 + [(1, None)] * 2 + [(1, 2), (2, 2), (2, None), (1, 3)]))
+        return Edge(way, *self.chance.choice([(1, 1)] * 4 + [(1, None)] * 2 + [(1, 2), (2, 2), (2, None), (1, 3), (0, 2), (0, None)]))
 
     def group(self, depth):
         alternatives = tuple(self.row(depth - 1, True) for _ in range(self.chance.choice([1, 1, 1, 2, 3])))
@@ -120,9 +121,14 @@ class Maker:
                 parts = [self.edge(), self.edge()]
         for i, part in enumerate(parts):
             if isinstance(part, Node) and self.may_be_optional(parts, i) and self.chance.random() < 0.2:
-                star = self.chance.random() < 0.2 and not isinstance(parts[i - 1], Group)
-                parts[i] = Node((ANY if star else matcher.named(self.chance.choice(NAMED)),), optional=True)
+                parts[i] = self.optional(part, isinstance(parts[i - 1], Group))
         return tuple(parts)
+
+    def optional(self, node, after_group):
+        """A node made optional; often one of a type that is there. A * after a group would be its repetition."""
+        if self.chance.random() < 0.5 or after_group and not node.name:
+            node = Node((matcher.named(self.chance.choice(NAMED)),), node.name)
+        return replace(node, optional=True)
 
     def may_be_optional(self, parts, i):
         """Whether a node has an arrow to take along: the one after it; for the last one, that before it, if no other
@@ -142,7 +148,7 @@ class Maker:
             clauses["k"] = self.chance.randrange(1, 7)
         if selector == "ALL ACYCLIC" or self.chance.random() < 0.25:
             clauses["within"] = self.chance.randrange(0 if selector != "ALL ACYCLIC" else 1, 7)
-        if selector in PATHS and selector != "ALL ACYCLIC" and self.chance.random() < 0.3:
+        if selector in PATHS and self.chance.random() < 0.3:
             clauses["per"] = self.named_in(row)
         if selector != "DOMINATED" and self.chance.random() < 0.15:
             clauses["limit"] = self.chance.randrange(1, 5)
@@ -158,19 +164,27 @@ class Maker:
         return tuple(term for term in self.terms() if term != ANY) or (matcher.named("Node"),)
 
     def named_in(self, row):
-        """The name of a node outside of groups; perhaps one that gets it now."""
+        """The name of a node that occurs once; perhaps one that gets it now."""
         places = [i for i, part in enumerate(row) if isinstance(part, Node) and not part.optional]
-        if not places:
-            return None
-        i = self.chance.choice(places)
-        if not row[i].name:
-            row[i] = Node(row[i].terms, self.name(), row[i].where)
-        return row[i].name
+        if places and self.chance.random() < 0.7:
+            i = self.chance.choice(places)
+            row[i] = replace(row[i], name=row[i].name or self.name())
+        names = list(once_named(row))
+        return self.chance.choice(names) if names else None
 
     def cut(self):
         if self.chance.random() < 0.4:
             return Such(self.chance.choice(CUTS))
         return Between(*(Node((self.chance.choice([ANY, *map(matcher.named, NAMED)]),)) for _ in range(2)))
+
+
+def once_named(row):
+    """The names of nodes outside of repetitions, options and alternatives."""
+    for part in row:
+        if isinstance(part, Node) and part.name and not part.optional:
+            yield part.name
+        if isinstance(part, Group) and (part.least, part.most, len(part.alternatives)) == (1, 1, 1):
+            yield from once_named(part.alternatives[0])
 
 
 PATHS = ["ANY SHORTEST", "SHORTEST", "ALL SHORTEST", "ALL ACYCLIC"]
