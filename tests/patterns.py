@@ -82,7 +82,7 @@ class Maker:
         return tuple(self.term() for _ in range(self.chance.choice([1, 1, 1, 2, 3])))
 
     def node(self):
-        named, where = self.chance.random() < 0.2, self.chance.random() < 0.15
+        named, where = self.chance.random() < 0.3, self.chance.random() < 0.15
         return Node(self.terms(), self.name() if named else None, self.chance.choice(PREDICATES) if where else None)
 
     def name(self):
@@ -91,15 +91,14 @@ class Maker:
 
     def edge(self):
         way = self.chance.choice(["->", "->", "<-"])
-        return Edge(way, *self.chance.choice([(1, 1)] * 4 + [(1, None)] * 2 + [(1, 2), (2, 2), (2, None), (1, 3), (0, 2), (0, None)]))
+        counts = [(1, 1)] * 4 + [(1, None)] * 2 + [(1, 2), (2, 2), (2, None), (1, 3), (0, 2), (0, None)]
+        return Edge(way, *self.chance.choice(counts))
 
     def group(self, depth):
         alternatives = tuple(self.row(depth - 1, True) for _ in range(self.chance.choice([1, 1, 1, 2, 3])))
-        counts = [(1, 1), (0, 1), (0, None), (1, None), (2, 2), (1, None), (2, None), (0, 2), (1, 3)]
-        if len(alternatives) == 1 and len(alternatives[0]) == 1:
-            # A node in parentheses is a node.
-            counts = counts[:1]
-        return Group(alternatives, *self.chance.choice(counts))
+        counts = [(1, 1), (1, 1), (0, 1), (0, None), (1, None), (2, 2), (1, None), (2, None), (0, 2), (1, 3)]
+        once = Group(alternatives)
+        return once if is_node(once) else Group(alternatives, *self.chance.choice(counts))
 
     def place(self, depth):
         return self.group(depth) if depth and self.chance.random() < 0.35 else self.node()
@@ -109,7 +108,7 @@ class Maker:
         parts = [self.place(depth)]
         for _ in range(self.chance.choice([0, 1, 1, 1, 1, 2])):
             place = self.place(depth)
-            meet = isinstance(place, Group) or isinstance(parts[-1], Group)
+            meet = isinstance(place, Group) or isinstance(parts[-1], Group) and not is_node(parts[-1])
             parts += [place] if meet and self.chance.random() < 0.3 else [self.edge(), place]
         if open_ends:
             ends = self.chance.random()
@@ -166,16 +165,24 @@ class Maker:
     def named_in(self, row):
         """The name of a node that occurs once; perhaps one that gets it now."""
         places = [i for i, part in enumerate(row) if isinstance(part, Node) and not part.optional]
-        if places and self.chance.random() < 0.7:
+        names = list(once_named(row))
+        if places and (not names or self.chance.random() < 0.5):
             i = self.chance.choice(places)
             row[i] = replace(row[i], name=row[i].name or self.name())
-        names = list(once_named(row))
+            names = [row[i].name]
         return self.chance.choice(names) if names else None
 
     def cut(self):
         if self.chance.random() < 0.4:
             return Such(self.chance.choice(CUTS))
         return Between(*(Node((self.chance.choice([ANY, *map(matcher.named, NAMED)]),)) for _ in range(2)))
+
+
+def is_node(part):
+    """A node in parentheses is a node."""
+    while isinstance(part, Group) and len(part.alternatives) == 1 and len(part.alternatives[0]) == 1:
+        part = part.alternatives[0][0]
+    return isinstance(part, Node)
 
 
 def once_named(row):

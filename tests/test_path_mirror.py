@@ -23,7 +23,7 @@ REAL = [
     "REACH root ..> CombinedSystem",
     "REACH LmsModuleSystem -> dict? -> CombinedSystem",
     "REACH root ..> (LmsModuleSystem -> dict? -> CombinedSystem ->)+ LmsModuleSystem",
-    "REACH CapaDescriptor ..> (t: tuple WHERE len > 3) EXCEPT module, type",
+    "REACH CapaDescriptor ..> (t: tuple WHERE len > 0) EXCEPT module, type",
     "REACH CombinedSystem (<- dict | <- LmsModuleSystem)* <- CapaDescriptor",
     "SHORTEST 20 LmsModuleSystem -> dict? -> CombinedSystem",
     "LmsModuleSystem -> dict? -> CombinedSystem",
@@ -42,7 +42,6 @@ UNSAYABLE = [
     "ALL SHORTEST CombinedSystem <..{2,} *",
     "TYPES CombinedSystem <.. *",
     "(x: CombinedSystem) -> * PER x",
-    "REACH root -> (x: dict) PER x",
     "DOMINATED CapaDescriptor",
 ]
 

@@ -193,6 +193,7 @@ def test_every_answer_is_that_of_brute_force(cases):
 def test_the_join_form_answers_alike(cases):
     lake, by_dump = cases
     for part in in_parts(by_dump, list(by_dump)[:12]):
+        part = [case for case in part if case.pattern.selector != "DOMINATED"]
         rows = ask(lake, part, "--plan", "join")
         for case in part:
             check(case, rows[case.q])
