@@ -101,6 +101,7 @@ def test_per_object():
         (5, 5),
         (5, 5, 5),
     ]
+    assert walks((A, Group(((TO, x),))), per="x") == walks((A, TO, x), per="x")
     assert walks((A, TO, x), per="x", limit=3) == [(1, 2), (1, 3), (5, 4)]
 
 

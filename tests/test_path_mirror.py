@@ -23,7 +23,7 @@ REAL = [
     "REACH root ..> CombinedSystem",
     "REACH LmsModuleSystem -> dict? -> CombinedSystem",
     "REACH root ..> (LmsModuleSystem -> dict? -> CombinedSystem ->)+ LmsModuleSystem",
-    "REACH CapaDescriptor ..> (t: tuple WHERE len > 0) EXCEPT module, type",
+    "REACH CapaDescriptor ..> (d: dict WHERE size > 200) EXCEPT module, type",
     "REACH CombinedSystem (<- dict | <- LmsModuleSystem)* <- CapaDescriptor",
     "SHORTEST 20 LmsModuleSystem -> dict? -> CombinedSystem",
     "LmsModuleSystem -> dict? -> CombinedSystem",
