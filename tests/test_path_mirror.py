@@ -32,7 +32,7 @@ REAL = [
     "ALL SHORTEST CapaDescriptor ..> CombinedSystem WITHIN 4",
     "ALL ACYCLIC CapaDescriptor -> dict -> LmsModuleSystem -> dict -> CombinedSystem WITHIN 4 LIMIT 30",
     "SHORTEST 9 LmsModuleSystem <- dict -> (x: * WHERE size > 100) EXCEPT EDGES (WHERE idx = 0)",
-    "SHORTEST 9 Lms* <..{1,3} /^(dict|list|tuple)$/ <- module EXCEPT EDGES module -> dict",
+    "SHORTEST 9 Lms* <..{1,4} /^(dict|list|tuple)$/ <- Module* EXCEPT EDGES module -> dict",
 ]
 
 #: What standard SQL cannot say, or not in reasonable time.
