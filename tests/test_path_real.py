@@ -89,10 +89,11 @@ class Dump:
 
     def hops(self, starts, onward, without=()):
         """The least number of hops, of one or more, to whatever can be reached."""
-        found, layer, hop = {}, set(starts) - set(without), 0
+        without = set(without)
+        found, layer, hop = {}, set(starts) - without, 0
         while layer:
             hop += 1
-            layer = {b for a in layer for b in onward[a]} - set(without) - found.keys()
+            layer = {b for a in layer for b in onward[a] if b not in found and b not in without}
             found.update(dict.fromkeys(layer, hop))
         return found
 
