@@ -7,6 +7,9 @@ use std::{fmt, ops::Range};
 /// Bytes of the pattern's text.
 pub type Span = Range<usize>;
 
+/// The words that begin a clause where an arrow could stand.
+pub(crate) const CLAUSES: [&str; 4] = ["except", "per", "within", "limit"];
+
 /// A whole query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
@@ -242,9 +245,14 @@ impl fmt::Display for Items<'_> {
         for (i, item) in self.0.iter().enumerate() {
             let space = if i == 0 { "" } else { " " };
             let after_node = i > 0 && matches!(self.0[i - 1], Item::Node(_));
+            let after_group = i > 0 && matches!(self.0[i - 1], Item::Group(_));
             match item {
-                // Two that meet would be read as one that lacks an arrow.
-                Item::Node(node) if after_node && node.is_bare() => write!(f, "{space}({node})")?,
+                // Two that meet would be read as one that lacks an arrow, and a type like a clause as the clause.
+                Item::Node(node)
+                    if node.is_bare() && (after_node || after_group && node.is_like_clause()) =>
+                {
+                    write!(f, "{space}({node})")?;
+                }
                 Item::Node(node) => write!(f, "{space}{node}")?,
                 Item::Edge(edge) => write!(f, "{space}{edge}")?,
                 Item::Group(group) => write!(f, "{space}{group}")?,
@@ -278,6 +286,12 @@ impl fmt::Display for Group {
 }
 
 impl Node {
+    /// Whether it begins like EXCEPT and the other clauses.
+    fn is_like_clause(&self) -> bool {
+        let like = |name: &str| CLAUSES.iter().any(|clause| name.eq_ignore_ascii_case(clause));
+        matches!(self.terms.first(), Some(Term { kind: TermKind::Type(name), .. }) if like(name))
+    }
+
     /// Whether it is written without parentheses.
     fn is_bare(&self) -> bool {
         self.name.is_none() && self.filter.is_none()

@@ -4,13 +4,11 @@ use std::collections::HashSet;
 
 use crate::{
     Edge, EdgeTest, Error, Filter, Group, Item, Node, Query, Selector, Span, Term, TermKind, Token,
-    TokenKind, tokens,
+    TokenKind, ast::CLAUSES, tokens,
 };
 
 /// Parentheses within parentheses.
 const MAX_DEPTH: usize = 64;
-
-const CLAUSES: [&str; 4] = ["except", "per", "within", "limit"];
 
 /// Reads a query.
 pub fn parse(text: &str) -> Result<Query, Error> {
