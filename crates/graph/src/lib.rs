@@ -11,6 +11,7 @@ mod csr;
 mod cut;
 mod dominators;
 mod id;
+mod motif;
 mod reach;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,7 @@ pub use csr::{Csr, CsrBuf, Graph};
 pub use cut::{Cut, unreachable_after};
 pub use dominators::{DominatorTree, Retained, Search, dominator_tree};
 pub use id::Id;
+pub use motif::{MAX_PERIOD, RepeatingChain, TypedGraph, repeating_chains};
 pub use reach::{NO_DISTANCE, Walk, distances, walk};
 
 /// The work was stopped by its flag.
