@@ -19,7 +19,27 @@ struct Obvious {
 
 impl Obvious {
     fn random(seed: u64) -> Self {
-        let heap = Heap::random(seed, 1 + (seed % 30) as usize);
+        Self::of(Heap::random(seed, 1 + (seed % 30) as usize), seed)
+    }
+
+    /// Objects of few types that take turns, nearly, most of which refer to the next ones and few back.
+    fn chained(seed: u64) -> Self {
+        let mut heap = Heap::random(seed, 1 + (seed % 30) as usize);
+        let addresses: Vec<u64> = heap.objects.iter().map(|object| object.address).collect();
+        let n_types = 1 + seed as usize % 4;
+        for (i, object) in heap.objects.iter_mut().enumerate() {
+            let chance = (i as u64 + 3) * (seed + 5);
+            let turn = if chance.is_multiple_of(11) { i + 1 } else { i };
+            object.type_name = format!("T{}", turn % n_types);
+            object.refs.retain(|address| *address >= object.address || address % 7 == seed % 7);
+            let next = |k: usize| addresses.get(i + k).copied();
+            object.refs.extend(next(1).filter(|_| chance % 13 != 1));
+            object.refs.extend(next(n_types + 1).filter(|_| chance % 5 == 1));
+        }
+        Self::of(heap, seed).all_reachable()
+    }
+
+    fn of(heap: Heap, seed: u64) -> Self {
         let n = heap.objects.len();
         let node = |address| heap.objects.iter().position(|object| object.address == address);
         let edges: Vec<_> = heap
@@ -142,6 +162,7 @@ oracle!(retained_is_what_goes_with_a_node, Obvious::random, retained);
 oracle!(a_cut_frees_what_only_it_held, Obvious::all_random, cuts);
 oracle!(components_are_mutually_reachable, Obvious::random, component);
 oracle!(chains_are_the_longest, Obvious::random, chain);
+oracle!(motifs_repeat_along_the_longest_chains, Obvious::chained, motifs);
 
 impl Obvious {
     fn all_random(seed: u64) -> Self {
@@ -305,4 +326,110 @@ fn chain<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
         }
     }
     assert_eq!(passed.len(), part.iter().map(|i| longest[i]).max().unwrap_or(0));
+}
+
+/// Objects at steps of a motif: which of them each reaches along it, itself included.
+struct Places {
+    of: Vec<(usize, usize)>,
+    reaches: Vec<BTreeSet<usize>>,
+}
+
+impl Places {
+    fn of(obvious: &Obvious, types: &[u32], motif: &[u32]) -> Self {
+        let steps = 0..motif.len();
+        let of: Vec<(usize, usize)> = (0..obvious.n())
+            .flat_map(|node| steps.clone().map(move |step| (node, step)))
+            .filter(|(node, step)| types[*node] == motif[*step])
+            .collect();
+        let edges: BTreeSet<_> = obvious.followed(&Cut::default()).collect();
+        let leads = |from: usize, to: usize| {
+            (of[from].1 + 1) % motif.len() == of[to].1 && edges.contains(&(of[from].0, of[to].0))
+        };
+        let mut reaches: Vec<BTreeSet<usize>> = (0..of.len()).map(|place| BTreeSet::from([place])).collect();
+        loop {
+            let before = reaches.clone();
+            for from in 0..of.len() {
+                for to in (0..of.len()).filter(|to| leads(from, *to)) {
+                    reaches[from].extend(&before[to]);
+                }
+            }
+            if reaches == before {
+                return Self { of, reaches };
+            }
+        }
+    }
+
+    fn same(&self, a: usize, b: usize) -> bool {
+        self.reaches[a].contains(&b) && self.reaches[b].contains(&a)
+    }
+
+    /// How many times the motif repeats along the longest chain, and how many of its objects begin one that is long
+    /// enough.
+    fn longest(&self, motif: &[u32], is_container: &[bool], repeats: usize) -> (usize, usize) {
+        let n = self.of.len();
+        let mut longest = vec![1; n];
+        for _ in 0..n {
+            for place in 0..n {
+                let onward = self.reaches[place].iter().filter(|to| !self.same(place, **to));
+                longest[place] = onward.map(|to| longest[*to] + 1).max().unwrap_or(1);
+            }
+        }
+        let only_containers = motif.iter().all(|rank| is_container[*rank as usize]);
+        let begins = |place: usize| only_containers || !is_container[motif[self.of[place].1] as usize];
+        let led = |to: usize| {
+            (0..n).any(|place| begins(place) && self.reaches[place].contains(&to) && !self.same(place, to))
+        };
+        let heads: Vec<usize> = (0..n).filter(|place| begins(*place) && !led(*place)).collect();
+        // Those in one circle are one.
+        let first = |place: usize| heads.iter().all(|other| *other >= place || !self.same(*other, place));
+        let long = |place: &&usize| longest[**place] / motif.len() >= repeats;
+        let n_heads = heads.iter().filter(|place| first(**place)).filter(long).count();
+        (heads.iter().map(|place| longest[*place] / motif.len()).max().unwrap_or(0), n_heads)
+    }
+}
+
+fn motifs<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
+    let tree = dominator_tree(graph, obvious.roots.iter().copied(), &NEVER).unwrap();
+    let retained = tree.retained(|node| obvious.sizes[node]);
+    let roots: Vec<I> = obvious.roots.iter().map(|root| I::new(*root)).collect();
+    let types: Vec<u32> =
+        obvious.heap.objects.iter().map(|object| object.type_name[1..].parse().unwrap()).collect();
+    let is_container = [false, true, false, true];
+    let typed = TypedGraph {
+        graph,
+        types: &types,
+        is_container: &is_container,
+        roots: &roots,
+        idoms: &tree.idom,
+        preorder: &retained.preorder,
+        positions: &retained.position,
+        retained_counts: &retained.count,
+    };
+    let dominators = obvious.dominators();
+    let edges: BTreeSet<_> = obvious.followed(&Cut::default()).collect();
+    for repeats in [2, 4] {
+        let found = repeating_chains(typed, repeats, &NEVER).unwrap();
+        for chain in &found {
+            let nodes: Vec<usize> = chain.nodes.iter().map(|node| node.index()).collect();
+            for (i, node) in nodes.iter().enumerate() {
+                assert_eq!(types[*node], chain.motif[i % chain.motif.len()], "{chain:?}");
+                assert!(i == 0 || edges.contains(&(nodes[i - 1], *node)), "{chain:?}");
+            }
+            let places = Places::of(obvious, &types, &chain.motif);
+            let longest = places.longest(&chain.motif, &is_container, repeats);
+            assert_eq!((chain.repeats, chain.heads), longest, "{chain:?}");
+            assert!(chain.repeats >= repeats && nodes.len() >= chain.repeats * chain.motif.len());
+            let holds = |node: &&usize| {
+                **node == nodes[0] || dominators[**node].as_ref().is_some_and(|d| d.contains(&nodes[0]))
+            };
+            assert_eq!(chain.held, nodes.iter().filter(holds).count(), "{chain:?}");
+        }
+        // What is not there is a part of what is.
+        for pair in (0..4).flat_map(|a| (a..4).map(move |b| [a, b])) {
+            let motif = if pair[0] == pair[1] { &pair[..1] } else { &pair[..] };
+            let (longest, _) = Places::of(obvious, &types, motif).longest(motif, &is_container, repeats);
+            let is_covered = found.iter().any(|chain| motif.iter().any(|rank| chain.motif.contains(rank)));
+            assert!(longest < repeats || is_covered, "{motif:?} repeats {longest} times, {found:?}");
+        }
+    }
 }

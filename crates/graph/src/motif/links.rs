@@ -85,10 +85,11 @@ impl TypeGraph {
         self.referrers.get(&link).copied().unwrap_or(0)
     }
 
-    /// Whether a motif can repeat so many times: of each step but the last one there must be as many.
+    /// Whether a motif can repeat so many times: at every step there must be as many referrers, but one less where the
+    /// chain ends.
     pub(super) fn allows(&self, motif: &Motif, repeats: usize) -> bool {
-        motif.links().all(|link| self.referrers(link) + 1 >= repeats)
-            && motif.links().any(|link| self.referrers(link) >= repeats)
+        let lacks = |referrers: usize| repeats.saturating_sub(referrers);
+        motif.links().map(|link| lacks(self.referrers(link))).sum::<usize>() <= 1
     }
 
     /// The cycles of one and two types that can repeat so many times.
