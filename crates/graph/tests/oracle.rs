@@ -329,21 +329,24 @@ fn chain<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
 }
 
 /// Objects at steps of a motif: which of them each reaches along it, itself included.
-struct Places {
+struct Places<'m> {
+    motif: &'m [MotifStep],
     of: Vec<(usize, usize)>,
     reaches: Vec<BTreeSet<usize>>,
 }
 
-impl Places {
-    fn of(obvious: &Obvious, types: &[u32], motif: &[u32]) -> Self {
+impl<'m> Places<'m> {
+    fn of(obvious: &Obvious, types: &[u32], motif: &'m [MotifStep]) -> Self {
         let steps = 0..motif.len();
         let of: Vec<(usize, usize)> = (0..obvious.n())
             .flat_map(|node| steps.clone().map(move |step| (node, step)))
-            .filter(|(node, step)| types[*node] == motif[*step])
+            .filter(|(node, step)| types[*node] == motif[*step].type_rank)
             .collect();
         let edges: BTreeSet<_> = obvious.followed(&Cut::default()).collect();
         let leads = |from: usize, to: usize| {
-            (of[from].1 + 1) % motif.len() == of[to].1 && edges.contains(&(of[from].0, of[to].0))
+            let next = (of[from].1 + 1) % motif.len();
+            let past = motif[next].is_optional && (next + 1) % motif.len() == of[to].1;
+            (next == of[to].1 || past) && edges.contains(&(of[from].0, of[to].0))
         };
         let mut reaches: Vec<BTreeSet<usize>> = (0..of.len()).map(|place| BTreeSet::from([place])).collect();
         loop {
@@ -354,7 +357,7 @@ impl Places {
                 }
             }
             if reaches == before {
-                return Self { of, reaches };
+                return Self { motif, of, reaches };
             }
         }
     }
@@ -365,26 +368,31 @@ impl Places {
 
     /// How many times the motif repeats along the longest chain, and how many of its objects begin one that is long
     /// enough.
-    fn longest(&self, motif: &[u32], is_container: &[bool], repeats: usize) -> (usize, usize) {
+    fn longest(&self, is_container: &[bool], repeats: usize) -> (usize, usize) {
         let n = self.of.len();
-        let mut longest = vec![1; n];
+        let step = |place: usize| self.motif[self.of[place].1];
+        let n_required = self.motif.iter().filter(|step| !step.is_optional).count();
+        let circle = |place: usize| (0..n).filter(move |other| self.same(place, *other));
+        let own = |place: usize| usize::from(circle(place).any(|place| !step(place).is_optional));
+        let mut longest: Vec<usize> = (0..n).map(own).collect();
         for _ in 0..n {
             for place in 0..n {
                 let onward = self.reaches[place].iter().filter(|to| !self.same(place, **to));
-                longest[place] = onward.map(|to| longest[*to] + 1).max().unwrap_or(1);
+                longest[place] = own(place) + onward.map(|to| longest[*to]).max().unwrap_or(0);
             }
         }
-        let only_containers = motif.iter().all(|rank| is_container[*rank as usize]);
-        let begins = |place: usize| only_containers || !is_container[motif[self.of[place].1] as usize];
+        let is_container = |step: &MotifStep| is_container[step.type_rank as usize];
+        let only_containers = self.motif.iter().all(is_container);
+        let begins = |place: usize| only_containers || !is_container(&step(place));
         let led = |to: usize| {
             (0..n).any(|place| begins(place) && self.reaches[place].contains(&to) && !self.same(place, to))
         };
         let heads: Vec<usize> = (0..n).filter(|place| begins(*place) && !led(*place)).collect();
         // Those in one circle are one.
         let first = |place: usize| heads.iter().all(|other| *other >= place || !self.same(*other, place));
-        let long = |place: &&usize| longest[**place] / motif.len() >= repeats;
+        let long = |place: &&usize| longest[**place] / n_required >= repeats;
         let n_heads = heads.iter().filter(|place| first(**place)).filter(long).count();
-        (heads.iter().map(|place| longest[*place] / motif.len()).max().unwrap_or(0), n_heads)
+        (heads.iter().map(|place| longest[*place] / n_required).max().unwrap_or(0), n_heads)
     }
 }
 
@@ -411,14 +419,16 @@ fn motifs<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
         let found = repeating_chains(typed, repeats, &NEVER).unwrap();
         for chain in &found {
             let nodes: Vec<usize> = chain.nodes.iter().map(|node| node.index()).collect();
-            for (i, node) in nodes.iter().enumerate() {
-                assert_eq!(types[*node], chain.motif[i % chain.motif.len()], "{chain:?}");
-                assert!(i == 0 || edges.contains(&(nodes[i - 1], *node)), "{chain:?}");
+            assert!(nodes.windows(2).all(|pair| edges.contains(&(pair[0], pair[1]))), "{chain:?}");
+            let mut steps = chain.motif.iter().cycle();
+            for node in &nodes {
+                let step = steps.find(|step| step.type_rank == types[*node] || !step.is_optional);
+                assert_eq!(step.map(|step| step.type_rank), Some(types[*node]), "{chain:?}");
             }
-            let places = Places::of(obvious, &types, &chain.motif);
-            let longest = places.longest(&chain.motif, &is_container, repeats);
+            let longest = Places::of(obvious, &types, &chain.motif).longest(&is_container, repeats);
             assert_eq!((chain.repeats, chain.heads), longest, "{chain:?}");
-            assert!(chain.repeats >= repeats && nodes.len() >= chain.repeats * chain.motif.len());
+            let n_required = chain.motif.iter().filter(|step| !step.is_optional).count();
+            assert!(chain.repeats >= repeats && nodes.len() >= chain.repeats * n_required);
             let holds = |node: &&usize| {
                 **node == nodes[0] || dominators[**node].as_ref().is_some_and(|d| d.contains(&nodes[0]))
             };
@@ -426,9 +436,14 @@ fn motifs<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
         }
         // What is not there is a part of what is.
         for pair in (0..4).flat_map(|a| (a..4).map(move |b| [a, b])) {
-            let motif = if pair[0] == pair[1] { &pair[..1] } else { &pair[..] };
-            let (longest, _) = Places::of(obvious, &types, motif).longest(motif, &is_container, repeats);
-            let is_covered = found.iter().any(|chain| motif.iter().any(|rank| chain.motif.contains(rank)));
+            let n_types = if pair[0] == pair[1] { 1 } else { 2 };
+            let motif = pair.map(|type_rank| MotifStep { type_rank, is_optional: false });
+            let motif = &motif[..n_types];
+            let (longest, _) = Places::of(obvious, &types, motif).longest(&is_container, repeats);
+            let is_there = |step: &MotifStep| {
+                found.iter().any(|chain| chain.motif.iter().any(|other| other.type_rank == step.type_rank))
+            };
+            let is_covered = motif.iter().any(is_there);
             assert!(longest < repeats || is_covered, "{motif:?} repeats {longest} times, {found:?}");
         }
     }

@@ -54,6 +54,12 @@ impl Shape {
     }
 }
 
+/// The types of a motif, those of optional steps with a question mark.
+fn motif(chain: &RepeatingChain<u32>) -> String {
+    let step = |step: &MotifStep| format!("{}{}", step.type_rank, if step.is_optional { "?" } else { "" });
+    chain.motif.iter().map(step).collect()
+}
+
 #[test]
 fn a_list_of_five_million() {
     const N: usize = 5_000_000;
@@ -140,7 +146,7 @@ fn a_list_of_a_million_repeats() {
     let types: Vec<u32> = (0..N as u32).map(|i| 1 + i % 2).collect();
     let found = list.chains(&types);
     let [chain] = &found[..] else { panic!("{} chains", found.len()) };
-    assert_eq!((&chain.motif[..], chain.repeats, chain.heads, chain.held), (&[1, 2][..], N / 2, 1, N));
+    assert_eq!((motif(chain), chain.repeats, chain.heads, chain.held), ("12".to_owned(), N / 2, 1, N));
     assert!(chain.nodes.iter().copied().eq(0..N as u32));
 }
 
@@ -157,14 +163,18 @@ fn an_index_of_its_links_hides_no_chain() {
         |i| if i < N / 2 { N - 2 - 2 * i } else { 2 * (i - N / 2) + 1 },
     ];
     for (k, order) in orders.into_iter().enumerate() {
-        // One type, and two in turn.
-        for period in [1, 2] {
+        // One type, and several in turn.
+        for period in [1, 2, 3] {
             let index = (0..N).map(|i| (0, 1 + order(i)));
             let list = Shape::of(N + 1, index.chain((1..N).map(|i| (i, i + 1))));
             let types: Vec<u32> = (0..=N).map(|i| if i == 0 { 0 } else { 1 + (i % period) as u32 }).collect();
             let found = list.chains(&types);
             let [chain] = &found[..] else { panic!("order {k}, period {period}: {found:?}") };
-            assert_eq!((chain.repeats, chain.nodes.len(), chain.held), (N / period, N, 1), "order {k}");
+            assert_eq!(
+                (chain.repeats, chain.nodes.len(), chain.held),
+                (N / period, N, 1),
+                "order {k}, period {period}"
+            );
         }
     }
 }
@@ -183,7 +193,7 @@ fn a_motif_goes_one_way() {
     let doubly = (0..N - 1).map(|i| [(node(i), link(i)), (link(i), node(i + 1)), (node(i + 1), node(i))]);
     let found = sorted(doubly.collect()).chains(&types);
     let [chain] = &found[..] else { panic!("{found:?}") };
-    assert_eq!((&chain.motif[..], chain.repeats, chain.heads), (&[1, 2][..], N - 1, 1));
+    assert_eq!((motif(chain), chain.repeats, chain.heads), ("12".to_owned(), N - 1, 1));
     // Where the types are the same back and forth, nothing tells the ways apart: a circle.
     let doubly = (0..2 * N)
         .flat_map(|i| [i.checked_sub(1), Some(i + 1)].into_iter().flatten().map(move |to| (i, to)))
@@ -221,8 +231,35 @@ fn a_chain_begins_with_an_object_not_with_its_container() {
         [3, 0, 0].into_iter().chain((0..2 * (3 * N + 1)).map(|i| [1, 0, 2][i % (3 * N + 1) % 3])).collect();
     let found = Shape::of(types.len(), edges.into_iter()).chains(&types);
     let [chain] = &found[..] else { panic!("{found:?}") };
-    assert_eq!((&chain.motif[..], chain.nodes[0] as usize), (&[1, 0, 2][..], a));
+    assert_eq!((motif(chain), chain.nodes[0] as usize), ("102".to_owned(), a));
     assert_eq!((chain.repeats, chain.nodes.len(), chain.heads), (N, 3 * N + 1, 2));
+}
+
+/// As in a program some of whose objects have a dict and others do not.
+#[test]
+fn containers_may_be_missing_here_and_there() {
+    const N: usize = 1_000;
+    // 1 -> 2 -> 1 -> 2 ...; behind every 1 there is a container where a pattern says so.
+    for (what, expected, has_container) in [
+        ("never", "12", (|_| false) as fn(usize) -> bool),
+        ("always", "102", |_| true),
+        ("rarely", "10?2", |i| i % 20 == 7),
+        ("nearly always", "10?2", |i| i % 20 != 7),
+        ("at random", "10?2", |i| i * i * 7 % 61 < 30),
+    ] {
+        let mut types = Vec::new();
+        for i in 0..N {
+            types.extend([1, 0, 2].into_iter().filter(|type_rank| *type_rank > 0 || has_container(i)));
+        }
+        let list = Shape::of(types.len(), (1..types.len()).map(|i| (i - 1, i)));
+        let found = list.chains(&types);
+        let [chain] = &found[..] else { panic!("{what}: {found:?}") };
+        assert_eq!(
+            (motif(chain).as_str(), chain.repeats, chain.nodes.len()),
+            (expected, N, types.len()),
+            "{what}"
+        );
+    }
 }
 
 #[test]

@@ -46,7 +46,8 @@ pub(super) fn chains<I: Id>(
     let found = repeating_chains(typed, min, cancel)?;
     let row = |found: heaplake_graph::RepeatingChain<I>| {
         let head = found.nodes.first()?.index();
-        let motif: Vec<&str> = found.motif.iter().map(|rank| names[*rank as usize]).collect();
+        let motif = found.motif.iter().map(|step| (names[step.type_rank as usize], step.is_optional));
+        let motif: Vec<(&str, bool)> = motif.collect();
         // With several steps of one type an object may come twice.
         let mut nodes = found.nodes;
         nodes.sort_unstable();
@@ -60,7 +61,7 @@ pub(super) fn chains<I: Id>(
             size: index.size_of(&nodes),
             retained: index.retained()[head],
             head: index.addresses()[head],
-            head_type: motif.first().map(|name| (*name).to_owned()).unwrap_or_default(),
+            head_type: motif.first().map(|(name, _)| (*name).to_owned()).unwrap_or_default(),
             head_root_distance: (distance != NO_DISTANCE).then_some(distance),
         })
     };
@@ -89,10 +90,12 @@ pub(super) fn column(column: usize, first: usize, chains: &[Chain]) -> ArrayRef 
     }
 }
 
-/// `(LmsModuleSystem -> dict -> CombinedSystem ->)+`.
-fn pattern(types: &[&str]) -> String {
-    let steps: Vec<String> = types.iter().map(|name| format!("{} ->", node(name))).collect();
-    format!("({})+", steps.join(" "))
+/// `(LmsModuleSystem -> dict? -> CombinedSystem ->)+`.
+fn pattern(steps: &[(&str, bool)]) -> String {
+    let step = |(name, is_optional): &(&str, bool)| {
+        format!("{}{} ->", node(name), if *is_optional { "?" } else { "" })
+    };
+    format!("({})+", steps.iter().map(step).collect::<Vec<_>>().join(" "))
 }
 
 /// A type as a node of a path; in quotes what would mean something else.
@@ -111,12 +114,15 @@ mod tests {
 
     #[test]
     fn motifs_are_patterns() {
-        for (types, expected) in [
-            (&["Node"][..], "(Node ->)+"),
-            (&["a.B$C", "dict"], "(a.B$C -> dict ->)+"),
-            (&["class \"x\"", "root", ""], r#"("class ""x""" -> "root" -> "" ->)+"#),
+        for (steps, expected) in [
+            (&[("Node", false)][..], "(Node ->)+"),
+            (&[("a.B$C", false), ("dict", true)], "(a.B$C -> dict? ->)+"),
+            (
+                &[("class \"x\"", false), ("root", false), ("", false)],
+                r#"("class ""x""" -> "root" -> "" ->)+"#,
+            ),
         ] {
-            assert_eq!(pattern(types), expected);
+            assert_eq!(pattern(steps), expected);
         }
     }
 }

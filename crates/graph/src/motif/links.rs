@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use super::{Motif, TypedGraph};
+use super::{Motif, MotifStep, TypedGraph};
 use crate::{Cancelled, Id, Poll, csr::joined};
 
 /// The nodes that refer to others, by type.
@@ -47,6 +47,8 @@ impl<I: Id> ByType<I> {
 /// By pair of types: how many objects of the first refer to one of the second.
 pub(super) struct TypeGraph {
     referrers: HashMap<(u32, u32), usize>,
+    /// The types that are containers.
+    containers: Vec<u32>,
 }
 
 impl TypeGraph {
@@ -78,18 +80,45 @@ impl TypeGraph {
                 referrers.insert((source_type, target_type), count);
             }
         }
-        Ok(Self { referrers })
+        let is_container = |rank: &u32| typed.is_container[*rank as usize];
+        Ok(Self { referrers, containers: by_type.types().filter(is_container).collect() })
     }
 
     fn referrers(&self, link: (u32, u32)) -> usize {
         self.referrers.get(&link).copied().unwrap_or(0)
     }
 
-    /// Whether a motif can repeat so many times: at every step there must be as many referrers, but one less where the
-    /// chain ends.
+    /// Whether a motif can repeat so many times: at every step that is required there must be as many referrers, but one
+    /// less where the chain ends.
     pub(super) fn allows(&self, motif: &Motif, repeats: usize) -> bool {
-        let lacks = |referrers: usize| repeats.saturating_sub(referrers);
-        motif.links().map(|link| lacks(self.referrers(link))).sum::<usize>() <= 1
+        let referrers = |step| {
+            let hops = motif.hops().filter(|(from, _)| *from == step);
+            hops.map(|hop| self.referrers(motif.link(hop))).sum()
+        };
+        let required = (0..motif.0.len()).filter(|step| !motif.0[*step].is_optional);
+        required.map(|step| repeats.saturating_sub(referrers(step))).sum::<usize>() <= 1
+    }
+
+    /// The motif with containers that may be there or not: its own where the objects before refer to those behind, too,
+    /// and the likeliest one between two others. None if nothing changes.
+    pub(super) fn with_optional(&self, motif: &Motif, is_container: &[bool]) -> Option<Motif> {
+        let n = motif.0.len();
+        let of = |step: usize| motif.0[step % n].type_rank;
+        let is_container = |rank: u32| is_container[rank as usize];
+        let mut steps = Vec::new();
+        for (i, step) in motif.0.iter().enumerate() {
+            let (before, next) = (of(i + n - 1), of(i + 1));
+            let between = is_container(step.type_rank) && !is_container(before) && !is_container(next);
+            steps.push(MotifStep { is_optional: between && self.referrers((before, next)) > 0, ..*step });
+            if !is_container(step.type_rank) && !is_container(next) {
+                let likely =
+                    |rank: &u32| self.referrers((step.type_rank, *rank)).min(self.referrers((*rank, next)));
+                let containers = self.containers.iter().copied().max_by_key(likely);
+                let likeliest = containers.filter(|rank| likely(rank) > 0);
+                steps.extend(likeliest.map(|type_rank| MotifStep { type_rank, is_optional: true }));
+            }
+        }
+        Some(Motif(steps)).filter(|loose| loose != motif)
     }
 
     /// The cycles of one and two types that can repeat so many times.
@@ -113,7 +142,8 @@ pub(super) fn links<'m, I: Id>(
     motifs: impl Iterator<Item = &'m Motif>,
     cancel: &AtomicBool,
 ) -> Result<Links<I>, Cancelled> {
-    let mut wanted: Vec<(u32, u32)> = motifs.flat_map(Motif::links).collect();
+    let mut wanted: Vec<(u32, u32)> =
+        motifs.flat_map(|motif| motif.hops().map(|hop| motif.link(hop))).collect();
     wanted.sort_unstable();
     wanted.dedup();
     let by_source: Vec<&[(u32, u32)]> = wanted.chunk_by(|a, b| a.0 == b.0).collect();

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{Motif, RepeatingChain, TypedGraph, links::Links};
+use super::{Motif, MotifStep, RepeatingChain, TypedGraph, links::Links};
 use crate::{BitSet, Bits, Cancelled, CsrBuf, Id, Poll, chain::way_within, components::components};
 
 /// The longest chain, if the motif repeats at least so many times along it.
@@ -23,9 +23,9 @@ pub(super) fn longest<I: Id>(
 ) -> Result<Option<RepeatingChain<I>>, Cancelled> {
     let mut poll = Poll::new(cancel);
     let places = Places::of(motif, links, numbers, &mut poll)?;
-    let period = motif.0.len();
-    let is_container = |rank: u32| typed.is_container[rank as usize];
-    let only_containers = motif.0.iter().all(|rank| is_container(*rank));
+    let n_required = motif.n_required();
+    let is_container = |step: MotifStep| typed.is_container[step.type_rank as usize];
+    let only_containers = motif.0.iter().all(|step| is_container(*step));
     let may_begin = |place: usize| only_containers || !is_container(motif.0[places.step(place)]);
     let edges = places.edges.view();
     let all = BitSet::of(edges.n_nodes(), 0..edges.n_nodes());
@@ -38,15 +38,18 @@ pub(super) fn longest<I: Id>(
             .flat_map(move |place| edges.targets(place.index()).iter().map(move |to| (*place, *to)))
     };
 
-    // By component: how many components its longest way has, and the edge to the next of them. Edges go from larger
-    // numbers to smaller ones.
-    let mut ways: Vec<(usize, Option<(I, I)>)> = vec![(1, None); components.count];
+    // By component: how many components its longest way has, those of optional steps left out, and the edge to the next
+    // of them. Edges go from larger numbers to smaller ones.
+    let mut ways: Vec<(usize, Option<(I, I)>)> = vec![(0, None); components.count];
     for component in 0..components.count {
+        let is_required = |place: &I| !motif.0[places.step(place.index())].is_optional;
+        let own = usize::from(members.get(component).iter().any(is_required));
+        ways[component].0 = own;
         for (from, to) in leaving(component) {
             poll.step()?;
             let next = components.of[to.index()].index();
-            if next != component && ways[next].0 >= ways[component].0 {
-                ways[component] = (ways[next].0 + 1, Some((from, to)));
+            if next != component && ways[next].0 + own > ways[component].0 {
+                ways[component] = (ways[next].0 + own, Some((from, to)));
             }
         }
     }
@@ -70,7 +73,7 @@ pub(super) fn longest<I: Id>(
         let length = ways[component].0;
         if let (Some(entry), Some(first)) = (entry, first)
             && !is_led_to.contains(component)
-            && length / period >= repeats
+            && length / n_required >= repeats
         {
             heads += 1;
             let key = (length, std::cmp::Reverse(first));
@@ -89,11 +92,11 @@ pub(super) fn longest<I: Id>(
         way_within(edges, Bits::default(), &components, at, until, &mut chain, &mut poll)?;
         next = exit.map(|(_, to)| to);
     }
-    let mut types = motif.0.clone();
-    types.rotate_left(places.step(entry.index()));
+    let mut steps = motif.0.clone();
+    steps.rotate_left(places.step(entry.index()));
     let nodes: Vec<I> = chain.into_iter().map(|place| places.nodes[place.index()]).collect();
     let held = typed.dominated(places.nodes[entry.index()], &nodes);
-    Ok(Some(RepeatingChain { motif: types, nodes, repeats: length / period, heads, held }))
+    Ok(Some(RepeatingChain { motif: steps, nodes, repeats: length / n_required, heads, held }))
 }
 
 /// Objects at steps of a motif.
@@ -112,41 +115,47 @@ impl<I: Id> Places<I> {
         numbers: &mut [I],
         poll: &mut Poll<'_>,
     ) -> Result<Self, Cancelled> {
-        let period = motif.0.len();
-        let links: Vec<&[(I, I)]> =
-            motif.links().map(|link| links.get(&link).map_or(&[][..], Vec::as_slice)).collect();
+        let hops: Vec<((usize, usize), &[(I, I)])> = motif
+            .hops()
+            .map(|hop| (hop, links.get(&motif.link(hop)).map_or(&[][..], Vec::as_slice)))
+            .collect();
         let mut nodes: Vec<I> = Vec::new();
-        let mut first = Vec::with_capacity(period);
-        // By step, the places that its links lead to.
-        let mut targets: Vec<Vec<I>> = vec![Vec::new(); period];
-        for step in 0..period {
-            let before = (step + period - 1) % period;
+        let mut first = Vec::with_capacity(motif.0.len());
+        // By hop, the places that it takes its references from and to.
+        let mut ends: Vec<(Vec<I>, Vec<I>)> = vec![Default::default(); hops.len()];
+        for step in 0..motif.0.len() {
             first.push(nodes.len());
-            let sources = links[step].iter().map(|(source, _)| source);
-            // Sources come first, in their order, so that their edges are in order.
-            for node in sources.chain(links[before].iter().map(|(_, target)| target)) {
-                poll.step()?;
-                if numbers[node.index()] == I::NONE {
-                    numbers[node.index()] = I::new(nodes.len());
-                    nodes.push(*node);
+            let mut place = |node: I| {
+                let number = &mut numbers[node.index()];
+                if *number == I::NONE {
+                    *number = I::new(nodes.len());
+                    nodes.push(node);
+                }
+                *number
+            };
+            for (((from, to), links), (sources, targets)) in hops.iter().zip(&mut ends) {
+                poll.steps(links.len())?;
+                if *from == step {
+                    *sources = links.iter().map(|(source, _)| place(*source)).collect();
+                }
+                if *to == step {
+                    *targets = links.iter().map(|(_, target)| place(*target)).collect();
                 }
             }
-            targets[before] = links[before].iter().map(|(_, target)| numbers[target.index()]).collect();
             nodes[first[step]..].iter().for_each(|node| numbers[node.index()] = I::NONE);
         }
-        let mut edges = CsrBuf { offsets: vec![I::new(0)], targets: targets.concat() };
-        edges.offsets.reserve_exact(nodes.len());
-        let mut n_edges = 0;
-        for step in 0..period {
-            let end = first.get(step + 1).copied().unwrap_or(nodes.len());
-            let mut left = links[step].iter().map(|(source, _)| source).peekable();
-            for node in &nodes[first[step]..end] {
-                while left.next_if_eq(&node).is_some() {
-                    n_edges += 1;
-                }
-                edges.offsets.push(I::new(n_edges));
-            }
+        let mut offsets = vec![0; nodes.len() + 2];
+        ends.iter().flat_map(|(sources, _)| sources).for_each(|source| offsets[source.index() + 2] += 1);
+        for i in 2..offsets.len() {
+            offsets[i] += offsets[i - 1];
         }
+        let mut edges = CsrBuf { offsets: Vec::new(), targets: vec![I::NONE; offsets[nodes.len() + 1]] };
+        for (source, target) in ends.iter().flat_map(|(sources, targets)| sources.iter().zip(targets)) {
+            let next = &mut offsets[source.index() + 1];
+            edges.targets[*next] = *target;
+            *next += 1;
+        }
+        edges.offsets = offsets[..=nodes.len()].iter().map(|offset| I::new(*offset)).collect();
         Ok(Self { nodes, first, edges })
     }
 

@@ -18,6 +18,7 @@ use std::{
 
 use crate::{Cancelled, Graph, Id, csr::joined};
 use links::{ByType, Links, TypeGraph};
+use longest::longest;
 use trees::Tree;
 
 /// The most types that a motif has.
@@ -59,11 +60,20 @@ impl<I: Id> TypedGraph<'_, I> {
     }
 }
 
+/// A step of a motif.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MotifStep {
+    /// The type of its object.
+    pub type_rank: u32,
+    /// Whether the chain has no such object at some places: a container that is made when it is needed.
+    pub is_optional: bool,
+}
+
 /// A chain of objects along which a cycle of types repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepeatingChain<I> {
     /// The types, beginning with that of the first object.
-    pub motif: Vec<u32>,
+    pub motif: Vec<MotifStep>,
     /// The objects in their order.
     pub nodes: Vec<I>,
     /// How often the motif is in the chain as a whole. Objects that refer to each other along the motif, in a circle,
@@ -84,17 +94,27 @@ pub fn repeating_chains<I: Id>(
     cancel: &AtomicBool,
 ) -> Result<Vec<RepeatingChain<I>>, Cancelled> {
     let repeats = repeats.max(2);
-    let (mut motifs, by_type, types) = candidates(typed, repeats, cancel)?;
-    let is_container = |rank: &u32| typed.is_container[*rank as usize];
-    motifs.retain(|motif| {
-        let is_plain = motif.0.len() <= CONTAINER_PERIOD || !motif.0.iter().all(is_container);
-        is_plain && types.allows(motif, repeats)
-    });
-    let links = links::links(typed, &by_type, motifs.iter(), cancel)?;
-    let mut motifs: Vec<Motif> = motifs.into_iter().collect();
+    let (found, by_type, types) = candidates(typed, repeats, cancel)?;
+    let is_container = |step: &MotifStep| typed.is_container[step.type_rank as usize];
+    // A motif, and how it is with containers that may be missing.
+    let mut motifs: Vec<(Motif, Option<Motif>)> = Vec::new();
+    for motif in found {
+        let only_containers = motif.0.iter().all(is_container);
+        if motif.0.len() > CONTAINER_PERIOD && only_containers {
+            continue;
+        }
+        let loose = Some(&motif).filter(|_| !only_containers);
+        let loose = loose.and_then(|motif| types.with_optional(motif, typed.is_container));
+        if types.allows(loose.as_ref().unwrap_or(&motif), repeats) {
+            motifs.push((motif, loose));
+        }
+    }
+    let all = motifs.iter().flat_map(|(motif, loose)| std::iter::once(motif).chain(loose));
+    let links = links::links(typed, &by_type, all, cancel)?;
     // What takes long first, so that the threads end together.
-    let weight =
-        |motif: &Motif| motif.links().map(|link| links.get(&link).map_or(0, Vec::len)).sum::<usize>();
+    let weight = |(motif, _): &(Motif, Option<Motif>)| {
+        motif.hops().map(|hop| links.get(&motif.link(hop)).map_or(0, Vec::len)).sum::<usize>()
+    };
     motifs.sort_by_cached_key(|motif| Reverse(weight(motif)));
     let mut chains = evaluated(&motifs, &links, typed, repeats, cancel)?;
     chains.sort_by_cached_key(RepeatingChain::rank);
@@ -107,7 +127,7 @@ fn own_chains<I: Id>(mut chains: Vec<RepeatingChain<I>>) -> Vec<RepeatingChain<I
     let mut taken: HashSet<I> = HashSet::new();
     let mut types_of: HashSet<Vec<u32>> = HashSet::new();
     chains.retain(|chain| {
-        let mut types = chain.motif.clone();
+        let mut types: Vec<u32> = chain.motif.iter().map(|step| step.type_rank).collect();
         types.sort_unstable();
         types.dedup();
         let n_taken = chain.nodes.iter().filter(|node| taken.contains(node)).count();
@@ -122,8 +142,25 @@ fn own_chains<I: Id>(mut chains: Vec<RepeatingChain<I>>) -> Vec<RepeatingChain<I
 }
 
 impl<I: Id> RepeatingChain<I> {
+    /// The motif without the optional steps that the chain never takes, and with those it always takes as required.
+    fn without_unused(&self, types: &[u32]) -> Motif {
+        let n = self.motif.len();
+        let (mut taken, mut passed) = (vec![false; n], vec![false; n]);
+        let mut step = n - 1;
+        for node in &self.nodes {
+            step = (step + 1) % n;
+            if self.motif[step].type_rank != types[node.index()] {
+                passed[step] = true;
+                step = (step + 1) % n;
+            }
+            taken[step] = true;
+        }
+        let steps = self.motif.iter().zip(taken).zip(passed).filter(|((_, taken), _)| *taken);
+        Motif(steps.map(|((step, _), is_optional)| MotifStep { is_optional, ..*step }).collect())
+    }
+
     /// First those whose head holds most of the chain: without it they go. Then the longest; then the most heads.
-    fn rank(&self) -> (bool, Reverse<usize>, Reverse<usize>, Vec<u32>) {
+    fn rank(&self) -> (bool, Reverse<usize>, Reverse<usize>, Vec<MotifStep>) {
         let is_held = 2 * self.held >= self.nodes.len();
         (!is_held, Reverse(self.nodes.len()), Reverse(self.heads), self.motif.clone())
     }
@@ -158,7 +195,7 @@ fn candidates<I: Id>(
 
 /// The longest chains of some motifs. Each is for the thread that has nothing else to do.
 fn evaluated<I: Id>(
-    motifs: &[Motif],
+    motifs: &[(Motif, Option<Motif>)],
     links: &Links<I>,
     typed: TypedGraph<'_, I>,
     repeats: usize,
@@ -168,8 +205,20 @@ fn evaluated<I: Id>(
     let work = || {
         let mut numbers = vec![I::NONE; typed.graph.n_nodes()];
         let mut chains = Vec::new();
-        while let Some(motif) = motifs.get(taken.fetch_add(1, Ordering::Relaxed)) {
-            chains.extend(longest::longest(typed, motif, links, repeats, &mut numbers, cancel)?);
+        let mut longest = |motif: &Motif| longest(typed, motif, links, repeats, &mut numbers, cancel);
+        while let Some((motif, loose)) = motifs.get(taken.fetch_add(1, Ordering::Relaxed)) {
+            let strict = longest(motif)?;
+            let Some(loose) = loose else {
+                chains.extend(strict);
+                continue;
+            };
+            let found = longest(loose)?;
+            let n_strict = strict.as_ref().map_or(0, |chain| chain.repeats);
+            // Only what is sometimes there and sometimes not is optional.
+            chains.extend(match found.filter(|chain| chain.repeats > n_strict) {
+                Some(chain) => longest(&chain.without_unused(typed.types))?,
+                None => strict,
+            });
         }
         Ok(chains)
     };
@@ -182,9 +231,9 @@ fn evaluated<I: Id>(
     })
 }
 
-/// A cycle of types: primitive (no shorter cycle repeated), rotated so that it comes first in order.
+/// A cycle of types. As found, it is primitive (no shorter cycle repeated) and rotated so that it comes first in order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Motif(Vec<u32>);
+struct Motif(Vec<MotifStep>);
 
 impl Motif {
     fn new(mut types: Vec<u32>) -> Self {
@@ -196,11 +245,26 @@ impl Motif {
             [after, before].concat()
         });
         types.rotate_left(first.unwrap_or(0));
-        Self(types)
+        Self(types.into_iter().map(|type_rank| MotifStep { type_rank, is_optional: false }).collect())
     }
 
-    /// The pairs of types that follow each other.
-    fn links(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        self.0.iter().copied().zip(self.0.iter().copied().cycle().skip(1))
+    /// The steps that follow each other: from each to the next, and past the next one if it is optional.
+    fn hops(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let n = self.0.len();
+        (0..n).flat_map(move |from| {
+            let next = (from + 1) % n;
+            let past = self.0[next].is_optional.then_some((from, (from + 2) % n));
+            std::iter::once((from, next)).chain(past)
+        })
+    }
+
+    /// The types at both ends of a hop.
+    fn link(&self, (from, to): (usize, usize)) -> (u32, u32) {
+        (self.0[from].type_rank, self.0[to].type_rank)
+    }
+
+    /// How many steps there are at least in a repetition.
+    fn n_required(&self) -> usize {
+        self.0.iter().filter(|step| !step.is_optional).count()
     }
 }
