@@ -139,9 +139,9 @@ impl Kind {
                 0
             }
             Kind::Retained if n_members <= 1 => 0,
-            // A step of the deepest way and a place of the widest tree, and for objects that a motif takes their
-            // references, numbers and components.
-            Kind::Chains => 96,
+            // Measured on a list, in which every object is a step of the deepest way and then a place of the chain, with
+            // its references, component and number.
+            Kind::Chains => 112,
             // Sets of bits, a list of nodes and their hops.
             _ => 16,
         }

@@ -103,8 +103,8 @@ pub(super) fn longest<I: Id>(
 struct Places<I> {
     /// By place, its node.
     nodes: Vec<I>,
-    /// By step, its first place.
-    first: Vec<usize>,
+    /// By place, its step.
+    steps: Vec<u8>,
     edges: CsrBuf<I>,
 }
 
@@ -120,11 +120,11 @@ impl<I: Id> Places<I> {
             .map(|hop| (hop, links.get(&motif.link(hop)).map_or(&[][..], Vec::as_slice)))
             .collect();
         let mut nodes: Vec<I> = Vec::new();
-        let mut first = Vec::with_capacity(motif.0.len());
+        let mut steps = Vec::new();
         // By hop, the places that it takes its references from and to.
         let mut ends: Vec<(Vec<I>, Vec<I>)> = vec![Default::default(); hops.len()];
         for step in 0..motif.0.len() {
-            first.push(nodes.len());
+            let first = nodes.len();
             let mut place = |node: I| {
                 let number = &mut numbers[node.index()];
                 if *number == I::NONE {
@@ -142,7 +142,8 @@ impl<I: Id> Places<I> {
                     *targets = links.iter().map(|(_, target)| place(*target)).collect();
                 }
             }
-            nodes[first[step]..].iter().for_each(|node| numbers[node.index()] = I::NONE);
+            nodes[first..].iter().for_each(|node| numbers[node.index()] = I::NONE);
+            steps.resize(nodes.len(), step as u8);
         }
         let mut offsets = vec![0; nodes.len() + 2];
         ends.iter().flat_map(|(sources, _)| sources).for_each(|source| offsets[source.index() + 2] += 1);
@@ -156,12 +157,12 @@ impl<I: Id> Places<I> {
             *next += 1;
         }
         edges.offsets = offsets[..=nodes.len()].iter().map(|offset| I::new(*offset)).collect();
-        Ok(Self { nodes, first, edges })
+        Ok(Self { nodes, steps, edges })
     }
 
     /// The step of a place.
     fn step(&self, place: usize) -> usize {
-        self.first.partition_point(|first| *first <= place) - 1
+        self.steps[place].into()
     }
 }
 

@@ -27,7 +27,8 @@ pub const MAX_PERIOD: usize = 6;
 /// A motif that repeats so often along a tree is looked at.
 const ENOUGH: usize = 5;
 
-/// The most types of a motif that has only containers: among them nearly everything repeats somewhere.
+/// The most types of a motif that has only containers, and that trees have: among them nearly everything repeats
+/// somewhere.
 const CONTAINER_PERIOD: usize = 2;
 
 /// A graph whose nodes have types, with its dominator tree.
@@ -94,16 +95,20 @@ pub fn repeating_chains<I: Id>(
     cancel: &AtomicBool,
 ) -> Result<Vec<RepeatingChain<I>>, Cancelled> {
     let repeats = repeats.max(2);
-    let (found, by_type, types) = candidates(typed, repeats, cancel)?;
+    let Candidates { of_trees, by_type, types } = candidates(typed, repeats, cancel)?;
+    let short = types.short_motifs(repeats);
+    let short = short.difference(&of_trees).cloned().map(|motif| (motif, false));
+    let found: Vec<(Motif, bool)> =
+        short.chain(of_trees.iter().cloned().map(|motif| (motif, true))).collect();
     let is_container = |step: &MotifStep| typed.is_container[step.type_rank as usize];
     // A motif, and how it is with containers that may be missing.
     let mut motifs: Vec<(Motif, Option<Motif>)> = Vec::new();
-    for motif in found {
+    for (motif, is_of_tree) in found {
         let only_containers = motif.0.iter().all(is_container);
-        if motif.0.len() > CONTAINER_PERIOD && only_containers {
+        if only_containers && (!is_of_tree || motif.0.len() > CONTAINER_PERIOD) {
             continue;
         }
-        let loose = Some(&motif).filter(|_| !only_containers);
+        let loose = Some(&motif).filter(|_| is_of_tree && !only_containers);
         let loose = loose.and_then(|motif| types.with_optional(motif, typed.is_container));
         if types.allows(loose.as_ref().unwrap_or(&motif), repeats) {
             motifs.push((motif, loose));
@@ -166,30 +171,36 @@ impl<I: Id> RepeatingChain<I> {
     }
 }
 
-/// The motifs that may repeat so many times, with what types refer to which.
+/// Where motifs may be found.
+struct Candidates<I> {
+    of_trees: BTreeSet<Motif>,
+    by_type: ByType<I>,
+    types: TypeGraph,
+}
+
+/// Looks for motifs that may repeat so many times.
 fn candidates<I: Id>(
     typed: TypedGraph<'_, I>,
     repeats: usize,
     cancel: &AtomicBool,
-) -> Result<(BTreeSet<Motif>, ByType<I>, TypeGraph), Cancelled> {
+) -> Result<Candidates<I>, Cancelled> {
     // Shortcuts may cut the chain of a tree into pieces.
     let enough = (repeats / 2).clamp(2, ENOUGH);
     let of_tree = |tree| trees::motifs(typed, tree, enough, cancel);
     std::thread::scope(|scope| {
         let others = scope.spawn(move || {
-            let mut motifs = of_tree(Tree::DepthFirstBackwards)?;
+            let of_trees = of_tree(Tree::DepthFirstBackwards)?;
             let by_type = ByType::of(typed);
             let types = TypeGraph::of(typed, &by_type, cancel)?;
-            motifs.append(&mut types.short_motifs(repeats));
-            Ok((motifs, by_type, types))
+            Ok(Candidates { of_trees, by_type, types })
         });
         let own = of_tree(Tree::DepthFirst).and_then(|mut motifs| {
             motifs.append(&mut of_tree(Tree::Dominators)?);
             Ok(motifs)
         });
-        let (mut motifs, by_type, types) = joined(others)?;
-        motifs.append(&mut own?);
-        Ok((motifs, by_type, types))
+        let mut candidates = joined(others)?;
+        candidates.of_trees.append(&mut own?);
+        Ok(candidates)
     })
 }
 
