@@ -351,10 +351,9 @@ impl<'m> Places<'m> {
         let mut reaches: Vec<BTreeSet<usize>> = (0..of.len()).map(|place| BTreeSet::from([place])).collect();
         loop {
             let before = reaches.clone();
-            for from in 0..of.len() {
-                for to in (0..of.len()).filter(|to| leads(from, *to)) {
-                    reaches[from].extend(&before[to]);
-                }
+            for (from, reached) in reaches.iter_mut().enumerate() {
+                let next = (0..of.len()).filter(|to| leads(from, *to));
+                next.for_each(|to| reached.extend(&before[to]));
             }
             if reaches == before {
                 return Self { motif, of, reaches };

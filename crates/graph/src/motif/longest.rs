@@ -115,7 +115,7 @@ impl<I: Id> Places<I> {
         numbers: &mut [I],
         poll: &mut Poll<'_>,
     ) -> Result<Self, Cancelled> {
-        let hops: Vec<((usize, usize), &[(I, I)])> = motif
+        let hops: Vec<_> = motif
             .hops()
             .map(|hop| (hop, links.get(&motif.link(hop)).map_or(&[][..], Vec::as_slice)))
             .collect();
