@@ -433,8 +433,9 @@ fn motifs<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
             };
             assert_eq!(chain.held, nodes.iter().filter(holds).count(), "{chain:?}");
         }
-        // What is not there is a part of what is.
-        for pair in (0..4).flat_map(|a| (a..4).map(move |b| [a, b])) {
+        // What is not there is a part of what is, unless it has only containers.
+        let pairs = (0..4).flat_map(|a| (a..4).map(move |b| [a, b]));
+        for pair in pairs.filter(|pair| pair.iter().any(|rank: &u32| !is_container[*rank as usize])) {
             let n_types = if pair[0] == pair[1] { 1 } else { 2 };
             let motif = pair.map(|type_rank| MotifStep { type_rank, is_optional: false });
             let motif = &motif[..n_types];

@@ -2,9 +2,9 @@
 //!
 //! A tree keeps one way to every object, so a chain shows in it unless shortcuts flatten it: a reference to every link
 //! flattens the dominator tree, the order of references may flatten a depth-first one. Hence three trees: the dominator
-//! tree, and two depth-first ones, which take the references of an object from the first and from the last. (A
-//! breadth-first one has found nothing that these have not, and takes as long.) O(nodes + edges) each, and 20 bytes for
-//! each step of the deepest way.
+//! tree, and two depth-first ones, which take the references of an object from the first and from the last. (On generated
+//! heaps of 1 and 10 million objects a breadth-first one found nothing that these had not, and took as long as one of
+//! them.) O(nodes + edges) each, and 20 bytes for each step of the deepest way.
 
 use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
