@@ -69,6 +69,8 @@ pub enum Invocation {
     Top(TopArgs),
     /// Show what holds what: the dominator tree, the largest first
     Tree(TreeArgs),
+    /// Find cycles of types that repeat along chains of objects, as in many leaks
+    Chains(ChainsArgs),
     /// Say exactly what would go if some objects or references were gone
     Whatif(WhatifArgs),
     /// List or remove what-if layers
@@ -305,7 +307,7 @@ pub enum EmitKind {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A layer is a dump without what was cut: `heaplake whatif --save NAME` keeps one, and `--layer NAME` lets sql, top,
-tree and whatif ask it. The dump itself stays as it is.")]
+tree, chains and whatif ask it. The dump itself stays as it is.")]
 pub struct LayersArgs {
     /// Name of the dump [default: all]
     #[arg(long, value_name = "ID")]
@@ -373,6 +375,30 @@ pub struct TreeArgs {
     /// How many objects below each; the others are folded by type
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub children: u32,
+    #[command(flatten)]
+    pub graph: GraphArgs,
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// Arguments of `chains`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A motif is a cycle of up to 6 types, written as a path pattern. The numbers are of its longest chain: how often the motif
+repeats, its objects and their bytes; head is the first of them, retained what would go with the head. chains: how many
+objects begin such a chain. First come motifs whose head alone holds most of its chain, the longest first.
+
+Examples:
+  heaplake chains                                  of the newest dump
+  heaplake chains --dump before --min 3            shorter ones, too
+  heaplake chains --format json | jq -r '.[0].motif'")]
+pub struct ChainsArgs {
+    /// Name of the dump [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
+    /// How often the types must repeat at least
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
+    pub min: u32,
     #[command(flatten)]
     pub graph: GraphArgs,
     #[command(flatten)]
@@ -552,6 +578,7 @@ mod tests {
             "heaplake top a -n 3 --by type",
             "heaplake tree 0x7f00 --depth 2 --children 3 --dump a",
             "heaplake whatif --cut a --cut b --dump c --format json",
+            "heaplake chains --dump a --layer b --min 2 --memory-limit 1GiB --format json",
             "heaplake sql --dump a --layer b select",
             "heaplake whatif --cut a --save b --layer c",
             "heaplake layers",
@@ -582,6 +609,7 @@ mod tests {
             "heaplake dumps --format xml",
             "heaplake path",
             "heaplake path A --emit cypher",
+            "heaplake chains --min 1",
         ] {
             assert!(CommandLine::try_parse_from(line.split_whitespace()).is_err(), "{line}");
         }

@@ -51,7 +51,7 @@ pub fn longest_chain<I: Id>(
 }
 
 /// Appends a shortest way between two nodes of one component.
-fn way_within<I: Id>(
+pub(crate) fn way_within<I: Id>(
     forward: Csr<'_, I>,
     skip: Bits<'_>,
     components: &Components<I>,

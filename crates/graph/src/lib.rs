@@ -11,6 +11,7 @@ mod csr;
 mod cut;
 mod dominators;
 mod id;
+mod motif;
 mod reach;
 pub mod search;
 
@@ -23,6 +24,7 @@ pub use csr::{Csr, CsrBuf, Graph};
 pub use cut::{Cut, unreachable_after};
 pub use dominators::{DominatorTree, Retained, Search, dominator_tree};
 pub use id::Id;
+pub use motif::{MAX_PERIOD, MotifStep, RepeatingChain, TypedGraph, repeating_chains};
 pub use reach::{NO_DISTANCE, Walk, distances, walk};
 
 /// The work was stopped by its flag.
@@ -42,6 +44,12 @@ const STEPS_PER_POLL: u32 = 1 << 16;
 impl<'p> Poll<'p> {
     fn new(cancel: &'p AtomicBool) -> Self {
         Self { cancel, steps: 0 }
+    }
+
+    /// Several steps at a time.
+    fn steps(&mut self, n: usize) -> Result<(), Cancelled> {
+        self.steps += n.min(STEPS_PER_POLL as usize) as u32;
+        self.step()
     }
 
     #[inline]

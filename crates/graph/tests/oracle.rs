@@ -19,7 +19,27 @@ struct Obvious {
 
 impl Obvious {
     fn random(seed: u64) -> Self {
-        let heap = Heap::random(seed, 1 + (seed % 30) as usize);
+        Self::of(Heap::random(seed, 1 + (seed % 30) as usize), seed)
+    }
+
+    /// Objects of few types that take turns, nearly, most of which refer to the next ones and few back.
+    fn chained(seed: u64) -> Self {
+        let mut heap = Heap::random(seed, 1 + (seed % 30) as usize);
+        let addresses: Vec<u64> = heap.objects.iter().map(|object| object.address).collect();
+        let n_types = 1 + seed as usize % 4;
+        for (i, object) in heap.objects.iter_mut().enumerate() {
+            let chance = (i as u64 + 3) * (seed + 5);
+            let turn = if chance.is_multiple_of(11) { i + 1 } else { i };
+            object.type_name = format!("T{}", turn % n_types);
+            object.refs.retain(|address| *address >= object.address || address % 7 == seed % 7);
+            let next = |k: usize| addresses.get(i + k).copied();
+            object.refs.extend(next(1).filter(|_| chance % 13 != 1));
+            object.refs.extend(next(n_types + 1).filter(|_| chance % 5 == 1));
+        }
+        Self::of(heap, seed).all_reachable()
+    }
+
+    fn of(heap: Heap, seed: u64) -> Self {
         let n = heap.objects.len();
         let node = |address| heap.objects.iter().position(|object| object.address == address);
         let edges: Vec<_> = heap
@@ -142,6 +162,7 @@ oracle!(retained_is_what_goes_with_a_node, Obvious::random, retained);
 oracle!(a_cut_frees_what_only_it_held, Obvious::all_random, cuts);
 oracle!(components_are_mutually_reachable, Obvious::random, component);
 oracle!(chains_are_the_longest, Obvious::random, chain);
+oracle!(motifs_repeat_along_the_longest_chains, Obvious::chained, motifs);
 
 impl Obvious {
     fn all_random(seed: u64) -> Self {
@@ -305,4 +326,125 @@ fn chain<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
         }
     }
     assert_eq!(passed.len(), part.iter().map(|i| longest[i]).max().unwrap_or(0));
+}
+
+/// Objects at steps of a motif: which of them each reaches along it, itself included.
+struct Places<'m> {
+    motif: &'m [MotifStep],
+    of: Vec<(usize, usize)>,
+    reaches: Vec<BTreeSet<usize>>,
+}
+
+impl<'m> Places<'m> {
+    fn of(obvious: &Obvious, types: &[u32], motif: &'m [MotifStep]) -> Self {
+        let steps = 0..motif.len();
+        let of: Vec<(usize, usize)> = (0..obvious.n())
+            .flat_map(|node| steps.clone().map(move |step| (node, step)))
+            .filter(|(node, step)| types[*node] == motif[*step].type_rank)
+            .collect();
+        let edges: BTreeSet<_> = obvious.followed(&Cut::default()).collect();
+        let leads = |from: usize, to: usize| {
+            let next = (of[from].1 + 1) % motif.len();
+            let past = motif[next].is_optional && (next + 1) % motif.len() == of[to].1;
+            (next == of[to].1 || past) && edges.contains(&(of[from].0, of[to].0))
+        };
+        let mut reaches: Vec<BTreeSet<usize>> = (0..of.len()).map(|place| BTreeSet::from([place])).collect();
+        loop {
+            let before = reaches.clone();
+            for (from, reached) in reaches.iter_mut().enumerate() {
+                let next = (0..of.len()).filter(|to| leads(from, *to));
+                next.for_each(|to| reached.extend(&before[to]));
+            }
+            if reaches == before {
+                return Self { motif, of, reaches };
+            }
+        }
+    }
+
+    fn same(&self, a: usize, b: usize) -> bool {
+        self.reaches[a].contains(&b) && self.reaches[b].contains(&a)
+    }
+
+    /// How many times the motif repeats along the longest chain, and how many of its objects begin one that is long
+    /// enough.
+    fn longest(&self, is_container: &[bool], repeats: usize) -> (usize, usize) {
+        let n = self.of.len();
+        let step = |place: usize| self.motif[self.of[place].1];
+        let n_required = self.motif.iter().filter(|step| !step.is_optional).count();
+        let circle = |place: usize| (0..n).filter(move |other| self.same(place, *other));
+        let own = |place: usize| usize::from(circle(place).any(|place| !step(place).is_optional));
+        let mut longest: Vec<usize> = (0..n).map(own).collect();
+        for _ in 0..n {
+            for place in 0..n {
+                let onward = self.reaches[place].iter().filter(|to| !self.same(place, **to));
+                longest[place] = own(place) + onward.map(|to| longest[*to]).max().unwrap_or(0);
+            }
+        }
+        let is_container = |step: &MotifStep| is_container[step.type_rank as usize];
+        let only_containers = self.motif.iter().all(is_container);
+        let begins = |place: usize| only_containers || !is_container(&step(place));
+        let led = |to: usize| {
+            (0..n).any(|place| begins(place) && self.reaches[place].contains(&to) && !self.same(place, to))
+        };
+        let heads: Vec<usize> = (0..n).filter(|place| begins(*place) && !led(*place)).collect();
+        // Those in one circle are one.
+        let first = |place: usize| heads.iter().all(|other| *other >= place || !self.same(*other, place));
+        let long = |place: &&usize| longest[**place] / n_required >= repeats;
+        let n_heads = heads.iter().filter(|place| first(**place)).filter(long).count();
+        (heads.iter().map(|place| longest[*place] / n_required).max().unwrap_or(0), n_heads)
+    }
+}
+
+fn motifs<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
+    let tree = dominator_tree(graph, obvious.roots.iter().copied(), &NEVER).unwrap();
+    let retained = tree.retained(|node| obvious.sizes[node]);
+    let roots: Vec<I> = obvious.roots.iter().map(|root| I::new(*root)).collect();
+    let types: Vec<u32> =
+        obvious.heap.objects.iter().map(|object| object.type_name[1..].parse().unwrap()).collect();
+    let is_container = [false, true, false, true];
+    let typed = TypedGraph {
+        graph,
+        types: &types,
+        is_container: &is_container,
+        roots: &roots,
+        idoms: &tree.idom,
+        preorder: &retained.preorder,
+        positions: &retained.position,
+        retained_counts: &retained.count,
+    };
+    let dominators = obvious.dominators();
+    let edges: BTreeSet<_> = obvious.followed(&Cut::default()).collect();
+    for repeats in [2, 4] {
+        let found = repeating_chains(typed, repeats, &NEVER).unwrap();
+        for chain in &found {
+            let nodes: Vec<usize> = chain.nodes.iter().map(|node| node.index()).collect();
+            assert!(nodes.windows(2).all(|pair| edges.contains(&(pair[0], pair[1]))), "{chain:?}");
+            let mut steps = chain.motif.iter().cycle();
+            for node in &nodes {
+                let step = steps.find(|step| step.type_rank == types[*node] || !step.is_optional);
+                assert_eq!(step.map(|step| step.type_rank), Some(types[*node]), "{chain:?}");
+            }
+            let longest = Places::of(obvious, &types, &chain.motif).longest(&is_container, repeats);
+            assert_eq!((chain.repeats, chain.heads), longest, "{chain:?}");
+            let n_required = chain.motif.iter().filter(|step| !step.is_optional).count();
+            assert!(chain.repeats >= repeats && nodes.len() >= chain.repeats * n_required);
+            let holds = |node: &&usize| {
+                **node == nodes[0] || dominators[**node].as_ref().is_some_and(|d| d.contains(&nodes[0]))
+            };
+            assert_eq!(chain.held, nodes.iter().filter(holds).count(), "{chain:?}");
+        }
+        // What is not there is a part of what is, unless it has only containers.
+        let pairs = (0..4).flat_map(|a| (a..4).map(move |b| [a, b]));
+        for pair in pairs.filter(|pair| pair.iter().any(|rank: &u32| !is_container[*rank as usize])) {
+            let n_types = if pair[0] == pair[1] { 1 } else { 2 };
+            let motif = pair.map(|type_rank| MotifStep { type_rank, is_optional: false });
+            let motif = &motif[..n_types];
+            let (longest, _) = Places::of(obvious, &types, motif).longest(&is_container, repeats);
+            let is_there = |step: &MotifStep| {
+                found.iter().any(|chain| chain.motif.iter().any(|other| other.type_rank == step.type_rank))
+            };
+            let is_covered = motif.iter().any(is_there);
+            assert!(longest < repeats || is_covered, "{motif:?} repeats {longest} times, {found:?}");
+        }
+    }
 }

@@ -23,11 +23,41 @@ impl Shape {
         Graph { forward: self.forward.view(), skip: Bits::default(), reverse: self.reverse.view() }
     }
 
+    /// The chains of types that repeat at least ten times; node 0 is the root, and type 0 that of containers.
+    fn chains(&self, types: &[u32]) -> Vec<RepeatingChain<u32>> {
+        self.chains_until(types, &NEVER).unwrap()
+    }
+
+    fn chains_until(
+        &self,
+        types: &[u32],
+        cancel: &AtomicBool,
+    ) -> Result<Vec<RepeatingChain<u32>>, Cancelled> {
+        let (tree, retained) = self.retained();
+        let typed = TypedGraph {
+            graph: self.graph(),
+            types,
+            is_container: &[true, false, false, false],
+            roots: &[0],
+            idoms: &tree.idom,
+            preorder: &retained.preorder,
+            positions: &retained.position,
+            retained_counts: &retained.count,
+        };
+        repeating_chains(typed, 10, cancel)
+    }
+
     fn retained(&self) -> (DominatorTree<u32>, Retained<u32>) {
         let tree = dominator_tree(self.graph(), [0], &NEVER).unwrap();
         let retained = tree.retained(|_| 1);
         (tree, retained)
     }
+}
+
+/// The types of a motif, those of optional steps with a question mark.
+fn motif(chain: &RepeatingChain<u32>) -> String {
+    let step = |step: &MotifStep| format!("{}{}", step.type_rank, if step.is_optional { "?" } else { "" });
+    chain.motif.iter().map(step).collect()
 }
 
 #[test]
@@ -110,6 +140,136 @@ fn a_chain_with_an_index_of_its_items() {
 }
 
 #[test]
+fn a_list_of_a_million_repeats() {
+    const N: usize = 1_000_000;
+    let list = Shape::of(N, (0..N - 1).map(|i| (i, i + 1)));
+    let types: Vec<u32> = (0..N as u32).map(|i| 1 + i % 2).collect();
+    let found = list.chains(&types);
+    let [chain] = &found[..] else { panic!("{} chains", found.len()) };
+    assert_eq!((motif(chain), chain.repeats, chain.heads, chain.held), ("12".to_owned(), N / 2, 1, N));
+    assert!(chain.nodes.iter().copied().eq(0..N as u32));
+}
+
+/// Whatever the order of the references of a container to each link, which leave no chain in the dominator tree.
+#[test]
+fn an_index_of_its_links_hides_no_chain() {
+    const N: usize = 1_000;
+    let orders: [fn(usize) -> usize; 5] = [
+        |i| i,
+        |i| N - 1 - i,
+        // Random, nearly; and few at a time that are in a row, from either end.
+        |i| i * 619 % N,
+        |i| if i < N / 2 { 2 * i } else { 2 * (i - N / 2) + 1 },
+        |i| if i < N / 2 { N - 2 - 2 * i } else { 2 * (i - N / 2) + 1 },
+    ];
+    for (k, order) in orders.into_iter().enumerate() {
+        // One type, and several in turn. Those of three must be found in a tree, and the last order leaves none.
+        for period in if k == 4 { 1..3 } else { 1..4 } {
+            let index = (0..N).map(|i| (0, 1 + order(i)));
+            let list = Shape::of(N + 1, index.chain((1..N).map(|i| (i, i + 1))));
+            let types: Vec<u32> = (0..=N).map(|i| if i == 0 { 0 } else { 1 + (i % period) as u32 }).collect();
+            let found = list.chains(&types);
+            let [chain] = &found[..] else { panic!("order {k}, period {period}: {found:?}") };
+            assert_eq!(
+                (chain.repeats, chain.nodes.len(), chain.held),
+                (N / period, N, 1),
+                "order {k}, period {period}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_motif_goes_one_way() {
+    const N: usize = 1_000;
+    let sorted = |edges: Vec<[(usize, usize); 3]>| {
+        let mut edges = edges.concat();
+        edges.sort_unstable();
+        Shape::of(2 * N, edges.into_iter())
+    };
+    let types: Vec<u32> = (0..2 * N as u32).map(|i| 1 + i % 2).collect();
+    let (node, link) = (|i| 2 * i, |i| 2 * i + 1);
+    // A node has a link to the next node, which refers to the one before: forth the types take turns, back they do not.
+    let doubly = (0..N - 1).map(|i| [(node(i), link(i)), (link(i), node(i + 1)), (node(i + 1), node(i))]);
+    let found = sorted(doubly.collect()).chains(&types);
+    let [chain] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((motif(chain), chain.repeats, chain.heads), ("12".to_owned(), N - 1, 1));
+    // Where the types are the same back and forth, nothing tells the ways apart: a circle.
+    let doubly = (0..2 * N)
+        .flat_map(|i| [i.checked_sub(1), Some(i + 1)].into_iter().flatten().map(move |to| (i, to)))
+        .filter(|(_, to)| *to < 2 * N);
+    let doubly = Shape::of(2 * N, doubly);
+    assert_eq!(doubly.chains(&types), []);
+    assert_eq!(doubly.chains(&vec![1; 2 * N]), []);
+    let ring = Shape::of(N, (0..N).map(|i| (i, (i + 1) % N)));
+    assert_eq!(ring.chains(&vec![1; N]), []);
+}
+
+/// One link that refers back to an earlier one makes a circle of a part, and leaves the rest of the chain.
+#[test]
+fn a_chain_survives_a_circle() {
+    const N: usize = 1_000;
+    let edges = (0..N).flat_map(|i| {
+        [(i + 1 < N).then_some(i + 1), (i == 500).then_some(497)].into_iter().flatten().map(move |to| (i, to))
+    });
+    let found = Shape::of(N, edges).chains(&vec![1; N]);
+    let [chain] = &found[..] else { panic!("{found:?}") };
+    // The circle counts once, and its objects are passed.
+    assert_eq!((chain.repeats, chain.nodes.len(), chain.heads), (N - 3, N, 1));
+}
+
+#[test]
+fn a_chain_begins_with_an_object_not_with_its_container() {
+    const N: usize = 20;
+    // holder (3) -> dict (0) -> (A (1) -> dict (0) -> B (2) ->)+, twice, and a dict that refers to the second B.
+    let chain = |first: usize| (0..3 * N).map(move |i| (first + i, first + i + 1));
+    let (a, b) = (3, 3 + 3 * N + 1);
+    let edges = [(0, 1), (1, a), (1, b), (0, 2), (2, a + 2)].into_iter().chain(chain(a)).chain(chain(b));
+    let mut edges: Vec<_> = edges.collect();
+    edges.sort_unstable();
+    let types: Vec<u32> =
+        [3, 0, 0].into_iter().chain((0..2 * (3 * N + 1)).map(|i| [1, 0, 2][i % (3 * N + 1) % 3])).collect();
+    let found = Shape::of(types.len(), edges.into_iter()).chains(&types);
+    let [chain] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((motif(chain), chain.nodes[0] as usize), ("102".to_owned(), a));
+    assert_eq!((chain.repeats, chain.nodes.len(), chain.heads), (N, 3 * N + 1, 2));
+}
+
+/// As in a program some of whose objects have a dict and others do not.
+#[test]
+fn containers_may_be_missing_here_and_there() {
+    const N: usize = 1_000;
+    // 1 -> 2 -> 1 -> 2 ...; behind every 1 there is a container where a pattern says so.
+    for (what, expected, has_container) in [
+        ("never", "12", (|_| false) as fn(usize) -> bool),
+        ("always", "102", |_| true),
+        ("rarely", "10?2", |i| i % 20 == 7),
+        ("nearly always", "10?2", |i| i % 20 != 7),
+        ("at random", "10?2", |i| i * i * 7 % 61 < 30),
+    ] {
+        let mut types = Vec::new();
+        for i in 0..N {
+            types.extend([1, 0, 2].into_iter().filter(|type_rank| *type_rank > 0 || has_container(i)));
+        }
+        let list = Shape::of(types.len(), (1..types.len()).map(|i| (i - 1, i)));
+        let found = list.chains(&types);
+        let [chain] = &found[..] else { panic!("{what}: {found:?}") };
+        assert_eq!(
+            (motif(chain).as_str(), chain.repeats, chain.nodes.len()),
+            (expected, N, types.len()),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_star_has_no_chain() {
+    const N: usize = 100_000;
+    let star = Shape::of(N, (0..N).flat_map(|i| if i == 0 { 1..N } else { 0..1 }.map(move |j| (i, j))));
+    assert_eq!(star.chains(&vec![1; N]), []);
+}
+
+#[test]
 fn nothing_at_all() {
     let empty = Shape::of(0, std::iter::empty());
     let graph = empty.graph();
@@ -118,6 +278,17 @@ fn nothing_at_all() {
         tree.retained(|_| 1),
         Retained { size: vec![], count: vec![], preorder: vec![], position: vec![] }
     );
+    let typed = TypedGraph {
+        graph,
+        types: &[],
+        is_container: &[],
+        roots: &[],
+        idoms: &[],
+        preorder: &[],
+        positions: &[],
+        retained_counts: &[],
+    };
+    assert_eq!(repeating_chains(typed, 0, &NEVER), Ok(vec![]));
     assert_eq!(longest_chain(graph.forward, graph.skip, &BitSet::new(0), &NEVER), Ok(vec![]));
     assert_eq!(components(graph.forward, graph.skip, &BitSet::new(0), &NEVER).unwrap().count, 0);
 }
@@ -144,5 +315,6 @@ fn everything_stops_when_told() {
     assert_eq!(dominator_tree(graph, [0], &AT_ONCE), Err(Cancelled));
     assert_eq!(components(forward, skip, &all, &AT_ONCE), Err(Cancelled));
     assert_eq!(longest_chain(forward, skip, &all, &AT_ONCE), Err(Cancelled));
+    assert_eq!(list.chains_until(&vec![1; N], &AT_ONCE), Err(Cancelled));
     assert_eq!(unreachable_after(graph, &BitSet::of(N, [0]), &cut, &AT_ONCE), Err(Cancelled));
 }

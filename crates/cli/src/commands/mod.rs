@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod chains;
 mod completions;
 mod demo;
 mod dumps;
@@ -33,6 +34,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Path(args) => path::run(&args, console),
         Invocation::Top(args) => top::run(&args, console),
         Invocation::Tree(args) => tree::run(&args, console),
+        Invocation::Chains(args) => chains::run(&args, console),
         Invocation::Whatif(args) => whatif::run(&args, console),
         Invocation::Layers(args) => layers::run(&args, console),
         Invocation::Run(args) => run::run(&args, console),

@@ -20,6 +20,7 @@ use heaplake_store::{GraphIndex, TypeSums, with_index};
 
 use super::{
     Kind,
+    chains::{self, Chain},
     indexes::OpenIndex,
     table::Call,
     tree::{self, Extent, Line},
@@ -67,6 +68,8 @@ enum Rows {
     Edges(Vec<(u64, u32)>),
     /// Lines of the dominator tree.
     Tree(Vec<Line>),
+    /// Chains along which types repeat, the first in rank first.
+    Chains(Vec<Chain>),
     /// Hops, type, objects, size.
     Types(Vec<(u32, u32, [i64; 2])>),
 }
@@ -125,6 +128,10 @@ impl<I: Id> Asking<'_, I> {
                 let [depth, children] = [0, 1].map(|i| self.call.numbers[i]);
                 let extent = Extent { depth, children: children as usize };
                 Ok(Rows::Tree(tree::lines(self.index, nodes.as_deref(), extent)))
+            }
+            Kind::Chains => {
+                let min = self.call.numbers[0] as usize;
+                chains::chains(self.index, &self.call.manifest, min, self.cancel).map(Rows::Chains)
             }
             Kind::WhatifCut => self.whatif_cut(),
             Kind::Types => Ok(self.types()),
@@ -352,6 +359,7 @@ impl Answer {
             Rows::TypeSums(rows) => rows.len(),
             Rows::Edges(rows) => rows.len(),
             Rows::Tree(rows) => rows.len(),
+            Rows::Chains(rows) => rows.len(),
             Rows::Types(rows) => rows.len(),
         }
     }
@@ -427,6 +435,7 @@ impl Answer {
                 _ => Arc::new(of[rows].iter().map(|(_, idx)| *idx).collect::<UInt32Array>()),
             },
             Rows::Tree(lines) => self.tree_column(column, rows.start, &lines[rows]),
+            Rows::Chains(of) => chains::column(column, rows.start, &of[rows]),
             Rows::Types(of) => match column {
                 0 => Arc::new(of[rows].iter().map(|(hops, ..)| *hops).collect::<UInt32Array>()),
                 1 => {

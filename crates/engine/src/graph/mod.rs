@@ -8,6 +8,7 @@
 //! below the operator, so that it prunes and shows in EXPLAIN.
 
 mod answer;
+mod chains;
 pub(crate) mod exec;
 mod indexes;
 pub(crate) mod layer;
@@ -62,12 +63,14 @@ pub(crate) enum Kind {
     RemovedEdges,
     /// The dominator tree from the top.
     Tree,
+    /// Chains along which types repeat.
+    Chains,
     /// All objects, with what the index says.
     Nodes,
 }
 
 /// Every table function, with how it is called.
-pub(crate) const FUNCTIONS: [(&str, Kind); 16] = [
+pub(crate) const FUNCTIONS: [(&str, Kind); 17] = [
     ("parents", Kind::Parents),
     ("children", Kind::Children),
     ("reachable", Kind::Reachable),
@@ -81,6 +84,7 @@ pub(crate) const FUNCTIONS: [(&str, Kind); 16] = [
     ("top_retained", Kind::TopRetained),
     ("type_dominators", Kind::TypeDominators),
     ("dominator_tree", Kind::Tree),
+    ("chains", Kind::Chains),
     ("graph_nodes", Kind::Nodes),
     ("graph_types", Kind::Types),
     ("removed_edges", Kind::RemovedEdges),
@@ -110,6 +114,7 @@ impl Kind {
             | Kind::TypeDominators
             | Kind::Types
             | Kind::RemovedEdges
+            | Kind::Chains
             | Kind::Nodes => (0, 0),
             Kind::Tree => (0, 1),
             Kind::WhatifCut => (1, usize::MAX),
@@ -122,6 +127,7 @@ impl Kind {
             Kind::Parents | Kind::Children => &[Number { name: "hops", default: 1 }],
             Kind::AncestorTypes => &[Number { name: "depth", default: 10 }],
             Kind::TopDominators | Kind::TopRetained => &[Number { name: "n", default: 20 }],
+            Kind::Chains => &[Number { name: "min", default: 10 }],
             Kind::Tree => &[Number { name: "depth", default: 3 }, Number { name: "children", default: 8 }],
             _ => &[],
         }
@@ -135,6 +141,9 @@ impl Kind {
                 0
             }
             Kind::Retained if n_members <= 1 => 0,
+            // Measured on a list, in which every object is a step of the deepest way and then a place of the chain, with
+            // its references, component and number.
+            Kind::Chains => 112,
             // Sets of bits, a list of nodes and their hops.
             _ => 16,
         }
@@ -156,6 +165,7 @@ impl Kind {
             Kind::TopRetained => "top_retained([n] [, dump])",
             Kind::TypeDominators => "type_dominators([dump])",
             Kind::Tree => "dominator_tree([set] [, depth [, children]] [, dump])",
+            Kind::Chains => "chains([min] [, dump])",
             Kind::Nodes => "graph_nodes([dump])",
             Kind::Types => "graph_types([dump])",
             Kind::RemovedEdges => "removed_edges([dump])",
@@ -198,6 +208,21 @@ impl Kind {
                     column("size", DataType::Int64, false),
                     column("retained", DataType::Int64, false),
                     column("retained_count", DataType::Int64, false),
+                ]));
+            }
+            Kind::Chains => {
+                return Arc::new(Schema::new(vec![
+                    column("rank", DataType::Int64, false),
+                    column("motif", DataType::Utf8View, false),
+                    column("repeats", DataType::Int64, false),
+                    column("chains", DataType::Int64, false),
+                    column("objects", DataType::Int64, false),
+                    column("size", DataType::Int64, false),
+                    column("retained", DataType::Int64, false),
+                    column("head", DataType::UInt64, false),
+                    column("head_type", DataType::Utf8View, false),
+                    column("head_root_distance", DataType::UInt32, true),
+                    column("root_path", DataType::Utf8View, true),
                 ]));
             }
             Kind::Types => {

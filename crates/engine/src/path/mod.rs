@@ -21,6 +21,7 @@ mod gather;
 mod ground;
 mod named;
 mod needs;
+mod root;
 mod rows;
 mod table;
 
@@ -31,7 +32,9 @@ use datafusion::prelude::SessionContext;
 use crate::graph::Indexes;
 pub use compile::{PathShape, path_shape};
 pub(crate) use emit::emit;
+pub(crate) use fold::type_term;
 pub use fold::{Segment, fold};
+pub(crate) use root::RootPaths;
 pub(crate) use table::{PathFunction, compile};
 
 /// How paths are searched for.

@@ -1,0 +1,52 @@
+//! How a root reaches one object: the shortest path, as a signature.
+
+use std::sync::atomic::AtomicBool;
+
+use heaplake_graph::{
+    BitSet, Cancelled, Id, Walk,
+    search::{Arc, Follow, Hop, PathSearch, Pattern, Test, TypeGraph, Types},
+};
+use heaplake_store::{GraphIndex, Manifest};
+
+use super::{fold, ground};
+
+/// Answers for one object after the other.
+pub(crate) struct RootPaths<'r, I> {
+    index: &'r GraphIndex<I>,
+    manifest: &'r Manifest,
+    type_graph: TypeGraph,
+    counts: Vec<u64>,
+}
+
+impl<'r, I: Id> RootPaths<'r, I> {
+    pub(crate) fn new(index: &'r GraphIndex<I>, manifest: &'r Manifest) -> Self {
+        let type_graph = ground::type_graph(index, manifest.types.len());
+        let counts = manifest.types.iter().map(|stat| stat.count).collect();
+        Self { index, manifest, type_graph, counts }
+    }
+
+    /// `root ..{0,}> @node`: types and arrows, repetitions folded; none where no root reaches it.
+    pub(crate) fn signature(&self, node: usize, cancel: &AtomicBool) -> Result<Option<String>, Cancelled> {
+        let n_nodes = self.index.n_nodes();
+        let only = |nodes: BitSet| Test { nodes: Some(nodes), ..Test::default() };
+        let roots = self.index.roots().iter().map(|root| root.index());
+        let pattern = Pattern {
+            tests: vec![only(BitSet::of(n_nodes, roots)), only(BitSet::of(n_nodes, [node]))],
+            follow: vec![Follow::All],
+            hops: vec![Hop { way: Walk::Down, follow: 0 }],
+            starts: vec![Arc { tests: vec![0], to: 0 }, Arc { tests: vec![0, 1], to: 1 }],
+            next: vec![vec![Arc { tests: vec![], to: 0 }, Arc { tests: vec![1], to: 1 }]],
+            ..Pattern::default()
+        };
+        let types = Types { of: self.index.types(), graph: &self.type_graph, counts: &self.counts };
+        let search = PathSearch::new(self.index.graph(), types, &pattern);
+        let Some(mut paths) = search.shortest(u64::MAX, cancel)?.paths else { return Ok(None) };
+        let Some(path) = paths.next_path() else { return Ok(None) };
+        let name = |node: &I| {
+            let rank = self.index.types()[node.index()] as usize;
+            self.manifest.types.get(rank).map_or("", |stat| stat.name.as_str())
+        };
+        let types: Vec<&str> = path.iter().map(name).collect();
+        Ok(Some(fold::signature(&types, &vec![false; types.len()]).0))
+    }
+}

@@ -1,0 +1,194 @@
+//! The longest chain that keeps to a motif.
+//!
+//! A place is an object at a step of the motif; an edge of places is a reference to an object of the next step's type.
+//! So a reference back (`prev` beside `next`) counts only where the motif takes it. Places that reach each other are
+//! condensed to one. O(references that the motif takes).
+
+use std::sync::atomic::AtomicBool;
+
+use super::{Motif, MotifStep, RepeatingChain, TypedGraph, links::Links};
+use crate::{BitSet, Bits, Cancelled, CsrBuf, Id, Poll, chain::way_within, components::components};
+
+/// The longest chain, if the motif repeats at least so many times along it.
+///
+/// It begins with an object that is no container where the motif has one, and with the smallest such object of several
+/// chains that are as long. `numbers` has a number for every node, none of them in use before and after.
+pub(super) fn longest<I: Id>(
+    typed: TypedGraph<'_, I>,
+    motif: &Motif,
+    links: &Links<I>,
+    repeats: usize,
+    numbers: &mut [I],
+    cancel: &AtomicBool,
+) -> Result<Option<RepeatingChain<I>>, Cancelled> {
+    let mut poll = Poll::new(cancel);
+    let places = Places::of(motif, links, numbers, &mut poll)?;
+    let n_required = motif.n_required();
+    let is_container = |step: MotifStep| typed.is_container[step.type_rank as usize];
+    let only_containers = motif.0.iter().all(|step| is_container(*step));
+    let may_begin = |place: usize| only_containers || !is_container(motif.0[places.step(place)]);
+    let edges = places.edges.view();
+    let all = BitSet::of(edges.n_nodes(), 0..edges.n_nodes());
+    let components = components(edges, Bits::default(), &all, cancel)?;
+    let members = Members::of(&components.of, components.count);
+    let leaving = |component: usize| {
+        members
+            .get(component)
+            .iter()
+            .flat_map(move |place| edges.targets(place.index()).iter().map(move |to| (*place, *to)))
+    };
+
+    // By component: how many components its longest way has, those of optional steps left out, and the edge to the next
+    // of them. Edges go from larger numbers to smaller ones.
+    let mut ways: Vec<(usize, Option<(I, I)>)> = vec![(0, None); components.count];
+    for component in 0..components.count {
+        let is_required = |place: &I| !motif.0[places.step(place.index())].is_optional;
+        let own = usize::from(members.get(component).iter().any(is_required));
+        ways[component].0 = own;
+        for (from, to) in leaving(component) {
+            poll.step()?;
+            let next = components.of[to.index()].index();
+            if next != component && ways[next].0 + own > ways[component].0 {
+                ways[component] = (ways[next].0 + own, Some((from, to)));
+            }
+        }
+    }
+
+    // Whether something else that may begin a chain leads to a component.
+    let mut is_led_to = BitSet::new(components.count);
+    let (mut heads, mut best) = (0, None);
+    for component in (0..components.count).rev() {
+        let mut own = members.get(component).iter().filter(|place| may_begin(place.index()));
+        let first = own.clone().map(|place| places.nodes[place.index()]).min();
+        let entry = own.find(|place| Some(places.nodes[place.index()]) == first).copied();
+        if entry.is_some() || is_led_to.contains(component) {
+            for (_, to) in leaving(component) {
+                poll.step()?;
+                let next = components.of[to.index()].index();
+                if next != component {
+                    is_led_to.insert(next);
+                }
+            }
+        }
+        let length = ways[component].0;
+        if let (Some(entry), Some(first)) = (entry, first)
+            && !is_led_to.contains(component)
+            && length / n_required >= repeats
+        {
+            heads += 1;
+            let key = (length, std::cmp::Reverse(first));
+            if best.is_none_or(|(best, _)| key > best) {
+                best = Some((key, entry));
+            }
+        }
+    }
+    let Some(((length, _), entry)) = best else { return Ok(None) };
+
+    let mut chain = Vec::new();
+    let mut next = Some(entry);
+    while let Some(at) = next {
+        let exit = ways[components.of[at.index()].index()].1;
+        let until = exit.map_or(at, |(from, _)| from);
+        way_within(edges, Bits::default(), &components, at, until, &mut chain, &mut poll)?;
+        next = exit.map(|(_, to)| to);
+    }
+    let mut steps = motif.0.clone();
+    steps.rotate_left(places.step(entry.index()));
+    let nodes: Vec<I> = chain.into_iter().map(|place| places.nodes[place.index()]).collect();
+    let held = typed.dominated(places.nodes[entry.index()], &nodes);
+    Ok(Some(RepeatingChain { motif: steps, nodes, repeats: length / n_required, heads, held }))
+}
+
+/// Objects at steps of a motif.
+struct Places<I> {
+    /// By place, its node.
+    nodes: Vec<I>,
+    /// By place, its step.
+    steps: Vec<u8>,
+    edges: CsrBuf<I>,
+}
+
+impl<I: Id> Places<I> {
+    fn of(
+        motif: &Motif,
+        links: &Links<I>,
+        numbers: &mut [I],
+        poll: &mut Poll<'_>,
+    ) -> Result<Self, Cancelled> {
+        let hops: Vec<_> = motif
+            .hops()
+            .map(|hop| (hop, links.get(&motif.link(hop)).map_or(&[][..], Vec::as_slice)))
+            .collect();
+        let mut nodes: Vec<I> = Vec::new();
+        let mut steps = Vec::new();
+        // By hop, the places that it takes its references from and to.
+        let mut ends: Vec<(Vec<I>, Vec<I>)> = vec![Default::default(); hops.len()];
+        for step in 0..motif.0.len() {
+            let first = nodes.len();
+            let mut place = |node: I| {
+                let number = &mut numbers[node.index()];
+                if *number == I::NONE {
+                    *number = I::new(nodes.len());
+                    nodes.push(node);
+                }
+                *number
+            };
+            for (((from, to), links), (sources, targets)) in hops.iter().zip(&mut ends) {
+                poll.steps(links.len())?;
+                if *from == step {
+                    *sources = links.iter().map(|(source, _)| place(*source)).collect();
+                }
+                if *to == step {
+                    *targets = links.iter().map(|(_, target)| place(*target)).collect();
+                }
+            }
+            nodes[first..].iter().for_each(|node| numbers[node.index()] = I::NONE);
+            steps.resize(nodes.len(), step as u8);
+        }
+        let mut offsets = vec![0; nodes.len() + 2];
+        ends.iter().flat_map(|(sources, _)| sources).for_each(|source| offsets[source.index() + 2] += 1);
+        for i in 2..offsets.len() {
+            offsets[i] += offsets[i - 1];
+        }
+        let mut edges = CsrBuf { offsets: Vec::new(), targets: vec![I::NONE; offsets[nodes.len() + 1]] };
+        for (source, target) in ends.iter().flat_map(|(sources, targets)| sources.iter().zip(targets)) {
+            let next = &mut offsets[source.index() + 1];
+            edges.targets[*next] = *target;
+            *next += 1;
+        }
+        edges.offsets = offsets[..=nodes.len()].iter().map(|offset| I::new(*offset)).collect();
+        Ok(Self { nodes, steps, edges })
+    }
+
+    /// The step of a place.
+    fn step(&self, place: usize) -> usize {
+        self.steps[place].into()
+    }
+}
+
+/// The places of every component.
+struct Members<I> {
+    starts: Vec<usize>,
+    places: Vec<I>,
+}
+
+impl<I: Id> Members<I> {
+    fn of(component_of: &[I], count: usize) -> Self {
+        let mut starts = vec![0; count + 2];
+        component_of.iter().for_each(|component| starts[component.index() + 2] += 1);
+        for i in 2..starts.len() {
+            starts[i] += starts[i - 1];
+        }
+        let mut places = vec![I::new(0); component_of.len()];
+        for (place, component) in component_of.iter().enumerate() {
+            let next = &mut starts[component.index() + 1];
+            places[*next] = I::new(place);
+            *next += 1;
+        }
+        Self { starts, places }
+    }
+
+    fn get(&self, component: usize) -> &[I] {
+        &self.places[self.starts[component]..self.starts[component + 1]]
+    }
+}
