@@ -69,7 +69,7 @@ def test_no_chain_is_an_answer(edx_lake):
     result = edx_lake.run("chains", "--dump", "py27-1", "--format", "csv")
     assert result.returncode == 0
     assert result.stdout.decode().splitlines() == [
-        "rank,motif,repeats,chains,objects,size,retained,head,head_type,head_root_distance"
+        "rank,motif,repeats,chains,objects,size,retained,head,head_type,head_root_distance,root_path"
     ]
     assert "--min" in result.stderr.decode()
 
