@@ -86,11 +86,13 @@ impl BitSet {
     }
 
     /// The set, borrowed.
+    #[inline]
     pub fn view(&self) -> Bits<'_> {
         Bits { words: &self.words }
     }
 
     /// The bits, 64 to a word, lowest first.
+    #[inline]
     pub fn words(&self) -> &[u64] {
         &self.words
     }

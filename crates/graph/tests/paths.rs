@@ -205,8 +205,12 @@ impl Case {
         let expected: Vec<_> = walks.iter().filter(passes_once).cloned().collect();
         assert_eq!(all, expected, "acyclic, {}", what());
 
-        let ends = search.reach(MAX_HOPS as u64, usize::MAX, &GO_ON).expect("goes on").nodes;
-        let ends: Vec<_> = ends.iter().map(|(node, hops)| (*hops as usize, node.index())).collect();
+        let mut ends = Vec::new();
+        let reached = search.reach(MAX_HOPS as u64, &GO_ON, |node, hops| {
+            ends.push((hops as usize, node));
+            true
+        });
+        reached.expect("goes on");
         let mut expected: Vec<(usize, usize)> = Vec::new();
         for walk in &walks {
             let end = walk.last().copied().expect("a walk has a node");
@@ -342,7 +346,7 @@ fn a_search_stops_when_told() {
     let list = list(1_000_001);
     let pattern = chain_pattern(1, 1_000_001, true);
     let stop = AtomicBool::new(true);
-    ask(&pattern, &list, |search| assert!(search.reach(u64::MAX, usize::MAX, &stop).is_err()));
+    ask(&pattern, &list, |search| assert!(search.reach(u64::MAX, &stop, |_, _| true).is_err()));
 }
 
 #[test]

@@ -34,14 +34,11 @@ pub(super) fn find<I: Id>(
     match (compiled.selector, compiled.per) {
         (Selector::Reach | Selector::Dominated | Selector::Types, _) => {
             // LIMIT of the others counts rows that are made of these.
-            let limit = if compiled.selector == Selector::Reach { limit } else { u64::MAX };
-            let ends = search.reach(within, usize::try_from(limit).unwrap_or(usize::MAX), cancel)?;
-            for (node, hops) in ends.nodes {
-                if !(finding.take)(Found::End(node.index(), hops)) {
-                    break;
-                }
-            }
-            Ok(ends.visited)
+            let mut left = if compiled.selector == Selector::Reach { limit } else { u64::MAX };
+            search.reach(within, cancel, |node, hops| {
+                left -= 1;
+                (finding.take)(Found::End(node, hops)) && left > 0
+            })
         }
         (Selector::AnyShortest, Some(test)) => {
             let bindings = search.bindings(test, within, cancel)?;

@@ -137,10 +137,20 @@ impl<I: Id> PathSearch<'_, I> {
         }
         let arcs = &self.pattern.next[state as usize];
         self.hop(state, true, node, |to| {
+            if self.was_ahead(to, state, seen) {
+                return;
+            }
             for arc in arcs {
-                if !seen.has(to, arc.to) && self.may_lead(to, arc.to) && self.passes(arc, to) {
+                if seen.has(to, arc.to) {
+                    continue;
+                }
+                // What leads nowhere counts as visited, so that it is looked at once.
+                let leads = self.may_lead(to, arc.to);
+                if !leads || self.passes(arc, to) {
                     seen.add(to, arc.to);
-                    level.add(to, arc.to);
+                    if leads {
+                        level.add(to, arc.to);
+                    }
                 }
             }
         });
@@ -247,8 +257,7 @@ impl<'s, 'p, I: Id> Side<'s, 'p, I> {
         self.begin();
         let mut level = self.search.level();
         let seen = &mut self.seen;
-        for (node, state) in self.levels.iter(self.levels.len() - 1) {
-            poll.step()?;
+        self.levels.iter(self.levels.len() - 1).try_for_each(|(node, state)| {
             match self.end {
                 End::Start => self.search.visit_ahead(node, state, seen, &mut level),
                 End::Finish => self.search.behind(node, state, &mut |node, state| {
@@ -257,7 +266,8 @@ impl<'s, 'p, I: Id> Side<'s, 'p, I> {
                     }
                 }),
             }
-        }
+            poll.step()
+        })?;
         self.levels.push(level);
         Ok(())
     }

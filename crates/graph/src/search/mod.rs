@@ -28,7 +28,6 @@ pub use bindings::Bindings;
 pub use meet::{Outcome, Shortest};
 pub use prepare::{EdgeSet, Follow, PathSearch, Types};
 pub use ranked::{Acyclic, Ranked};
-pub use reach::Ends;
 
 /// An automaton, with tests that are sets.
 #[derive(Debug, Clone, Default)]

@@ -137,6 +137,9 @@ pub struct PathSearch<'s, I> {
     pub(super) pattern: &'s Pattern<I>,
     /// By state: the states before it, each with the position of the arc that leads here.
     pub(super) previous: Vec<Vec<(u32, u32)>>,
+    /// By state: a state that is entered from here alone, together with all that follow. Who is in it has been in all of
+    /// them, so that one look is enough.
+    leaders: Vec<Option<u32>>,
     /// By state: types that a start leads to; none for any type.
     from_start: Vec<Option<BitSet>>,
     /// By state: types that lead to an end; none for any type.
@@ -165,11 +168,12 @@ impl<'s, I: Id> PathSearch<'s, I> {
         let from_start = by_type.from_start();
         let to_end = by_type.to_end(&from_start[accept], &previous);
         let end_types = from_start[accept].clone();
-        // Where almost all objects are of a possible type, to look at the type costs more than it saves.
+        // To look at a type is an access to far memory. It pays only where it spares most of the objects: those that lead
+        // nowhere because they refer to nothing are half of a heap, and are gone over faster than looked up.
         let counts = types.counts;
         let n_objects: u64 = counts.iter().sum();
         let of_types = |types: &BitSet| types.iter().filter_map(|rank| counts.get(rank)).sum::<u64>();
-        let prunes = |types: &BitSet| of_types(types) < n_objects / 8 * 7;
+        let prunes = |types: &BitSet| of_types(types) < n_objects / 4;
         let pruning =
             |types: Vec<BitSet>| types.into_iter().map(|types| Some(types).filter(prunes)).collect();
         let is_of_nodes = |test: &&Test| test.filter.is_some() || test.nodes.is_some();
@@ -181,9 +185,10 @@ impl<'s, I: Id> PathSearch<'s, I> {
             type_graph: types.graph,
             counts: types.counts,
             pattern,
-            previous,
+            leaders: leaders(pattern, &previous),
             from_start: pruning(from_start),
             to_end: pruning(to_end),
+            previous,
             end_types,
             except,
             except_types,
@@ -248,6 +253,12 @@ impl<'s, I: Id> PathSearch<'s, I> {
     /// Number of nodes.
     pub(super) fn n_nodes(&self) -> usize {
         self.types.len()
+    }
+
+    /// Whether a node is known to have been in every state that a hop from a state can bring it to.
+    #[inline]
+    pub(super) fn was_ahead(&self, node: usize, state: u32, seen: &Seen<I>) -> bool {
+        self.leaders[state as usize].is_some_and(|leader| seen.has(node, leader))
     }
 
     /// Whether a node in a state may lead to an end, as far as its type says.
@@ -475,6 +486,17 @@ impl<'s, I: Id> PathSearch<'s, I> {
             forward.target(*edge) == I::new(target) && !self.graph.skip.contains(*edge) && follow.takes(*edge)
         })
     }
+}
+
+/// By state: of the states that follow, all by arcs of the same tests, one that is entered from here alone.
+fn leaders<I>(pattern: &Pattern<I>, previous: &[Vec<(u32, u32)>]) -> Vec<Option<u32>> {
+    let is_start = |state: u32| pattern.starts.iter().any(|arc| arc.to == state);
+    let leader = |arcs: &Vec<Arc>| {
+        let alike = arcs.windows(2).all(|pair| pair[0].tests == pair[1].tests);
+        let mut entered = arcs.iter().map(|arc| arc.to);
+        entered.find(|to| alike && previous[*to as usize].len() == 1 && !is_start(*to))
+    };
+    pattern.next.iter().map(leader).collect()
 }
 
 /// Where to look for nodes that pass a test.

@@ -5,21 +5,18 @@ use std::sync::atomic::AtomicBool;
 use super::{PathSearch, Visited, fronts::Levels};
 use crate::{Cancelled, Id, Poll};
 
-/// Where paths end.
-#[derive(Debug, Default)]
-pub struct Ends<I> {
-    /// Nodes with the fewest hops of a path that ends there, by hops, then by node.
-    pub nodes: Vec<(I, u32)>,
-    /// What was looked at.
-    pub visited: Visited,
-}
-
 impl<I: Id> PathSearch<'_, I> {
-    /// The ends of all paths of at most `within` hops, and no more than `limit` of them. O((nodes + edges) * states).
-    pub fn reach(&self, within: u64, limit: usize, cancel: &AtomicBool) -> Result<Ends<I>, Cancelled> {
-        let mut ends = Ends { nodes: Vec::new(), visited: Visited::default() };
-        if !self.is_possible() || limit == 0 {
-            return Ok(ends);
+    /// Calls `found` with the ends of all paths of at most `within` hops, each with the fewest hops to it, by hops, then
+    /// by node, until it says that it is enough. O((nodes + edges) * states), a bit for each pair that is visited.
+    pub fn reach(
+        &self,
+        within: u64,
+        cancel: &AtomicBool,
+        mut found: impl FnMut(usize, u32) -> bool,
+    ) -> Result<Visited, Cancelled> {
+        let mut visited = Visited::default();
+        if !self.is_possible() {
+            return Ok(visited);
         }
         let mut poll = Poll::new(cancel);
         let mut seen = self.seen();
@@ -33,20 +30,22 @@ impl<I: Id> PathSearch<'_, I> {
             // Only the last level is kept.
             let mut levels = Levels::default();
             levels.push(level);
-            ends.visited.pairs += levels.pairs();
-            let hops = ends.visited.levels;
-            let room = limit - ends.nodes.len();
-            let found = levels.in_state(0, self.accept()).take(room);
-            ends.nodes.extend(found.map(|node| (I::new(node), u32::try_from(hops).unwrap_or(u32::MAX))));
-            if hops >= within || levels.count(0) == 0 || ends.nodes.len() >= limit {
-                return Ok(ends);
+            visited.pairs += levels.pairs();
+            let hops = u32::try_from(visited.levels).unwrap_or(u32::MAX);
+            for node in levels.in_state(0, self.accept()) {
+                if !found(node, hops) {
+                    return Ok(visited);
+                }
             }
-            ends.visited.levels += 1;
+            if visited.levels >= within || levels.count(0) == 0 {
+                return Ok(visited);
+            }
+            visited.levels += 1;
             level = self.level();
-            for (node, state) in levels.iter(0) {
-                poll.step()?;
+            levels.iter(0).try_for_each(|(node, state)| {
                 self.visit_ahead(node, state, &mut seen, &mut level);
-            }
+                poll.step()
+            })?;
         }
     }
 }
