@@ -22,7 +22,8 @@ import venv
 HERE = pathlib.Path(__file__).resolve().parent
 TARGET = HERE.parent / "target" / "release"
 DATA = HERE / "data"
-JOBS = ["import", "index", "memsee", "limit", "size", "histogram", "retained", "dominators", "scale"]
+JOBS = ["import", "index", "memsee", "limit", "size", "histogram", "retained", "dominators", "paths",
+        "scale"]
 HISTOGRAM = "select type, count(*) as n, sum(size) as bytes from obj group by type order by bytes desc, type"
 
 
@@ -176,6 +177,45 @@ class Bench:
             self.row("dominators of a tenth", f"{tool}, build", f"{build:.2f}", "", "", "", f"{build / first:.2f}")
             self.row("dominators of a tenth", f"{tool}, dominators alone", f"{dominators:.2f}", "", "", "",
                      f"{dominators / first:.2f}")
+
+    def job_paths(self, work):
+        """Path questions: our whole process each time, beside what the peers need to load and then for the same."""
+        chain = "root ..> (LmsModuleSystem -> dict? -> CombinedSystem ->)+ LmsModuleSystem"
+        questions = {
+            "nearest CombinedSystem": "root ..> CombinedSystem",
+            "a chain, and how a root reaches it": chain,
+            "the chain of 3,075 hops": chain.replace(")+", "){1024,}"),
+            "what the root above the chain reaches": "REACH (m: module) -> dict -> LmsModuleSystem ..> *",
+            "types that cannot follow each other": "str -> CombinedSystem",
+        }
+        for name, objects in [("a tenth", self.arguments.objects // 10), ("all", self.arguments.objects)]:
+            lake = work / f"lake-{objects}"
+            run(self.importing_all(lake, self.dump(objects)))
+            ask = [self.heaplake, "--quiet", "--lake", lake]
+            # Nearly every root of this heap reaches most of it, if it reaches anything.
+            root = "select parent from edge join root on address = parent where kind = 'strong' order by idx desc, parent limit 1"
+            [address] = subprocess.check_output([*map(str, ask), "sql", "--format", "csv", root]).split()[1:]
+            for question, pattern in questions.items():
+                self.compare(f"paths in {name}: {question}", {"heaplake": [*ask, "path", "--format", "csv", pattern]})
+            closure = f"select count(*) from path('REACH @{int(address)} ..> *')"
+            self.compare(f"paths in {name}: REACH of a root's whole closure", {"heaplake": [*ask, "sql", closure]})
+        self.path_peers(work / f"lake-{self.arguments.objects // 10}")
+
+    def path_peers(self, lake):
+        """The peers' seconds, step by step; the warm query of the tool alone, after its loading."""
+        steps = ["loading", "nearest CombinedSystem", "way to the end of the chain", "reached from above the chain"]
+        answers = set()
+        for tool in ("igraph", "duckdb", "ladybug"):
+            timed = [subprocess.check_output(list(map(str, self.peer("paths", lake, tool)))).decode().split()
+                     for _ in range(self.arguments.runs)]
+            n_steps = (len(timed[0]) + 1) // 2
+            for i, step in enumerate(steps[:n_steps]):
+                seconds = statistics.median(float(one[i]) for one in timed)
+                self.row("paths in a tenth", f"{tool}: {step}", f"{seconds:.3f}", "", "", "", "")
+            if n_steps == len(steps):
+                answers.add(timed[0][-1])
+        if len(answers) != 1:
+            sys.exit(f"the peers disagree about what is reached: {answers}")
 
     def check(self, work):
         """Both must have made the same tables."""
