@@ -5,7 +5,6 @@
 //! `u32` or `u64` ([`Id`]), at the caller's choice. Whatever takes long looks at a flag and ends with [`Cancelled`].
 
 mod bits;
-mod chain;
 mod components;
 mod csr;
 mod cut;
@@ -18,7 +17,6 @@ pub mod search;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bits::{BitSet, Bits};
-pub use chain::longest_chain;
 pub use components::{Components, components};
 pub use csr::{Csr, CsrBuf, Graph};
 pub use cut::{Cut, unreachable_after};

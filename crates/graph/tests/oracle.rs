@@ -161,7 +161,6 @@ oracle!(dominators_are_on_every_path, Obvious::random, dominator);
 oracle!(retained_is_what_goes_with_a_node, Obvious::random, retained);
 oracle!(a_cut_frees_what_only_it_held, Obvious::all_random, cuts);
 oracle!(components_are_mutually_reachable, Obvious::random, component);
-oracle!(chains_are_the_longest, Obvious::random, chain);
 oracle!(motifs_repeat_along_the_longest_chains, Obvious::chained, motifs);
 
 impl Obvious {
@@ -303,29 +302,6 @@ fn component<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
             assert!(!from_i[j] || found.of[i] >= found.of[j], "{i} before {j}");
         }
     }
-}
-
-fn chain<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
-    let part = part(obvious);
-    let found = longest_chain(graph.forward, graph.skip, &part, &NEVER).unwrap();
-    let reaches = closure(obvious, &part);
-    let edges: BTreeSet<_> = obvious.followed(&Cut::default()).collect();
-    for pair in found.windows(2) {
-        assert!(edges.contains(&(pair[0].index(), pair[1].index())), "{found:?} has no edge {pair:?}");
-    }
-    assert!(found.iter().all(|node| part.contains(node.index())));
-    let same = |i: usize, j: usize| reaches[i][j] && reaches[j][i];
-    let mut passed: Vec<usize> = found.iter().map(|node| node.index()).collect();
-    passed.dedup_by(|a, b| same(*a, *b));
-    // The longest way from each node, in components, by relaxation until nothing changes.
-    let mut longest = vec![1; obvious.n()];
-    for _ in 0..obvious.n() {
-        for i in part.iter() {
-            let onward = part.iter().filter(|j| reaches[i][*j] && !same(i, *j)).map(|j| longest[j] + 1);
-            longest[i] = onward.max().unwrap_or(1).max(longest[i]);
-        }
-    }
-    assert_eq!(passed.len(), part.iter().map(|i| longest[i]).max().unwrap_or(0));
 }
 
 /// Objects at steps of a motif: which of them each reaches along it, itself included.

@@ -207,8 +207,17 @@ impl ExecutionPlan for PathExec {
 /// Batches that may wait to be taken.
 const QUEUE: usize = 2;
 
-/// Bytes for each object of a dump, about, that a search takes: which objects it came by, some levels as lists.
-const BYTES_PER_OBJECT: usize = 8;
+/// Bytes that a search takes, about: for each object a bit in each state that it may be in, and as much for the levels;
+/// for paths beyond the shortest the number of hops to an end. Of many states most hold few objects.
+fn bytes_of_search(compiled: &Compiled, n_objects: usize) -> usize {
+    const MANY_STATES: usize = 8;
+    let n_states = (compiled.hops.len() + 1).min(MANY_STATES);
+    let bytes_per_state = match compiled.selector {
+        Selector::Shortest(_) | Selector::AllAcyclic => n_objects.saturating_mul(4),
+        _ => n_objects / 4,
+    };
+    n_states.saturating_mul(bytes_per_state)
+}
 
 struct Metrics {
     baseline: BaselineMetrics,
@@ -252,7 +261,7 @@ impl Work {
             Form::Index { plans } => {
                 let answers = answers(plans, &context).await?;
                 let n_objects = usize::try_from(self.manifest.counts.objects).unwrap_or(usize::MAX);
-                reservation.try_grow(n_objects.saturating_mul(BYTES_PER_OBJECT))?;
+                reservation.try_grow(bytes_of_search(&self.compiled, n_objects))?;
                 let searching = SpawnedTask::spawn_blocking(move || {
                     let _timer = timer.timer();
                     let open = self.indexes.open(&self.manifest, &progress)?;

@@ -23,8 +23,9 @@ use datafusion::{
     datasource::MemTable,
     error::{DataFusionError, Result},
     execution::{SessionState, memory_pool::MemoryReservation},
-    prelude::{DataFrame, SessionContext},
+    prelude::{DataFrame, SessionContext, col, lit},
 };
+use futures::TryStreamExt as _;
 use heaplake_graph::{BitSet, Walk};
 use heaplake_pathql::Selector;
 use heaplake_store::Manifest;
@@ -186,7 +187,15 @@ struct Gathering<'g> {
 impl Gathering<'_> {
     /// The objects where a path may begin.
     async fn start(&mut self) -> Result<()> {
-        for batch in self.objects.clone().collect().await? {
+        // An object is of interest when it passes all tests of some arc.
+        let passes = |arc: &Transition| {
+            let tests = arc.tests.iter().map(|test| col(format!("passes_{test}")));
+            tests.reduce(|all, test| all.and(test)).unwrap_or_else(|| lit(true))
+        };
+        let any = self.compiled.starts.iter().map(passes).reduce(|any, arc| any.or(arc));
+        let starting = self.objects.clone().filter(any.unwrap_or_else(|| lit(false)))?;
+        let mut batches = starting.execute_stream().await?;
+        while let Some(batch) = batches.try_next().await? {
             let objects = Objects::new(&batch, self.compiled)?;
             for row in 0..batch.num_rows() {
                 let passes = objects.passes(row);
@@ -224,7 +233,8 @@ impl Gathering<'_> {
                 .read_table(Arc::new(table))?
                 .join(self.edges.clone(), JoinType::Inner, &["front"], &[from], None)?
                 .join(self.objects.clone(), JoinType::Inner, &[to], &["object"], None)?;
-            for batch in joined.collect().await? {
+            let mut batches = joined.execute_stream().await?;
+            while let Some(batch) = batches.try_next().await? {
                 self.hops(&batch, &front, way)?;
             }
         }
@@ -261,7 +271,7 @@ impl Gathering<'_> {
             if !self.gathered.edges.contains_key(&place) {
                 self.reservation.try_grow(REFERENCE_BYTES)?;
                 let labels = (0..labelled.len()).filter(|label| labelled[*label].value(row));
-                let labels = BitSet::of(labelled.len(), labels);
+                let labels = self.gathered.place_of(BitSet::of(labelled.len(), labels));
                 self.gathered.edges.insert(place, Reference { child: children[row], labels });
             }
             self.visit(&objects, row, passes, &next)?;
@@ -279,7 +289,7 @@ impl Gathering<'_> {
         }
         if !states.is_empty() && !self.gathered.objects.contains_key(&address) {
             self.reservation.try_grow(OBJECT_BYTES)?;
-            let object = objects.object(row, passes, self.manifest)?;
+            let object = objects.object(row, passes, self.manifest, &mut self.gathered)?;
             self.gathered.objects.insert(address, object);
         }
         Ok(())
@@ -323,7 +333,13 @@ impl<'b> Objects<'b> {
         Some(BitSet::of(self.n_tests, (0..self.n_tests).filter(|test| tests[*test].value(row))))
     }
 
-    fn object(&self, row: usize, passes: BitSet, manifest: &Manifest) -> Result<Object> {
+    fn object(
+        &self,
+        row: usize,
+        passes: BitSet,
+        manifest: &Manifest,
+        gathered: &mut Gathered,
+    ) -> Result<Object> {
         let name = self.types.as_string::<i32>().value(row);
         let rank = manifest
             .types
@@ -339,8 +355,8 @@ impl<'b> Objects<'b> {
             // As sums take it: a size that the dump does not give counts nothing.
             size: number(self.sizes).unwrap_or(0).max(0),
             retained: number(self.retained),
-            root_kind: kinds.is_valid(row).then(|| kinds.value(row).to_owned()),
-            passes,
+            root_kind: kinds.is_valid(row).then(|| gathered.place_of_kind(kinds.value(row))),
+            passes: gathered.place_of(passes),
         })
     }
 }

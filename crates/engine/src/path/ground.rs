@@ -1,6 +1,6 @@
 //! What paths are searched in: the graph index of a dump, or what a join loop gathered of its tables.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use heaplake_graph::{
     BitSet, CsrBuf, Id,
@@ -170,9 +170,13 @@ impl<I: Id> Resolving<'_, I> {
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// By address.
-    pub(super) objects: BTreeMap<u64, Object>,
+    pub(super) objects: HashMap<u64, Object>,
     /// By parent and position.
-    pub(super) edges: BTreeMap<(u64, u32), Reference>,
+    pub(super) edges: HashMap<(u64, u32), Reference>,
+    /// The kinds of root that objects have.
+    pub(super) root_kinds: Vec<String>,
+    /// The sets of tests that objects and labels pass; there are few of them.
+    pub(super) sets: Vec<BitSet>,
 }
 
 #[derive(Debug)]
@@ -180,16 +184,37 @@ pub(super) struct Object {
     pub(super) type_rank: u32,
     pub(super) size: i64,
     pub(super) retained: Option<i64>,
-    pub(super) root_kind: Option<String>,
-    /// The tests that it passes.
-    pub(super) passes: BitSet,
+    /// Its place in [`Gathered::root_kinds`].
+    pub(super) root_kind: Option<u32>,
+    /// The tests that it passes: a place in [`Gathered::sets`].
+    pub(super) passes: u32,
 }
 
 #[derive(Debug)]
 pub(super) struct Reference {
     pub(super) child: u64,
-    /// The label tests that it passes.
-    pub(super) labels: BitSet,
+    /// The label tests that it passes: a place in [`Gathered::sets`].
+    pub(super) labels: u32,
+}
+
+impl Gathered {
+    /// The place of a set among the sets.
+    pub(super) fn place_of(&mut self, set: BitSet) -> u32 {
+        let place = self.sets.iter().position(|other| *other == set).unwrap_or_else(|| {
+            self.sets.push(set);
+            self.sets.len() - 1
+        });
+        place as u32
+    }
+
+    /// The place of a kind of root among the kinds.
+    pub(super) fn place_of_kind(&mut self, kind: &str) -> u32 {
+        let place = self.root_kinds.iter().position(|other| other == kind).unwrap_or_else(|| {
+            self.root_kinds.push(kind.to_owned());
+            self.root_kinds.len() - 1
+        });
+        place as u32
+    }
 }
 
 /// What was gathered, as a graph.
@@ -198,7 +223,9 @@ pub(super) struct Subgraph {
     objects: Vec<Object>,
     /// Parent and position of every edge.
     edges: Vec<(u64, u32)>,
-    labels: Vec<BitSet>,
+    labels: Vec<u32>,
+    root_kinds: Vec<String>,
+    sets: Vec<BitSet>,
     pub(super) types: Vec<u32>,
     pub(super) counts: Vec<u64>,
     pub(super) type_graph: TypeGraph,
@@ -207,13 +234,18 @@ pub(super) struct Subgraph {
 
 impl Subgraph {
     pub(super) fn new(gathered: Gathered, n_types: usize) -> Self {
-        let (addresses, objects): (Vec<u64>, Vec<Object>) = gathered.objects.into_iter().unzip();
+        let Gathered { objects, edges: references, root_kinds, sets } = gathered;
+        let mut objects: Vec<(u64, Object)> = objects.into_iter().collect();
+        objects.sort_unstable_by_key(|(address, _)| *address);
+        let (addresses, objects): (Vec<u64>, Vec<Object>) = objects.into_iter().unzip();
+        let mut references: Vec<((u64, u32), Reference)> = references.into_iter().collect();
+        references.sort_unstable_by_key(|(place, _)| *place);
         let node = |address: u64| addresses.binary_search(&address).ok();
         let types: Vec<u32> = objects.iter().map(|object| object.type_rank).collect();
         let mut counts = vec![0; n_types];
         types.iter().for_each(|rank| counts[*rank as usize] += 1);
         let (mut edges, mut labels, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        for ((parent, idx), reference) in gathered.edges {
+        for ((parent, idx), reference) in references {
             let (Some(source), Some(target)) = (node(parent), node(reference.child)) else { continue };
             ends.push((source, target as u32));
             edges.push((parent, idx));
@@ -222,19 +254,21 @@ impl Subgraph {
         let pairs = ends.iter().map(|(source, target)| (types[*source], types[*target as usize]));
         let type_graph = TypeGraph::new(n_types, pairs);
         let forward = CsrBuf::from_edges(addresses.len(), ends);
-        Self { addresses, objects, edges, labels, types, counts, type_graph, forward }
+        Self { addresses, objects, edges, labels, root_kinds, sets, types, counts, type_graph, forward }
     }
 
     /// The pattern over these nodes: the tests were made when they were gathered.
     pub(super) fn pattern(&self, compiled: &Compiled, graph: heaplake_graph::Graph<'_, u32>) -> Pattern<u32> {
         let n_nodes = self.addresses.len();
         let tests = (0..compiled.tests.len()).map(|test| {
-            let passing = (0..n_nodes).filter(|node| self.objects[*node].passes.contains(test));
+            let passes = |node: &usize| self.sets[self.objects[*node].passes as usize].contains(test);
+            let passing = (0..n_nodes).filter(passes);
             Test { nodes: Some(BitSet::of(n_nodes, passing)), ..Test::default() }
         });
         let mut follow = vec![Follow::All];
         follow.extend((0..compiled.labels.len()).map(|label| {
-            let passing = (0..self.edges.len()).filter(|edge| self.labels[*edge].contains(label));
+            let passes = |edge: &usize| self.sets[self.labels[*edge] as usize].contains(label);
+            let passing = (0..self.edges.len()).filter(passes);
             Follow::only(graph, BitSet::of(self.edges.len(), passing).view())
         }));
         let (hops, starts, next) = machine(compiled);
@@ -260,7 +294,7 @@ impl Ground for Subgraph {
     }
 
     fn root_kind(&self, node: usize) -> Option<&str> {
-        self.objects[node].root_kind.as_deref()
+        self.objects[node].root_kind.and_then(|kind| self.root_kinds.get(kind as usize)).map(String::as_str)
     }
 
     fn edge(&self, edge: usize) -> (u64, u32) {

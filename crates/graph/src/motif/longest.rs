@@ -4,10 +4,15 @@
 //! So a reference back (`prev` beside `next`) counts only where the motif takes it. Places that reach each other are
 //! condensed to one. O(references that the motif takes).
 
-use std::sync::atomic::AtomicBool;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::atomic::AtomicBool,
+};
 
 use super::{Motif, MotifStep, RepeatingChain, TypedGraph, links::Links};
-use crate::{BitSet, Bits, Cancelled, CsrBuf, Id, Poll, chain::way_within, components::components};
+use crate::{
+    BitSet, Bits, Cancelled, Components, Csr, CsrBuf, Id, Poll, components::components, csr::follow,
+};
 
 /// The longest chain, if the motif repeats at least so many times along it.
 ///
@@ -191,4 +196,39 @@ impl<I: Id> Members<I> {
     fn get(&self, component: usize) -> &[I] {
         &self.places[self.starts[component]..self.starts[component + 1]]
     }
+}
+
+/// Appends a shortest way between two nodes of one component.
+fn way_within<I: Id>(
+    forward: Csr<'_, I>,
+    skip: Bits<'_>,
+    components: &Components<I>,
+    from: I,
+    to: I,
+    chain: &mut Vec<I>,
+    poll: &mut Poll<'_>,
+) -> Result<(), Cancelled> {
+    let component = components.of[from.index()];
+    let mut came_from = HashMap::from([(from, from)]);
+    let mut queue = VecDeque::from([from]);
+    while let Some(node) = queue.pop_front().filter(|node| *node != to) {
+        for child in follow(forward, skip, node.index()) {
+            poll.step()?;
+            if components.of[child] == component && !came_from.contains_key(&I::new(child)) {
+                came_from.insert(I::new(child), node);
+                queue.push_back(I::new(child));
+            }
+        }
+    }
+    let start = chain.len();
+    let mut node = to;
+    chain.push(node);
+    while node != from {
+        // Every node of a component reaches every other.
+        let Some(previous) = came_from.get(&node) else { break };
+        node = *previous;
+        chain.push(node);
+    }
+    chain[start..].reverse();
+    Ok(())
 }
