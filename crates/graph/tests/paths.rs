@@ -23,13 +23,16 @@ impl Chance {
     }
 }
 
+type Set = Vec<usize>;
+
 #[derive(Debug)]
 struct Case {
     types: Vec<u32>,
     /// Edges by source; a target of none leads nowhere.
     edges: Vec<(usize, Option<usize>)>,
     weak: Vec<usize>,
-    tests: Vec<(Vec<usize>, Option<Vec<usize>>, Option<Vec<usize>>)>,
+    /// Types, nodes whatever their type, and the only nodes.
+    tests: Vec<(Set, Option<Set>, Option<Set>)>,
     except: Option<(Vec<usize>, Option<Vec<usize>>)>,
     /// Edges of each set, and whether it is of all others.
     follow: Vec<(Vec<usize>, bool)>,

@@ -174,11 +174,11 @@ pub enum EdgeTest {
     /// From one object to another, through a label; what is left out is any.
     Hop {
         /// What refers.
-        parent: Option<Node>,
+        parent: Option<Box<Node>>,
         /// Which of its references.
         label: Option<Label>,
         /// What is referred to.
-        child: Option<Node>,
+        child: Option<Box<Node>>,
         /// Where it is written.
         span: Span,
     },

@@ -356,10 +356,10 @@ impl Parser {
         let repeats = (min, max) != (1, Some(1)) || matches!(self.peek(), Some(TokenKind::Repeat(..)));
         self.at += usize::from(repeats);
         // A node alone needs no group; an optional one takes its arrow with it.
-        if (max == Some(1)) && alternatives.len() == 1 && alternatives[0].len() == 1 {
-            if let Some(Item::Node(node)) = alternatives[0].first() {
-                return Ok((Item::Node(Node { span, ..node.clone() }), min == 0));
-            }
+        if let ([items], Some(1)) = (alternatives.as_slice(), max)
+            && let [Item::Node(node)] = items.as_slice()
+        {
+            return Ok((Item::Node(Node { span, ..node.clone() }), min == 0));
         }
         let span = self.since(start);
         Ok((Item::Group(Group { alternatives, min, max, span }), false))
@@ -456,7 +456,7 @@ impl Parser {
             crate::Way::Down => (first, second),
             crate::Way::Up => (second, first),
         };
-        Ok(EdgeTest::Hop { parent, label, child, span })
+        Ok(EdgeTest::Hop { parent: parent.map(Box::new), label, child: child.map(Box::new), span })
     }
 }
 

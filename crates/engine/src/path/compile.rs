@@ -52,9 +52,9 @@ pub(crate) struct NodeTest {
 #[derive(Debug, Clone)]
 pub(crate) enum EdgeRule {
     Hop {
-        parent: Option<NodeTest>,
+        parent: Option<Box<NodeTest>>,
         label: Option<String>,
-        child: Option<NodeTest>,
+        child: Option<Box<NodeTest>>,
     },
     /// A predicate in SQL over `edge`.
     Filter(String),
@@ -104,8 +104,8 @@ pub fn path_shape(text: &str) -> Result<PathShape> {
 /// The parts of a dump that names are looked up in.
 pub(crate) struct Names<'n> {
     pub(crate) manifest: &'n Manifest,
-    /// Whether some dump of the lake has a type that a test is for.
-    pub(crate) known_elsewhere: &'n dyn Fn(&dyn Fn(&str) -> bool) -> bool,
+    /// All dumps of the lake.
+    pub(crate) lake: &'n [std::sync::Arc<Manifest>],
 }
 
 impl Compiled {
@@ -340,7 +340,8 @@ impl Resolving<'_> {
         let ranks = types.iter().enumerate().filter(|(_, stat)| passes(&stat.name)).map(|(rank, _)| rank);
         let found = BitSet::of(types.len(), ranks);
         let (TermKind::Type(wanted) | TermKind::Exact(wanted)) = &term.kind else { return Ok(found) };
-        if found.is_empty() && !(self.names.known_elsewhere)(&passes) {
+        let in_lake = || self.names.lake.iter().any(|dump| dump.types.iter().any(|stat| passes(&stat.name)));
+        if found.is_empty() && !in_lake() {
             let near = nearest_types(wanted, matches!(term.kind, TermKind::Exact(_)), self.names.manifest);
             if !near.is_empty() {
                 let near: Vec<String> = near.iter().map(|name| mistake::escape(name)).collect();
@@ -389,9 +390,9 @@ impl Resolving<'_> {
                 Ok(EdgeRule::Filter(filter.text.clone()))
             }
             EdgeTest::Hop { parent, label, child, .. } => Ok(EdgeRule::Hop {
-                parent: parent.as_ref().map(|node| self.node(node)).transpose()?,
+                parent: parent.as_ref().map(|node| self.node(node).map(Box::new)).transpose()?,
                 label: label.as_ref().map(|label| self.label(label)).transpose()?,
-                child: child.as_ref().map(|node| self.node(node)).transpose()?,
+                child: child.as_ref().map(|node| self.node(node).map(Box::new)).transpose()?,
             }),
         }
     }

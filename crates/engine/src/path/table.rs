@@ -52,10 +52,7 @@ impl PathFunction {
 
 /// A pattern, resolved against a dump.
 pub(crate) fn compile(text: &str, manifest: &Manifest, indexes: &Indexes) -> crate::Result<Compiled> {
-    let known_elsewhere = |passes: &dyn Fn(&str) -> bool| {
-        indexes.manifests().iter().any(|other| other.types.iter().any(|stat| passes(&stat.name)))
-    };
-    Compiled::new(text, &Names { manifest, known_elsewhere: &known_elsewhere })
+    Compiled::new(text, &Names { manifest, lake: indexes.manifests() })
 }
 
 impl TableFunctionImpl for PathFunction {

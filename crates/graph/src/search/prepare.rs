@@ -165,8 +165,8 @@ impl<'s, I: Id> PathSearch<'s, I> {
             }
         }
         let by_type = ByType::new(types, pattern);
-        let from_start = by_type.from_start();
-        let to_end = by_type.to_end(&from_start[accept], &previous);
+        let from_start = by_type.reached_types();
+        let to_end = by_type.leading_types(&from_start[accept], &previous);
         let end_types = from_start[accept].clone();
         // To look at a type is an access to far memory. It pays only where it spares most of the objects: those that lead
         // nowhere because they refer to nothing are half of a heap, and are gone over faster than looked up.
@@ -205,7 +205,7 @@ impl<'s, I: Id> PathSearch<'s, I> {
     pub fn first_unreached_test(&self) -> Option<u32> {
         let types = Types { of: self.types, graph: self.type_graph, counts: self.counts };
         let by_type = ByType::new(types, self.pattern);
-        let from_start = by_type.from_start();
+        let from_start = by_type.reached_types();
         let mut reached = BitSet::new(self.pattern.tests.len());
         for arc in self.pattern.starts.iter().filter(|arc| !by_type.of_arc(arc).is_empty()) {
             arc.tests.iter().for_each(|test| reached.insert(*test as usize));
@@ -574,7 +574,7 @@ impl<'s, I: Id> ByType<'s, I> {
     }
 
     /// By state, the types that some start leads to. A search to a fixed point.
-    fn from_start(&self) -> Vec<BitSet> {
+    fn reached_types(&self) -> Vec<BitSet> {
         let n_types = self.types.graph.n_types();
         let accept = self.pattern.hops.len();
         let mut from_start = vec![BitSet::new(n_types); accept + 1];
@@ -601,7 +601,7 @@ impl<'s, I: Id> ByType<'s, I> {
     }
 
     /// By state, the types that lead to some end, of which `ends` are the types.
-    fn to_end(&self, ends: &BitSet, previous: &[Vec<(u32, u32)>]) -> Vec<BitSet> {
+    fn leading_types(&self, ends: &BitSet, previous: &[Vec<(u32, u32)>]) -> Vec<BitSet> {
         let n_types = self.types.graph.n_types();
         let accept = self.pattern.hops.len();
         let mut waiting = Waiting::new(accept + 1);
