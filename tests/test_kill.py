@@ -34,12 +34,20 @@ def instants(n, duration):
     return [(k + chance.random()) * duration / n for k in range(n)]
 
 
+def is_seen(lake, sight):
+    """Whether there is such a file. A folder may go while it is looked into."""
+    try:
+        return any(lake.path.glob(sight))
+    except FileNotFoundError:
+        return False
+
+
 def kill_import(lake, big_dump, *options, after=0.0, sight=None):
     """Starts an import and kills it after a time, or at the sight of a file."""
     process = lake.start("import", "--dump", "big", *options, big_dump)
     try:
         time.sleep(after)
-        while sight and process.poll() is None and not any(lake.path.glob(sight)):
+        while sight and process.poll() is None and not is_seen(lake, sight):
             pass
     finally:
         process.kill()
