@@ -71,6 +71,10 @@ pub enum Invocation {
     Tree(TreeArgs),
     /// Find cycles of types that repeat along chains of objects, as in many leaks
     Chains(ChainsArgs),
+    /// Compare two dumps: what grew, and in which container
+    Diff(DiffArgs),
+    /// Show how types or containers grow over many dumps
+    Trend(TrendArgs),
     /// Say exactly what would go if some objects or references were gone
     Whatif(WhatifArgs),
     /// List or remove what-if layers
@@ -405,6 +409,101 @@ pub struct ChainsArgs {
     pub shape: Shape,
 }
 
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+By holder: a holder is the path of types and names from the top of the dominator tree down to objects, such as
+`module shop -> dict -> list -> Payload`; what repeats is folded, (A -> B ->)+. It means the same in another process or
+build. First come the holders where something grows: those with more objects or bytes, whose own holder has no more
+objects. Retained bytes are those that would go with the objects. What did not change is left out.
+
+Examples:
+  heaplake diff                                    the newest dump against the one before
+  heaplake diff before after --by holder           which container grew
+  heaplake diff before after --metric retained     types by what they retain
+  heaplake diff before after --format json --all")]
+pub struct DiffArgs {
+    /// The earlier dump
+    #[arg(value_name = "BEFORE", default_value = "latest~1")]
+    pub before: String,
+    /// The later dump
+    #[arg(value_name = "AFTER", default_value = "latest")]
+    pub after: String,
+    /// What to compare
+    #[arg(long, value_name = "WHAT", default_value = "type")]
+    pub by: GroupBy,
+    /// What to sort by [default: size; retained for holders]
+    #[arg(long, value_name = "METRIC")]
+    pub metric: Option<MetricArg>,
+    /// How many rows at most [default: 20 in a table, all otherwise]
+    #[arg(short, value_name = "N")]
+    pub n: Option<u32>,
+    /// Also what did not change
+    #[arg(long)]
+    pub all: bool,
+    /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// Arguments of `trend`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+shape: growing = higher after some dump than ever before, and still rising in the last third; stopped = likewise, but not
+rising any more; unsteady = up and down; falling; flat. began: the dump from which on it is higher than ever before. pace:
+median of the slopes between all pairs of dumps. One measurement that is off decides nothing. Flat ones are left out.
+
+Examples:
+  heaplake trend                                   all dumps, types by size
+  heaplake trend --by holder                       which containers grow
+  heaplake trend 'service=lms' --metric count --format csv")]
+pub struct TrendArgs {
+    /// Which dumps
+    #[arg(value_name = "DUMPS", default_value = "*")]
+    pub dumps: String,
+    /// What to follow
+    #[arg(long, value_name = "WHAT", default_value = "type")]
+    pub by: GroupBy,
+    /// What to measure [default: size; retained for holders]
+    #[arg(long, value_name = "METRIC")]
+    pub metric: Option<MetricArg>,
+    /// How many rows at most [default: 20 in a table, all otherwise]
+    #[arg(short, value_name = "N")]
+    pub n: Option<u32>,
+    /// Also what is the same all the time
+    #[arg(long)]
+    pub all: bool,
+    /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// What totals are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GroupBy {
+    /// Types
+    Type,
+    /// Paths of types and names in the dominator tree
+    Holder,
+    /// Modules that hold the objects
+    Module,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MetricArg {
+    /// Number of objects
+    Count,
+    /// Bytes of their shallow sizes
+    Size,
+    /// Bytes that would go with them
+    Retained,
+}
+
 /// Arguments of `whatif`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -579,6 +678,10 @@ mod tests {
             "heaplake tree 0x7f00 --depth 2 --children 3 --dump a",
             "heaplake whatif --cut a --cut b --dump c --format json",
             "heaplake chains --dump a --layer b --min 2 --memory-limit 1GiB --format json",
+            "heaplake diff",
+            "heaplake diff a b --by holder --metric count -n 3 --all --format json -o x.json",
+            "heaplake trend",
+            "heaplake trend a..b --by module --metric retained -n 3 --all --format csv",
             "heaplake sql --dump a --layer b select",
             "heaplake whatif --cut a --save b --layer c",
             "heaplake layers",

@@ -32,6 +32,21 @@ pub fn signed_bytes(n: i64) -> String {
     format!("{sign}{}", bytes(n.unsigned_abs()))
 }
 
+/// `+1,234` or `-5`; `0` for no change.
+pub fn delta(n: i64) -> String {
+    let sign = match n {
+        1.. => "+",
+        0 => "",
+        _ => "-",
+    };
+    format!("{sign}{}", count(n.unsigned_abs()))
+}
+
+/// `+58.3 MiB`; `0 B` for no change.
+pub fn delta_bytes(n: i64) -> String {
+    if n > 0 { format!("+{}", signed_bytes(n)) } else { signed_bytes(n) }
+}
+
 /// `3 ms`, `1.25 s`, `2 min 5 s`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -69,6 +84,12 @@ mod tests {
         }
         assert_eq!(signed_bytes(-2048), "-2.0 KiB");
         assert_eq!(signed_bytes(i64::MIN), "-8.0 EiB");
+    }
+
+    #[test]
+    fn differences_have_signs() {
+        assert_eq!([delta(1234), delta(0), delta(-5)], ["+1,234", "0", "-5"]);
+        assert_eq!([delta_bytes(2048), delta_bytes(0), delta_bytes(-1)], ["+2.0 KiB", "0 B", "-1 B"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod library;
 mod output;
 mod progress;
 mod query;
+mod rows;
 mod values;
 
 use std::process::ExitCode;

@@ -74,6 +74,13 @@ impl Querier {
         Ok((querier, manifest))
     }
 
+    /// Opens a session for questions about any number of dumps.
+    pub fn of_lake(memory_limit: Option<u64>, console: &Console) -> Result<Self> {
+        let lake = Lake::open(console.lake.path())?;
+        let notice = Some(console.notice());
+        Self::open(&lake, &SessionOptions { memory_limit, notice, ..SessionOptions::default() })
+    }
+
     /// Totals of the chosen dump, or of the chosen layer of it.
     pub fn totals(&self) -> Result<Totals> {
         let batches = self

@@ -25,7 +25,8 @@ pub(crate) const HISTORY: &str = "history";
 /// The schema of bare names.
 pub(crate) const CURRENT: &str = "current";
 /// The tables of every schema.
-pub(crate) const TABLES: [&str; 7] = ["dump", "edge", "issue", "obj", "ref", "root", "type_stat"];
+pub(crate) const TABLES: [&str; 8] =
+    ["dump", "edge", "holder_stat", "issue", "obj", "ref", "root", "type_stat"];
 
 /// The lake as a catalog, as it was when the session began.
 #[derive(Debug)]
@@ -116,8 +117,7 @@ impl LakeSchema {
                 return Err(Error::NoDumps.into());
             }
             (_, Some(table)) => Arc::new(LakeTable::new(self.lake.clone(), table, self.dumps.clone())),
-            ("ref", _) => Arc::new(LakeTable::reference(self.lake.clone(), self.dumps.clone())),
-            _ => memory(summary::type_stats(&self.dumps)?)?,
+            _ => Arc::new(LakeTable::reference(self.lake.clone(), self.dumps.clone())),
         };
         Ok(Some(table))
     }

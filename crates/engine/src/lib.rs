@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod graph;
 mod guard;
+mod history;
 mod mistake;
 mod parameters;
 mod path;

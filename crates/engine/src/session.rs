@@ -25,7 +25,7 @@ use crate::{
     catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
     error::Context,
     graph::{self, Indexes, Notice},
-    guard, mistake,
+    guard, history, mistake,
     parameters::{self, Parameters},
     path::{self, PathPlan},
     spill::SpillFolder,
@@ -118,6 +118,7 @@ impl Session {
         ));
         graph::register(&context, &indexes);
         path::register(&context, &indexes);
+        history::register(&context, &indexes);
         if options.allow_files {
             context = context.enable_url_table();
         }
@@ -196,18 +197,18 @@ impl Session {
 
     /// A path pattern as `WITH RECURSIVE` SQL over `obj` and `edge` of the chosen dump.
     pub fn path_sql(&self, pattern: &str) -> Result<String> {
-        let manifest = self.current.as_ref().ok_or(Error::NoDumps)?;
-        path::emit(&path::compile(pattern, manifest, &self.indexes)?, manifest)
+        let dump = self.indexes.dump(None)?;
+        path::emit(&path::compile(pattern, &dump, &self.indexes)?, &dump)
     }
 
     /// Makes cuts on the chosen dump, on top of the layer where one is chosen, and keeps what is left as a named layer.
     pub async fn save_layer(&self, name: &DumpId, cuts: &[String]) -> Result<Layer> {
-        let manifest = self.current.as_ref().ok_or(Error::NoDumps)?;
+        let dump = self.indexes.dump(None)?;
         let below = self.layer.iter().flat_map(|layer| &layer.cuts);
         let cuts: Vec<String> = below.chain(cuts).cloned().collect();
-        let cut = self.indexes.cut(&self.context.state(), manifest, name, &cuts).await;
+        let cut = self.indexes.cut(&self.context.state(), &dump, name, &cuts).await;
         let (_, objects, bytes) = cut.map_err(|error| Context::default().explain(&error))?;
-        let layer = Layer::new(name.clone(), manifest, cuts, objects, bytes);
+        let layer = Layer::new(name.clone(), &dump, cuts, objects, bytes);
         self.indexes.lake().save_layer(&layer)?;
         Ok(layer)
     }
@@ -216,9 +217,10 @@ impl Session {
     async fn choose_layer(&self) -> Result<()> {
         let (Some(layer), Some(manifest)) = (&self.layer, &self.current) else { return Ok(()) };
         let choose = || async {
-            let index = self.indexes.open_layer(&self.context.state(), manifest, layer).await?;
+            let dump = self.indexes.with_types(manifest)?;
+            let index = self.indexes.open_layer(&self.context.state(), &dump, layer).await?;
             self.indexes.choose_layer(index);
-            self.names.show_instead(graph::layer::views(&self.context, manifest).await?);
+            self.names.show_instead(graph::layer::views(&self.context, &dump).await?);
             Ok(())
         };
         let chosen: Result<&(), DataFusionError> = self.layer_is_chosen.get_or_try_init(choose).await;

@@ -1,4 +1,4 @@
-//! The tables that are made from the manifests alone: `dump` and `type_stat`.
+//! The table that is made from the manifests alone: `dump`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use datafusion::arrow::{
     record_batch::RecordBatch,
 };
 use heaplake_model::schema;
-use heaplake_store::{Manifest, TypeStat};
+use heaplake_store::Manifest;
 
 /// One row per dump.
 pub(crate) fn dumps(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowError> {
@@ -41,29 +41,12 @@ pub(crate) fn dumps(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowErr
         number(|m| m.counts.objects),
         number(|m| m.counts.edges),
         number(|m| m.counts.dangling),
-        number(|m| m.types.len() as u64),
+        number(|m| m.counts.types),
         total,
         number(|m| m.issues.values().sum()),
         number(Manifest::stored_bytes),
     ];
     RecordBatch::try_new(schema, columns)
-}
-
-/// One row per dump and type.
-pub(crate) fn type_stats(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowError> {
-    let rows = || manifests.iter().flat_map(|m| m.types.iter().map(move |stat| (m.id.as_str(), stat)));
-    let number = |f: fn(&TypeStat) -> Option<i64>| -> ArrayRef {
-        Arc::new(rows().map(|(_, stat)| f(stat)).collect::<Int64Array>())
-    };
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(rows().map(|(id, _)| Some(id)).collect::<StringArray>()),
-        Arc::new(rows().map(|(_, stat)| Some(stat.name.as_str())).collect::<StringArray>()),
-        number(|stat| Some(saturating(stat.count))),
-        number(|stat| Some(stat.size)),
-        number(|stat| stat.max_size),
-        number(|stat| stat.retained),
-    ];
-    RecordBatch::try_new(schema::type_stat(), columns)
 }
 
 fn tags(manifests: &[Arc<Manifest>], data_type: &DataType) -> Result<ArrayRef, ArrowError> {

@@ -127,7 +127,8 @@ impl LakeTable {
             Table::Obj => &["type", "address"],
             Table::Edge => &["parent", "idx"],
             Table::Root => &["address"],
-            Table::Issue => &[],
+            Table::TypeStat => &["type"],
+            Table::Issue | Table::HolderStat => &[],
         };
         let present = names.iter().map_while(|name| schema.index_of(name).ok().map(|idx| (*name, idx)));
         LexOrdering::new(present.map(|(name, idx)| {

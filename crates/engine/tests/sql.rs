@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use datafusion::{
     arrow::{
-        array::{Int64Array, StringArray, UInt32Array, UInt64Array},
+        array::{ArrayRef, Int64Array, StringArray, UInt32Array, UInt64Array},
         util::pretty::pretty_format_batches,
     },
     parquet::{arrow::ArrowWriter, file::properties::WriterProperties},
@@ -12,7 +12,7 @@ use datafusion::{
 use futures::TryStreamExt as _;
 use heaplake_engine::{Error, Parameters, RecordBatch, Session, SessionOptions, Value};
 use heaplake_model::schema::Table;
-use heaplake_store::{Counts, FileEntry, Lake, Manifest, Source, TakenFrom, TypeStat};
+use heaplake_store::{Counts, FileEntry, Lake, Manifest, Source, TakenFrom};
 use tempfile::TempDir;
 
 const BIG: u64 = 1 << 63;
@@ -54,17 +54,21 @@ fn add_dump(lake: &Path, id: &str, hour: i64) {
             Arc::new(StringArray::from_iter_values(["unreferenced"])),
         ],
     );
-    let tables = [(Table::Obj, obj), (Table::Edge, edge), (Table::Root, root)];
+    let numbers = |of: [Option<i64>; 2]| -> ArrayRef { Arc::new(Int64Array::from_iter(of)) };
+    let type_stat = RecordBatch::try_new(
+        Table::TypeStat.schema(),
+        vec![
+            Arc::new(StringArray::from_iter_values(["a", "b"])),
+            numbers([Some(1000); 2]),
+            numbers([Some(499_500), Some(1_499_500)]),
+            numbers([Some(999); 2]),
+            numbers([None; 2]),
+        ],
+    );
+    let tables = [(Table::Obj, obj), (Table::Edge, edge), (Table::Root, root), (Table::TypeStat, type_stat)];
     let files = tables.into_iter().map(|(table, rows)| write(lake, id, table, &rows.unwrap())).collect();
-    let stat = |name: &str, size| TypeStat {
-        name: name.into(),
-        count: 1000,
-        size,
-        max_size: Some(999),
-        retained: None,
-    };
     let manifest = Manifest {
-        format_version: 1,
+        format_version: heaplake_store::FORMAT_VERSION,
         id: id.parse().unwrap(),
         taken: chrono::DateTime::from_timestamp(3600 * hour, 0).unwrap(),
         taken_from: TakenFrom::User,
@@ -77,12 +81,11 @@ fn add_dump(lake: &Path, id: &str, hour: i64) {
             compression: "none".into(),
         },
         tags: [("build".to_owned(), "7".to_owned())].into(),
-        counts: Counts { objects: n, edges: 2 * n, dangling: 3, unreferenced: 1, bytes: 1_999_000 },
+        counts: Counts { objects: n, edges: 2 * n, dangling: 3, unreferenced: 1, bytes: 1_999_000, types: 2 },
         roots: [("unreferenced".to_owned(), 1)].into(),
         indexed: false,
         issues: Default::default(),
         files,
-        types: vec![stat("a", 499_500), stat("b", 1_499_500)],
     };
     fs::create_dir_all(lake.join("dumps")).unwrap();
     fs::write(lake.join(format!("dumps/{id}.json")), serde_json::to_vec(&manifest).unwrap()).unwrap();
@@ -106,7 +109,7 @@ fn write(lake: &Path, id: &str, table: Table, rows: &RecordBatch) -> FileEntry {
 
 fn lake(dumps: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("heaplake.json"), r#"{"format_version":1}"#).unwrap();
+    fs::write(folder.path().join("heaplake.json"), r#"{"format_version":2}"#).unwrap();
     fs::create_dir_all(folder.path().join("dumps")).unwrap();
     for (hour, dump) in dumps.iter().enumerate() {
         add_dump(folder.path(), dump, hour as i64);

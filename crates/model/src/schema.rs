@@ -1,7 +1,7 @@
 //! The Arrow schema of every table, with a description per column.
 //!
-//! `obj`, `edge`, `root` and `issue` are Parquet files under `<table>/dump=<id>/`; there `dump` is the name of the
-//! folder and not a column of the file. `type_stat` and `dump` are made from the manifests.
+//! All but `dump` are Parquet files under `<table>/dump=<id>/`; there `dump` is the name of the folder and not a column of
+//! the file. `dump` is made from the manifests.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub const DUMP: &str = "dump";
 
 /// A table of the lake that is kept in Parquet files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Table {
     /// One row per object, clustered by type (byte order of the names), then address.
     Obj,
@@ -22,11 +22,16 @@ pub enum Table {
     Root,
     /// One row per issue of the import, in the order they were met.
     Issue,
+    /// One row per type, in byte order of the names.
+    TypeStat,
+    /// One row per folded path of the dominator tree, each after the one above it; none without the graph index.
+    HolderStat,
 }
 
 impl Table {
     /// Every Parquet table.
-    pub const ALL: [Table; 4] = [Table::Obj, Table::Edge, Table::Root, Table::Issue];
+    pub const ALL: [Table; 6] =
+        [Table::Obj, Table::Edge, Table::Root, Table::Issue, Table::TypeStat, Table::HolderStat];
 
     /// The name of the folder and of the SQL table.
     pub fn name(self) -> &'static str {
@@ -35,6 +40,8 @@ impl Table {
             Table::Edge => "edge",
             Table::Root => "root",
             Table::Issue => "issue",
+            Table::TypeStat => "type_stat",
+            Table::HolderStat => "holder_stat",
         }
     }
 
@@ -45,6 +52,8 @@ impl Table {
             Table::Edge => edge(),
             Table::Root => root(),
             Table::Issue => issue(),
+            Table::TypeStat => type_stat(),
+            Table::HolderStat => holder_stat(),
         }
     }
 }
@@ -147,10 +156,9 @@ pub fn issue() -> SchemaRef {
     ])
 }
 
-/// Totals per type, with `dump` first.
+/// Totals per type.
 pub fn type_stat() -> SchemaRef {
     schema([
-        column(DUMP, DataType::Utf8, false, "dump id"),
         column("type", DataType::Utf8, false, "type name"),
         column("count", DataType::Int64, false, "number of objects"),
         column("size", DataType::Int64, false, "sum of shallow sizes in bytes"),
@@ -166,6 +174,31 @@ pub fn type_stat() -> SchemaRef {
             true,
             "bytes that the objects of the type retain together, at least, nothing counted twice; null without an index",
         ),
+    ])
+}
+
+/// Totals per holder: all objects whose paths of immediate dominators have the same types and names, where a sequence
+/// that repeats counts once.
+pub fn holder_stat() -> SchemaRef {
+    schema([
+        column(
+            "holder",
+            DataType::Utf8,
+            false,
+            "types and names from the top of the dominator tree down to the objects; (A -> B ->)+ repeats",
+        ),
+        column("held_by", DataType::Utf8, true, "the holder above; null at the top"),
+        column(
+            "type",
+            DataType::Utf8,
+            false,
+            "last element of the path: type of the objects, with their name",
+        ),
+        column("depth", DataType::Int64, false, "number of elements of the path"),
+        column("count", DataType::Int64, false, "number of objects with this path"),
+        column("size", DataType::Int64, false, "sum of their shallow sizes in bytes"),
+        column("retained", DataType::Int64, false, "bytes that they retain together, nothing counted twice"),
+        column("retained_count", DataType::Int64, false, "objects that they retain together"),
     ])
 }
 

@@ -10,9 +10,9 @@ pub enum Error {
     /// The folder is no lake.
     #[error("{} is no lake (it has no heaplake.json); `heaplake import` makes one", .0.display())]
     NotALake(PathBuf),
-    /// The lake was written by a newer heaplake.
-    #[error("{} has format version {found}, this heaplake reads up to {}; use a newer heaplake", .path.display(), crate::FORMAT_VERSION)]
-    NewerFormat {
+    /// The lake was written by a newer or an older heaplake.
+    #[error("{} has format version {found}, this heaplake reads {}; {}", .path.display(), crate::FORMAT_VERSION, what_to_use(*.found))]
+    OtherFormat {
         /// The lake's folder.
         path: PathBuf,
         /// Its version.
@@ -98,6 +98,10 @@ pub enum Error {
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn what_to_use(version: u32) -> &'static str {
+    if version > crate::FORMAT_VERSION { "use a newer heaplake" } else { "import its dumps into a new lake" }
+}
 
 fn did_you_mean(id: &Option<DumpId>) -> String {
     id.as_ref().map(|id| format!("; did you mean {id}?")).unwrap_or_default()

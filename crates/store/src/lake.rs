@@ -38,8 +38,8 @@ impl Lake {
             path: marker,
             what: format!("it is no lake marker ({error})"),
         })?;
-        if format_version > FORMAT_VERSION {
-            return Err(Error::NewerFormat { path: path.to_owned(), found: format_version });
+        if format_version != FORMAT_VERSION {
+            return Err(Error::OtherFormat { path: path.to_owned(), found: format_version });
         }
         Ok(Self { path: path.to_owned() })
     }
@@ -118,8 +118,8 @@ impl Lake {
             path: path.clone(),
             what: format!("it is no manifest ({error})"),
         })?;
-        if manifest.format_version > FORMAT_VERSION {
-            return Err(Error::NewerFormat { path, found: manifest.format_version });
+        if manifest.format_version != FORMAT_VERSION {
+            return Err(Error::OtherFormat { path, found: manifest.format_version });
         }
         if let Some(what) = manifest.inconsistency(id) {
             return Err(Error::Damaged { path, what });

@@ -3,7 +3,7 @@
 //! ```text
 //! <lake>/heaplake.json                 format version
 //! <lake>/dumps/<id>.json               manifest: the commit point of an import
-//! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue
+//! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue, type_stat, holder_stat
 //! <lake>/index/dump=<id>/*.graph       graph index, a cache: rebuilt when absent or damaged
 //! <lake>/layers/dump=<id>/*.json       named what-if layers
 //! <lake>/tmp/                          work in progress, journals, locks
@@ -21,6 +21,7 @@ mod layer;
 mod manifest;
 mod parquet_file;
 mod properties;
+mod summary;
 mod verify;
 
 pub use error::{Error, Result};
@@ -31,8 +32,9 @@ pub use index::{
 };
 pub use lake::Lake;
 pub use layer::Layer;
-pub use manifest::{Counts, FileEntry, Manifest, Source, TakenFrom, TypeStat};
+pub use manifest::{Counts, FileEntry, Manifest, Source, TakenFrom};
+pub use summary::{Dump, HolderStat, TypeStat};
 pub use verify::Finding;
 
-/// Version of the lake's layout. A lake of a newer version is refused.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the lake's layout. A lake of another version is refused.
+pub const FORMAT_VERSION: u32 = 2;

@@ -1,8 +1,7 @@
 //! The manifest of a dump: `<lake>/dumps/<id>.json`, the commit point of an import.
 //!
 //! A dump exists when, and only when, its manifest does. It names every file of the dump; a file that no manifest
-//! names is left over from an import that was interrupted. It also holds the totals per type, so that questions
-//! about many dumps over time never open an `obj` file.
+//! names is left over from an import that was interrupted.
 
 use std::collections::BTreeMap;
 
@@ -37,8 +36,6 @@ pub struct Manifest {
     pub issues: BTreeMap<String, u64>,
     /// The dump's files.
     pub files: Vec<FileEntry>,
-    /// Totals per type, in byte order of the names.
-    pub types: Vec<TypeStat>,
 }
 
 /// Where the time of a dump is from.
@@ -81,6 +78,8 @@ pub struct Counts {
     pub unreferenced: u64,
     /// Sum of shallow sizes in bytes.
     pub bytes: i64,
+    /// Types.
+    pub types: u64,
 }
 
 /// One Parquet file of a dump.
@@ -96,24 +95,6 @@ pub struct FileEntry {
     pub bytes: u64,
     /// XXH3-128 of the bytes, in hexadecimal.
     pub xxh3: String,
-}
-
-/// Totals of one type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TypeStat {
-    /// Type name.
-    #[serde(rename = "type")]
-    pub name: String,
-    /// Objects.
-    pub count: u64,
-    /// Sum of shallow sizes in bytes.
-    pub size: i64,
-    /// Largest shallow size in bytes; none where no object has a usable one.
-    pub max_size: Option<i64>,
-    /// Bytes that the objects of the type retain together, at least: of nested ones the outermost counts. None without
-    /// an index.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retained: Option<i64>,
 }
 
 impl Manifest {

@@ -1,5 +1,7 @@
 //! How the tables are encoded.
 
+use arrow::datatypes::DataType;
+use heaplake_model::schema::Table;
 use parquet::{
     basic::{Compression, Encoding, ZstdLevel},
     file::{
@@ -42,6 +44,19 @@ pub(crate) fn root() -> WriterProperties {
     properties()
         .set_column_dictionary_enabled(ColumnPath::from("kind"), true)
         .set_sorting_columns(Some(sorted_by(&[0])))
+        .build()
+}
+
+/// Of a summary.
+pub(crate) fn summary(table: Table) -> WriterProperties {
+    let fields = table.schema();
+    // Numbers of a few thousand rows are smaller plain.
+    let texts = fields.fields().iter().filter(|field| field.data_type() == &DataType::Utf8);
+    texts
+        .fold(properties(), |properties, field| {
+            properties
+                .set_column_encoding(ColumnPath::from(field.name().as_str()), Encoding::DELTA_BYTE_ARRAY)
+        })
         .build()
 }
 

@@ -37,7 +37,9 @@ impl Lake {
         }
         findings.extend(index::check(self, manifest)?);
         let path = format!("dumps/{}.json", manifest.id);
-        findings.extend(sums(manifest).into_iter().map(|what| Finding { path: path.clone(), what }));
+        // A file of types that cannot be read is among the findings already.
+        let objects = self.types(manifest).ok().map(|types| types.iter().map(|stat| stat.count).sum());
+        findings.extend(sums(manifest, objects).into_iter().map(|what| Finding { path: path.clone(), what }));
         Ok(findings)
     }
 }
@@ -82,7 +84,7 @@ fn missing_column(table: Table, found: &parquet::schema::types::SchemaDescriptor
 }
 
 /// Numbers of a manifest that must agree.
-fn sums(manifest: &Manifest) -> Vec<String> {
+fn sums(manifest: &Manifest, objects_of_types: Option<u64>) -> Vec<String> {
     let rows = |table| manifest.files_of(table).map(|file| file.rows).sum::<u64>();
     let counts = &manifest.counts;
     let pairs = [
@@ -90,7 +92,8 @@ fn sums(manifest: &Manifest) -> Vec<String> {
         ("rows of edge", rows(Table::Edge), "edges", counts.edges),
         ("rows of root", rows(Table::Root), "roots", manifest.roots.values().sum()),
         ("rows of issue", rows(Table::Issue), "issues", manifest.issues.values().sum()),
-        ("objects of all types", manifest.types.iter().map(|t| t.count).sum(), "objects", counts.objects),
+        ("rows of type_stat", rows(Table::TypeStat), "types", counts.types),
+        ("objects of all types", objects_of_types.unwrap_or(counts.objects), "objects", counts.objects),
     ];
     let unequal = pairs.into_iter().filter(|(_, a, _, b)| a != b);
     unequal.map(|(a_name, a, b_name, b)| format!("{a_name}: {a}, but {b_name}: {b}")).collect()

@@ -40,7 +40,7 @@ fn for_programs(manifests: &[Manifest]) -> Result<RecordBatch> {
         .count("objects", each().map(|m| m.counts.objects))
         .count("edges", each().map(|m| m.counts.edges))
         .number("bytes", each().map(|m| Some(m.counts.bytes)))
-        .count("types", each().map(|m| m.types.len() as u64))
+        .count("types", each().map(|m| m.counts.types))
         .text("format", each().map(|m| m.source.format.clone()))
         .map("tags", each().map(|m| &m.tags))?
         .text("source", each().map(|m| m.source.file.clone()))
@@ -57,7 +57,7 @@ fn for_people(manifests: &[Manifest]) -> Result<RecordBatch> {
         .count("objects", each().map(|m| m.counts.objects))
         .count("edges", each().map(|m| m.counts.edges))
         .quantity("size", each().map(|m| human::signed_bytes(m.counts.bytes)))
-        .count("types", each().map(|m| m.types.len() as u64))
+        .count("types", each().map(|m| m.counts.types))
         .text("format", each().map(|m| m.source.format.clone()))
         .text("tags", each().map(|m| tags_in_words(&m.tags)))
         .text("source", each().map(|m| m.source.file.clone()))

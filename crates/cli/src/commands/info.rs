@@ -4,7 +4,7 @@ use std::{cmp::Reverse, io::Write as _, process::ExitCode};
 
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
-use heaplake_store::{Lake, Manifest, TakenFrom, TypeStat};
+use heaplake_store::{Dump, Lake, Manifest, TakenFrom, TypeStat};
 
 use super::dumps::tags_in_words;
 use crate::{
@@ -28,18 +28,19 @@ pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
     let Some(manifest) = manifest else {
         bail!("the lake has no dumps yet; import one: {} import FILE", console.command());
     };
+    let dump = lake.dump(manifest)?;
     if plan.format != Format::Table {
-        plan.print(&facts(&manifest, plan.format)?)?;
+        plan.print(&facts(&dump, plan.format)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut sink = plan.open()?;
-    show(&manifest, &plan, console, &mut sink)?;
+    show(&dump, &plan, console, &mut sink)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// One row; with a list of all types where the format can hold one.
-fn facts(m: &Manifest, format: Format) -> Result<RecordBatch> {
+fn facts(m: &Dump, format: Format) -> Result<RecordBatch> {
     let columns = Columns::default()
         .text("id", [m.id.to_string()])
         .time("taken", [m.taken])
@@ -56,7 +57,7 @@ fn facts(m: &Manifest, format: Format) -> Result<RecordBatch> {
         .count("dangling", [m.counts.dangling])
         .count("unreferenced", [m.counts.unreferenced])
         .text("indexed", [m.indexed.to_string()])
-        .count("types", [m.types.len() as u64])
+        .count("types", [m.counts.types])
         .number("bytes", [Some(m.counts.bytes)])
         .count("issues", [m.issues.values().sum()])
         .count("files", [m.files.len() as u64])
@@ -91,13 +92,13 @@ fn taken_from(manifest: &Manifest) -> &'static str {
 }
 
 /// The types, largest first; ties in order of the names.
-fn types_by_size(manifest: &Manifest) -> Vec<&TypeStat> {
-    let mut types: Vec<_> = manifest.types.iter().collect();
+fn types_by_size(dump: &Dump) -> Vec<&TypeStat> {
+    let mut types: Vec<_> = dump.types.iter().collect();
     types.sort_by_key(|t| Reverse(t.size));
     types
 }
 
-fn show(manifest: &Manifest, plan: &Plan, console: &Console, sink: &mut Sink) -> Result<()> {
+fn show(manifest: &Dump, plan: &Plan, console: &Console, sink: &mut Sink) -> Result<()> {
     writeln!(sink, "{}\n", manifest.id)?;
     for (name, text) in facts_in_words(manifest) {
         writeln!(sink, "  {name:<13} {}", escape::line(&text))?;
@@ -145,7 +146,7 @@ fn facts_in_words(m: &Manifest) -> Vec<(&'static str, String)> {
         ("sha256", source.sha256.clone()),
         ("tags", tags),
         ("objects", format!("{}, {}", human::count(m.counts.objects), human::signed_bytes(m.counts.bytes))),
-        ("types", human::count(m.types.len() as u64)),
+        ("types", human::count(m.counts.types)),
         ("edges", human::count(m.counts.edges)),
         (
             "dangling",
@@ -169,7 +170,7 @@ fn roots_in_words(m: &Manifest) -> String {
     kinds.join(", ")
 }
 
-fn top_types(manifest: &Manifest) -> Result<RecordBatch> {
+fn top_types(manifest: &Dump) -> Result<RecordBatch> {
     let types = types_by_size(manifest);
     let top = || types.iter().take(N_TOP_TYPES);
     let whole = manifest.counts.bytes;
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     /// A dump with a hostile type name and file name.
-    fn manifest() -> Manifest {
+    fn dump() -> Dump {
         let stat = |name: &str, count, size, max_size| TypeStat {
             name: name.to_owned(),
             count,
@@ -201,7 +202,7 @@ mod tests {
             max_size,
             retained: None,
         };
-        Manifest {
+        let manifest = Manifest {
             format_version: heaplake_store::FORMAT_VERSION,
             id: "a".parse().expect("a valid id"),
             taken: chrono::DateTime::UNIX_EPOCH,
@@ -215,18 +216,18 @@ mod tests {
                 compression: "gzip".to_owned(),
             },
             tags: [("host".to_owned(), "web\u{202e}3".to_owned())].into(),
-            counts: Counts { objects: 3, edges: 1, dangling: 1, unreferenced: 2, bytes: 400 },
+            counts: Counts { objects: 3, edges: 1, dangling: 1, unreferenced: 2, bytes: 400, types: 2 },
             roots: [("unreferenced".to_owned(), 2)].into(),
             indexed: true,
             issues: [("bad_size".to_owned(), 1)].into(),
             files: Vec::new(),
-            types: vec![stat("dict", 2, 100, Some(60)), stat("str\x1b", 1, 300, None)],
-        }
+        };
+        Dump { manifest, types: vec![stat("dict", 2, 100, Some(60)), stat("str\x1b", 1, 300, None)] }
     }
 
     #[test]
     fn the_largest_types_come_first_with_their_share() {
-        let top = top_types(&manifest()).expect("a batch");
+        let top = top_types(&dump()).expect("a batch");
         let shown = arrow::util::pretty::pretty_format_batches(&[top]).expect("text").to_string();
         assert!(shown.find("str").expect("str") < shown.find("dict").expect("dict"), "{shown}");
         assert!(shown.contains("| 75.0 % |") && shown.contains("| 25.0 % |"), "{shown}");
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn programs_get_one_row_and_types_where_the_format_can_hold_them() {
         for (format, has_types) in [(Format::Csv, false), (Format::Markdown, false), (Format::Json, true)] {
-            let facts = facts(&manifest(), format).expect("a batch");
+            let facts = facts(&dump(), format).expect("a batch");
             assert_eq!(facts.num_rows(), 1);
             assert_eq!(facts.column_by_name("type_stat").is_some(), has_types, "{format:?}");
         }
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn people_see_escapes_and_units() {
-        let words = facts_in_words(&manifest());
+        let words = facts_in_words(&dump());
         let fact = |name| {
             words.iter().find(|(found, _)| *found == name).map(|(_, text)| escape::line(text).into_owned())
         };

@@ -3,6 +3,7 @@
 mod chains;
 mod completions;
 mod demo;
+mod diff;
 mod dumps;
 mod import;
 mod index;
@@ -14,6 +15,7 @@ mod run;
 mod sql;
 mod top;
 mod tree;
+mod trend;
 mod verify;
 mod whatif;
 
@@ -35,6 +37,8 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Top(args) => top::run(&args, console),
         Invocation::Tree(args) => tree::run(&args, console),
         Invocation::Chains(args) => chains::run(&args, console),
+        Invocation::Diff(args) => diff::run(&args, console),
+        Invocation::Trend(args) => trend::run(&args, console),
         Invocation::Whatif(args) => whatif::run(&args, console),
         Invocation::Layers(args) => layers::run(&args, console),
         Invocation::Run(args) => run::run(&args, console),

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, StringViewArray, UInt32Array, UInt64Array};
 use heaplake_graph::{Cancelled, Id, NO_DISTANCE, TypedGraph, repeating_chains};
-use heaplake_store::{GraphIndex, Manifest};
+use heaplake_store::{Dump, GraphIndex};
 
 use crate::{
     path::{RootPaths, type_term},
@@ -31,7 +31,7 @@ pub(super) struct Chain {
 /// The chains along which types repeat at least so many times, the first in rank first.
 pub(super) fn chains<I: Id>(
     index: &GraphIndex<I>,
-    manifest: &Manifest,
+    manifest: &Dump,
     min: usize,
     cancel: &AtomicBool,
 ) -> Result<Vec<Chain>, Cancelled> {

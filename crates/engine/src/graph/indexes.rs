@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
 };
 
-use heaplake_store::{AnyIndex, BuildLimits, ImportProgress, Lake, Manifest, index_fits, open_or_build};
+use heaplake_store::{
+    AnyIndex, BuildLimits, Dump, ImportProgress, Lake, Manifest, index_fits, open_or_build,
+};
 
 use crate::{Error, Result, mistake, path::PathPlan};
 
@@ -15,7 +17,7 @@ pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 /// An index and the dump it is of.
 #[derive(Debug)]
 pub(crate) struct OpenIndex {
-    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) manifest: Arc<Dump>,
     pub(crate) index: AnyIndex,
 }
 
@@ -29,6 +31,8 @@ pub(crate) struct Indexes {
     path_plan: PathPlan,
     /// The layer of the current dump, once it is chosen.
     layer: OnceLock<Arc<OpenIndex>>,
+    /// Dumps whose types were asked for.
+    dumps: Mutex<HashMap<String, Arc<Dump>>>,
     open: Mutex<HashMap<String, Arc<OpenIndex>>>,
 }
 
@@ -55,6 +59,7 @@ impl Indexes {
             notice,
             path_plan,
             layer: OnceLock::new(),
+            dumps: Mutex::default(),
             open: Mutex::default(),
         }
     }
@@ -70,9 +75,38 @@ impl Indexes {
         })
     }
 
-    /// The dumps of the lake.
-    pub(crate) fn manifests(&self) -> &[Arc<Manifest>] {
-        &self.manifests
+    /// The same with its types.
+    pub(crate) fn dump(&self, dump: Option<&str>) -> Result<Arc<Dump>> {
+        self.with_types(self.manifest(dump)?)
+    }
+
+    /// A dump with its types, which are read once.
+    pub(crate) fn with_types(&self, manifest: &Manifest) -> Result<Arc<Dump>> {
+        let mut dumps = self.dumps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = dumps.get(manifest.id.as_str()) {
+            return Ok(found.clone());
+        }
+        let dump = Arc::new(self.lake.dump(manifest.clone())?);
+        dumps.insert(manifest.id.as_str().to_owned(), dump.clone());
+        Ok(dump)
+    }
+
+    /// The dumps that a text selects, in the order in which they were taken.
+    pub(crate) fn select(&self, dumps: &str) -> Result<Vec<Arc<Manifest>>> {
+        match dumps {
+            "*" => Ok(self.manifests.clone()),
+            id => Ok(vec![self.manifest(Some(id))?.clone()]),
+        }
+    }
+
+    /// Whether some dump has a type whose name passes.
+    pub(crate) fn has_type(&self, passes: impl Fn(&str) -> bool) -> Result<bool> {
+        for manifest in &self.manifests {
+            if self.with_types(manifest)?.types.iter().any(|stat| passes(&stat.name)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// How paths are searched for.
@@ -104,7 +138,7 @@ impl Indexes {
     }
 
     /// The index of a dump or its chosen layer; built and kept when there is none.
-    pub(crate) fn open(&self, manifest: &Arc<Manifest>, progress: &ImportProgress) -> Result<Arc<OpenIndex>> {
+    pub(crate) fn open(&self, manifest: &Arc<Dump>, progress: &ImportProgress) -> Result<Arc<OpenIndex>> {
         match self.layer.get().filter(|layer| layer.manifest.id == manifest.id) {
             Some(layer) => Ok(layer.clone()),
             None => self.open_base(manifest, progress),
@@ -114,7 +148,7 @@ impl Indexes {
     /// The index of a dump itself.
     pub(crate) fn open_base(
         &self,
-        manifest: &Arc<Manifest>,
+        manifest: &Arc<Dump>,
         progress: &ImportProgress,
     ) -> Result<Arc<OpenIndex>> {
         // Held while an index is built, so that it is built once.

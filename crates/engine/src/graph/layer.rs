@@ -10,7 +10,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 use heaplake_model::DumpId;
-use heaplake_store::{AnyIndex, ImportProgress, Layer, Manifest, build_layer};
+use heaplake_store::{AnyIndex, Dump, ImportProgress, Layer, build_layer};
 
 use super::{
     Indexes,
@@ -54,7 +54,7 @@ const VIEWS: [(&str, &str); 5] = [
 /// The views of a layer, for the schema of bare names.
 pub(crate) async fn views(
     context: &SessionContext,
-    manifest: &Manifest,
+    manifest: &Dump,
 ) -> Result<Vec<(&'static str, Arc<dyn TableProvider>)>> {
     let id = manifest.id.as_str();
     let mut views = Vec::new();
@@ -70,7 +70,7 @@ impl Indexes {
     pub(crate) async fn open_layer(
         self: &Arc<Self>,
         state: &SessionState,
-        manifest: &Arc<Manifest>,
+        manifest: &Arc<Dump>,
         layer: &Layer,
     ) -> Result<Arc<OpenIndex>> {
         let found = AnyIndex::open_layer(self.lake(), manifest, &layer.name).map_err(Error::from)?;
@@ -85,7 +85,7 @@ impl Indexes {
     pub(crate) async fn cut(
         self: &Arc<Self>,
         state: &SessionState,
-        manifest: &Arc<Manifest>,
+        manifest: &Arc<Dump>,
         name: &DumpId,
         cuts: &[String],
     ) -> Result<(AnyIndex, u64, i64)> {

@@ -13,7 +13,7 @@ use datafusion::{
     physical_plan::ExecutionPlan,
     scalar::ScalarValue,
 };
-use heaplake_store::Manifest;
+use heaplake_store::Dump;
 
 use super::{Indexes, Kind, exec::GraphExec, set::Set};
 use crate::Error;
@@ -44,7 +44,7 @@ pub(super) struct Call {
     pub(super) sets: Vec<Set>,
     /// One for each that the kind takes.
     pub(super) numbers: Vec<u32>,
-    pub(super) manifest: Arc<Manifest>,
+    pub(super) manifest: Arc<Dump>,
 }
 
 impl TableFunctionImpl for GraphFunction {
@@ -80,7 +80,7 @@ impl TableFunctionImpl for GraphFunction {
             kind: self.kind,
             sets,
             numbers,
-            manifest: self.indexes.manifest(dump.as_deref())?.clone(),
+            manifest: self.indexes.dump(dump.as_deref())?,
         };
         Ok(Arc::new(GraphTable { call, indexes: self.indexes.clone(), schema: self.kind.schema() }))
     }

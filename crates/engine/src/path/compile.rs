@@ -5,7 +5,7 @@ use heaplake_pathql::{
     Automaton, EdgeTest, Filter, Label, LabelTerm, Node, Query, Selector, Span, Term, TermKind, Way,
     glob_matches, parse,
 };
-use heaplake_store::Manifest;
+use heaplake_store::Dump;
 use regex::Regex;
 
 use crate::{Error, Result, graph::check_is_one_expression, mistake};
@@ -103,9 +103,9 @@ pub fn path_shape(text: &str) -> Result<PathShape> {
 
 /// The parts of a dump that names are looked up in.
 pub(crate) struct Names<'n> {
-    pub(crate) manifest: &'n Manifest,
+    pub(crate) manifest: &'n Dump,
     /// All dumps of the lake.
-    pub(crate) lake: &'n [std::sync::Arc<Manifest>],
+    pub(crate) lake: &'n crate::graph::Indexes,
 }
 
 impl Compiled {
@@ -135,7 +135,7 @@ impl Compiled {
 
 impl NodeTest {
     /// The test as SQL over `obj`; `names` are those of the types.
-    pub(crate) fn sql(&self, manifest: &Manifest) -> String {
+    pub(crate) fn sql(&self, manifest: &Dump) -> String {
         let mut terms = Vec::new();
         if self.any {
             terms.push("true".to_owned());
@@ -188,7 +188,7 @@ pub(crate) fn spanned(text: &str, span: &Span, message: &str) -> Error {
 }
 
 /// The types that were probably meant. A type in quotes must have its whole name, another its part after the last dot.
-fn nearest_types<'m>(wanted: &str, is_exact: bool, manifest: &'m Manifest) -> Vec<&'m str> {
+fn nearest_types<'m>(wanted: &str, is_exact: bool, manifest: &'m Dump) -> Vec<&'m str> {
     let last = |name: &'m str| name.rsplit('.').next().unwrap_or(name);
     let names = || manifest.types.iter().map(|stat| stat.name.as_str());
     let longer: Vec<&str> = names().filter(|name| is_exact && last(name) == wanted).collect();
@@ -340,8 +340,7 @@ impl Resolving<'_> {
         let ranks = types.iter().enumerate().filter(|(_, stat)| passes(&stat.name)).map(|(rank, _)| rank);
         let found = BitSet::of(types.len(), ranks);
         let (TermKind::Type(wanted) | TermKind::Exact(wanted)) = &term.kind else { return Ok(found) };
-        let in_lake = || self.names.lake.iter().any(|dump| dump.types.iter().any(|stat| passes(&stat.name)));
-        if found.is_empty() && !in_lake() {
+        if found.is_empty() && !self.names.lake.has_type(passes)? {
             let near = nearest_types(wanted, matches!(term.kind, TermKind::Exact(_)), self.names.manifest);
             if !near.is_empty() {
                 let near: Vec<String> = near.iter().map(|name| mistake::escape(name)).collect();

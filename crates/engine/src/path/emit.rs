@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use heaplake_pathql::Selector;
-use heaplake_store::Manifest;
+use heaplake_store::Dump;
 
 use super::compile::{Arc, Compiled, EdgeRule};
 use crate::{Error, Result, mistake};
@@ -16,7 +16,7 @@ use crate::{Error, Result, mistake};
 const MAX_ARCS: usize = 500;
 
 /// The query as SQL, one statement without the `;`.
-pub(crate) fn emit(compiled: &Compiled, manifest: &Manifest) -> Result<String> {
+pub(crate) fn emit(compiled: &Compiled, manifest: &Dump) -> Result<String> {
     let emitting = Emitting { compiled, manifest };
     emitting.check()?;
     emitting.statement()
@@ -24,7 +24,7 @@ pub(crate) fn emit(compiled: &Compiled, manifest: &Manifest) -> Result<String> {
 
 struct Emitting<'e> {
     compiled: &'e Compiled,
-    manifest: &'e Manifest,
+    manifest: &'e Dump,
 }
 
 fn cannot(what: &str) -> Error {

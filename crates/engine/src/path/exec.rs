@@ -23,7 +23,7 @@ use heaplake_graph::{
     search::{PathSearch, Types, Visited},
 };
 use heaplake_pathql::Selector;
-use heaplake_store::{GraphIndex, Manifest, with_index};
+use heaplake_store::{Dump, GraphIndex, with_index};
 use tokio::sync::mpsc::Sender;
 
 use super::{
@@ -62,7 +62,7 @@ pub(super) struct PathExec {
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) compiled: Arc<Compiled>,
-    pub(super) manifest: Arc<Manifest>,
+    pub(super) manifest: Arc<Dump>,
     pub(super) indexes: Arc<Indexes>,
     kind: RowKind,
     projection: Vec<usize>,
@@ -73,7 +73,7 @@ pub(super) struct Work {
 impl PathExec {
     pub(super) fn new(
         compiled: Arc<Compiled>,
-        manifest: Arc<Manifest>,
+        manifest: Arc<Dump>,
         indexes: Arc<Indexes>,
         form: Form,
         kind: RowKind,
@@ -104,7 +104,7 @@ pub(super) fn properties(schema: &SchemaRef) -> PlanProperties {
 }
 
 /// What EXPLAIN says of a search.
-pub(super) fn describe(compiled: &Compiled, manifest: &Manifest, form: &Form) -> String {
+pub(super) fn describe(compiled: &Compiled, manifest: &Dump, form: &Form) -> String {
     let plan = match form {
         Form::Index { .. } => "index",
         Form::Join { .. } => "join",

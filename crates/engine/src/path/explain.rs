@@ -21,7 +21,7 @@ use heaplake_graph::{
     Id, NO_DISTANCE,
     search::{PathSearch, Pattern, Types, Visited},
 };
-use heaplake_store::{GraphIndex, ImportProgress, Manifest, with_index};
+use heaplake_store::{Dump, GraphIndex, ImportProgress, with_index};
 
 use super::{
     compile::{Compiled, NodeTest},
@@ -46,14 +46,14 @@ pub(super) struct ExplainExec {
 #[derive(Debug)]
 struct Asked {
     compiled: Arc<Compiled>,
-    manifest: Arc<Manifest>,
+    manifest: Arc<Dump>,
     indexes: Arc<Indexes>,
 }
 
 impl ExplainExec {
     pub(super) fn new(
         compiled: Arc<Compiled>,
-        manifest: Arc<Manifest>,
+        manifest: Arc<Dump>,
         indexes: Arc<Indexes>,
         form: Form,
         schema: &SchemaRef,

@@ -28,7 +28,7 @@ use datafusion::{
 use futures::TryStreamExt as _;
 use heaplake_graph::{BitSet, Walk};
 use heaplake_pathql::Selector;
-use heaplake_store::Manifest;
+use heaplake_store::Dump;
 
 use super::{
     compile::{Arc as Transition, Compiled, EdgeRule, NodeTest},
@@ -50,7 +50,7 @@ pub(super) struct Gone {
 /// Everything that matches of the pattern may consist of.
 pub(super) async fn gather(
     compiled: &Compiled,
-    manifest: &Manifest,
+    manifest: &Dump,
     state: &SessionState,
     tables: &str,
     reservation: &MemoryReservation,
@@ -97,7 +97,7 @@ pub(super) async fn gather(
 async fn objects(
     context: &SessionContext,
     compiled: &Compiled,
-    manifest: &Manifest,
+    manifest: &Dump,
     tables: &str,
 ) -> Result<DataFrame> {
     let mut from = format!("{tables}.obj");
@@ -136,7 +136,7 @@ async fn edges(context: &SessionContext, compiled: &Compiled, tables: &str) -> R
 async fn banned(
     context: &SessionContext,
     compiled: &Compiled,
-    manifest: &Manifest,
+    manifest: &Dump,
     tables: &str,
 ) -> Result<HashSet<(u64, u32)>> {
     let mut banned = HashSet::new();
@@ -172,7 +172,7 @@ async fn banned(
 
 struct Gathering<'g> {
     compiled: &'g Compiled,
-    manifest: &'g Manifest,
+    manifest: &'g Dump,
     context: SessionContext,
     objects: DataFrame,
     edges: DataFrame,
@@ -333,13 +333,7 @@ impl<'b> Objects<'b> {
         Some(BitSet::of(self.n_tests, (0..self.n_tests).filter(|test| tests[*test].value(row))))
     }
 
-    fn object(
-        &self,
-        row: usize,
-        passes: BitSet,
-        manifest: &Manifest,
-        gathered: &mut Gathered,
-    ) -> Result<Object> {
+    fn object(&self, row: usize, passes: BitSet, manifest: &Dump, gathered: &mut Gathered) -> Result<Object> {
         let name = self.types.as_string::<i32>().value(row);
         let rank = manifest
             .types

@@ -6,20 +6,20 @@ use heaplake_graph::{
     BitSet, Cancelled, Id, Walk,
     search::{Arc, Follow, Hop, PathSearch, Pattern, Test, TypeGraph, Types},
 };
-use heaplake_store::{GraphIndex, Manifest};
+use heaplake_store::{Dump, GraphIndex};
 
 use super::{fold, ground};
 
 /// Answers for one object after the other.
 pub(crate) struct RootPaths<'r, I> {
     index: &'r GraphIndex<I>,
-    manifest: &'r Manifest,
+    manifest: &'r Dump,
     type_graph: TypeGraph,
     counts: Vec<u64>,
 }
 
 impl<'r, I: Id> RootPaths<'r, I> {
-    pub(crate) fn new(index: &'r GraphIndex<I>, manifest: &'r Manifest) -> Self {
+    pub(crate) fn new(index: &'r GraphIndex<I>, manifest: &'r Dump) -> Self {
         let type_graph = ground::type_graph(index, manifest.types.len());
         let counts = manifest.types.iter().map(|stat| stat.count).collect();
         Self { index, manifest, type_graph, counts }

@@ -12,7 +12,7 @@ use datafusion::{
     error::Result,
 };
 use heaplake_graph::{Walk, search::Step};
-use heaplake_store::Manifest;
+use heaplake_store::Dump;
 
 use super::{compile::Compiled, fold, ground::Ground};
 use crate::summary::saturating;
@@ -96,7 +96,7 @@ struct Summary {
 pub(super) struct Rows<'r> {
     pub(super) ground: &'r dyn Ground,
     pub(super) compiled: &'r Compiled,
-    pub(super) manifest: &'r Manifest,
+    pub(super) manifest: &'r Dump,
     pub(super) kind: RowKind,
     /// The columns that are wanted, of the kind's.
     pub(super) projection: &'r [usize],
@@ -109,7 +109,7 @@ impl<'r> Rows<'r> {
     pub(super) fn new(
         ground: &'r dyn Ground,
         compiled: &'r Compiled,
-        manifest: &'r Manifest,
+        manifest: &'r Dump,
         kind: RowKind,
         projection: &'r [usize],
     ) -> Self {

@@ -13,7 +13,7 @@ use datafusion::{
     physical_plan::{ExecutionPlan, collect},
     scalar::ScalarValue,
 };
-use heaplake_store::Manifest;
+use heaplake_store::Dump;
 
 use super::{
     Kind, PathPlan, PathShape,
@@ -51,8 +51,8 @@ impl PathFunction {
 }
 
 /// A pattern, resolved against a dump.
-pub(crate) fn compile(text: &str, manifest: &Manifest, indexes: &Indexes) -> crate::Result<Compiled> {
-    Compiled::new(text, &Names { manifest, lake: indexes.manifests() })
+pub(crate) fn compile(text: &str, manifest: &Dump, indexes: &Indexes) -> crate::Result<Compiled> {
+    Compiled::new(text, &Names { manifest, lake: indexes })
 }
 
 impl TableFunctionImpl for PathFunction {
@@ -78,7 +78,7 @@ impl TableFunctionImpl for PathFunction {
             [pattern, dump] => (*pattern, Some(*dump)),
             _ => return Err(self.misuse("it takes a pattern, and perhaps the name of a dump")),
         };
-        let manifest = self.indexes.manifest(dump)?.clone();
+        let manifest = self.indexes.dump(dump)?;
         let compiled = compile(pattern, &manifest, &self.indexes)?;
         if self.kind == Kind::Summary && compiled.shape() != PathShape::Paths {
             let what = format!("{} gives no paths to summarise; use path()", compiled.selector);
@@ -136,7 +136,7 @@ const LABEL: &str = "label";
 struct PathTable {
     kind: Kind,
     compiled: Arc<Compiled>,
-    manifest: Arc<Manifest>,
+    manifest: Arc<Dump>,
     indexes: Arc<Indexes>,
     schema: SchemaRef,
 }

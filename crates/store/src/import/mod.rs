@@ -165,7 +165,6 @@ pub fn import(
         indexed: content.indexed,
         issues: content.issues,
         files: content.files,
-        types: content.types,
     };
     commit::commit(lake, &manifest, work.path(), options.replace)?;
     if manifest.indexed {
@@ -183,7 +182,6 @@ struct Content {
     indexed: bool,
     issues: BTreeMap<String, u64>,
     files: Vec<FileEntry>,
-    types: Vec<crate::TypeStat>,
 }
 
 fn write_tables(
@@ -229,7 +227,6 @@ fn write_tables(
         indexed: written.indexed,
         issues: written.issues,
         files: written.files,
-        types: written.types,
     })
 }
 

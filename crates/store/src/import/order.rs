@@ -64,12 +64,37 @@ pub(super) fn by_type(batches: &[Batch], first: usize, rows: &[RowRef], ranks: &
 
 /// The objects of an order by address, as the graph index wants them.
 pub(super) fn nodes(batches: &[Batch], first: usize, rows: &[RowRef], ranks: &[u32]) -> Nodes {
-    let node = |row: &RowRef| {
-        let row = row.of(batches, first).1;
-        (row.address, (ranks[row.type_id as usize], Nodes::size(row)))
+    const PIECE: usize = 1 << 14;
+    let mut nodes = Nodes {
+        addresses: vec![0; rows.len()],
+        types: vec![0; rows.len()],
+        sizes: vec![0; rows.len()],
+        ..Nodes::default()
     };
-    let (addresses, (types, sizes)) = rows.par_iter().with_min_len(1 << 14).map(node).unzip();
-    Nodes { addresses, types, sizes }
+    let (addresses, types) = (nodes.addresses.par_chunks_mut(PIECE), nodes.types.par_chunks_mut(PIECE));
+    let columns = addresses.zip(types).zip(nodes.sizes.par_chunks_mut(PIECE));
+    let pieces = rows.par_chunks(PIECE).zip(columns).enumerate().map(|(piece, (rows, columns))| {
+        let ((addresses, types), sizes) = columns;
+        let mut named = Vec::new();
+        for (i, row_ref) in rows.iter().enumerate() {
+            let row = row_ref.of(batches, first).1;
+            addresses[i] = row.address;
+            types[i] = ranks[row.type_id as usize];
+            sizes[i] = Nodes::size(row);
+            if row.name_len != Row::NO_TEXT {
+                named.push((piece * PIECE + i, *row_ref));
+            }
+        }
+        named
+    });
+    let named: Vec<Vec<(usize, RowRef)>> = pieces.collect();
+    for (node, row) in named.into_iter().flatten() {
+        let (batch, row) = row.of(batches, first);
+        if let Some(name) = batch.name(row) {
+            nodes.names.push(node, &String::from_utf8_lossy(name));
+        }
+    }
+    nodes
 }
 
 /// The rank of every type in byte order of the names, by type id.

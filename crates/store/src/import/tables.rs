@@ -21,11 +21,11 @@ use super::{
     runs::{Merge, Run, Side, append},
 };
 use crate::{
-    AnyIndex, Counts, Error, FileEntry, IndexOptions, Result, TypeStat,
+    AnyIndex, Counts, Error, FileEntry, HolderStat, IndexOptions, Result, TypeStat,
     addresses::{AddressSet, Marks},
     index::{self, GraphCounts, Nodes, ObjIndex},
     parquet_file::{self, FileSum},
-    properties, with_index,
+    properties, summary, with_index,
 };
 
 /// What was written.
@@ -35,7 +35,6 @@ pub(super) struct Written {
     pub(super) indexed: bool,
     pub(super) issues: BTreeMap<String, u64>,
     pub(super) files: Vec<FileEntry>,
-    pub(super) types: Vec<TypeStat>,
 }
 
 /// Objects of a piece of `edge` work; about as many references as a row group has.
@@ -113,8 +112,9 @@ struct Tables<'t> {
 /// A built index.
 struct Graph {
     index: AnyIndex,
-    /// Bytes retained by type, in the order of the manifest.
+    /// Bytes retained by type, in byte order of the names.
     type_retained: Vec<u64>,
+    holders: Vec<HolderStat>,
 }
 
 impl Tables<'_> {
@@ -207,7 +207,9 @@ impl Tables<'_> {
                     );
                 }
                 if wants_index {
-                    batch.iter().flat_map(|batch| &batch.rows).for_each(|row| nodes.push(row, &ranks));
+                    if let Some(batch) = &batch {
+                        batch.rows.iter().for_each(|row| nodes.push(batch, row, &ranks));
+                    }
                 }
                 Ok(batch)
             },
@@ -266,7 +268,8 @@ impl Tables<'_> {
         self.syncing.push((path, thread::spawn(move || built.file.sync_all())));
         self.counts = built.counts;
         with_index!(&built.index, |index| self.roots(index.named_roots()))?;
-        self.graph = Some(Graph { index: built.index, type_retained: built.type_retained });
+        self.graph =
+            Some(Graph { index: built.index, type_retained: built.type_retained, holders: built.holders });
         self.progress.enter(Phase::Writing);
         Ok(())
     }
@@ -376,7 +379,7 @@ impl Tables<'_> {
     }
 
     /// Waits until everything is on the disk, and adds up.
-    fn written(self, issues: BTreeMap<String, u64>) -> Result<Written> {
+    fn written(mut self, issues: BTreeMap<String, u64>) -> Result<Written> {
         for (path, syncing) in self.syncing {
             let synced = syncing.join().unwrap_or_else(|_| Err(io::Error::other("the syncing thread died")));
             synced.map_err(|source| Error::Io { path, source })?;
@@ -392,6 +395,10 @@ impl Tables<'_> {
                 .zip(&graph.type_retained)
                 .for_each(|(stat, sum)| stat.retained = Some(index::bytes(*sum)));
         }
+        self.files.push(summary::write_types(self.names, &types)?);
+        if let Some(graph) = &self.graph {
+            self.files.push(summary::write_holders(self.names, &graph.holders)?);
+        }
         let rows = |table| self.files.iter().filter(|file| file.table == table).map(|file| file.rows).sum();
         let counts = Counts {
             objects: rows(Table::Obj),
@@ -399,9 +406,10 @@ impl Tables<'_> {
             dangling: self.counts.dangling,
             unreferenced: self.counts.unreferenced,
             bytes: types.iter().fold(0, |sum: i64, stat| sum.saturating_add(stat.size)),
+            types: types.len() as u64,
         };
         let indexed = self.graph.is_some();
-        Ok(Written { counts, roots: self.counts.roots, indexed, issues, files: self.files, types })
+        Ok(Written { counts, roots: self.counts.roots, indexed, issues, files: self.files })
     }
 }
 

@@ -26,7 +26,7 @@ use heaplake_graph::{
     BitSet, Cancelled, CsrBuf, Cut, Graph, Id, Search, distances, search::type_edges, unreachable_after,
 };
 use heaplake_model::{DumpId, schema};
-use heaplake_readers::{Format, Row};
+use heaplake_readers::{Batch, Format, Row};
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -38,10 +38,11 @@ use parquet::{
 use super::{
     AnyIndex, BuildLimits, Content, GraphIndex, INDEX_VERSION,
     file::{Refused, Sections, Writer},
+    holders::{NodeNames, holder_stats},
     layer_path,
     roots::{self, Roots},
 };
-use crate::{Error, Lake, Manifest, Result, addresses::Positions, commit};
+use crate::{Error, HolderStat, Lake, Manifest, Result, addresses::Positions, commit};
 
 /// The objects, by ascending address.
 #[derive(Debug, Default)]
@@ -51,14 +52,19 @@ pub(crate) struct Nodes {
     pub(crate) types: Vec<u32>,
     /// Shallow sizes in bytes, 0 where there is none.
     pub(crate) sizes: Vec<u64>,
+    /// Names of those that have one.
+    pub(crate) names: NodeNames,
 }
 
 impl Nodes {
-    /// Bytes of one.
-    pub(crate) const BYTES: u64 = 20;
+    /// Bytes of one, at most.
+    pub(crate) const BYTES: u64 = 36;
 
     /// Adds an object.
-    pub(crate) fn push(&mut self, row: &Row, ranks: &[u32]) {
+    pub(crate) fn push(&mut self, batch: &Batch, row: &Row, ranks: &[u32]) {
+        if let Some(name) = batch.name(row) {
+            self.names.push(self.addresses.len(), &String::from_utf8_lossy(name));
+        }
         self.addresses.push(row.address);
         self.types.push(ranks[row.type_id as usize]);
         self.sizes.push(Self::size(row));
@@ -108,6 +114,7 @@ pub(crate) struct Built {
     pub(crate) counts: GraphCounts,
     /// Bytes that each type retains, nothing counted twice.
     pub(crate) type_retained: Vec<u64>,
+    pub(crate) holders: Vec<HolderStat>,
 }
 
 /// What an index says of a dump as a whole.
@@ -147,7 +154,7 @@ fn build_with<I: Id>(
     path: &Path,
     any: impl Fn(GraphIndex<I>) -> AnyIndex,
 ) -> Result<Built> {
-    let Inputs { nodes: Nodes { addresses, types, sizes }, cancel, threads, .. } = inputs;
+    let Inputs { nodes: Nodes { addresses, types, sizes, names }, cancel, threads, .. } = inputs;
     let mut writer = Writer::create(path)?;
     writer.section("address", &addresses)?;
     let positions = Positions::<I>::new(&addresses);
@@ -168,9 +175,13 @@ fn build_with<I: Id>(
     let find_roots = |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, recorded);
     let (index, file, analysed) = analysing.finish(types, sizes, find_roots, true, path)?;
     let counts = GraphCounts { dangling, unreferenced: analysed.unreferenced, roots: analysed.roots };
-    let type_retained =
-        index.type_sums(inputs.type_names.len()).into_iter().map(|sums| sums.retained).collect();
-    Ok(Built { index: any(index), file, counts, type_retained })
+    let (holders, type_sums) = in_parallel(
+        threads,
+        || holder_stats(&index, inputs.type_names, &names, cancel),
+        || index.type_sums(inputs.type_names.len()),
+    );
+    let (holders, type_retained) = (holders?, type_sums.into_iter().map(|sums| sums.retained).collect());
+    Ok(Built { index: any(index), file, counts, type_retained, holders })
 }
 
 /// Builds the index of a layer: of the graph of `base` without some nodes (addresses) and edges (address of the parent

@@ -6,6 +6,7 @@
 
 mod build;
 mod file;
+mod holders;
 mod obj_columns;
 mod rebuild;
 mod roots;
@@ -23,6 +24,7 @@ use crate::{Error, FileEntry, Finding, Lake, Manifest, Result};
 pub use build::build_layer;
 pub(crate) use build::{GraphCounts, Inputs, Nodes, build, bytes_needed};
 use file::{Refused, Sections};
+pub(crate) use holders::NodeNames;
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns};
 pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
 pub(crate) use roots::UNREFERENCED;

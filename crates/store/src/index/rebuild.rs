@@ -22,13 +22,13 @@ use parquet::arrow::{
 use rayon::prelude::*;
 
 use super::{
-    AnyIndex, Inputs, Nodes, ObjIndex, build, bytes, bytes_needed, edges_xxh3, index_name, index_path,
-    obj_columns::n_plain_columns,
+    AnyIndex, Inputs, NodeNames, Nodes, ObjIndex, build, bytes, bytes_needed, edges_xxh3, index_name,
+    index_path, obj_columns::n_plain_columns,
 };
 use crate::{
-    Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, commit,
+    Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, TypeStat, commit,
     import::{FileNames, default_memory, root_columns},
-    parquet_file, properties, with_index,
+    parquet_file, properties, summary, with_index,
 };
 
 /// How to build an index.
@@ -79,7 +79,7 @@ pub fn index_dump(
 ) -> Result<Manifest> {
     let manifest = lake.manifest(id.as_str())?;
     let (work, _work_lock) = commit::work_folder(lake)?;
-    let building = Building::new(lake, &manifest, options, limits, progress);
+    let building = Building::new(lake, &manifest, options, limits, progress)?;
     let built = building.graph(work.path().to_owned())?;
     built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, &manifest), source })?;
     if manifest.indexed {
@@ -90,11 +90,14 @@ pub fn index_dump(
     progress.enter(Phase::Writing);
     let names = FileNames::new(work.path(), id);
     let mut new = manifest.clone();
-    new.files.retain(|file| !matches!(file.table, Table::Obj | Table::Root));
+    new.files.retain(|file| matches!(file.table, Table::Edge | Table::Issue));
     new.files.extend([building.obj(&names, &built.index)?, building.root(&names, &built.index)?]);
-    for (stat, retained) in new.types.iter_mut().zip(built.type_retained) {
+    let mut types = building.types;
+    for (stat, retained) in types.iter_mut().zip(built.type_retained) {
         stat.retained = Some(bytes(retained));
     }
+    new.files.push(summary::write_types(&names, &types)?);
+    new.files.push(summary::write_holders(&names, &built.holders)?);
     new.counts.dangling = built.counts.dangling;
     new.counts.unreferenced = built.counts.unreferenced;
     new.roots = built.counts.roots;
@@ -121,7 +124,7 @@ pub fn open_or_build(
     absent();
     let (work, _work_lock) = commit::work_folder(lake)?;
     let options = IndexOptions::default();
-    let building = Building::new(lake, manifest, &options, limits, progress);
+    let building = Building::new(lake, manifest, &options, limits, progress)?;
     let built = building.graph(work.path().to_owned())?;
     built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, manifest), source })?;
     building.install(work.path())?;
@@ -136,6 +139,7 @@ struct Building<'b> {
     limits: &'b BuildLimits,
     progress: &'b ImportProgress,
     threads: usize,
+    types: Vec<TypeStat>,
 }
 
 /// Rows of `obj` that are rewritten together.
@@ -148,10 +152,11 @@ impl<'b> Building<'b> {
         options: &'b IndexOptions,
         limits: &'b BuildLimits,
         progress: &'b ImportProgress,
-    ) -> Self {
+    ) -> Result<Self> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = limits.threads.unwrap_or_else(cores).max(1);
-        Self { lake, manifest, options, limits, progress, threads }
+        let types = lake.types(manifest)?;
+        Ok(Self { lake, manifest, options, limits, progress, threads, types })
     }
 
     /// Puts a finished index file into its place.
@@ -173,7 +178,7 @@ impl<'b> Building<'b> {
         // Objects are sorted in an array of their own.
         let needed = needed + counts.objects * (Nodes::BYTES + size_of::<(u64, u64, u32)>() as u64);
         self.limits.check(needed)?;
-        let type_names: Vec<&str> = self.manifest.types.iter().map(|stat| stat.name.as_str()).collect();
+        let type_names: Vec<&str> = self.types.iter().map(|stat| stat.name.as_str()).collect();
         let inputs = Inputs {
             nodes: self.nodes(&type_names)?,
             type_names: &type_names,
@@ -192,6 +197,7 @@ impl<'b> Building<'b> {
     /// The objects of `obj`, by address.
     fn nodes(&self, type_names: &[&str]) -> Result<Nodes> {
         let mut objects: Vec<(u64, u64, u32)> = Vec::new();
+        let mut named: Vec<(u64, Box<str>)> = Vec::new();
         for path in self.paths(Table::Obj) {
             let damaged = |what: &str| Error::Damaged { path: path.clone(), what: what.to_owned() };
             let rank = |name: &str| {
@@ -201,12 +207,13 @@ impl<'b> Building<'b> {
                     .ok_or_else(|| damaged("it has a type that the manifest does not name"))
             };
             let mut last: Option<(String, u32)> = None;
-            for batch in self.read(&path, &["address", "type", "size"], OBJ_ROWS)? {
+            for batch in self.read(&path, &["address", "type", "name", "size"], OBJ_ROWS)? {
                 let batch = batch?;
-                let (addresses, types, sizes) = (
+                let (addresses, types, names, sizes) = (
                     batch.column(0).as_primitive::<UInt64Type>(),
                     batch.column(1).as_string::<i32>(),
-                    batch.column(2).as_primitive::<Int64Type>(),
+                    batch.column(2).as_string::<i32>(),
+                    batch.column(3).as_primitive::<Int64Type>(),
                 );
                 for i in 0..batch.num_rows() {
                     let name = types.value(i);
@@ -216,6 +223,9 @@ impl<'b> Building<'b> {
                     };
                     let size = if sizes.is_null(i) { 0 } else { u64::try_from(sizes.value(i)).unwrap_or(0) };
                     objects.push((addresses.value(i), size, rank));
+                    if names.is_valid(i) {
+                        named.push((addresses.value(i), NodeNames::clipped(names.value(i)).into()));
+                    }
                 }
             }
         }
@@ -224,10 +234,18 @@ impl<'b> Building<'b> {
             let path = self.lake.path().join(Table::Obj.name());
             return Err(Error::Damaged { path, what: "an address is there twice".to_owned() });
         }
+        named.sort_unstable();
+        let mut names = NodeNames::default();
+        for (address, name) in named {
+            if let Ok(node) = objects.binary_search_by_key(&address, |(address, ..)| *address) {
+                names.push(node, &name);
+            }
+        }
         Ok(Nodes {
             addresses: objects.iter().map(|(address, ..)| *address).collect(),
             types: objects.iter().map(|(_, _, rank)| *rank).collect(),
             sizes: objects.iter().map(|(_, size, _)| *size).collect(),
+            names,
         })
     }
 

@@ -21,6 +21,11 @@ const CYCLE: u32 = 3;
 /// The kind of a root that no object of the dump refers to.
 pub(crate) const UNREFERENCED: &str = "unreferenced";
 
+/// Whether a kind of root is that of objects that only hold each other.
+pub(super) fn is_cycle(kind: &str) -> bool {
+    kind == KINDS[CYCLE as usize]
+}
+
 /// Whether roots of a kind are found here, and not recorded in the dump.
 pub(super) fn is_found(kind: &str) -> bool {
     KINDS.contains(&kind)

@@ -1,0 +1,210 @@
+//! `heaplake diff`: what grew between two dumps, by type, holder or module.
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::Result;
+
+use crate::{
+    args::{DiffArgs, GroupBy, MetricArg},
+    console::Console,
+    escape, human, interrupt,
+    output::{Columns, Format, Plan, Sink},
+    query::Querier,
+    rows::{Rows, quoted},
+};
+
+/// Rows shown to a person.
+const N_SHOWN: usize = 20;
+
+/// Prints the differences, what grew most first.
+pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
+    let plan = Plan::new(args.shape, args.output.as_deref())?;
+    interrupt::install()?;
+    let querier = Querier::of_lake(None, console)?;
+    let statement = statement(args, plan.format == Format::Table);
+    let mut sink = plan.open()?;
+    if plan.format == Format::Table {
+        let rows = Rows::new(&querier.collect(&statement)?)?;
+        show(args, &rows, &querier, &plan, console, &mut sink)?;
+    } else {
+        querier.run(&statement, &plan, &mut sink)?;
+    }
+    sink.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What did not change is left out unless it is asked for.
+fn statement(args: &DiffArgs, is_table: bool) -> String {
+    let by = args.by.name();
+    let changed = match (args.all, args.by) {
+        (true, _) => "",
+        // To a person only where it grows: what is inside or around says the same again.
+        (false, GroupBy::Holder) if is_table => " WHERE role IN ('grows', 'shrinks')",
+        (false, _) => {
+            " WHERE status <> 'same' OR coalesce(size_delta, 0) <> 0 OR coalesce(retained_delta, 0) <> 0"
+        }
+    };
+    let order = match args.metric {
+        Some(metric) => format!("{}_delta DESC NULLS LAST, rank", metric.name()),
+        None => "rank".to_owned(),
+    };
+    let limit = match args.n {
+        Some(n) if !is_table => format!(" LIMIT {n}"),
+        _ => String::new(),
+    };
+    format!(
+        "SELECT * FROM diff({}, {}, '{by}'){changed} ORDER BY {order}{limit}",
+        quoted(&args.before),
+        quoted(&args.after)
+    )
+}
+
+fn show(
+    args: &DiffArgs,
+    rows: &Rows,
+    querier: &Querier,
+    plan: &Plan,
+    console: &Console,
+    sink: &mut Sink,
+) -> Result<()> {
+    heading(args, querier, sink)?;
+    let n = args.n.map_or(N_SHOWN, |n| n as usize);
+    let statuses = rows.texts("status")?;
+    if rows.len() == 0 {
+        writeln!(sink, "\nNo {} has more or less than before.", args.by.name())?;
+        return Ok(());
+    }
+    writeln!(sink, "\nWhat changed, by {}; what grew most comes first", args.by.name())?;
+    let shown = rows.first(n);
+    match args.by {
+        GroupBy::Holder => show_holders(&shown, sink)?,
+        GroupBy::Type | GroupBy::Module => {
+            plan.print_to(&table(args.by, &shown)?, sink)?;
+        }
+    }
+    let more = rows.len().saturating_sub(shown.len());
+    let counted = |status: &str| statuses.iter().filter(|found| *found == status).count();
+    sink.flush()?;
+    let what = args.by.name();
+    console.note(&format!(
+        "({} changed: {} new, {} gone{})",
+        human::counted(rows.len() as u64, what),
+        counted("new"),
+        counted("gone"),
+        if more > 0 { format!("; {more} more with -n {}", rows.len()) } else { String::new() }
+    ));
+    Ok(())
+}
+
+/// The dumps and their totals.
+fn heading(args: &DiffArgs, querier: &Querier, sink: &mut Sink) -> Result<()> {
+    let totals = querier.collect(&format!(
+        "SELECT sum(count_before) AS count_before, sum(count_after) AS count_after, \
+             sum(size_before) AS size_before, sum(size_after) AS size_after \
+         FROM diff({}, {})",
+        quoted(&args.before),
+        quoted(&args.after)
+    ))?;
+    let totals = Rows::new(&totals)?;
+    let sum =
+        |name: &str| Ok::<_, anyhow::Error>(totals.numbers(name)?.first().copied().flatten().unwrap_or(0));
+    let (count, size) =
+        ((sum("count_before")?, sum("count_after")?), (sum("size_before")?, sum("size_after")?));
+    let percent = |(before, after): (i64, i64)| match before {
+        0 => String::new(),
+        before => format!(", {:+.1} %", (after - before) as f64 * 100.0 / before as f64),
+    };
+    writeln!(sink, "{} to {}", escape::line(&args.before), escape::line(&args.after))?;
+    writeln!(
+        sink,
+        "objects: {} to {} ({}{})",
+        human::count(count.0.unsigned_abs()),
+        human::count(count.1.unsigned_abs()),
+        human::delta(count.1 - count.0),
+        percent(count)
+    )?;
+    writeln!(
+        sink,
+        "size: {} to {} ({}{})",
+        human::signed_bytes(size.0),
+        human::signed_bytes(size.1),
+        human::delta_bytes(size.1 - size.0),
+        percent(size)
+    )?;
+    Ok(())
+}
+
+fn table(by: GroupBy, rows: &Rows) -> Result<arrow::array::RecordBatch> {
+    let number = |name: &str, worded: fn(i64) -> String| -> Result<Vec<String>> {
+        Ok(rows.numbers(name)?.into_iter().map(|n| n.map(worded).unwrap_or_default()).collect())
+    };
+    let count = |n: i64| human::count(n.unsigned_abs());
+    let statuses = rows.texts("status")?;
+    let percents = rows.floats("size_percent")?.into_iter().zip(&statuses).map(|(percent, status)| {
+        match (percent, status.as_str()) {
+            (_, status @ ("new" | "gone")) => status.to_owned(),
+            (Some(percent), _) => format!("{percent:+.1} %"),
+            (None, _) => String::new(),
+        }
+    });
+    Columns::default()
+        .text(by.name(), rows.texts(by.name())?)
+        .quantity("count", number("count_after", count)?)
+        .quantity("grew by", number("count_delta", human::delta)?)
+        .quantity("size", number("size_after", human::signed_bytes)?)
+        .quantity("grew by", number("size_delta", human::delta_bytes)?)
+        .quantity("%", percents)
+        .quantity("retained", number("retained_after", human::signed_bytes)?)
+        .quantity("grew by", number("retained_delta", human::delta_bytes)?)
+        .batch()
+}
+
+/// Holders are long: a block for each.
+fn show_holders(rows: &Rows, sink: &mut Sink) -> Result<()> {
+    let (holders, statuses) = (rows.texts("holder")?, rows.texts("status")?);
+    let numbers = |name: &str| rows.numbers(name);
+    let (count, counts) = (numbers("count_after")?, numbers("count_delta")?);
+    let (size, retained) = (numbers("size_delta")?, numbers("retained_delta")?);
+    let held = numbers("retained_after")?;
+    for i in 0..rows.len() {
+        let of = |column: &[Option<i64>]| column[i].unwrap_or(0);
+        let status = match statuses[i].as_str() {
+            status @ ("new" | "gone") => format!("; {status}"),
+            _ => String::new(),
+        };
+        writeln!(
+            sink,
+            "{:>3}  holds {}, now {}; {} objects, now {}; own size {}{status}",
+            i + 1,
+            human::delta_bytes(of(&retained)),
+            human::signed_bytes(of(&held)),
+            human::delta(of(&counts)),
+            human::count(of(&count).unsigned_abs()),
+            human::delta_bytes(of(&size)),
+        )?;
+        writeln!(sink, "     {}", escape::line(&holders[i]))?;
+    }
+    Ok(())
+}
+
+impl GroupBy {
+    /// The word for it in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            GroupBy::Type => "type",
+            GroupBy::Holder => "holder",
+            GroupBy::Module => "module",
+        }
+    }
+}
+
+impl MetricArg {
+    /// The word for it in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            MetricArg::Count => "count",
+            MetricArg::Size => "size",
+            MetricArg::Retained => "retained",
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `trend`: how totals go over many dumps, in the order in which they were taken.
+
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use datafusion::arrow::{
+    array::{
+        ArrayRef, BooleanArray, Float64Array, Int64Array, Int64Builder, ListBuilder, RecordBatch,
+        StringViewArray, TimestampMicrosecondArray,
+    },
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+};
+use heaplake_store::{Lake, Manifest};
+use rayon::prelude::*;
+
+use super::{
+    Question, by,
+    diff::{Role, roles},
+    metric,
+    series::{Shape, Verdict, judge, slope, spark},
+    totals::{By, Metric},
+};
+use crate::{Error, Result, graph::Indexes};
+
+/// `trend(['dumps' [, by [, metric]]])`.
+pub(super) fn call(texts: &[&str], indexes: &Arc<Indexes>) -> Result<Question> {
+    let [selector, kind, measured] = match texts {
+        [] => [None, None, None],
+        [selector] => [Some(selector), None, None],
+        [selector, kind] => [Some(selector), Some(kind), None],
+        [selector, kind, metric] => [Some(selector), Some(kind), Some(metric)],
+        _ => return Err(Error::Query("it takes three texts at most".to_owned())),
+    };
+    let kind = kind.map_or(Ok(By::Type), |kind| by(kind))?;
+    let usual = if kind == By::Holder { Metric::Retained } else { Metric::Size };
+    let measured = measured.map_or(Ok(usual), |name| metric(name))?;
+    let dumps = indexes.select(selector.map_or("*", |selector| selector))?;
+    dumps.iter().try_for_each(|manifest| kind.check(manifest))?;
+    let lake = indexes.lake().clone();
+    let schema = schema(kind);
+    let answered = schema.clone();
+    let answer = move || {
+        let series = series(&lake, &dumps, kind, measured)?;
+        let roles = match (kind, dumps.first(), dumps.last()) {
+            (By::Holder, Some(first), Some(last)) => {
+                Some(roles(kind.totals(&lake, first)?, kind.totals(&lake, last)?))
+            }
+            _ => None,
+        };
+        batch(series, &dumps, roles.as_ref(), answered.clone())
+    };
+    Ok(Question { schema, answer: Arc::new(answer) })
+}
+
+fn schema(by: By) -> SchemaRef {
+    let whole = |name: &str, nullable| Field::new(name, DataType::Int64, nullable);
+    let item = Field::new_list_field(DataType::Int64, true);
+    let mut fields = vec![
+        whole("rank", false),
+        Field::new(by.column(), DataType::Utf8View, false),
+        Field::new("shape", DataType::Utf8View, false),
+    ];
+    if by == By::Holder {
+        fields.push(Field::new("role", DataType::Utf8View, false));
+    }
+    fields.extend([
+        Field::new("spark", DataType::Utf8View, false),
+        whole("dumps", false),
+        whole("first", true),
+        whole("last", true),
+        whole("delta", true),
+        Field::new("percent", DataType::Float64, true),
+        whole("min", true),
+        whole("max", true),
+        Field::new("per_hour", DataType::Float64, true),
+        Field::new("per_dump", DataType::Float64, true),
+        Field::new("monotone", DataType::Boolean, false),
+        Field::new("began", DataType::Utf8View, true),
+        Field::new("began_at", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true),
+        Field::new("series", DataType::List(Arc::new(item)), false),
+    ]);
+    Arc::new(Schema::new(fields))
+}
+
+/// By name, a value per dump; 0 where the dump has none of it, none where it was not measured.
+type Series = HashMap<String, Vec<Option<i64>>>;
+
+/// Dumps whose summaries are in memory at once.
+const AT_ONCE: usize = 64;
+
+fn series(lake: &Lake, dumps: &[Arc<Manifest>], by: By, metric: Metric) -> Result<Series> {
+    let mut all = Series::new();
+    for (piece, manifests) in dumps.chunks(AT_ONCE).enumerate() {
+        let totals: Vec<_> =
+            manifests.par_iter().map(|manifest| by.totals(lake, manifest)).collect::<Result<_>>()?;
+        for (i, totals) in totals.into_iter().enumerate() {
+            let at = piece * AT_ONCE + i;
+            for (name, total) in totals {
+                let values = all.entry(name).or_insert_with(|| vec![Some(0); dumps.len()]);
+                values[at] = total.get(metric);
+            }
+        }
+    }
+    if metric == Metric::Retained {
+        for (at, _) in dumps.iter().enumerate().filter(|(_, manifest)| !manifest.indexed) {
+            all.values_mut().for_each(|values| values[at] = None);
+        }
+    }
+    Ok(all)
+}
+
+/// A series with what is said of it.
+struct Judged {
+    name: String,
+    values: Vec<Option<i64>>,
+    /// Where a holder stands in the last dump against the first.
+    role: Role,
+    /// None where nothing was measured.
+    verdict: Option<Verdict>,
+    per_hour: Option<f64>,
+    per_dump: Option<f64>,
+    /// Position of the dump in which it began to grow.
+    began: Option<usize>,
+}
+
+impl Judged {
+    fn new(name: String, values: Vec<Option<i64>>, role: Role, taken: &[DateTime<Utc>]) -> Self {
+        let known: Vec<(usize, i64)> =
+            values.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?))).collect();
+        let numbers: Vec<i64> = known.iter().map(|(_, value)| *value).collect();
+        let verdict = (!numbers.is_empty()).then(|| judge(&numbers));
+        let is_flat = numbers.iter().all(|value| Some(value) == numbers.first());
+        let slope_over = |time: &dyn Fn(usize) -> f64| {
+            let times: Vec<f64> = known.iter().map(|(at, _)| time(*at)).collect();
+            match is_flat {
+                // As most are.
+                true => (times.first() != times.last()).then_some(0.0),
+                false => slope(&times, &numbers.iter().map(|value| *value as f64).collect::<Vec<_>>()),
+            }
+        };
+        let hours = |at: usize| (taken[at] - taken[0]).as_seconds_f64() / 3600.0;
+        let began = verdict.as_ref().and_then(|verdict| verdict.began).map(|i| known[i].0);
+        Self {
+            per_hour: slope_over(&hours),
+            per_dump: slope_over(&|at| at as f64),
+            began,
+            role,
+            verdict,
+            values,
+            name,
+        }
+    }
+
+    /// What grows comes first, the most of it at the top.
+    fn order(&self) -> (Role, bool, Reverse<i64>) {
+        let verdict = self.verdict.as_ref();
+        let is_growing = verdict.is_some_and(|verdict| verdict.shape == Shape::Growing);
+        (self.role, !is_growing, Reverse(verdict.map_or(i64::MIN, |verdict| verdict.rise)))
+    }
+
+    fn known(&self) -> impl DoubleEndedIterator<Item = i64> + '_ {
+        self.values.iter().flatten().copied()
+    }
+
+    fn delta(&self) -> Option<i64> {
+        Some(self.known().next_back()?.saturating_sub(self.known().next()?))
+    }
+}
+
+fn batch(
+    series: Series,
+    dumps: &[Arc<Manifest>],
+    roles: Option<&HashMap<String, Role>>,
+    schema: SchemaRef,
+) -> Result<RecordBatch> {
+    let taken: Vec<DateTime<Utc>> = dumps.iter().map(|manifest| manifest.taken).collect();
+    let role_of = |name: &str| roles.and_then(|roles| roles.get(name)).copied().unwrap_or(Role::Same);
+    let mut rows: Vec<Judged> = series
+        .into_par_iter()
+        .map(|(name, values)| {
+            let role = role_of(&name);
+            Judged::new(name, values, role, &taken)
+        })
+        .collect();
+    rows.par_sort_by(|a, b| (a.order(), &a.name).cmp(&(b.order(), &b.name)));
+    let number =
+        |f: fn(&Judged) -> Option<i64>| -> ArrayRef { Arc::new(rows.iter().map(f).collect::<Int64Array>()) };
+    let float = |f: fn(&Judged) -> Option<f64>| -> ArrayRef {
+        Arc::new(rows.iter().map(f).collect::<Float64Array>())
+    };
+    let shape = |row: &Judged| row.verdict.as_ref().map_or("unknown", |verdict| verdict.shape.name());
+    let percent = |row: &Judged| {
+        let first = row.known().next().filter(|first| *first != 0)?;
+        Some(row.delta()? as f64 * 100.0 / first.abs() as f64)
+    };
+    let began = rows.iter().map(|row| row.began.map(|at| dumps[at].id.as_str()));
+    let began_at = rows.iter().map(|row| row.began.map(|at| taken[at].timestamp_micros()));
+    let mut values = ListBuilder::new(Int64Builder::new());
+    for row in &rows {
+        row.values.iter().for_each(|value| values.values().append_option(*value));
+        values.append(true);
+    }
+    let monotone = rows.iter().map(|row| Some(row.verdict.as_ref().is_some_and(|v| v.is_monotone)));
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new((1..=rows.len() as i64).collect::<Int64Array>()),
+        Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| &row.name))),
+        Arc::new(StringViewArray::from_iter_values(rows.iter().map(shape))),
+    ];
+    if roles.is_some() {
+        columns.push(Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.role.name()))));
+    }
+    let others: [ArrayRef; 14] = [
+        Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| spark(&row.values)))),
+        number(|row| Some(row.known().filter(|value| *value != 0).count() as i64)),
+        number(|row| row.known().next()),
+        number(|row| row.known().next_back()),
+        number(Judged::delta),
+        float(percent),
+        number(|row| row.known().min()),
+        number(|row| row.known().max()),
+        float(|row| row.per_hour),
+        float(|row| row.per_dump),
+        Arc::new(monotone.collect::<BooleanArray>()),
+        Arc::new(began.collect::<StringViewArray>()),
+        Arc::new(began_at.collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
+        Arc::new(values.finish()),
+    ];
+    columns.extend(others);
+    RecordBatch::try_new(schema, columns).map_err(|error| Error::Internal(error.to_string()))
+}

@@ -1,0 +1,143 @@
+//! The holders of a dump: its dominator tree folded to paths of types and names, see [`heaplake_graph::holders`].
+
+use std::{borrow::Cow, collections::HashMap, fmt::Write as _, sync::atomic::AtomicBool};
+
+use heaplake_graph::{Cancelled, HeldTree, Holder, Id, REST, holders, largest_holders, path_of};
+
+use super::{GraphIndex, bytes, roots};
+use crate::HolderStat;
+
+/// Holders that are kept of a dump, at most.
+const MAX_KEPT: usize = 1 << 14;
+/// Distinct names that are told apart, at most.
+const MAX_NAMES: usize = 1 << 20;
+/// Characters of a type, and of a name, that are kept.
+const MAX_CHARS: usize = 100;
+
+/// What stands above objects that several holders share.
+const SEVERAL: &str = "(several)";
+/// What stands above objects that only hold each other.
+const CYCLE: &str = "(cycle)";
+/// What stands for many small or deep holders.
+const OTHERS: &str = "...";
+
+/// The names of some objects, by node.
+#[derive(Debug, Default)]
+pub(crate) struct NodeNames {
+    /// Node and place of its name; nodes ascend.
+    of: Vec<(u64, u32)>,
+    places: HashMap<Box<str>, u32>,
+}
+
+impl NodeNames {
+    /// Gives a node a name; it comes after those that have one.
+    pub(crate) fn push(&mut self, node: usize, name: &str) {
+        let name = Self::clipped(name);
+        let n_names = self.places.len();
+        let place = match self.places.get(&*name) {
+            Some(place) => *place,
+            None if n_names >= MAX_NAMES => return,
+            None => *self.places.entry(name.into_owned().into()).or_insert(n_names as u32),
+        };
+        self.of.push((node as u64, place));
+    }
+
+    /// As much of a name as is kept.
+    pub(crate) fn clipped(name: &str) -> Cow<'_, str> {
+        match name.char_indices().nth(MAX_CHARS) {
+            Some((end, _)) => format!("{}…", &name[..end]).into(),
+            None => name.into(),
+        }
+    }
+
+    fn name_of(&self, node: usize) -> Option<u32> {
+        let at = self.of.binary_search_by_key(&(node as u64), |(node, _)| *node).ok()?;
+        Some(self.of[at].1)
+    }
+}
+
+/// The totals per holder. Each comes after the one above it.
+pub(super) fn holder_stats<I: Id>(
+    index: &GraphIndex<I>,
+    type_names: &[&str],
+    names: &NodeNames,
+    cancel: &AtomicBool,
+) -> Result<Vec<HolderStat>, Cancelled> {
+    // Elements are first the types, then what may stand above, then pairs of type and name as they are met.
+    let n_types = type_names.len() as u32;
+    let (several, cycle) = (n_types, n_types + 1);
+    let types = index.types();
+    let mut is_named = vec![false; type_names.len()];
+    for (node, _) in &names.of {
+        is_named[types[*node as usize] as usize] = true;
+    }
+    let mut pairs: HashMap<(u32, u32), u32> = HashMap::new();
+    for (node, name) in &names.of {
+        let next = n_types + 2 + pairs.len() as u32;
+        pairs.entry((types[*node as usize], *name)).or_insert(next);
+    }
+    let element = |node: usize| {
+        let rank = types[node];
+        let name = is_named[rank as usize].then(|| names.name_of(node)).flatten();
+        name.and_then(|name| pairs.get(&(rank, name))).copied().unwrap_or(rank)
+    };
+    let above = |node: usize| match index.root_kind_of(node) {
+        Some(kind) if roots::is_cycle(kind) => Some(cycle),
+        Some(_) => None,
+        None => Some(several),
+    };
+    let tree = HeldTree {
+        preorder: index.preorder(),
+        counts: index.retained_counts(),
+        retained: index.retained(),
+        sizes: index.sizes(),
+    };
+    let found = largest_holders(holders(tree, element, above, cancel)?, MAX_KEPT);
+    let mut texts: Vec<&str> = vec![""; names.places.len()];
+    names.places.iter().for_each(|(name, place)| texts[*place as usize] = name);
+    let mut words = vec![String::new(); pairs.len()];
+    for ((rank, name), element) in pairs {
+        let word = &mut words[(element - n_types - 2) as usize];
+        *word = format!("{} {}", NodeNames::clipped(type_names[rank as usize]), texts[name as usize]);
+    }
+    let word = |element: u32| match element {
+        REST => OTHERS.to_owned(),
+        rank if rank < n_types => NodeNames::clipped(type_names[rank as usize]).into_owned(),
+        element if element == several => SEVERAL.to_owned(),
+        element if element == cycle => CYCLE.to_owned(),
+        element => words[(element - n_types - 2) as usize].clone(),
+    };
+    Ok((0..found.len()).map(|i| stat(&found, i, &word)).collect())
+}
+
+fn stat(holders: &[Holder], i: usize, word: &impl Fn(u32) -> String) -> HolderStat {
+    let holder = &holders[i];
+    HolderStat {
+        holder: in_words(holders, i, word),
+        held_by: holder.parent.map(|parent| in_words(holders, parent as usize, word)),
+        last: word(holder.element),
+        depth: holder.depth,
+        count: holder.count,
+        size: bytes(holder.size),
+        retained: bytes(holder.retained),
+        retained_count: holder.retained_count,
+    }
+}
+
+/// The path as a pattern is written: `A -> (B -> C ->)+ D`.
+fn in_words(holders: &[Holder], i: usize, word: &impl Fn(u32) -> String) -> String {
+    let mut text = String::new();
+    let groups = path_of(holders, i);
+    for (at, (elements, repeats)) in groups.iter().enumerate() {
+        let elements = elements.iter().map(|element| word(*element)).collect::<Vec<_>>().join(" -> ");
+        let is_last = at + 1 == groups.len();
+        let written = match (repeats, is_last) {
+            (true, true) => write!(text, "({elements} ->)+"),
+            (true, false) => write!(text, "({elements} ->)+ "),
+            (false, true) => write!(text, "{elements}"),
+            (false, false) => write!(text, "{elements} -> "),
+        };
+        debug_assert!(written.is_ok(), "a String takes everything");
+    }
+    text
+}
