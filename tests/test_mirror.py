@@ -101,10 +101,16 @@ def test_the_manifest_counts_what_is_in_the_file(edx_lake, truth, dump):
         "dangling": dump.dangling,
         "unreferenced": len(dump.unreferenced),
         "bytes": sum(o.size for o in dump.obj),
+        "types": len(dump.histogram()),
     }
-    types = {t["type"]: (t["count"], t["size"], t["max_size"]) for t in manifest["types"]}
-    assert types == dump.histogram()
-    assert [t["type"].encode() for t in manifest["types"]] == sorted(name.encode() for name in types)
+
+
+@pytest.mark.parametrize("dump", DUMPS)
+def test_foreign_readers_see_the_types_in_order(edx_lake, truth, dump):
+    folder = edx_lake.path / f"type_stat/dump={dump}"
+    rows = pyarrow.dataset.dataset(folder).to_table().to_pylist()
+    assert {row["type"]: (row["count"], row["size"], row["max_size"]) for row in rows} == truth[dump].histogram()
+    assert [row["type"].encode() for row in rows] == sorted(row["type"].encode() for row in rows)
 
 
 @pytest.mark.parametrize("name", QUERIES)
