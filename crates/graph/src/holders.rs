@@ -41,7 +41,7 @@ const MAX_PERIOD: usize = 8;
 /// New paths beyond these, as a hostile dump may have them, are summed up where they branch off.
 const MAX_HOLDERS: usize = 1 << 19;
 
-/// A dominator tree as it is kept: see [`crate::Retained`].
+/// A dominator tree as it is kept, see [`crate::Retained`], and what stands for its nodes.
 #[derive(Debug, Clone, Copy)]
 pub struct HeldTree<'t, I> {
     /// The nodes in preorder.
@@ -52,14 +52,18 @@ pub struct HeldTree<'t, I> {
     pub retained: &'t [u64],
     /// By node, its own size in bytes.
     pub sizes: &'t [u64],
+    /// By node, its element.
+    pub elements: &'t [u32],
 }
+
+/// Nodes that are fetched together: they lie all over the memory, and one need not wait for the other.
+const FETCH: usize = 1024;
 
 /// The holders of a dominator tree, each after the one above it.
 ///
-/// `element` says what stands for a node, `above` what comes before a node that no other dominates, if anything.
+/// `above` says what comes before a node that no other dominates, if anything.
 pub fn holders<I: Id>(
     tree: HeldTree<'_, I>,
-    element: impl Fn(usize) -> u32,
     above: impl Fn(usize) -> Option<u32>,
     cancel: &AtomicBool,
 ) -> Result<Vec<Holder>, Cancelled> {
@@ -70,26 +74,36 @@ pub fn holders<I: Id>(
     // The dominators of the next node, by where what they dominate ends. Of those that end together only the last has
     // nodes still to come.
     let mut open: Vec<(usize, u32)> = Vec::new();
+    let mut fetched = [(0, 0, 0, 0); FETCH];
     for (position, node) in tree.preorder.iter().enumerate() {
-        poll.step()?;
-        let node = node.index();
+        if position % FETCH == 0 {
+            poll.steps(FETCH)?;
+            for (node, fetched) in tree.preorder[position..].iter().zip(&mut fetched) {
+                let node = node.index();
+                let (count, element) = (tree.counts[node].index(), tree.elements[node]);
+                *fetched = (count, element, tree.sizes[node], tree.retained[node]);
+            }
+        }
+        let (count, element, size, retained) = fetched[position % FETCH];
         while open.last().is_some_and(|(end, _)| *end <= position) {
             open.pop();
         }
         let parent = match open.last() {
             Some((_, holder)) => Some(*holder),
-            None => above(node).map(|element| trie.child(None, element)),
+            None => above(node.index()).map(|element| trie.child(None, element)),
         };
-        let holder = trie.child(parent, element(node));
-        held_until.resize(trie.holders.len(), 0);
-        let (sums, count) = (&mut trie.holders[holder as usize], tree.counts[node].index());
+        let holder = trie.child(parent, element);
+        if held_until.len() < trie.holders.len() {
+            held_until.resize(trie.holders.len(), 0);
+        }
+        let sums = &mut trie.holders[holder as usize];
         let end = position.saturating_add(count);
         sums.count += 1;
-        sums.size = sums.size.saturating_add(tree.sizes[node]);
+        sums.size = sums.size.saturating_add(size);
         let held = &mut held_until[holder as usize];
         if position >= *held {
             *held = end;
-            sums.retained = sums.retained.saturating_add(tree.retained[node]);
+            sums.retained = sums.retained.saturating_add(retained);
             sums.retained_count += count as u64;
         }
         if count > 1 {
@@ -322,8 +336,9 @@ mod tests {
                 counts: &self.counts,
                 retained: &self.retained,
                 sizes: &self.sizes,
+                elements,
             };
-            holders(tree, |node| elements[node], |_| None, &AtomicBool::new(false)).expect("not cancelled")
+            holders(tree, |_| None, &AtomicBool::new(false)).expect("not cancelled")
         }
     }
 
@@ -465,8 +480,9 @@ mod tests {
             counts: &given.counts,
             retained: &given.retained,
             sizes: &given.sizes,
+            elements: &[1; 3],
         };
-        let found = holders(tree, |_| 1, |node| (node == 2).then_some(9), &AtomicBool::new(false));
+        let found = holders(tree, |node| (node == 2).then_some(9), &AtomicBool::new(false));
         let found = found.expect("not cancelled");
         let above = found.iter().find(|holder| holder.element == 9).expect("what is above");
         assert_eq!((above.count, above.size, above.retained, above.retained_count), (0, 0, 18, 1));
@@ -480,7 +496,8 @@ mod tests {
             counts: &given.counts,
             retained: &given.retained,
             sizes: &given.sizes,
+            elements: &[1; 200_000],
         };
-        assert_eq!(holders(tree, |_| 1, |_| None, &AtomicBool::new(true)), Err(Cancelled));
+        assert_eq!(holders(tree, |_| None, &AtomicBool::new(true)), Err(Cancelled));
     }
 }

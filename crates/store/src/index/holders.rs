@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap, fmt::Write as _, sync::atomic::AtomicBool};
 
-use heaplake_graph::{Cancelled, HeldTree, Holder, Id, REST, holders, largest_holders, path_of};
+use heaplake_graph::{BitSet, Cancelled, HeldTree, Holder, Id, REST, holders, largest_holders, path_of};
 
 use super::{GraphIndex, bytes, roots};
 use crate::HolderStat;
@@ -49,11 +49,6 @@ impl NodeNames {
             None => name.into(),
         }
     }
-
-    fn name_of(&self, node: usize) -> Option<u32> {
-        let at = self.of.binary_search_by_key(&(node as u64), |(node, _)| *node).ok()?;
-        Some(self.of[at].1)
-    }
 }
 
 /// The totals per holder. Each comes after the one above it.
@@ -66,33 +61,33 @@ pub(super) fn holder_stats<I: Id>(
     // Elements are first the types, then what may stand above, then pairs of type and name as they are met.
     let n_types = type_names.len() as u32;
     let (several, cycle) = (n_types, n_types + 1);
-    let types = index.types();
-    let mut is_named = vec![false; type_names.len()];
-    for (node, _) in &names.of {
-        is_named[types[*node as usize] as usize] = true;
-    }
+    let mut elements = index.types().to_vec();
     let mut pairs: HashMap<(u32, u32), u32> = HashMap::new();
     for (node, name) in &names.of {
         let next = n_types + 2 + pairs.len() as u32;
-        pairs.entry((types[*node as usize], *name)).or_insert(next);
+        let element = &mut elements[*node as usize];
+        *element = *pairs.entry((*element, *name)).or_insert(next);
     }
-    let element = |node: usize| {
-        let rank = types[node];
-        let name = is_named[rank as usize].then(|| names.name_of(node)).flatten();
-        name.and_then(|name| pairs.get(&(rank, name))).copied().unwrap_or(rank)
-    };
-    let above = |node: usize| match index.root_kind_of(node) {
-        Some(kind) if roots::is_cycle(kind) => Some(cycle),
-        Some(_) => None,
-        None => Some(several),
+    let (mut is_root, mut is_cycle) = (BitSet::new(index.n_nodes()), BitSet::new(index.n_nodes()));
+    for (i, root) in index.roots().iter().enumerate() {
+        is_root.insert(root.index());
+        if roots::is_cycle(index.root_kind(i)) {
+            is_cycle.insert(root.index());
+        }
+    }
+    let above = |node: usize| match (is_root.contains(node), is_cycle.contains(node)) {
+        (_, true) => Some(cycle),
+        (true, _) => None,
+        (false, _) => Some(several),
     };
     let tree = HeldTree {
         preorder: index.preorder(),
         counts: index.retained_counts(),
         retained: index.retained(),
         sizes: index.sizes(),
+        elements: &elements,
     };
-    let found = largest_holders(holders(tree, element, above, cancel)?, MAX_KEPT);
+    let found = largest_holders(holders(tree, above, cancel)?, MAX_KEPT);
     let mut texts: Vec<&str> = vec![""; names.places.len()];
     names.places.iter().for_each(|(name, place)| texts[*place as usize] = name);
     let mut words = vec![String::new(); pairs.len()];
