@@ -1,10 +1,16 @@
 //! Values for the `$name` of a statement. They are bound to its plan as literals of their type; no text is pasted.
+//!
+//! What a table function is called with is needed before there is a plan; there the syntax tree gets the literals.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use datafusion::{
     common::{ParamValues, ScalarValue},
     logical_expr::LogicalPlan,
+    sql::{
+        parser::Statement,
+        sqlparser::ast::{self, Expr, TableFactor, VisitMut as _, VisitorMut},
+    },
 };
 
 use crate::{Error, Result, error::Context};
@@ -21,6 +27,55 @@ pub enum Value {
     Number(f64),
     /// Text.
     Text(String),
+}
+
+/// Puts values in the place of the placeholders among the arguments of table functions.
+pub(crate) fn bind_calls(statement: &mut Statement, parameters: &Parameters) {
+    match statement {
+        Statement::Statement(sql) => {
+            let _ = sql.visit(&mut Calls { parameters });
+        }
+        Statement::Explain(explain) => bind_calls(&mut explain.statement, parameters),
+        _ => {}
+    }
+}
+
+struct Calls<'p> {
+    parameters: &'p Parameters,
+}
+
+impl VisitorMut for Calls<'_> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<()> {
+        let mut literals = Literals { parameters: self.parameters };
+        match table {
+            TableFactor::Table { args: Some(called), .. } => called.args.visit(&mut literals),
+            TableFactor::Function { args, .. } => args.visit(&mut literals),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+struct Literals<'p> {
+    parameters: &'p Parameters,
+}
+
+impl VisitorMut for Literals<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Value(value) = expr else { return ControlFlow::Continue(()) };
+        let ast::Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
+        if let Some(given) = self.parameters.get(name.trim_start_matches('$')) {
+            value.value = match given {
+                Value::Integer(n) => ast::Value::Number(n.to_string(), false),
+                Value::Number(x) => ast::Value::Number(x.to_string(), false),
+                Value::Text(text) => ast::Value::SingleQuotedString(text.clone()),
+            };
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// The plan with values instead of placeholders. Values that it has no placeholder for are left out.

@@ -156,7 +156,8 @@ impl Session {
     /// joins, which spill, and with small batches.
     pub async fn run_with(&self, statement: &str, parameters: &Parameters) -> Result<Answer> {
         self.choose_layer().await?;
-        let parsed = self.parse(statement)?;
+        let mut parsed = self.parse(statement)?;
+        parameters::bind_calls(&mut parsed, parameters);
         let mut context = Context {
             statement: statement.to_owned(),
             files: Vec::new(),

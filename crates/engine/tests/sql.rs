@@ -413,6 +413,9 @@ async fn parameters_are_values_and_not_text() {
         ("type".to_owned(), Value::Text("a".to_owned())),
         ("odd".to_owned(), Value::Text("a' or 'a' = 'a".to_owned())),
         ("limit".to_owned(), Value::Integer(3)),
+        ("all".to_owned(), Value::Text("*".to_owned())),
+        ("by".to_owned(), Value::Text("type".to_owned())),
+        ("metric".to_owned(), Value::Text("count".to_owned())),
         ("least".to_owned(), Value::Number(996.5)),
     ]);
     for (sql, n_rows) in [
@@ -421,6 +424,10 @@ async fn parameters_are_values_and_not_text() {
         ("select * from obj where type in (select type from obj where type = $type) limit $limit", 3),
         ("select * from obj where type = $type and size > $least", 3),
         ("explain select * from obj limit $limit", 2),
+        // What table functions are called with.
+        ("select * from trend('*', $by) limit $limit", 2),
+        ("select t.type from trend($all, 'type', $metric) t join obj o on o.type = t.type where t.type = $type", 1000),
+        ("explain select * from trend($all)", 2),
     ] {
         let answer =
             session.run_with(sql, &parameters).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

@@ -10,16 +10,20 @@ use heaplake_engine::{Parameters, nearest};
 pub use self::header::{Header, Parameter};
 
 /// Name and text of every query, in order of the names.
-const SHIPPED: [(&str, &str); 9] = [
+const SHIPPED: [(&str, &str); 13] = [
     ("biggest", include_str!("../../../../queries/biggest.sql")),
     ("biggest_collections", include_str!("../../../../queries/biggest_collections.sql")),
+    ("chains", include_str!("../../../../queries/chains.sql")),
     ("duplicate_strings", include_str!("../../../../queries/duplicate_strings.sql")),
     ("empty_containers", include_str!("../../../../queries/empty_containers.sql")),
     ("histogram", include_str!("../../../../queries/histogram.sql")),
+    ("holders", include_str!("../../../../queries/holders.sql")),
     ("in_degree", include_str!("../../../../queries/in_degree.sql")),
     ("instances", include_str!("../../../../queries/instances.sql")),
+    ("trend", include_str!("../../../../queries/trend.sql")),
     ("unreachable", include_str!("../../../../queries/unreachable.sql")),
     ("unreferenced", include_str!("../../../../queries/unreferenced.sql")),
+    ("waste", include_str!("../../../../queries/waste.sql")),
 ];
 
 /// A query with what its header says.
