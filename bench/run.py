@@ -11,6 +11,7 @@ import dataclasses
 import gzip
 import os
 import pathlib
+import random
 import shutil
 import statistics
 import subprocess
@@ -23,7 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TARGET = HERE.parent / "target" / "release"
 DATA = HERE / "data"
 JOBS = ["import", "index", "memsee", "limit", "size", "histogram", "retained", "dominators", "paths",
-        "scale"]
+        "history", "scale"]
 HISTOGRAM = "select type, count(*) as n, sum(size) as bytes from obj group by type order by bytes desc, type"
 
 
@@ -200,6 +201,43 @@ class Bench:
             closure = f"select count(*) from path('REACH @{int(address)} ..> *')"
             self.compare(f"paths in {name}: REACH of a root's whole closure", {"heaplake": [*ask, "sql", closure]})
         self.path_peers(work / f"lake-{self.arguments.objects // 10}")
+
+    def job_history(self, work):
+        """Comparison by summaries, process start included: two dumps of that size, and a thousand of 2,000 types."""
+        lake = work / "lake"
+        for name, objects in [("before", self.arguments.objects // 10 * 9), ("after", self.arguments.objects)]:
+            run([self.heaplake, "--quiet", "--lake", lake, "import", "--dump", name, self.dump(objects)])
+        ask = [self.heaplake, "--lake", lake, "diff", "before", "after", "--format", "csv", "--by"]
+        for by in ("type", "holder", "module"):
+            self.compare(f"diff --by {by}", {"heaplake": [*ask, by]}, runs=4 * self.arguments.runs)
+        series = work / "series"
+        folder = work / "thousand"
+        folder.mkdir()
+        chance = random.Random(1)
+        grows = {number for number in range(2000) if chance.random() < 0.02}
+        for moment in range(1000):
+            self.write_moment(folder / f"d{moment:04}.json", moment, grows)
+        run([self.heaplake, "--quiet", "--lake", series, "import", "--no-index", *sorted(folder.iterdir())])
+        ask = [self.heaplake, "--lake", series]
+        self.compare("trend --by type, 1,000 dumps of 2,000 types", {
+            "heaplake": [*ask, "trend", "--all", "--format", "csv"],
+            "heaplake, to a terminal's table": [*ask, "trend", "--format", "table"],
+        }, runs=2 * self.arguments.runs)
+        self.compare("type_stat of 1,000 dumps in SQL", {
+            "heaplake": [*ask, "sql", "--format", "csv",
+                         "select type, max(count) - min(count) as grew from history.type_stat group by type order by 2 desc limit 20"],
+        }, runs=2 * self.arguments.runs)
+
+    @staticmethod
+    def write_moment(path, moment, grows):
+        """A dump of 2,000 types; one in fifty has one object more every hundred dumps."""
+        with open(path, "w", encoding="utf-8") as out:
+            address = 1000
+            for number in range(2000):
+                for _ in range(1 + (moment // 100 if number in grows else 0)):
+                    address += 16
+                    out.write(f'{{"address": {address}, "type": "app.module{number % 50}.Class{number}", '
+                              f'"size": {16 + number % 64}, "refs": []}}\n')
 
     def path_peers(self, lake):
         """The peers' seconds, step by step; the warm query of the tool alone, after its loading."""
