@@ -426,7 +426,10 @@ async fn parameters_are_values_and_not_text() {
         ("explain select * from obj limit $limit", 2),
         // What table functions are called with.
         ("select * from trend('*', $by) limit $limit", 2),
-        ("select t.type from trend($all, 'type', $metric) t join obj o on o.type = t.type where t.type = $type", 1000),
+        (
+            "select t.type from trend($all, 'type', $metric) t join obj o on o.type = t.type where t.type = $type",
+            1000,
+        ),
         ("explain select * from trend($all)", 2),
     ] {
         let answer =

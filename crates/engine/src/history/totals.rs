@@ -1,6 +1,6 @@
 //! The totals of a dump by type, holder or module, from its summaries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use datafusion::arrow::{
     array::{Array as _, AsArray as _, RecordBatch},
@@ -39,6 +39,15 @@ pub(super) struct Total {
 }
 
 impl Total {
+    /// Adds another; what was not measured stays unknown only where nothing was.
+    fn add(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.size = self.size.saturating_add(other.size);
+        if let Some(bytes) = other.retained {
+            self.retained = Some(self.retained.unwrap_or(0).saturating_add(bytes));
+        }
+    }
+
     pub(super) fn get(&self, metric: Metric) -> Option<i64> {
         match metric {
             Metric::Count => Some(self.count),
@@ -75,14 +84,51 @@ impl By {
         if self == By::Type { Table::TypeStat } else { Table::HolderStat }
     }
 
-    /// The totals of a dump.
+    /// The rows of the summary of a dump.
+    pub(super) fn summary(self, lake: &Lake, manifest: &Manifest) -> Result<Vec<RecordBatch>> {
+        Ok(lake.summary(manifest, self.table())?)
+    }
+
+    /// The totals of a dump by what they are of. Hostile names can make two holders read the same; they are added up.
     pub(super) fn totals(self, lake: &Lake, manifest: &Manifest) -> Result<HashMap<String, Total>> {
-        let batches = lake.summary(manifest, self.table())?;
-        Ok(match self {
-            By::Type => types(&batches),
-            By::Holder => holders(&batches),
-            By::Module => modules(&batches),
-        })
+        let mut totals: HashMap<String, Total> = HashMap::new();
+        self.each(&self.summary(lake, manifest)?, |name, total, held_by| {
+            let sum = totals.entry(name.to_owned()).or_default();
+            sum.add(total);
+            sum.held_by = held_by.map(str::to_owned);
+        });
+        Ok(totals)
+    }
+
+    /// Calls `take` with what the rows of a summary add to which name, and with the holder above.
+    pub(super) fn each(self, batches: &[RecordBatch], mut take: impl FnMut(&str, Total, Option<&str>)) {
+        let mut modules = Modules::default();
+        for rows in batches {
+            let (name, held_by) = (texts(rows, self.table_column()), texts(rows, "held_by"));
+            let (count, size) = (numbers(rows, "count"), numbers(rows, "size"));
+            let retained = numbers(rows, "retained");
+            for row in 0..rows.num_rows() {
+                let (name, above) = (name(row).unwrap_or_default(), held_by(row));
+                let mut total = Total {
+                    count: count(row).unwrap_or(0),
+                    size: size(row).unwrap_or(0),
+                    retained: retained(row),
+                    held_by: None,
+                };
+                if self == By::Module {
+                    // What a holder retains is in what the one above it retains.
+                    total.retained = total.retained.map(|bytes| if above.is_none() { bytes } else { 0 });
+                    take(modules.of(name, above), total, None);
+                } else {
+                    take(name, total, above);
+                }
+            }
+        }
+    }
+
+    /// The column of the summary that has the names.
+    fn table_column(self) -> &'static str {
+        if self == By::Type { "type" } else { "holder" }
     }
 }
 
@@ -97,72 +143,28 @@ fn texts<'b>(rows: &'b RecordBatch, column: &str) -> impl Fn(usize) -> Option<&'
     move |row| texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row))
 }
 
-fn types(batches: &[RecordBatch]) -> HashMap<String, Total> {
-    let mut totals = HashMap::new();
-    for rows in batches {
-        let (name, count, size) = (texts(rows, "type"), numbers(rows, "count"), numbers(rows, "size"));
-        let retained = numbers(rows, "retained");
-        for row in 0..rows.num_rows() {
-            let total = Total {
-                count: count(row).unwrap_or(0),
-                size: size(row).unwrap_or(0),
-                retained: retained(row),
-                held_by: None,
-            };
-            totals.insert(name(row).unwrap_or_default().to_owned(), total);
-        }
-    }
-    totals
-}
-
-/// Hostile names can make two holders read the same; they are added up.
-fn holders(batches: &[RecordBatch]) -> HashMap<String, Total> {
-    let mut totals: HashMap<String, Total> = HashMap::new();
-    for rows in batches {
-        let (holder, held_by) = (texts(rows, "holder"), texts(rows, "held_by"));
-        let (count, size, retained) =
-            (numbers(rows, "count"), numbers(rows, "size"), numbers(rows, "retained"));
-        for row in 0..rows.num_rows() {
-            let total = totals.entry(holder(row).unwrap_or_default().to_owned()).or_default();
-            total.count = total.count.saturating_add(count(row).unwrap_or(0));
-            total.size = total.size.saturating_add(size(row).unwrap_or(0));
-            total.retained = Some(total.retained.unwrap_or(0).saturating_add(retained(row).unwrap_or(0)));
-            total.held_by = held_by(row).map(str::to_owned);
-        }
-    }
-    totals
-}
-
 /// What starts the path of what no module holds.
 const NO_MODULE: &str = "(no module)";
 
-/// By the module at the top of the path: its name. What several hold, cycles, and what else no module holds have groups
-/// of their own.
-fn modules(batches: &[RecordBatch]) -> HashMap<String, Total> {
-    let mut of_holder: BTreeMap<String, String> = BTreeMap::new();
-    let mut totals: HashMap<String, Total> = HashMap::new();
-    for rows in batches {
-        let (holder, held_by) = (texts(rows, "holder"), texts(rows, "held_by"));
-        let (count, size, retained) =
-            (numbers(rows, "count"), numbers(rows, "size"), numbers(rows, "retained"));
-        for row in 0..rows.num_rows() {
-            let own = holder(row).unwrap_or_default();
-            // A holder comes after the one above it.
-            let above = held_by(row).and_then(|above| of_holder.get(above)).cloned();
-            let is_top = above.is_none();
-            let module = above.unwrap_or_else(|| match own.strip_prefix("module ") {
+/// Which holder is below which module.
+#[derive(Default)]
+struct Modules {
+    of_holder: HashMap<String, String>,
+}
+
+impl Modules {
+    /// The name of the module at the top of a holder's path. What several hold, cycles, and what else no module holds have
+    /// groups of their own.
+    fn of(&mut self, holder: &str, held_by: Option<&str>) -> &str {
+        // A holder comes after the one above it.
+        let module = match held_by.and_then(|above| self.of_holder.get(above)) {
+            Some(module) => module.clone(),
+            None => match holder.strip_prefix("module ") {
                 Some(name) => name.to_owned(),
-                None if own.starts_with('(') && !own.contains("->") => own.to_owned(),
+                None if holder.starts_with('(') && !holder.contains("->") => holder.to_owned(),
                 None => NO_MODULE.to_owned(),
-            });
-            let total = totals.entry(module.clone()).or_default();
-            total.count = total.count.saturating_add(count(row).unwrap_or(0));
-            total.size = total.size.saturating_add(size(row).unwrap_or(0));
-            if is_top {
-                total.retained = Some(total.retained.unwrap_or(0).saturating_add(retained(row).unwrap_or(0)));
-            }
-            of_holder.insert(own.to_owned(), module);
-        }
+            },
+        };
+        self.of_holder.entry(holder.to_owned()).or_insert(module)
     }
-    totals
 }

@@ -91,14 +91,20 @@ const AT_ONCE: usize = 64;
 fn series(lake: &Lake, dumps: &[Arc<Manifest>], by: By, metric: Metric) -> Result<Series> {
     let mut all = Series::new();
     for (piece, manifests) in dumps.chunks(AT_ONCE).enumerate() {
-        let totals: Vec<_> =
-            manifests.par_iter().map(|manifest| by.totals(lake, manifest)).collect::<Result<_>>()?;
-        for (i, totals) in totals.into_iter().enumerate() {
+        let summaries: Vec<_> =
+            manifests.par_iter().map(|manifest| by.summary(lake, manifest)).collect::<Result<_>>()?;
+        for (i, summary) in summaries.iter().enumerate() {
             let at = piece * AT_ONCE + i;
-            for (name, total) in totals {
-                let values = all.entry(name).or_insert_with(|| vec![Some(0); dumps.len()]);
-                values[at] = total.get(metric);
-            }
+            by.each(summary, |name, total, _| {
+                let value = total.get(metric);
+                let add = |values: &mut Vec<Option<i64>>| {
+                    values[at] = values[at].zip(value).map(|(sum, value)| sum.saturating_add(value));
+                };
+                match all.get_mut(name) {
+                    Some(values) => add(values),
+                    None => add(all.entry(name.to_owned()).or_insert_with(|| vec![Some(0); dumps.len()])),
+                }
+            });
         }
     }
     if metric == Metric::Retained {
