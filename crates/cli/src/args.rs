@@ -262,6 +262,7 @@ Examples:
   heaplake path 'SHORTEST 5 root ..> (x: Payload WHERE size > 100000) EXCEPT weakref'
   heaplake path 'root ..> (x: Session) PER x' --format csv    one path for each Session
   heaplake path 'TYPES CombinedSystem <.. * WITHIN 4'         which types are above it
+  heaplake path 'root ..> (x: Session) PER x' --dump before --dump after --compare
   heaplake path 'REACH @0x7f95a1b0c8d0 ..> *'                 everything that one object reaches")]
 pub struct PathArgs {
     /// What to look for
@@ -270,6 +271,9 @@ pub struct PathArgs {
     /// Name of a dump; may be given several times [default: the newest]
     #[arg(long = "dump", value_name = "ID")]
     pub dumps: Vec<String>,
+    /// Put the answers of the dumps side by side: what is new, gone, more or less
+    #[arg(long, requires = "dumps", conflicts_with_all = ["layer", "plan", "emit"])]
+    pub compare: bool,
     /// Ask a what-if layer of the dump instead, see `heaplake layers`
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
@@ -673,6 +677,7 @@ mod tests {
             "heaplake index a b --memory-limit 2GiB",
             "heaplake path root..>A --dump a --dump b --layer c --plan join --full --memory-limit 1GiB",
             "heaplake path A --emit sql -o x.sql",
+            "heaplake path A --dump a --dump b --compare --format csv",
             "heaplake sql --plan index select",
             "heaplake top a -n 3 --by type",
             "heaplake tree 0x7f00 --depth 2 --children 3 --dump a",

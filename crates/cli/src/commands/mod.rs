@@ -10,6 +10,7 @@ mod index;
 mod info;
 mod layers;
 mod path;
+mod path_compare;
 mod rm;
 mod run;
 mod sql;

@@ -12,12 +12,14 @@ use arrow::{
 use heaplake_engine::{PathPlan, PathShape, SessionOptions, fold, path_shape};
 use heaplake_store::Lake;
 
+use super::path_compare::compare;
 use crate::{
     args::{EmitKind, PathArgs},
     console::Console,
     escape, human, interrupt,
     output::{Format, Plan, Sink},
     query::{Querier, sum},
+    rows::quoted,
 };
 
 /// Hops of a repetition's first round are shown, the others folded, from so many rounds on.
@@ -30,6 +32,12 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref())?;
     let shape = path_shape(&args.pattern)?;
     interrupt::install()?;
+    if args.compare {
+        let querier = Querier::of_lake(args.memory_limit, console)?;
+        let mut sink = plan.open()?;
+        compare(&args.pattern, shape, &args.dumps, &querier, &plan, &mut sink)?;
+        return sink.commit().map(|()| ExitCode::SUCCESS);
+    }
     let dumps: Vec<Option<&str>> = match args.dumps.as_slice() {
         [] => vec![None],
         dumps => dumps.iter().map(|dump| Some(dump.as_str())).collect(),
@@ -77,11 +85,6 @@ fn open(dump: Option<&str>, args: &PathArgs, console: &Console) -> Result<Querie
     Ok(querier)
 }
 
-/// A pattern as a text in SQL.
-fn literal(pattern: &str) -> String {
-    format!("'{}'", pattern.replace('\'', "''"))
-}
-
 /// The rows of `path`; of several dumps with the dump's name before them.
 fn rows(
     args: &PathArgs,
@@ -90,7 +93,7 @@ fn rows(
     sink: &mut Sink,
     console: &Console,
 ) -> Result<()> {
-    let pattern = literal(&args.pattern);
+    let pattern = quoted(&args.pattern);
     if let [querier] = queriers {
         let outcome = querier.run(&format!("SELECT * FROM path({pattern})"), plan, sink)?;
         if outcome.n_rows == 0 {
@@ -102,7 +105,7 @@ fn rows(
     }
     let mut all = Vec::new();
     for querier in queriers {
-        let dump = literal(&querier.dump_name()?);
+        let dump = quoted(&querier.dump_name()?);
         let query = format!("SELECT arrow_cast({dump}, 'Utf8View') AS dump, p.* FROM path({pattern}) p");
         let batches = querier.collect(&query)?;
         if batches.iter().all(|batch| batch.num_rows() == 0) {
@@ -121,7 +124,7 @@ pub fn print(pattern: &str, shape: PathShape, querier: &Querier, plan: &Plan, si
         PathShape::Paths => paths(pattern, querier, plan, sink)?,
         PathShape::Objects => objects(pattern, querier, plan, sink)?,
         PathShape::Types => {
-            let query = format!("SELECT * FROM path({})", literal(pattern));
+            let query = format!("SELECT * FROM path({})", quoted(pattern));
             let batches = querier.collect(&query)?;
             let n_rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
             if n_rows > 0 {
@@ -141,7 +144,7 @@ pub fn print(pattern: &str, shape: PathShape, querier: &Querier, plan: &Plan, si
 
 /// Why there is no path.
 fn explanation(pattern: &str, querier: &Querier) -> Result<Vec<String>> {
-    let batches = querier.collect(&format!("SELECT line FROM path_explain({})", literal(pattern)))?;
+    let batches = querier.collect(&format!("SELECT line FROM path_explain({})", quoted(pattern)))?;
     let mut lines = Vec::new();
     for batch in &batches {
         lines.extend(texts(batch, "line")?.into_iter().flatten());
@@ -151,7 +154,7 @@ fn explanation(pattern: &str, querier: &Querier) -> Result<Vec<String>> {
 
 /// Objects: how many, and which, or of which types.
 fn objects(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Result<bool> {
-    let pattern = literal(pattern);
+    let pattern = quoted(pattern);
     let totals = querier.collect(&format!(
         "SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes, count(DISTINCT type) AS types \
          FROM path_nodes({pattern})"
@@ -181,7 +184,7 @@ fn objects(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Re
 
 /// Paths, a block for each, as they come.
 fn paths(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Result<bool> {
-    let query = format!("SELECT * FROM path({})", literal(pattern));
+    let query = format!("SELECT * FROM path({})", quoted(pattern));
     let mut path: Vec<Hop> = Vec::new();
     let mut n_paths = 0_u64;
     querier.for_each(&query, |batch| {
