@@ -32,7 +32,7 @@ Examples:
   heaplake dumps                                   what is in the lake
   heaplake sql \"select type, count, size from type_stat order by size desc limit 20\"
 
-Exit codes: 0 done, 1 verify found damage, 2 error, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 verify found damage or check a violation, 2 error, 130 stopped by Ctrl-C.
 Data goes to standard output, everything else to standard error."
 )]
 pub struct CommandLine {
@@ -81,6 +81,10 @@ pub enum Invocation {
     Layers(LayersArgs),
     /// Run a query that comes with heaplake, or list them
     Run(RunArgs),
+    /// Fail when a dump is not as it should be: for CI
+    Check(CheckArgs),
+    /// Say more of dumps: tags such as host=web3, and when they were taken
+    Tag(TagArgs),
     /// Remove dumps from the lake
     Rm(RmArgs),
     /// Check the files of dumps against checksums and row counts
@@ -139,8 +143,12 @@ pub struct ImportArgs {
 #[command(after_help = "\
 Examples:
   heaplake dumps
+  heaplake dumps 'service=lms,taken>=2015-11-22'    see docs/warehouse.md for all selectors
   heaplake dumps --format json | jq -r '.[].id'")]
 pub struct DumpsArgs {
+    /// Which dumps [default: all]
+    #[arg(value_name = "DUMPS")]
+    pub dumps: Vec<String>,
     #[command(flatten)]
     pub shape: Shape,
 }
@@ -152,7 +160,7 @@ Examples:
   heaplake info                                    the newest dump
   heaplake info before --format json               with every type")]
 pub struct InfoArgs {
-    /// Name of the dump [default: the newest]
+    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
     #[arg(value_name = "DUMP")]
     pub dump: Option<String>,
     #[command(flatten)]
@@ -166,7 +174,7 @@ Imports build the index, unless --no-index or a memory limit says otherwise, and
 missing builds it. This command also fills in the columns root_kind, distance, idom, retained and retained_count
 of obj, and the table root.")]
 pub struct IndexArgs {
-    /// Names of the dumps
+    /// Which dumps: ids, or selectors such as 'web-*'
     #[arg(required = true, value_name = "DUMP")]
     pub dumps: Vec<String>,
     /// How much memory to use, such as 2GiB; an index that needs more is not built
@@ -268,7 +276,7 @@ pub struct PathArgs {
     /// What to look for
     #[arg(value_name = "PATTERN")]
     pub pattern: String,
-    /// Name of a dump; may be given several times [default: the newest]
+    /// Which dumps: ids, or selectors such as 'build>=4700'; may be given several times [default: the newest]
     #[arg(long = "dump", value_name = "ID")]
     pub dumps: Vec<String>,
     /// Put the answers of the dumps side by side: what is new, gone, more or less
@@ -317,7 +325,7 @@ pub enum EmitKind {
 A layer is a dump without what was cut: `heaplake whatif --save NAME` keeps one, and `--layer NAME` lets sql, top,
 tree, chains and whatif ask it. The dump itself stays as it is.")]
 pub struct LayersArgs {
-    /// Name of the dump [default: all]
+    /// Which dump: an id or a selector [default: all]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
     /// Remove a layer of that dump, or of the newest; may be given several times
@@ -337,7 +345,7 @@ Examples:
   heaplake top                                     of the newest dump
   heaplake top before -n 50 --by type --format csv")]
 pub struct TopArgs {
-    /// Name of the dump [default: the newest]
+    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
     #[arg(value_name = "DUMP")]
     pub dump: Option<String>,
     /// How many
@@ -374,7 +382,7 @@ pub struct TreeArgs {
     /// Address of the object to begin with, decimal or after 0x [default: the roots]
     #[arg(value_name = "ADDRESS", value_parser = values::address)]
     pub address: Option<u64>,
-    /// Name of the dump [default: the newest]
+    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
     /// How deep
@@ -401,7 +409,7 @@ Examples:
   heaplake chains --dump before --min 3            shorter ones, too
   heaplake chains --format json | jq -r '.[0].motif'")]
 pub struct ChainsArgs {
-    /// Name of the dump [default: the newest]
+    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
     /// How often the types must repeat at least
@@ -526,7 +534,7 @@ pub struct WhatifArgs {
     /// Keep what would be left as a layer of this name, for `--layer`
     #[arg(long, value_name = "NAME")]
     pub save: Option<String>,
-    /// Name of the dump [default: the newest]
+    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
     #[command(flatten)]
@@ -557,10 +565,73 @@ pub struct Shape {
     pub full: bool,
 }
 
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A check is a query whose rows are violations. Without arguments the ready-made checks are listed; KEY=VALUE after a check
+are its parameters. In a check `baseline` is the schema of the dump of --baseline, bare names are of that of --dump.
+
+Examples:
+  heaplake check no_chain min=20 max_total limit=2GiB
+  heaplake check --baseline build=4710 no_growth type=Session slack=5% no_new_type 'type=app.*'
+  heaplake check -e \"select * from type_stat where type = 'Leaked'\" --junit report.xml
+
+Exit codes: 0 all hold, 1 some are violated, 2 some could not be run.")]
+pub struct CheckArgs {
+    /// A ready-made check or a file that ends in .sql, then its parameters [default: list the checks]
+    #[arg(value_name = "CHECK [KEY=VALUE]...")]
+    pub checks: Vec<String>,
+    /// A check in SQL; may be given several times
+    #[arg(short = 'e', value_name = "SQL")]
+    pub statements: Vec<String>,
+    /// Which dump is checked: an id or a selector [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
+    /// Which dump it is compared with: an id, or a selector such as latest~1 or build=4711
+    #[arg(long, value_name = "ID")]
+    pub baseline: Option<String>,
+    /// Print the text of a check instead of running it
+    #[arg(long, value_name = "CHECK", conflicts_with_all = ["checks", "statements"])]
+    pub show: Option<String>,
+    /// Also write a JUnit report
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub junit: Option<PathBuf>,
+    /// Also print annotations for GitHub; without --format on by itself in GitHub Actions
+    #[arg(long)]
+    pub github: bool,
+    #[command(flatten)]
+    pub shape: Shape,
+    /// How much memory to use, such as 512MB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
+    pub memory_limit: Option<u64>,
+}
+
+/// Arguments of `tag`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  heaplake tag monday host=web3 build=4711
+  heaplake tag 'web-*' service=lms                 every dump that the pattern selects
+  heaplake tag latest --unset build --taken 2015-11-22T14:30:00Z")]
+pub struct TagArgs {
+    /// Which dump, or dumps: an id, latest, latest~2, build=4711, before..after, a glob
+    #[arg(value_name = "DUMPS")]
+    pub dump: String,
+    /// What to say; a key that is there already gets the new value
+    #[arg(value_name = "KEY=VALUE", value_parser = values::tag)]
+    pub tags: Vec<(String, String)>,
+    /// Take a tag away; may be given several times
+    #[arg(long, value_name = "KEY", value_parser = values::tag_key)]
+    pub unset: Vec<String>,
+    /// When the process was dumped
+    #[arg(long, value_name = "RFC3339", value_parser = values::time)]
+    pub taken: Option<DateTime<Utc>>,
+}
+
 /// Arguments of `rm`.
 #[derive(Debug, Args)]
 pub struct RmArgs {
-    /// Names of the dumps
+    /// Which dumps: ids, or selectors such as 'web-*'
     #[arg(required = true, value_name = "DUMP")]
     pub dumps: Vec<String>,
 }
@@ -569,7 +640,7 @@ pub struct RmArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Exit code 0: everything is as it was imported; 1: damage was found; 2: an error.")]
 pub struct VerifyArgs {
-    /// Names of the dumps [default: all]
+    /// Which dumps: ids or selectors [default: all]
     #[arg(value_name = "DUMP")]
     pub dumps: Vec<String>,
 }
@@ -695,6 +766,11 @@ mod tests {
             "heaplake run --show histogram",
             "heaplake run x.sql --dump a --param limit=3 --param x= --format csv -o x.csv --memory-limit 1GiB",
             "heaplake rm a b",
+            "heaplake check",
+            "heaplake check --show no_chain",
+            "heaplake check no_chain min=3 x.sql -e select -e select --dump a --baseline b --junit x.xml --github",
+            "heaplake dumps a b",
+            "heaplake tag a b=c d=e --unset f --taken 2015-11-22T14:30:00Z",
             "heaplake verify",
             "heaplake demo --color never",
             "heaplake completions zsh",

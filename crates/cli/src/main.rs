@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod query;
 mod rows;
+mod selection;
 mod values;
 
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Exit code of a question answered with no: `verify` found damage.
+/// Exit code of a question answered with no: `verify` found damage, `check` a violation.
 const NO: u8 = 1;
 /// Exit code of an error; clap uses it too.
 const ERROR: u8 = 2;

@@ -119,10 +119,20 @@ impl Querier {
     }
 
     /// Runs one statement and calls `take` with its rows as they come, first with none for their columns.
-    pub fn for_each(&self, statement: &str, mut take: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
+    pub fn for_each(&self, statement: &str, take: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
+        self.for_each_with(statement, &Parameters::new(), take)
+    }
+
+    /// The same, with values for the `$name` of the statement.
+    pub fn for_each_with(
+        &self,
+        statement: &str,
+        parameters: &Parameters,
+        mut take: impl FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<()> {
         let runtime = self.runtime.as_ref().context("the query threads are gone")?;
         runtime.block_on(async {
-            let answer = interruptible(self.session.run(statement)).await??;
+            let answer = interruptible(self.session.run_with(statement, parameters)).await??;
             let schema = answer.schema.clone();
             let (mut batches, producer) = produce(answer);
             take(&RecordBatch::new_empty(schema))?;

@@ -35,9 +35,24 @@ pub fn time(text: &str) -> Result<DateTime<Utc>, String> {
 /// A tag, `KEY=VALUE`; the value may be empty and may hold more `=`.
 pub fn tag(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if !key.is_empty() => Ok((tag_key(key)?, value.to_owned())),
         _ => Err("a tag is KEY=VALUE, for example host=web3".to_owned()),
     }
+}
+
+/// The key of a tag: letters, digits, `_`, `.` and `-`, and no fact that every dump has.
+pub fn tag_key(text: &str) -> Result<String, String> {
+    let is_valid = text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !is_valid {
+        return Err(format!(
+            "{text:?} is no key; a key is a letter or _, then letters, digits, '_', '.' or '-'"
+        ));
+    }
+    if heaplake_engine::FACTS.contains(&text) {
+        return Err(format!("{text} is a fact that every dump has; a tag needs another name"));
+    }
+    Ok(text.to_owned())
 }
 
 /// A parameter of a query, `NAME=VALUE`; the value may be empty and may hold more `=`.
@@ -110,5 +125,7 @@ mod tests {
         assert_eq!(tag("a="), Ok(("a".to_owned(), String::new())));
         assert!(tag("a").is_err());
         assert!(tag("=b").is_err());
+        assert!(tag("a b=c").is_err());
+        assert!(tag("taken=now").is_err());
     }
 }

@@ -16,7 +16,7 @@ use datafusion::{
 use heaplake_model::schema::Table;
 use heaplake_store::Manifest;
 
-use crate::{Error, summary, table::LakeTable};
+use crate::{Error, select, summary, table::LakeTable};
 
 /// Name of the catalog.
 pub(crate) const CATALOG: &str = "heaplake";
@@ -24,6 +24,8 @@ pub(crate) const CATALOG: &str = "heaplake";
 pub(crate) const HISTORY: &str = "history";
 /// The schema of bare names.
 pub(crate) const CURRENT: &str = "current";
+/// The schema of the dump to compare with.
+pub(crate) const BASELINE: &str = "baseline";
 /// The tables of every schema.
 pub(crate) const TABLES: [&str; 8] =
     ["dump", "edge", "holder_stat", "issue", "obj", "ref", "root", "type_stat"];
@@ -31,23 +33,32 @@ pub(crate) const TABLES: [&str; 8] =
 /// The lake as a catalog, as it was when the session began.
 #[derive(Debug)]
 pub(crate) struct LakeCatalog {
+    manifests: Vec<Arc<Manifest>>,
     schemas: BTreeMap<String, Arc<LakeSchema>>,
     current: Arc<LakeSchema>,
 }
 
 impl LakeCatalog {
     /// The catalog of the dumps; bare names are of `current`.
-    pub(crate) fn new(lake: PathBuf, manifests: &[Arc<Manifest>], current: Option<&Arc<Manifest>>) -> Self {
+    pub(crate) fn new(
+        lake: PathBuf,
+        manifests: &[Arc<Manifest>],
+        current: Option<&Arc<Manifest>>,
+        baseline: Option<&Arc<Manifest>>,
+    ) -> Self {
         let schema = |dumps: &[Arc<Manifest>], scope| Arc::new(LakeSchema::new(lake.clone(), dumps, scope));
         let one = manifests
             .iter()
             .map(|m| (m.id.as_str().to_owned(), schema(std::slice::from_ref(m), Scope::Dump)));
         let mut schemas: BTreeMap<_, _> = one.collect();
+        if let Some(baseline) = baseline {
+            schemas.insert(BASELINE.to_owned(), schema(std::slice::from_ref(baseline), Scope::Dump));
+        }
         schemas.insert(HISTORY.to_owned(), schema(manifests, Scope::History));
         let current = current.map(std::slice::from_ref).unwrap_or_default();
         let current = schema(current, Scope::Current(manifests.to_vec()));
         schemas.insert(CURRENT.to_owned(), current.clone());
-        Self { schemas, current }
+        Self { manifests: manifests.to_vec(), schemas, current }
     }
 
     /// The schema of bare names.
@@ -61,12 +72,16 @@ impl CatalogProvider for LakeCatalog {
         self.schemas.keys().cloned().collect()
     }
 
-    /// The schema of that name; without one, the only schema that differs in case.
+    /// The schema of that name; without one, that of the dump that the name selects, or the only schema that differs in case.
     ///
     /// SQL folds names that are not quoted, so `LMS.obj` arrives here as `lms`.
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         if let Some(schema) = self.schemas.get(name) {
             return Some(schema.clone());
+        }
+        if select::is_selector(name) {
+            let selected = select::select_one(&self.manifests, name).ok()?;
+            return self.schema(self.manifests[selected].id.as_str());
         }
         let mut alike = self.schemas.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
         match (alike.next(), alike.next()) {

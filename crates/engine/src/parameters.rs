@@ -27,6 +27,10 @@ pub enum Value {
     Number(f64),
     /// Text.
     Text(String),
+    /// True or false.
+    Boolean(bool),
+    /// A time, in microseconds since 1970 in UTC.
+    Time(i64),
 }
 
 /// Puts values in the place of the placeholders among the arguments of table functions.
@@ -72,6 +76,9 @@ impl VisitorMut for Literals<'_> {
                 Value::Integer(n) => ast::Value::Number(n.to_string(), false),
                 Value::Number(x) => ast::Value::Number(x.to_string(), false),
                 Value::Text(text) => ast::Value::SingleQuotedString(text.clone()),
+                Value::Boolean(is_so) => ast::Value::Boolean(*is_so),
+                // No table function takes a time.
+                Value::Time(_) => return ControlFlow::Continue(()),
             };
         }
         ControlFlow::Continue(())
@@ -102,5 +109,7 @@ fn scalar(value: &Value) -> ScalarValue {
         Value::Integer(n) => ScalarValue::Int64(Some(*n)),
         Value::Number(x) => ScalarValue::Float64(Some(*x)),
         Value::Text(text) => ScalarValue::Utf8(Some(text.clone())),
+        Value::Boolean(is_so) => ScalarValue::Boolean(Some(*is_so)),
+        Value::Time(micros) => ScalarValue::TimestampMicrosecond(Some(*micros), Some("UTC".into())),
     }
 }

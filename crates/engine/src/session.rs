@@ -24,10 +24,12 @@ use crate::{
     Error, Result,
     catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
     error::Context,
+    functions,
     graph::{self, Indexes, Notice},
     guard, history, mistake,
     parameters::{self, Parameters},
     path::{self, PathPlan},
+    select,
     spill::SpillFolder,
     statements,
 };
@@ -35,8 +37,10 @@ use crate::{
 /// How a session is to work.
 #[derive(Clone, Default)]
 pub struct SessionOptions {
-    /// The dump of bare table names; default the newest.
+    /// Selects the dump of bare table names; default the newest.
     pub dump: Option<String>,
+    /// Selects the dump that the schema `baseline` means; default none.
+    pub baseline: Option<String>,
     /// Bytes that the operators of all queries may hold together; default no limit, and then nothing spills.
     pub memory_limit: Option<u64>,
     /// Whether statements may read and write files outside the lake and change settings.
@@ -86,11 +90,10 @@ impl Session {
         let manifests: Vec<Arc<Manifest>> = lake.manifests()?.into_iter().map(Arc::new).collect();
         let current = match &options.dump {
             None => manifests.last().cloned(),
-            Some(id) => match manifests.iter().find(|manifest| manifest.id.as_str() == id) {
-                Some(manifest) => Some(manifest.clone()),
-                None => Some(Arc::new(lake.manifest(id)?)),
-            },
+            Some(dump) => Some(manifests[select::select_one(&manifests, dump)?].clone()),
         };
+        let baseline = options.baseline.as_ref().map(|dump| select::select_one(&manifests, dump));
+        let baseline = baseline.transpose()?.map(|at| manifests[at].clone());
         let (runtime, spill) = runtime(lake, options);
         let runtime = runtime.build_arc().map_err(|error| Context::default().explain(&error))?;
         let state = SessionStateBuilder::new()
@@ -99,7 +102,8 @@ impl Session {
             .with_default_features()
             .build();
         let mut context = SessionContext::new_with_state(state);
-        let catalog = LakeCatalog::new(lake.path().to_owned(), &manifests, current.as_ref());
+        let catalog =
+            LakeCatalog::new(lake.path().to_owned(), &manifests, current.as_ref(), baseline.as_ref());
         let names = catalog.current();
         context.register_catalog(CATALOG, Arc::new(catalog));
         let chosen = current.clone();
@@ -108,10 +112,12 @@ impl Session {
             (Some(manifest), Some(name)) => Some(lake.layer(manifest, name)?),
             _ => None,
         };
+        functions::register(&context, &manifests);
         let indexes = Arc::new(Indexes::new(
             lake.clone(),
             manifests,
             current,
+            baseline,
             limits,
             options.notice.clone(),
             options.path_plan,
@@ -158,6 +164,7 @@ impl Session {
         self.choose_layer().await?;
         let mut parsed = self.parse(statement)?;
         parameters::bind_calls(&mut parsed, parameters);
+        functions::add_column(&mut parsed);
         let mut context = Context {
             statement: statement.to_owned(),
             files: Vec::new(),

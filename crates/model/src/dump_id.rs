@@ -6,8 +6,8 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DumpId(String);
 
-/// Schemas of the lake's SQL that a dump must not hide.
-const RESERVED: [&str; 4] = ["history", "current", "information_schema", "public"];
+/// Schemas of the lake's SQL, and selectors, that a dump must not hide.
+const RESERVED: [&str; 6] = ["history", "current", "information_schema", "public", "latest", "baseline"];
 
 const MAX_LEN: usize = 63;
 
@@ -80,7 +80,7 @@ impl FromStr for DumpId {
             _ => {}
         }
         if is_reserved(name) {
-            return invalid("it is the name of a schema of its own");
+            return invalid("it has a meaning of its own");
         }
         Ok(Self(name.to_owned()))
     }

@@ -15,7 +15,7 @@ use std::{
 use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, FileEntry, Lake, Manifest, Result, index};
+use crate::{Error, Facts, FileEntry, Lake, Manifest, Result, TakenFrom, index};
 
 #[derive(Serialize, Deserialize)]
 struct Journal {
@@ -39,14 +39,38 @@ pub(crate) fn commit(lake: &Lake, manifest: &Manifest, work: &Path, replace: boo
     exchange(lake, old, manifest, work)
 }
 
-/// Puts a new manifest in the place of an old one; files that it does not share with the old one are in `work`.
-pub(crate) fn replace(lake: &Lake, old: &Manifest, new: &Manifest, work: &Path) -> Result<()> {
+/// Puts a new manifest in the place of an old one; files that it does not share with the old one are in `work`. What was
+/// said of the dump meanwhile stays. Returns the manifest that is there now.
+pub(crate) fn replace(lake: &Lake, old: &Manifest, new: Manifest, work: &Path) -> Result<Manifest> {
     let _lock = Lock::take(lake)?;
     recover_journal(lake)?;
     match lake.find_manifest(&old.id)? {
-        Some(found) if found == *old => exchange(lake, Some(found), new, work),
+        Some(found) if found.files == old.files => {
+            let new = Manifest {
+                tags: found.tags.clone(),
+                taken: found.taken,
+                taken_from: found.taken_from,
+                ..new
+            };
+            exchange(lake, Some(found), &new, work)?;
+            Ok(new)
+        }
         _ => Err(Error::DumpChanged(old.id.clone())),
     }
+}
+
+/// Says more of a dump. Returns the manifest that is there now.
+pub(crate) fn state(lake: &Lake, id: &DumpId, facts: &Facts) -> Result<Manifest> {
+    let _lock = Lock::take(lake)?;
+    recover_journal(lake)?;
+    let Some(mut manifest) = lake.find_manifest(id)? else { return Err(lake.unknown(id)?) };
+    manifest.tags.retain(|key, _| !facts.unset.contains(key));
+    manifest.tags.extend(facts.tags.clone());
+    if let Some(taken) = facts.taken {
+        (manifest.taken, manifest.taken_from) = (taken, TakenFrom::User);
+    }
+    write_synced(&lake.tmp(), &lake.manifest_path(id), &manifest)?;
+    Ok(manifest)
 }
 
 /// Moves a cache file of a dump into the lake, if the dump is still the same.

@@ -9,7 +9,7 @@ use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, FORMAT_VERSION, Manifest, Result,
+    Error, FORMAT_VERSION, Facts, Manifest, Result,
     commit::{self, Lock, write_synced},
 };
 
@@ -139,6 +139,11 @@ impl Lake {
     /// Removes a dump. Queries that already read it go on.
     pub fn remove(&self, id: &DumpId) -> Result<()> {
         commit::remove(self, id)
+    }
+
+    /// Says more of a dump: its tags, and when it was taken. Returns its manifest as it is now.
+    pub fn state(&self, id: &DumpId, facts: &Facts) -> Result<Manifest> {
+        commit::state(self, id, facts)
     }
 
     pub(crate) fn unknown(&self, id: &DumpId) -> Result<Error> {

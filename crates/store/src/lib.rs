@@ -32,7 +32,7 @@ pub use index::{
 };
 pub use lake::Lake;
 pub use layer::Layer;
-pub use manifest::{Counts, FileEntry, Manifest, Source, TakenFrom};
+pub use manifest::{Counts, Facts, FileEntry, Manifest, Source, TakenFrom};
 pub use summary::{Dump, HolderStat, TypeStat};
 pub use verify::Finding;
 

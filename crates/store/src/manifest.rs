@@ -38,6 +38,17 @@ pub struct Manifest {
     pub files: Vec<FileEntry>,
 }
 
+/// What a user can say of a dump that is in the lake.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Tags to set; others stay.
+    pub tags: BTreeMap<String, String>,
+    /// Keys of tags to take away.
+    pub unset: Vec<String>,
+    /// When the process was dumped.
+    pub taken: Option<DateTime<Utc>>,
+}
+
 /// Where the time of a dump is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -11,13 +11,14 @@ use crate::{
     console::Console,
     human,
     output::{Columns, Format, Plan},
+    selection,
 };
 
 /// Prints one row per dump.
 pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None)?;
     let lake = Lake::open(console.lake.path())?;
-    let manifests = lake.manifests()?;
+    let manifests = selection::several(&lake, &args.dumps)?;
     if manifests.is_empty() {
         console.note(&format!("the lake has no dumps yet; import one: {} import FILE", console.command()));
     }

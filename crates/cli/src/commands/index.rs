@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use heaplake_store::{BuildLimits, IndexOptions, Lake, index_dump};
 
 use super::import::watched;
-use crate::{args::IndexArgs, console::Console, human, interrupt};
+use crate::{args::IndexArgs, console::Console, human, interrupt, selection};
 
 /// Builds the indexes, one after the other; stops at the first that cannot be built.
 pub fn run(args: &IndexArgs, console: &Console) -> Result<ExitCode> {
@@ -14,10 +14,10 @@ pub fn run(args: &IndexArgs, console: &Console) -> Result<ExitCode> {
     Lake::open(console.lake.path())?;
     let lake = Lake::open_or_create(console.lake.path())?;
     let limits = BuildLimits { memory: args.memory_limit, threads: None };
-    for dump in &args.dumps {
-        let id = lake.manifest(dump)?.id;
+    for manifest in selection::several(&lake, &args.dumps)? {
+        let id = manifest.id;
         let start = Instant::now();
-        let built = watched(dump, false, console, |progress| {
+        let built = watched(id.as_str(), false, console, |progress| {
             index_dump(&lake, &id, &IndexOptions::default(), &limits, progress)
         })?;
         let manifest = built.with_context(|| format!("cannot index {id}"))?;

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, io::Write as _, process::ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use arrow::array::RecordBatch;
 use heaplake_store::{Dump, Lake, Manifest, TakenFrom, TypeStat};
 
@@ -12,6 +12,7 @@ use crate::{
     console::Console,
     escape, human,
     output::{Columns, Format, Plan, Sink},
+    selection,
 };
 
 /// Types shown to a person.
@@ -21,14 +22,7 @@ const N_TOP_TYPES: usize = 10;
 pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None)?;
     let lake = Lake::open(console.lake.path())?;
-    let manifest = match &args.dump {
-        Some(id) => Some(lake.manifest(id)?),
-        None => lake.manifests()?.pop(),
-    };
-    let Some(manifest) = manifest else {
-        bail!("the lake has no dumps yet; import one: {} import FILE", console.command());
-    };
-    let dump = lake.dump(manifest)?;
+    let dump = lake.dump(selection::one(&lake, args.dump.as_deref(), console)?)?;
     if plan.format != Format::Table {
         plan.print(&facts(&dump, plan.format)?)?;
         return Ok(ExitCode::SUCCESS);

@@ -10,6 +10,7 @@ use crate::{
     args::LayersArgs,
     console::Console,
     output::{Columns, Plan},
+    selection,
 };
 
 /// Lists or removes layers.
@@ -17,7 +18,7 @@ pub fn run(args: &LayersArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None)?;
     let lake = Lake::open(console.lake.path())?;
     let mut manifests = match &args.dump {
-        Some(id) => vec![lake.manifest(id)?],
+        Some(dump) => vec![selection::one(&lake, Some(dump), console)?],
         None => lake.manifests()?,
     };
     if args.remove.is_empty() {

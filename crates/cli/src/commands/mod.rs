@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod chains;
+mod check;
 mod completions;
 mod demo;
 mod diff;
@@ -14,6 +15,7 @@ mod path_compare;
 mod rm;
 mod run;
 mod sql;
+mod tag;
 mod top;
 mod tree;
 mod trend;
@@ -43,6 +45,8 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Whatif(args) => whatif::run(&args, console),
         Invocation::Layers(args) => layers::run(&args, console),
         Invocation::Run(args) => run::run(&args, console),
+        Invocation::Tag(args) => tag::run(&args, console),
+        Invocation::Check(args) => check::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),
         Invocation::Demo => demo::run(console),

@@ -20,6 +20,7 @@ use crate::{
     output::{Format, Plan, Sink},
     query::{Querier, sum},
     rows::quoted,
+    selection,
 };
 
 /// Hops of a repetition's first round are shown, the others folded, from so many rounds on.
@@ -32,19 +33,27 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref())?;
     let shape = path_shape(&args.pattern)?;
     interrupt::install()?;
+    let lake = Lake::open(console.lake.path())?;
+    let dumps: Vec<String> = match args.dumps.as_slice() {
+        [] => Vec::new(),
+        texts => {
+            let selected = selection::several(&lake, texts)?;
+            selected.into_iter().map(|manifest| manifest.id.to_string()).collect()
+        }
+    };
     if args.compare {
         let querier = Querier::of_lake(args.memory_limit, console)?;
         let mut sink = plan.open()?;
-        compare(&args.pattern, shape, &args.dumps, &querier, &plan, &mut sink)?;
+        compare(&args.pattern, shape, &dumps, &querier, &plan, &mut sink)?;
         return sink.commit().map(|()| ExitCode::SUCCESS);
     }
-    let dumps: Vec<Option<&str>> = match args.dumps.as_slice() {
+    let dumps: Vec<Option<&str>> = match dumps.as_slice() {
         [] => vec![None],
         dumps => dumps.iter().map(|dump| Some(dump.as_str())).collect(),
     };
     let mut queriers = Vec::new();
     for dump in &dumps {
-        queriers.push(open(*dump, args, console)?);
+        queriers.push(open(&lake, *dump, args, console)?);
     }
     let mut sink = plan.open()?;
     if args.emit == Some(EmitKind::Sql) {
@@ -70,8 +79,7 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(dump: Option<&str>, args: &PathArgs, console: &Console) -> Result<Querier> {
-    let lake = Lake::open(console.lake.path())?;
+fn open(lake: &Lake, dump: Option<&str>, args: &PathArgs, console: &Console) -> Result<Querier> {
     let options = SessionOptions {
         dump: dump.map(str::to_owned),
         layer: args.layer.clone(),
@@ -80,7 +88,7 @@ fn open(dump: Option<&str>, args: &PathArgs, console: &Console) -> Result<Querie
         notice: Some(console.notice()),
         ..SessionOptions::default()
     };
-    let querier = Querier::open(&lake, &options)?;
+    let querier = Querier::open(lake, &options)?;
     querier.dump_name()?;
     Ok(querier)
 }

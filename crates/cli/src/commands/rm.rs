@@ -4,14 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use heaplake_model::DumpId;
-use heaplake_store::Lake;
+use heaplake_store::{Error, Lake};
 
-use crate::{args::RmArgs, console::Console};
+use crate::{args::RmArgs, console::Console, selection};
 
 /// Removes the dumps.
 pub fn run(args: &RmArgs, console: &Console) -> Result<ExitCode> {
     let lake = Lake::open(console.lake.path())?;
-    let mut ids = args.dumps.iter().map(|name| find(&lake, name)).collect::<Result<Vec<_>>>()?;
+    let mut ids = Vec::new();
+    for name in &args.dumps {
+        ids.extend(find(&lake, name)?);
+    }
     ids.sort();
     ids.dedup();
     for id in ids {
@@ -21,10 +24,15 @@ pub fn run(args: &RmArgs, console: &Console) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The dump of this name, be its manifest readable or not.
-fn find(lake: &Lake, name: &str) -> Result<DumpId> {
+/// The dump of this name, be its manifest readable or not; else those that it selects.
+fn find(lake: &Lake, name: &str) -> Result<Vec<DumpId>> {
     match lake.manifest(name) {
-        Err(heaplake_store::Error::Damaged { .. }) => Ok(name.parse()?),
-        manifest => Ok(manifest?.id),
+        Ok(manifest) => Ok(vec![manifest.id]),
+        Err(Error::Damaged { .. }) => Ok(vec![name.parse()?]),
+        Err(Error::NoSuchDump { .. }) => {
+            let selected = selection::several(lake, &[name.to_owned()])?;
+            Ok(selected.into_iter().map(|manifest| manifest.id).collect())
+        }
+        Err(error) => Err(error.into()),
     }
 }

@@ -4,7 +4,6 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use heaplake_engine::Value;
 use heaplake_store::Lake;
 
 use super::sql;
@@ -19,7 +18,7 @@ use crate::{
 pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
     let plan = || Plan::new(args.options.shape, args.options.output.as_deref());
     let Some(name) = &args.name else {
-        plan()?.print(&list()?)?;
+        plan()?.print(&list(&library::all()?)?)?;
         return Ok(ExitCode::SUCCESS);
     };
     let query = Query::find(name)?;
@@ -33,7 +32,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
 }
 
 /// Prints the text of a query, with which one of your own can begin.
-fn show(query: &Query) -> Result<ExitCode> {
+pub fn show(query: &Query) -> Result<ExitCode> {
     let mut sink = Sink::stdout();
     sink.write_all(query.text.as_bytes())?;
     sink.commit()?;
@@ -41,8 +40,7 @@ fn show(query: &Query) -> Result<ExitCode> {
 }
 
 /// One row per query.
-fn list() -> Result<RecordBatch> {
-    let queries = library::all()?;
+pub fn list(queries: &[Query]) -> Result<RecordBatch> {
     let parameters =
         |query: &Query| query.header.parameters.iter().map(in_words).collect::<Vec<_>>().join(", ");
     Columns::default()
@@ -53,11 +51,6 @@ fn list() -> Result<RecordBatch> {
 }
 
 /// A parameter with its default: `limit=20 (number of rows)`.
-fn in_words(parameter: &Parameter) -> String {
-    let default = match &parameter.default {
-        Value::Integer(n) => n.to_string(),
-        Value::Number(x) => x.to_string(),
-        Value::Text(text) => text.clone(),
-    };
-    format!("{}={default} ({})", parameter.name, parameter.description)
+pub fn in_words(parameter: &Parameter) -> String {
+    format!("{}={} ({})", parameter.name, parameter.default_text, parameter.description)
 }

@@ -12,6 +12,7 @@ use crate::{
     escape, human,
     interrupt::{self, Interrupted},
     output::Sink,
+    selection,
 };
 
 /// Checks the dumps; the answer is no when anything is found.
@@ -19,12 +20,12 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<ExitCode> {
     let lake = Lake::open(console.lake.path())?;
     interrupt::install()?;
     let mut sink = Sink::stdout();
-    let is_sound = match manifests(&lake, &args.dumps) {
-        Ok(manifests) if manifests.is_empty() => {
+    let is_sound = match lake.manifests() {
+        Ok(manifests) if manifests.is_empty() && args.dumps.is_empty() => {
             console.note("the lake has no dumps");
             true
         }
-        Ok(manifests) => verify_each(&lake, &manifests, &mut sink)?,
+        Ok(_) => verify_each(&lake, &selection::several(&lake, &args.dumps)?, &mut sink)?,
         // A manifest that cannot be read is a finding too; the dumps behind it cannot be looked at.
         Err(Error::Damaged { path, what }) => {
             writeln!(sink, "{}", escape::line(&format!("{}: {what}", path.display())))?;
@@ -34,10 +35,6 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<ExitCode> {
     };
     sink.commit()?;
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::from(NO) })
-}
-
-fn manifests(lake: &Lake, ids: &[String]) -> heaplake_store::Result<Vec<Manifest>> {
-    if ids.is_empty() { lake.manifests() } else { ids.iter().map(|id| lake.manifest(id)).collect() }
 }
 
 fn verify_each(lake: &Lake, manifests: &[Manifest], sink: &mut Sink) -> Result<bool> {

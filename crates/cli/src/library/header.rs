@@ -3,13 +3,15 @@
 //! ```text
 //! -- <the question, one sentence>
 //! -- <notes, any number of lines>
-//! -- param <name> <integer|number|text> = <default>: <description>
+//! -- param <name> <kind> = <default>: <description>
 //! -- column <name>: <meaning>
 //! ```
 //!
-//! A parameter of that name is `$name` in the query. The header ends at the first line that is no comment.
+//! Kinds are integer, number, text, boolean, size, percent, time, or words with `|` between them, of which one is meant. A
+//! parameter of that name is `$name` in the query. The header ends at the first line that is no comment.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use heaplake_engine::Value;
 
 /// What a header says.
@@ -32,12 +34,14 @@ pub struct Parameter {
     pub kind: Kind,
     /// Its value where none is given.
     pub default: Value,
+    /// The same as it is written.
+    pub default_text: String,
     /// What it means.
     pub description: String,
 }
 
 /// What the values of a parameter are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Whole numbers of 64 bits.
     Integer,
@@ -45,34 +49,75 @@ pub enum Kind {
     Number,
     /// Any text.
     Text,
+    /// `true` or `false`.
+    Boolean,
+    /// A number of bytes, `10MiB`; an integer in the query.
+    Size,
+    /// `5%` or `0.05`; the number 0.05 in the query.
+    Percent,
+    /// A time with its zone, or a day in UTC; a timestamp in the query.
+    Time,
+    /// One of some words, `count|size`.
+    Choice(Vec<String>),
 }
 
-impl Kind {
-    /// The word that stands for it in a header.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Integer => "integer",
-            Kind::Number => "number",
-            Kind::Text => "text",
-        }
-    }
+/// The kinds that have a name.
+const NAMED: [(&str, Kind); 7] = [
+    ("integer", Kind::Integer),
+    ("number", Kind::Number),
+    ("text", Kind::Text),
+    ("boolean", Kind::Boolean),
+    ("size", Kind::Size),
+    ("percent", Kind::Percent),
+    ("time", Kind::Time),
+];
 
+impl Kind {
     fn parse(name: &str) -> Option<Self> {
-        [Kind::Integer, Kind::Number, Kind::Text].into_iter().find(|kind| kind.name() == name)
+        if name.contains('|') {
+            let words: Vec<String> = name.split('|').map(str::to_owned).collect();
+            return words.iter().all(|word| !word.is_empty()).then_some(Kind::Choice(words));
+        }
+        NAMED.into_iter().find(|(named, _)| *named == name).map(|(_, kind)| kind)
     }
 
     /// The value that a text stands for.
-    pub fn value(self, text: &str) -> Result<Value> {
+    pub fn value(&self, text: &str) -> Result<Value> {
+        let trimmed = text.trim();
+        let finite = |text: &str| text.trim().parse().ok().filter(|x: &f64| x.is_finite());
         let value = match self {
-            Kind::Integer => text.trim().parse().ok().map(Value::Integer),
-            Kind::Number => text.trim().parse().ok().filter(|x: &f64| x.is_finite()).map(Value::Number),
+            Kind::Integer => trimmed.parse().ok().map(Value::Integer),
+            Kind::Number => finite(trimmed).map(Value::Number),
             Kind::Text => Some(Value::Text(text.to_owned())),
+            Kind::Boolean => trimmed.parse().ok().map(Value::Boolean),
+            Kind::Size => {
+                let size = trimmed.parse::<bytesize::ByteSize>().ok();
+                size.and_then(|size| i64::try_from(size.as_u64()).ok()).map(Value::Integer)
+            }
+            Kind::Percent => match trimmed.strip_suffix('%') {
+                Some(percent) => finite(percent).map(|percent| Value::Number(percent / 100.0)),
+                None => finite(trimmed).map(Value::Number),
+            },
+            Kind::Time => time(trimmed).map(|time| Value::Time(time.timestamp_micros())),
+            Kind::Choice(words) => {
+                words.iter().any(|word| word == trimmed).then(|| Value::Text(trimmed.to_owned()))
+            }
         };
         value.with_context(|| match self {
             Kind::Integer => format!("{text:?} is no integer"),
-            Kind::Number | Kind::Text => format!("{text:?} is no {}", self.name()),
+            Kind::Number | Kind::Text => format!("{text:?} is no number"),
+            Kind::Boolean => format!("{text:?} is neither true nor false"),
+            Kind::Size => format!("{text:?} is no size; write for example 512KB, 10MiB or 1.5G"),
+            Kind::Percent => format!("{text:?} is no percentage; write for example 5% or 0.05"),
+            Kind::Time => format!("{text:?} is no time; write 2015-11-22 or 2015-11-22T14:30:00Z"),
+            Kind::Choice(words) => format!("{text:?} is none of {}", words.join(", ")),
         })
     }
+}
+
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    let day = || text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()).or_else(day)
 }
 
 impl Header {
@@ -122,10 +167,14 @@ fn parameter(text: &str) -> Result<Parameter> {
     let [name, kind] = words.as_slice() else { bail!("a name and a type stand before the =") };
     let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     ensure!(is_name && name.starts_with(|c: char| c.is_ascii_alphabetic()), "{name:?} is no name");
-    let kind = Kind::parse(kind)
-        .with_context(|| format!("{kind:?} is no type; there are integer, number and text"))?;
-    let default = kind.value(default.trim())?;
-    Ok(Parameter { name: (*name).to_owned(), kind, default, description: description.trim().to_owned() })
+    let kind = Kind::parse(kind).with_context(|| {
+        let names = NAMED.map(|(name, _)| name).join(", ");
+        format!("{kind:?} is no type; there are {names}, and words with | between them")
+    })?;
+    let default_text = default.trim().to_owned();
+    let default = kind.value(&default_text)?;
+    let description = description.trim().to_owned();
+    Ok(Parameter { name: (*name).to_owned(), kind, default, default_text, description })
 }
 
 #[cfg(test)]
@@ -202,8 +251,27 @@ select 1 -- column x: is none
             (Kind::Number, "x"),
             (Kind::Number, "inf"),
             (Kind::Number, "NaN"),
+            (Kind::Boolean, "yes"),
+            (Kind::Size, "10 parsecs"),
+            (Kind::Size, "-1MB"),
+            (Kind::Percent, "5 percent"),
+            (Kind::Percent, "%"),
+            (Kind::Time, "today"),
+            (Kind::Choice(vec!["a".to_owned()]), "b"),
         ] {
-            assert!(kind.value(text).is_err(), "{} {text}", kind.name());
+            assert!(kind.value(text).is_err(), "{kind:?} {text}");
+        }
+        for (kind, text, wanted) in [
+            (Kind::Boolean, "true", Value::Boolean(true)),
+            (Kind::Size, "10MiB", Value::Integer(10 << 20)),
+            (Kind::Size, "12", Value::Integer(12)),
+            (Kind::Percent, "5%", Value::Number(0.05)),
+            (Kind::Percent, "0.5", Value::Number(0.5)),
+            (Kind::Time, "1970-01-02", Value::Time(86_400_000_000)),
+            (Kind::Time, "1970-01-01T01:00:00+01:00", Value::Time(0)),
+            (Kind::Choice(vec!["a".to_owned(), "b".to_owned()]), "b", Value::Text("b".to_owned())),
+        ] {
+            assert_eq!(kind.value(text).expect(text), wanted);
         }
         assert_eq!(Kind::Number.value("2").expect("a number"), Value::Number(2.0));
         assert_eq!(Kind::Text.value(" 2 ").expect("text"), Value::Text(" 2 ".to_owned()));

@@ -26,6 +26,22 @@ const SHIPPED: [(&str, &str); 13] = [
     ("waste", include_str!("../../../../queries/waste.sql")),
 ];
 
+/// Name and text of every check, in order of the names: a query whose rows are violations.
+const CHECKS: [(&str, &str); 12] = [
+    ("max_count", include_str!("../../../../queries/checks/max_count.sql")),
+    ("max_object", include_str!("../../../../queries/checks/max_object.sql")),
+    ("max_retained", include_str!("../../../../queries/checks/max_retained.sql")),
+    ("max_size", include_str!("../../../../queries/checks/max_size.sql")),
+    ("max_total", include_str!("../../../../queries/checks/max_total.sql")),
+    ("no_chain", include_str!("../../../../queries/checks/no_chain.sql")),
+    ("no_duplicate_strings", include_str!("../../../../queries/checks/no_duplicate_strings.sql")),
+    ("no_garbage", include_str!("../../../../queries/checks/no_garbage.sql")),
+    ("no_growth", include_str!("../../../../queries/checks/no_growth.sql")),
+    ("no_holder_growth", include_str!("../../../../queries/checks/no_holder_growth.sql")),
+    ("no_new_type", include_str!("../../../../queries/checks/no_new_type.sql")),
+    ("no_path", include_str!("../../../../queries/checks/no_path.sql")),
+];
+
 /// A query with what its header says.
 #[derive(Debug)]
 pub struct Query {
@@ -42,6 +58,11 @@ pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     SHIPPED.iter().map(|(name, _)| *name)
 }
 
+/// All checks.
+pub fn checks() -> Result<Vec<Query>> {
+    CHECKS.iter().map(|(name, text)| Query::parse(name, text)).collect()
+}
+
 /// All queries.
 pub fn all() -> Result<Vec<Query>> {
     SHIPPED.iter().map(|(name, text)| Query::parse(name, text)).collect()
@@ -50,13 +71,25 @@ pub fn all() -> Result<Vec<Query>> {
 impl Query {
     /// The query of that name; what ends in `.sql` is a file.
     pub fn find(name: &str) -> Result<Self> {
+        Self::among(&SHIPPED, "query", name)
+    }
+
+    /// The check of that name; what ends in `.sql` is a file.
+    pub fn find_check(name: &str) -> Result<Self> {
+        Self::among(&CHECKS, "check", name)
+    }
+
+    fn among(shipped: &'static [(&str, &str)], what: &str, name: &str) -> Result<Self> {
         if name.ends_with(".sql") {
             let text = fs::read_to_string(Path::new(name)).with_context(|| format!("cannot read {name}"))?;
             return Self::parse(name, &text);
         }
-        match SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        match shipped.iter().find(|(shipped, _)| *shipped == name) {
             Some((name, text)) => Self::parse(name, text),
-            None => bail!("there is no query {name:?}{}", suggestion(name, names())),
+            None => {
+                let names = shipped.iter().map(|(name, _)| *name);
+                bail!("there is no {what} {name:?}{}", suggestion(name, names))
+            }
         }
     }
 
@@ -126,7 +159,7 @@ select 1
 
     #[test]
     fn shipped_queries_have_headers() {
-        for query in all().expect("headers") {
+        for query in all().expect("headers").into_iter().chain(checks().expect("headers")) {
             assert!(query.header.question.ends_with('?'), "{}", query.name);
             assert!(!query.header.columns.is_empty(), "{}", query.name);
         }

@@ -34,6 +34,19 @@ pub fn flat_schema(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(flat).collect::<Vec<_>>()))
 }
 
+/// A row as `name=value, name=value`; what is null is left out.
+pub fn row_in_words(batch: &RecordBatch, row: usize) -> Result<String> {
+    let options = FormatOptions::default();
+    let mut words = Vec::new();
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        if column.is_valid(row) {
+            let value = ArrayFormatter::try_new(column, &options)?.value(row).try_to_string()?;
+            words.push(format!("{}={value}", field.name()));
+        }
+    }
+    Ok(words.join(", "))
+}
+
 /// The batch with lists, maps and structures as JSON text.
 pub fn flatten(batch: &RecordBatch) -> Result<RecordBatch> {
     if !batch.schema_ref().fields().iter().any(|field| field.data_type().is_nested()) {

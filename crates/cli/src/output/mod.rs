@@ -24,7 +24,7 @@ use clap::ValueEnum;
 
 pub use self::{
     columns::Columns,
-    flat::distinct_names,
+    flat::{distinct_names, row_in_words},
     sink::{Sink, stdout_is_closed},
 };
 use crate::{args::Shape, escape::Style};
@@ -118,6 +118,11 @@ impl Plan {
             );
         }
         Ok(Self { format, file: file.map(Path::to_owned), full: shape.full, to_terminal })
+    }
+
+    /// The same with another format.
+    pub fn with_format(self, format: Format) -> Self {
+        Self { format, ..self }
     }
 
     /// Opens the file or standard output. A file appears when it is committed.

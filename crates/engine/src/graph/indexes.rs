@@ -9,7 +9,12 @@ use heaplake_store::{
     AnyIndex, BuildLimits, Dump, ImportProgress, Lake, Manifest, index_fits, open_or_build,
 };
 
-use crate::{Error, Result, mistake, path::PathPlan};
+use crate::{
+    Error, Result,
+    catalog::{BASELINE, CURRENT},
+    path::PathPlan,
+    select,
+};
 
 /// Is told what takes long.
 pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
@@ -26,6 +31,7 @@ pub(crate) struct Indexes {
     lake: Lake,
     manifests: Vec<Arc<Manifest>>,
     current: Option<Arc<Manifest>>,
+    baseline: Option<Arc<Manifest>>,
     limits: BuildLimits,
     notice: Option<Notice>,
     path_plan: PathPlan,
@@ -47,6 +53,7 @@ impl Indexes {
         lake: Lake,
         manifests: Vec<Arc<Manifest>>,
         current: Option<Arc<Manifest>>,
+        baseline: Option<Arc<Manifest>>,
         limits: BuildLimits,
         notice: Option<Notice>,
         path_plan: PathPlan,
@@ -55,6 +62,7 @@ impl Indexes {
             lake,
             manifests,
             current,
+            baseline,
             limits,
             notice,
             path_plan,
@@ -64,15 +72,16 @@ impl Indexes {
         }
     }
 
-    /// The dump of that name, or the chosen one.
+    /// The dump that a text selects, or the chosen one.
     pub(crate) fn manifest(&self, dump: Option<&str>) -> Result<&Arc<Manifest>> {
         let Some(name) = dump else { return self.current.as_ref().ok_or(Error::NoDumps) };
-        let ids = || self.manifests.iter().map(|manifest| manifest.id.as_str());
-        let found = self.manifests.iter().find(|manifest| manifest.id.as_str() == name);
-        found.ok_or_else(|| {
-            let hint = mistake::suggestion(name, ids());
-            Error::Query(format!("there is no dump {}{hint}", mistake::quoted(name)))
-        })
+        match name {
+            CURRENT => self.current.as_ref().ok_or(Error::NoDumps),
+            BASELINE => self.baseline.as_ref().ok_or_else(|| {
+                Error::Query("this compares with another dump; say which with --baseline".to_owned())
+            }),
+            name => Ok(&self.manifests[select::select_one(&self.manifests, name)?]),
+        }
     }
 
     /// The same with its types.
@@ -93,10 +102,8 @@ impl Indexes {
 
     /// The dumps that a text selects, in the order in which they were taken.
     pub(crate) fn select(&self, dumps: &str) -> Result<Vec<Arc<Manifest>>> {
-        match dumps {
-            "*" => Ok(self.manifests.clone()),
-            id => Ok(vec![self.manifest(Some(id))?.clone()]),
-        }
+        let selected = select::select(&self.manifests, dumps)?;
+        Ok(selected.into_iter().map(|at| self.manifests[at].clone()).collect())
     }
 
     /// Whether some dump has a type whose name passes.

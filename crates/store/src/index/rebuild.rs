@@ -104,7 +104,7 @@ pub fn index_dump(
     new.indexed = true;
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
-    commit::replace(lake, &manifest, &new, work.path())?;
+    let new = commit::replace(lake, &manifest, new, work.path())?;
     super::seal(lake, &new);
     Ok(new)
 }

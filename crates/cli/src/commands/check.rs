@@ -1,0 +1,298 @@
+//! `heaplake check`: queries whose rows are violations, for jobs that must fail when memory grows.
+
+use std::{env, fs::OpenOptions, io::Write as _, path::Path, process::ExitCode, time::Instant};
+
+use anyhow::{Context as _, Result, bail};
+use arrow::{array::RecordBatch, compute::concat_batches};
+use heaplake_engine::{Parameters, SessionOptions};
+use heaplake_store::Lake;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::run::{list, show as show_text};
+use crate::{
+    ERROR, NO,
+    args::CheckArgs,
+    console::{self, Console},
+    escape, human,
+    interrupt::{self, Interrupted},
+    library::{self, Query},
+    output::{Columns, Format, Plan, Sink, row_in_words},
+    query::Querier,
+};
+
+/// Violations of a check that are shown to a person, or stand in a report.
+const N_SHOWN: usize = 20;
+
+/// A check with what it is asked with.
+struct Check {
+    /// Its name with its arguments.
+    title: String,
+    text: String,
+    parameters: Parameters,
+}
+
+/// What came of a check.
+struct Outcome {
+    title: String,
+    seconds: f64,
+    verdict: Verdict,
+}
+
+enum Verdict {
+    Holds,
+    /// How many rows there are, and the first of them.
+    Violated(u64, RecordBatch),
+    /// It could not be run.
+    Failed(String),
+}
+
+/// Runs the checks, all of them, and says whether all hold.
+pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
+    let plan = Plan::new(args.shape, None)?;
+    if let Some(name) = &args.show {
+        return show_text(&Query::find_check(name)?);
+    }
+    let checks = checks(args)?;
+    if checks.is_empty() {
+        plan.print(&list(&library::checks()?)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    interrupt::install()?;
+    let lake = Lake::open(console.lake.path())?;
+    let options = SessionOptions {
+        dump: args.dump.clone(),
+        baseline: args.baseline.clone(),
+        memory_limit: args.memory_limit,
+        notice: Some(console.notice()),
+        ..SessionOptions::default()
+    };
+    let querier = Querier::open(&lake, &options)?;
+    let dump = querier.dump_name()?;
+    let mut outcomes = Vec::new();
+    for check in checks {
+        let start = Instant::now();
+        let verdict = match violations(&check, &querier) {
+            Ok(verdict) => verdict,
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => Verdict::Failed(console::describe(&error)),
+        };
+        outcomes.push(Outcome { title: check.title, seconds: start.elapsed().as_secs_f64(), verdict });
+    }
+    report(args, &plan, &dump, &outcomes)?;
+    let count = |is: fn(&Verdict) -> bool| outcomes.iter().filter(|outcome| is(&outcome.verdict)).count();
+    let held = count(|verdict| matches!(verdict, Verdict::Holds));
+    let violated = count(|verdict| matches!(verdict, Verdict::Violated(..)));
+    let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
+    let failures = if failed > 0 { format!(", {failed} could not be run") } else { String::new() };
+    console.note(&format!(
+        "{dump}: {} {}, {violated} violated{failures}",
+        human::counted(held as u64, "check"),
+        if held == 1 { "holds" } else { "hold" }
+    ));
+    Ok(match (failed, violated) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(NO),
+        _ => ExitCode::from(ERROR),
+    })
+}
+
+/// The checks of the command line: names and files with the `KEY=VALUE` after them, then those of `-e`.
+fn checks(args: &CheckArgs) -> Result<Vec<Check>> {
+    let mut named: Vec<(&str, Vec<(String, String)>)> = Vec::new();
+    for word in &args.checks {
+        match (word.split_once('='), named.last_mut()) {
+            (None, _) => named.push((word, Vec::new())),
+            (Some((key, value)), Some((_, parameters))) => {
+                parameters.push((key.to_owned(), value.to_owned()))
+            }
+            (Some(_), None) => bail!("{word:?} belongs to a check, whose name stands before it"),
+        }
+    }
+    let mut checks = Vec::new();
+    for (name, given) in named {
+        let query = Query::find_check(name)?;
+        let arguments: String = given.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+        let parameters = query.values(&given).with_context(|| name.to_owned())?;
+        checks.push(Check { title: format!("{name}{arguments}"), text: query.text, parameters });
+    }
+    for text in &args.statements {
+        let title = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        checks.push(Check { title, text: text.clone(), parameters: Parameters::new() });
+    }
+    Ok(checks)
+}
+
+/// Runs a check; of a file with several statements the rows of all.
+fn violations(check: &Check, querier: &Querier) -> Result<Verdict> {
+    let statements = querier.statements(&check.text)?;
+    if statements.is_empty() {
+        bail!("there is no statement in it");
+    }
+    let mut n_rows = 0;
+    let mut first: Option<RecordBatch> = None;
+    for statement in &statements {
+        querier.for_each_with(statement, &check.parameters, |batch| {
+            n_rows += batch.num_rows() as u64;
+            let room = N_SHOWN - first.as_ref().map_or(0, RecordBatch::num_rows);
+            let head = batch.slice(0, room.min(batch.num_rows()));
+            first = match first.take() {
+                // Rows of a later statement may have other columns; those of the first are shown.
+                Some(shown) if shown.schema() != head.schema() => Some(shown),
+                Some(shown) if shown.num_rows() > 0 => {
+                    Some(concat_batches(&shown.schema(), [&shown, &head])?)
+                }
+                _ => Some(head),
+            };
+            Ok(())
+        })?;
+    }
+    Ok(match first {
+        Some(first) if n_rows > 0 => Verdict::Violated(n_rows, first),
+        _ => Verdict::Holds,
+    })
+}
+
+/// Says what came of the checks, wherever it is wanted.
+fn report(args: &CheckArgs, plan: &Plan, dump: &str, outcomes: &[Outcome]) -> Result<()> {
+    let is_action = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    let mut sink = plan.open()?;
+    match args.shape.format {
+        Some(format) if format != Format::Table => plan.print_to(&rows(outcomes)?, &mut sink).map(drop)?,
+        // What can be read goes to pipes, too: jobs log it.
+        _ => {
+            let plan = plan.clone().with_format(Format::Table);
+            show(outcomes, &plan, &mut sink)?;
+        }
+    }
+    if args.github || (is_action && args.shape.format.is_none()) {
+        annotate(dump, outcomes, &mut sink)?;
+        if let Some(path) = env::var_os("GITHUB_STEP_SUMMARY") {
+            summarize(dump, outcomes, Path::new(&path))?;
+        }
+    }
+    sink.commit()?;
+    match &args.junit {
+        Some(path) => junit(dump, outcomes, path),
+        None => Ok(()),
+    }
+}
+
+impl Outcome {
+    fn status(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Holds => "ok",
+            Verdict::Violated(..) => "violated",
+            Verdict::Failed(_) => "error",
+        }
+    }
+
+    fn n_violations(&self) -> u64 {
+        match self.verdict {
+            Verdict::Violated(n, _) => n,
+            Verdict::Holds | Verdict::Failed(_) => 0,
+        }
+    }
+
+    /// What is wrong, one line each; nothing in it is unsafe to show.
+    fn lines(&self) -> Result<Vec<String>> {
+        match &self.verdict {
+            Verdict::Holds => Ok(Vec::new()),
+            Verdict::Failed(why) => Ok(vec![escape::line(why).into_owned()]),
+            Verdict::Violated(n, first) => {
+                let mut lines = (0..first.num_rows())
+                    .map(|row| Ok(escape::line(&row_in_words(first, row)?).into_owned()))
+                    .collect::<Result<Vec<_>>>()?;
+                let more = n - first.num_rows() as u64;
+                if more > 0 {
+                    lines.push(format!("and {} more", human::count(more)));
+                }
+                Ok(lines)
+            }
+        }
+    }
+}
+
+/// For programs: a row per check.
+fn rows(outcomes: &[Outcome]) -> Result<RecordBatch> {
+    let lines = outcomes.iter().map(Outcome::lines).collect::<Result<Vec<_>>>()?;
+    Columns::default()
+        .text("check", outcomes.iter().map(|outcome| outcome.title.clone()))
+        .text("status", outcomes.iter().map(|outcome| outcome.status().to_owned()))
+        .count("violations", outcomes.iter().map(Outcome::n_violations))
+        .text("what", lines.into_iter().map(|lines| lines.join("\n")))
+        .batch()
+}
+
+/// For people: a line per check, below it what violates it.
+fn show(outcomes: &[Outcome], plan: &Plan, sink: &mut Sink) -> Result<()> {
+    for outcome in outcomes {
+        let title = escape::line(&outcome.title);
+        match &outcome.verdict {
+            Verdict::Holds => writeln!(sink, "ok        {title}")?,
+            Verdict::Failed(why) => writeln!(sink, "ERROR     {title}: {}", escape::line(why))?,
+            Verdict::Violated(n, first) => {
+                writeln!(sink, "VIOLATED  {title}: {}", human::counted(*n, "row"))?;
+                plan.print_to(first, sink)?;
+                let more = n - first.num_rows() as u64;
+                if more > 0 {
+                    writeln!(sink, "and {} more", human::count(more))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Workflow commands of GitHub Actions, which become annotations.
+fn annotate(dump: &str, outcomes: &[Outcome], sink: &mut Sink) -> Result<()> {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    for outcome in outcomes.iter().filter(|outcome| !matches!(outcome.verdict, Verdict::Holds)) {
+        let title = format!("heaplake check {}", escape::line(&outcome.title));
+        let text = format!("{dump}: {}\n{}", outcome.status(), outcome.lines()?.join("\n"));
+        writeln!(sink, "::error title={}::{}", property(&title), data(&text))?;
+    }
+    Ok(())
+}
+
+/// Adds a table to the summary of a job.
+fn summarize(dump: &str, outcomes: &[Outcome], path: &Path) -> Result<()> {
+    let mut text =
+        format!("### heaplake check: {dump}\n\n| check | result | violations |\n|:---|:---|---:|\n");
+    for outcome in outcomes {
+        let title = escape::markdown(&outcome.title);
+        text += &format!("| {title} | {} | {} |\n", outcome.status(), outcome.n_violations());
+    }
+    let cannot = || format!("cannot write {}", path.display());
+    let mut file = OpenOptions::new().append(true).create(true).open(path).with_context(cannot)?;
+    file.write_all(text.as_bytes()).with_context(cannot)
+}
+
+/// The report that CI servers read.
+fn junit(dump: &str, outcomes: &[Outcome], path: &Path) -> Result<()> {
+    let mut suite = TestSuite::new(format!("heaplake check {dump}"));
+    for outcome in outcomes {
+        let lines = outcome.lines()?;
+        let mut status = match outcome.verdict {
+            Verdict::Holds => TestCaseStatus::success(),
+            Verdict::Violated(..) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            Verdict::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
+        };
+        if !lines.is_empty() {
+            status.set_message(match outcome.n_violations() {
+                0 => lines[0].clone(),
+                n => human::counted(n, "violation"),
+            });
+            status.set_description(lines.join("\n"));
+        }
+        let mut case = TestCase::new(escape::line(&outcome.title).into_owned(), status);
+        case.set_classname("heaplake.check");
+        case.set_time(std::time::Duration::from_secs_f64(outcome.seconds));
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("heaplake");
+    report.add_test_suite(suite);
+    let mut sink = Sink::file(path)?;
+    report.serialize(&mut sink).with_context(|| format!("cannot write {}", path.display()))?;
+    sink.commit()
+}

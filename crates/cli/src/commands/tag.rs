@@ -1,0 +1,27 @@
+//! `heaplake tag`: says more of dumps that are in the lake already.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use heaplake_store::{Facts, Lake};
+
+use super::dumps::tags_in_words;
+use crate::{args::TagArgs, console::Console, selection};
+
+/// Changes tags and times of the selected dumps.
+pub fn run(args: &TagArgs, console: &Console) -> Result<ExitCode> {
+    if args.tags.is_empty() && args.unset.is_empty() && args.taken.is_none() {
+        bail!("what to say? For example: {} tag {} host=web3", console.command(), args.dump);
+    }
+    Lake::open(console.lake.path())?;
+    let lake = Lake::open_or_create(console.lake.path())?;
+    let facts =
+        Facts { tags: args.tags.iter().cloned().collect(), unset: args.unset.clone(), taken: args.taken };
+    for manifest in selection::several(&lake, std::slice::from_ref(&args.dump))? {
+        let tagged = lake.state(&manifest.id, &facts)?;
+        let tags = if tagged.tags.is_empty() { "no tags".to_owned() } else { tags_in_words(&tagged.tags) };
+        let taken = tagged.taken.format("%Y-%m-%d %H:%M:%S UTC");
+        console.note(&format!("{}: taken {taken}; {tags}", tagged.id));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,194 @@
+//! Functions of a value: `tag`, a tag of a dump, and `glob`.
+//!
+//! ```sql
+//! SELECT id, tag('build') FROM dump                                   -- of the column tags
+//! SELECT sum(size) FROM history.obj WHERE tag(dump, 'service') = 'lms' -- of the dump of a row
+//! SELECT * FROM type_stat WHERE glob('app.*', type)                   -- * is any number of characters
+//! ```
+//!
+//! Tags are those of when the session began, so that a condition on them decides which files are read.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
+    sync::Arc,
+};
+
+use datafusion::{
+    arrow::{
+        array::{Array as _, ArrayRef, AsArray as _, BooleanArray, StringViewArray, StringViewBuilder},
+        compute::cast,
+        datatypes::DataType,
+    },
+    error::{DataFusionError, Result},
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    prelude::SessionContext,
+    sql::{
+        parser::Statement,
+        sqlparser::ast::{
+            Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, VisitMut as _, VisitorMut,
+        },
+    },
+};
+use heaplake_pathql::glob_matches;
+use heaplake_store::Manifest;
+
+use crate::Error;
+
+/// The name of the function.
+const TAG: &str = "tag";
+/// The column that a call with a key alone is about.
+const TAGS: &str = "tags";
+
+/// Makes the functions known.
+pub(crate) fn register(context: &SessionContext, manifests: &[Arc<Manifest>]) {
+    let tags = manifests.iter().map(|manifest| (manifest.id.as_str().to_owned(), manifest.tags.clone()));
+    let function =
+        Tag { signature: Signature::any(2, Volatility::Immutable), tags: Arc::new(Tags(tags.collect())) };
+    context.register_udf(ScalarUDF::new_from_impl(function));
+    context
+        .register_udf(ScalarUDF::new_from_impl(Glob { signature: Signature::any(2, Volatility::Immutable) }));
+}
+
+/// Gives calls with a key alone the column `tags`.
+pub(crate) fn add_column(statement: &mut Statement) {
+    match statement {
+        Statement::Statement(sql) => {
+            let _ = sql.visit(&mut Calls);
+        }
+        Statement::Explain(explain) => add_column(&mut explain.statement),
+        _ => {}
+    }
+}
+
+struct Calls;
+
+impl VisitorMut for Calls {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr
+            && function.name.to_string().eq_ignore_ascii_case(TAG)
+            && let FunctionArguments::List(list) = &mut function.args
+            && list.args.len() == 1
+        {
+            let column = Expr::Identifier(Ident::new(TAGS));
+            list.args.insert(0, FunctionArg::Unnamed(FunctionArgExpr::Expr(column)));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// By dump, its tags.
+#[derive(Debug, PartialEq, Eq)]
+struct Tags(HashMap<String, BTreeMap<String, String>>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Tag {
+    signature: Signature,
+    tags: Arc<Tags>,
+}
+
+// The tags of one session are always the same.
+impl std::hash::Hash for Tag {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.signature.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Tag {
+    fn name(&self) -> &str {
+        TAG
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        match arguments {
+            [
+                DataType::Map(..)
+                | DataType::Utf8
+                | DataType::Utf8View
+                | DataType::LargeUtf8
+                | DataType::Null,
+                _,
+            ] => Ok(DataType::Utf8View),
+            _ => Err(misuse()),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let n_rows = args.number_rows;
+        let [of, keys] = args.args.as_slice() else { return Err(misuse()) };
+        let of = of.to_array(n_rows)?;
+        let keys = cast(&keys.to_array(n_rows)?, &DataType::Utf8View)?;
+        let keys = keys.as_string_view();
+        let values = match of.data_type() {
+            DataType::Map(..) => of_maps(&of, keys)?,
+            _ => self.of_dumps(&of, keys)?,
+        };
+        Ok(ColumnarValue::Array(Arc::new(values)))
+    }
+}
+
+impl Tag {
+    fn of_dumps(&self, dumps: &ArrayRef, keys: &StringViewArray) -> Result<StringViewArray> {
+        let dumps = cast(dumps, &DataType::Utf8View)?;
+        let rows = dumps.as_string_view().iter().zip(keys);
+        Ok(rows.map(|(dump, key)| self.tags.0.get(dump?)?.get(key?).map(String::as_str)).collect())
+    }
+}
+
+fn of_maps(maps: &ArrayRef, keys: &StringViewArray) -> Result<StringViewArray> {
+    let maps = maps.as_map();
+    let names = cast(maps.keys(), &DataType::Utf8View)?;
+    let values = cast(maps.values(), &DataType::Utf8View)?;
+    let (names, values) = (names.as_string_view(), values.as_string_view());
+    let mut found = StringViewBuilder::new();
+    for row in 0..maps.len() {
+        let entries = maps.value_offsets()[row] as usize..maps.value_offsets()[row + 1] as usize;
+        let wanted = |entry: &usize| {
+            maps.is_valid(row) && keys.is_valid(row) && names.value(*entry) == keys.value(row)
+        };
+        let entry = entries.clone().find(wanted).filter(|entry| values.is_valid(*entry));
+        found.append_option(entry.map(|entry| values.value(entry)));
+    }
+    Ok(found.finish())
+}
+
+/// `glob('pattern', text)`: whether a text fits.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Glob {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Glob {
+    fn name(&self) -> &str {
+        "glob"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let texts = |of: &ColumnarValue| cast(&of.to_array(args.number_rows)?, &DataType::Utf8View);
+        let [patterns, texts] = [texts(&args.args[0])?, texts(&args.args[1])?];
+        let rows = patterns.as_string_view().iter().zip(texts.as_string_view());
+        let fits: BooleanArray = rows.map(|(pattern, text)| Some(glob_matches(pattern?, text?))).collect();
+        Ok(ColumnarValue::Array(Arc::new(fits)))
+    }
+}
+
+fn misuse() -> DataFusionError {
+    Error::Query(
+        "tag is called as tag('key') where there is a column tags, or as tag(dump, 'key')".to_owned(),
+    )
+    .into()
+}

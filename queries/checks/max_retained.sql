@@ -1,0 +1,12 @@
+-- Do the objects of a type retain more than allowed?
+-- Needs the graph index.
+-- param type text = *: which types; * is any number of characters
+-- param limit size = 100MiB: bytes that a type may retain
+-- column type: type
+-- column count: objects
+-- column retained: bytes that they retain together
+-- column allowed: the limit in bytes
+SELECT type, count, retained, allowed
+FROM (SELECT *, $limit AS allowed FROM type_stat) AS stat
+WHERE glob($type, type) AND retained > allowed
+ORDER BY retained DESC, type
