@@ -13,6 +13,7 @@ mod files;
 mod graph;
 mod guard;
 mod history;
+mod identity;
 mod mistake;
 mod parameters;
 mod path;

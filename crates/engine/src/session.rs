@@ -25,7 +25,7 @@ use crate::{
     catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
     error::Context,
     graph::{self, Indexes, Notice},
-    guard, history, mistake,
+    guard, history, identity, mistake,
     parameters::{self, Parameters},
     path::{self, PathPlan},
     spill::SpillFolder,
@@ -119,6 +119,7 @@ impl Session {
         graph::register(&context, &indexes);
         path::register(&context, &indexes);
         history::register(&context, &indexes);
+        identity::register(&context, &indexes);
         if options.allow_files {
             context = context.enable_url_table();
         }

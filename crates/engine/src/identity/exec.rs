@@ -1,0 +1,335 @@
+//! The physical operator: takes facts of each dump from the scans below it, pairs the dumps, and gives out rows.
+
+use std::{collections::HashMap, fmt, hash::RandomState, sync::Arc};
+
+use datafusion::{
+    arrow::{
+        array::{Array as _, AsArray as _, RecordBatch, RecordBatchOptions},
+        datatypes::SchemaRef,
+    },
+    common::{runtime::SpawnedTask, tree_node::TreeNodeRecursion},
+    error::{DataFusionError, Result},
+    execution::{
+        SendableRecordBatchStream, TaskContext,
+        memory_pool::{MemoryConsumer, MemoryReservation},
+    },
+    physical_expr::{EquivalenceProperties, PhysicalExpr},
+    physical_plan::{
+        DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
+        ReplaceChildrenOptions,
+        execution_plan::{Boundedness, ChildrenPropertiesMode, EmissionType},
+        metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, Time},
+        stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use heaplake_graph::Cancelled;
+use heaplake_store::{ImportProgress, Manifest};
+
+use super::{
+    Kind, Rule,
+    facts::{self, Facts},
+    growing::Grown,
+    pair::{self, Pairs, Unpaired},
+    rows::DiffRows,
+    survivors,
+};
+use crate::{
+    Error,
+    graph::{Indexes, StopOnDrop},
+};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// In order of time.
+    pub(super) manifests: Vec<Arc<Manifest>>,
+    pub(super) rule: Rule,
+}
+
+/// The operator.
+#[derive(Debug)]
+pub(super) struct IdentityExec {
+    call: Call,
+    indexes: Arc<Indexes>,
+    /// One scan of `obj` per dump, and then one of the labels of `edge` per dump, or no more.
+    scans: Vec<Arc<dyn ExecutionPlan>>,
+    schema: SchemaRef,
+    limit: Option<usize>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl IdentityExec {
+    pub(super) fn new(
+        call: Call,
+        indexes: Arc<Indexes>,
+        scans: Vec<Arc<dyn ExecutionPlan>>,
+        schema: SchemaRef,
+        limit: Option<usize>,
+    ) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema.clone()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        let properties = Arc::new(properties);
+        Self { call, indexes, scans, schema, limit, properties, metrics: ExecutionPlanMetricsSet::new() }
+    }
+}
+
+impl DisplayAs for IdentityExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dumps: Vec<&str> = self.call.manifests.iter().map(|manifest| manifest.id.as_str()).collect();
+        write!(f, "IdentityExec: {}, dumps=[{}]", self.call.name, dumps.join(", "))?;
+        write!(f, ", identity={}", self.call.rule.name())?;
+        match self.limit {
+            Some(limit) => write!(f, ", limit={limit}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for IdentityExec {
+    fn name(&self) -> &str {
+        "IdentityExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.scans.iter().collect()
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        // Rows are known by their place.
+        vec![Distribution::SinglePartition; self.scans.len()]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false; self.scans.len()]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (call, indexes, schema) = (self.call.clone(), self.indexes.clone(), self.schema.clone());
+        Ok(Arc::new(Self::new(call, indexes, children, schema, self.limit)))
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let metrics = BaselineMetrics::new(&self.metrics, 0);
+        let stop = StopOnDrop::default();
+        let work = Work {
+            call: self.call.clone(),
+            indexes: self.indexes.clone(),
+            scans: self.scans.clone(),
+            schema: self.schema.clone(),
+            limit: self.limit.unwrap_or(usize::MAX),
+            context,
+            progress: stop.0.clone(),
+            timer: metrics.elapsed_compute().clone(),
+            hash: RandomState::new(),
+        };
+        let answered = async move {
+            let (batches, held) = work.answer().await?;
+            Ok::<_, DataFusionError>(stream::iter(batches.inspect(move |batch| {
+                // Kept until the last batch is made.
+                let _ = (&stop, &held);
+                if let Ok(batch) = batch {
+                    metrics.record_output(batch.num_rows());
+                }
+            })))
+        };
+        let batches = stream::once(answered).try_flatten().boxed();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches)))
+    }
+}
+
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// Facts and the memory that is set aside for them.
+type HeldFacts = (Arc<Facts>, Arc<MemoryReservation>);
+
+struct Work {
+    call: Call,
+    indexes: Arc<Indexes>,
+    scans: Vec<Arc<dyn ExecutionPlan>>,
+    schema: SchemaRef,
+    limit: usize,
+    context: Arc<TaskContext>,
+    progress: Arc<ImportProgress>,
+    timer: Time,
+    hash: RandomState,
+}
+
+impl Work {
+    /// The rows, and the memory that is set aside as long as they come.
+    async fn answer(self) -> Result<(Batches, Vec<Arc<MemoryReservation>>)> {
+        let first = [self.begin(0).await?, self.begin(1).await?];
+        let [before, after] = first.map(SpawnedTask::spawn);
+        let (before, mut after) = (joined(before).await??, joined(after).await??);
+        let (pairs, held) = self.pair(0, &before, &after).await?;
+        let batch_rows = self.context.session_config().batch_size().max(1);
+        if self.call.kind == Kind::Diff {
+            let rows = DiffRows::new(pairs, self.schema.clone(), self.limit, batch_rows);
+            return Ok((Box::new(rows), vec![before.1, after.1, held]));
+        }
+        drop(before);
+        let mut grown = Grown::default();
+        let mut columns = Vec::new();
+        match self.call.kind {
+            Kind::Survivors => {
+                let new = survivors::new_objects(&pairs);
+                drop((pairs, held));
+                let third = joined(SpawnedTask::spawn(self.begin(2).await?)).await??;
+                let (pairs, _held) = self.pair(1, &after, &third).await?;
+                columns.extend(survivors::columns(&new, &pairs, &self.schema)?);
+            }
+            _ => {
+                grown.follow(&pairs);
+                drop((pairs, held));
+                for dump in 2..self.call.manifests.len() {
+                    let next = joined(SpawnedTask::spawn(self.begin(dump).await?)).await??;
+                    let (pairs, _held) = self.pair(dump - 1, &after, &next).await?;
+                    grown.follow(&pairs);
+                    after = next;
+                }
+                columns.extend(grown.columns(&after.0, &self.schema)?);
+            }
+        }
+        let n_rows = columns.first().map_or(0, |column| column.len());
+        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        let all = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
+        let n_rows = n_rows.min(self.limit);
+        let part = move |start| Ok(all.slice(start, batch_rows.min(n_rows - start)));
+        Ok((Box::new((0..n_rows).step_by(batch_rows).map(part)), vec![after.1]))
+    }
+
+    /// Opens the index of a dump; what is returned reads its `obj`.
+    async fn begin(
+        &self,
+        dump: usize,
+    ) -> Result<impl Future<Output = Result<HeldFacts>> + Send + 'static + use<>> {
+        let manifest = self.call.manifests[dump].clone();
+        let n_objects = usize::try_from(manifest.counts.objects).unwrap_or(usize::MAX);
+        let held = self.reserve(n_objects.saturating_mul(facts::BYTES_PER_OBJECT))?;
+        let (indexes, progress) = (self.indexes.clone(), self.progress.clone());
+        let facts = self.blocking(move || Facts::new(indexes.open_base(&manifest, &progress)?)).await?;
+        let rows = self.scans[dump].execute(0, self.context.clone())?;
+        let hash = self.hash.clone();
+        Ok(async move { Ok((Arc::new(facts.load(rows, hash).await?), held)) })
+    }
+
+    /// Pairs a dump with the next one.
+    async fn pair(
+        &self,
+        dump: usize,
+        before: &HeldFacts,
+        after: &HeldFacts,
+    ) -> Result<(Pairs, Arc<MemoryReservation>)> {
+        let n_objects = before.0.n_nodes();
+        let held = self.reserve(n_objects.saturating_mul(pair::BYTES_PER_OBJECT))?;
+        let (first, second, rule) = (before.0.clone(), after.0.clone(), self.call.rule);
+        let cancel = self.progress.clone();
+        let unpaired =
+            self.blocking(move || Ok(stopped(Unpaired::new(first, second, rule, &cancel.cancel))?)).await?;
+        let mut labels = [Vec::new(), Vec::new()];
+        let mut more = Vec::new();
+        if unpaired.rule() == Rule::Path {
+            let n_both = n_objects.saturating_add(after.0.n_nodes());
+            more.push(self.reserve(n_both.saturating_mul(pair::BYTES_PER_OBJECT_BY_PATH))?);
+            // What a label is called is forgotten; equal ones have equal numbers.
+            let mut numbers = HashMap::new();
+            for (labels, dump) in labels.iter_mut().zip([dump, dump + 1]) {
+                if let Some(scan) = self.scans.get(self.call.manifests.len() + dump) {
+                    let n_edges = self.call.manifests[dump].counts.edges;
+                    let n_edges = usize::try_from(n_edges).unwrap_or(usize::MAX);
+                    more.push(self.reserve(n_edges.saturating_mul(size_of::<u32>()))?);
+                    *labels = self.labels(scan, &mut numbers).await?;
+                }
+            }
+        }
+        let cancel = self.progress.clone();
+        let pairs = self.blocking(move || Ok(stopped(unpaired.pair(&labels, &cancel.cancel))?)).await?;
+        Ok((pairs, held))
+    }
+
+    /// By reference, the number of its label; 0 for none.
+    async fn labels(
+        &self,
+        scan: &Arc<dyn ExecutionPlan>,
+        numbers: &mut HashMap<String, u32>,
+    ) -> Result<Vec<u32>> {
+        let mut rows = scan.execute(0, self.context.clone())?;
+        let mut labels = Vec::new();
+        while let Some(batch) = rows.try_next().await? {
+            let texts = batch.column(0).as_string_view();
+            for i in 0..texts.len() {
+                if texts.is_null(i) {
+                    labels.push(0);
+                    continue;
+                }
+                let text = texts.value(i);
+                let next = u32::try_from(numbers.len() + 1).unwrap_or(u32::MAX);
+                labels.push(match numbers.get(text) {
+                    Some(number) => *number,
+                    None => *numbers.entry(text.to_owned()).or_insert(next),
+                });
+            }
+        }
+        Ok(labels)
+    }
+
+    fn reserve(&self, n_bytes: usize) -> Result<Arc<MemoryReservation>> {
+        let reservation = MemoryConsumer::new("IdentityExec").register(self.context.memory_pool());
+        reservation.try_grow(n_bytes)?;
+        Ok(Arc::new(reservation))
+    }
+
+    /// Does what takes long on a thread of its own.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let timer = self.timer.clone();
+        let task = SpawnedTask::spawn_blocking(move || {
+            let _timer = timer.timer();
+            work()
+        });
+        joined(task).await?
+    }
+}
+
+async fn joined<T: 'static>(task: SpawnedTask<T>) -> Result<T> {
+    task.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))
+}
+
+fn stopped<T>(result: Result<T, Cancelled>) -> Result<T, Error> {
+    result.map_err(Error::from)
+}
