@@ -4,6 +4,7 @@ mod chains;
 mod completions;
 mod demo;
 mod diff;
+mod diff_objects;
 mod dumps;
 mod import;
 mod index;

@@ -240,7 +240,11 @@ impl Work {
         let n_objects = usize::try_from(manifest.counts.objects).unwrap_or(usize::MAX);
         let held = self.reserve(n_objects.saturating_mul(facts::BYTES_PER_OBJECT))?;
         let (indexes, progress) = (self.indexes.clone(), self.progress.clone());
-        let facts = self.blocking(move || Facts::new(indexes.open_base(&manifest, &progress)?)).await?;
+        let facts = self.blocking(move || {
+            let dump = indexes.with_types(&manifest)?;
+            Facts::new(indexes.open_base(&dump, &progress)?)
+        });
+        let facts = facts.await?;
         let rows = self.scans[dump].execute(0, self.context.clone())?;
         let hash = self.hash.clone();
         Ok(async move { Ok((Arc::new(facts.load(rows, hash).await?), held)) })

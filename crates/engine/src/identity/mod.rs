@@ -83,7 +83,9 @@ impl Kind {
     fn usage(self) -> &'static str {
         match self {
             Kind::Diff => "diff_objects('before', 'after' [, 'auto' | 'address' | 'path'])",
-            Kind::Growing => "growing_containers('first', 'second' [, 'third']...) or growing_containers('*')",
+            Kind::Growing => {
+                "growing_containers('first', 'second' [, 'third']...) or growing_containers('*')"
+            }
             Kind::Survivors => "survivors('first', 'second', 'third')",
         }
     }
