@@ -212,7 +212,12 @@ fn addresses_and_what_references_say() {
             let y = y.filter(|y| may_be(x, *y)).map_or(NONE, |y| y as u32);
             assert_eq!(*partner, y, "{}\n{}", a.shown(), b.shown());
         }
-        let found = agreements(a.csr.view(), b.csr.view(), &partners, a.mute.view(), &NEVER).unwrap();
+        let mut found = vec![None; a.n()];
+        let (ours, theirs) = ((a.csr.view(), a.mute.view()), (b.csr.view(), b.mute.view()));
+        for nodes in [0..a.n() / 2, a.n() / 2..a.n()] {
+            let say = |node: usize, agreement| found[node] = Some(agreement);
+            agreements(ours, theirs, &partners, nodes, say, &NEVER).unwrap();
+        }
         for (x, agreement) in found.into_iter().enumerate() {
             assert_eq!(
                 agreement,
@@ -238,10 +243,10 @@ fn obvious_agreement(a: &Small, b: &Small, partners: &[u32], x: usize) -> Option
     let theirs = b.csr.view().targets(y as usize);
     let is_equal = ours.len() == theirs.len()
         && ours.iter().zip(theirs).all(|(x, y)| *x == NONE || partners[*x as usize] == *y);
-    let mute: BTreeSet<u32> = a.mute.iter().map(|node| partners[node]).filter(|y| *y != NONE).collect();
     let mine: BTreeSet<u32> =
         ours.iter().filter(|x| **x != NONE && !a.mute.contains(**x as usize)).copied().collect();
-    let others: BTreeSet<u32> = theirs.iter().filter(|y| **y != NONE && !mute.contains(y)).copied().collect();
+    let others: BTreeSet<u32> =
+        theirs.iter().filter(|y| **y != NONE && !b.mute.contains(**y as usize)).copied().collect();
     let common = mine.iter().filter(|x| others.contains(&partners[**x as usize])).count();
     let fewer = mine.len().min(others.len());
     let shared = match (fewer, common) {

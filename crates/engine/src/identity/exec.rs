@@ -1,6 +1,12 @@
 //! The physical operator: takes facts of each dump from the scans below it, pairs the dumps, and gives out rows.
 
-use std::{collections::HashMap, fmt, hash::RandomState, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
 
 use datafusion::{
     arrow::{
@@ -22,7 +28,7 @@ use datafusion::{
         stream::RecordBatchStreamAdapter,
     },
 };
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use heaplake_graph::Cancelled;
 use heaplake_store::{ImportProgress, Manifest};
 
@@ -31,13 +37,30 @@ use super::{
     facts::{self, Facts},
     growing::Grown,
     pair::{self, Pairs, Unpaired},
-    rows::DiffRows,
+    rows::{DiffRows, pieces},
     survivors,
 };
 use crate::{
     Error,
     graph::{Indexes, StopOnDrop},
 };
+
+/// The diff that a session made last. The next question is often about the same dumps.
+#[derive(Clone)]
+pub(super) struct LastDiff {
+    dumps: [String; 2],
+    asked: Rule,
+    pairs: Arc<Pairs>,
+}
+
+impl fmt::Debug for LastDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LastDiff").field("dumps", &self.dumps).finish_non_exhaustive()
+    }
+}
+
+/// Where it is kept.
+pub(super) type Last = Arc<Mutex<Option<LastDiff>>>;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -54,6 +77,7 @@ pub(super) struct Call {
 pub(super) struct IdentityExec {
     call: Call,
     indexes: Arc<Indexes>,
+    last: Last,
     /// One scan of `obj` per dump, and then one of the labels of `edge` per dump, or no more.
     scans: Vec<Arc<dyn ExecutionPlan>>,
     schema: SchemaRef,
@@ -65,7 +89,7 @@ pub(super) struct IdentityExec {
 impl IdentityExec {
     pub(super) fn new(
         call: Call,
-        indexes: Arc<Indexes>,
+        (indexes, last): (Arc<Indexes>, Last),
         scans: Vec<Arc<dyn ExecutionPlan>>,
         schema: SchemaRef,
         limit: Option<usize>,
@@ -77,7 +101,16 @@ impl IdentityExec {
             Boundedness::Bounded,
         );
         let properties = Arc::new(properties);
-        Self { call, indexes, scans, schema, limit, properties, metrics: ExecutionPlanMetricsSet::new() }
+        Self {
+            call,
+            indexes,
+            last,
+            scans,
+            schema,
+            limit,
+            properties,
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
     }
 }
 
@@ -107,8 +140,8 @@ impl ExecutionPlan for IdentityExec {
     }
 
     fn required_input_distribution(&self) -> Vec<Distribution> {
-        // Rows are known by their place.
-        vec![Distribution::SinglePartition; self.scans.len()]
+        // A scan that is split into partitions has them in the order of its rows; put together they would lose it.
+        vec![Distribution::UnspecifiedDistribution; self.scans.len()]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
@@ -127,8 +160,8 @@ impl ExecutionPlan for IdentityExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (call, indexes, schema) = (self.call.clone(), self.indexes.clone(), self.schema.clone());
-        Ok(Arc::new(Self::new(call, indexes, children, schema, self.limit)))
+        let asked = (self.indexes.clone(), self.last.clone());
+        Ok(Arc::new(Self::new(self.call.clone(), asked, children, self.schema.clone(), self.limit)))
     }
 
     fn with_new_children(
@@ -148,30 +181,30 @@ impl ExecutionPlan for IdentityExec {
         let work = Work {
             call: self.call.clone(),
             indexes: self.indexes.clone(),
+            last: self.last.clone(),
             scans: self.scans.clone(),
             schema: self.schema.clone(),
             limit: self.limit.unwrap_or(usize::MAX),
             context,
             progress: stop.0.clone(),
             timer: metrics.elapsed_compute().clone(),
-            hash: RandomState::new(),
+            seed: RandomState::new().hash_one(0),
         };
         let answered = async move {
             let (batches, held) = work.answer().await?;
-            Ok::<_, DataFusionError>(stream::iter(batches.inspect(move |batch| {
+            Ok::<_, DataFusionError>(batches.inspect_ok(move |batch| {
                 // Kept until the last batch is made.
                 let _ = (&stop, &held);
-                if let Ok(batch) = batch {
-                    metrics.record_output(batch.num_rows());
-                }
-            })))
+                metrics.record_output(batch.num_rows());
+            }))
         };
         let batches = stream::once(answered).try_flatten().boxed();
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches)))
     }
 }
 
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+/// Rows as they come.
+pub(super) type Rows = BoxStream<'static, Result<RecordBatch>>;
 
 /// Facts and the memory that is set aside for them.
 type HeldFacts = (Arc<Facts>, Arc<MemoryReservation>);
@@ -179,26 +212,41 @@ type HeldFacts = (Arc<Facts>, Arc<MemoryReservation>);
 struct Work {
     call: Call,
     indexes: Arc<Indexes>,
+    last: Last,
     scans: Vec<Arc<dyn ExecutionPlan>>,
     schema: SchemaRef,
     limit: usize,
     context: Arc<TaskContext>,
     progress: Arc<ImportProgress>,
     timer: Time,
-    hash: RandomState,
+    seed: u64,
 }
 
 impl Work {
     /// The rows, and the memory that is set aside as long as they come.
-    async fn answer(self) -> Result<(Batches, Vec<Arc<MemoryReservation>>)> {
-        let first = [self.begin(0).await?, self.begin(1).await?];
-        let [before, after] = first.map(SpawnedTask::spawn);
-        let (before, mut after) = (joined(before).await??, joined(after).await??);
-        let (pairs, held) = self.pair(0, &before, &after).await?;
+    async fn answer(self) -> Result<(Rows, Vec<Arc<MemoryReservation>>)> {
         let batch_rows = self.context.session_config().batch_size().max(1);
+        let dumps = [0, 1].map(|dump| self.call.manifests[dump].id.to_string());
+        let mut kept = None;
         if self.call.kind == Kind::Diff {
-            let rows = DiffRows::new(pairs, self.schema.clone(), self.limit, batch_rows);
-            return Ok((Box::new(rows), vec![before.1, after.1, held]));
+            let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            kept = known.filter(|known| known.dumps == dumps && known.asked == self.call.rule);
+        }
+        if let Some(kept) = kept {
+            let rows = diff_rows(kept.pairs, self.schema.clone(), batch_rows);
+            return Ok((limited(rows, self.limit), Vec::new()));
+        }
+        let (before, mut after) = futures::future::try_join(self.facts(0), self.facts(1)).await?;
+        let (pairs, held) = self.pair(0, &before, &after).await?;
+        if self.call.kind == Kind::Diff {
+            let pairs = Arc::new(pairs);
+            // Where memory is limited it is not for what may never be asked for again.
+            if self.indexes.limits().memory.is_none() {
+                let last = LastDiff { dumps, asked: self.call.rule, pairs: pairs.clone() };
+                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+            }
+            let rows = diff_rows(pairs, self.schema.clone(), batch_rows);
+            return Ok((limited(rows, self.limit), vec![before.1, after.1, held]));
         }
         drop(before);
         let mut grown = Grown::default();
@@ -207,7 +255,7 @@ impl Work {
             Kind::Survivors => {
                 let new = survivors::new_objects(&pairs);
                 drop((pairs, held));
-                let third = joined(SpawnedTask::spawn(self.begin(2).await?)).await??;
+                let third = self.facts(2).await?;
                 let (pairs, _held) = self.pair(1, &after, &third).await?;
                 columns.extend(survivors::columns(&new, &pairs, &self.schema)?);
             }
@@ -215,7 +263,7 @@ impl Work {
                 grown.follow(&pairs);
                 drop((pairs, held));
                 for dump in 2..self.call.manifests.len() {
-                    let next = joined(SpawnedTask::spawn(self.begin(dump).await?)).await??;
+                    let next = self.facts(dump).await?;
                     let (pairs, _held) = self.pair(dump - 1, &after, &next).await?;
                     grown.follow(&pairs);
                     after = next;
@@ -226,16 +274,13 @@ impl Work {
         let n_rows = columns.first().map_or(0, |column| column.len());
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         let all = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
-        let n_rows = n_rows.min(self.limit);
         let part = move |start| Ok(all.slice(start, batch_rows.min(n_rows - start)));
-        Ok((Box::new((0..n_rows).step_by(batch_rows).map(part)), vec![after.1]))
+        let parts = stream::iter((0..n_rows).step_by(batch_rows).map(part)).boxed();
+        Ok((limited(parts, self.limit), vec![after.1]))
     }
 
-    /// Opens the index of a dump; what is returned reads its `obj`.
-    async fn begin(
-        &self,
-        dump: usize,
-    ) -> Result<impl Future<Output = Result<HeldFacts>> + Send + 'static + use<>> {
+    /// The facts of a dump, each on a thread of its own.
+    async fn facts(&self, dump: usize) -> Result<HeldFacts> {
         let manifest = self.call.manifests[dump].clone();
         let n_objects = usize::try_from(manifest.counts.objects).unwrap_or(usize::MAX);
         let held = self.reserve(n_objects.saturating_mul(facts::BYTES_PER_OBJECT))?;
@@ -245,9 +290,9 @@ impl Work {
             Facts::new(indexes.open_base(&dump, &progress)?)
         });
         let facts = facts.await?;
-        let rows = self.scans[dump].execute(0, self.context.clone())?;
-        let hash = self.hash.clone();
-        Ok(async move { Ok((Arc::new(facts.load(rows, hash).await?), held)) })
+        let rows = in_order(&self.scans[dump], &self.context);
+        let facts = joined(SpawnedTask::spawn(facts.load(rows, self.seed))).await??;
+        Ok((Arc::new(facts), held))
     }
 
     /// Pairs a dump with the next one.
@@ -290,7 +335,7 @@ impl Work {
         scan: &Arc<dyn ExecutionPlan>,
         numbers: &mut HashMap<String, u32>,
     ) -> Result<Vec<u32>> {
-        let mut rows = scan.execute(0, self.context.clone())?;
+        let mut rows = in_order(scan, &self.context);
         let mut labels = Vec::new();
         while let Some(batch) = rows.try_next().await? {
             let texts = batch.column(0).as_string_view();
@@ -328,6 +373,41 @@ impl Work {
         });
         joined(task).await?
     }
+}
+
+/// The rows of a diff. Pieces of them are made on threads of their own, and come in their order.
+fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, batch_rows: usize) -> Rows {
+    let n_threads = thread::available_parallelism().map_or(1, usize::from);
+    let made = stream::iter(pieces(&pairs)).map(move |piece| {
+        let (pairs, schema) = (pairs.clone(), schema.clone());
+        let task = SpawnedTask::spawn_blocking(move || {
+            DiffRows::new(&pairs, &schema, piece, batch_rows).collect::<Result<Vec<_>>>()
+        });
+        async move { Ok::<_, DataFusionError>(stream::iter(joined(task).await??.into_iter().map(Ok))) }
+    });
+    made.buffered(n_threads).try_flatten().boxed()
+}
+
+/// The first rows.
+fn limited(rows: Rows, limit: usize) -> Rows {
+    let batches = stream::try_unfold((rows, limit), |(mut rows, remaining)| async move {
+        if remaining == 0 {
+            return Ok(None);
+        }
+        let Some(batch) = rows.try_next().await? else { return Ok(None) };
+        let batch = batch.slice(0, remaining.min(batch.num_rows()));
+        let remaining = remaining - batch.num_rows();
+        Ok(Some((batch, (rows, remaining))))
+    });
+    batches.boxed()
+}
+
+/// The rows of a scan, one partition after the other.
+fn in_order(scan: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Rows {
+    let n_partitions = scan.properties().output_partitioning().partition_count();
+    let (scan, context) = (scan.clone(), context.clone());
+    let partition = move |i| std::future::ready(scan.execute(i, context.clone()));
+    stream::iter(0..n_partitions).then(partition).try_flatten().boxed()
 }
 
 async fn joined<T: 'static>(task: SpawnedTask<T>) -> Result<T> {

@@ -1,10 +1,6 @@
 //! What of the objects of a dump is compared, by node of the graph index.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    ops::Range,
-    sync::Arc,
-};
+use std::{ops::Range, sync::Arc};
 
 use datafusion::{
     arrow::{
@@ -12,12 +8,13 @@ use datafusion::{
         datatypes::{Int64Type, UInt64Type},
     },
     error::{DataFusionError, Result},
-    execution::SendableRecordBatchStream,
 };
 use futures::TryStreamExt as _;
 use heaplake_graph::{BitSet, Id, Key};
 use heaplake_store::{GraphIndex, Manifest, with_index};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::exec::Rows;
 use crate::{Error, catalog::CATALOG, graph::OpenIndex};
 
 /// Numbers of nodes, in half the memory where they are small.
@@ -57,11 +54,38 @@ impl From<Vec<u64>> for Nodes {
     }
 }
 
-/// A length that a dump does not give. None has this one: readers use it in the same way.
-pub(super) const NO_LEN: i64 = i64::MIN;
+/// Lengths by node, in half the memory where they are small.
+#[derive(Debug)]
+enum Lens {
+    /// One more than the length; 0 where there is none.
+    Narrow(Vec<u32>),
+    Wide(Vec<Option<i64>>),
+}
 
-/// Bytes that the facts take for every object, about: key, length, place in the order of `obj`, three bits.
-pub(super) const BYTES_PER_OBJECT: usize = 21;
+impl Lens {
+    fn get(&self, node: usize) -> Option<i64> {
+        match self {
+            Lens::Narrow(lens) => lens[node].checked_sub(1).map(i64::from),
+            Lens::Wide(lens) => lens[node],
+        }
+    }
+
+    fn set(&mut self, node: usize, len: i64) {
+        let narrow = u32::try_from(len).ok().and_then(|len| len.checked_add(1));
+        match (&mut *self, narrow) {
+            (Lens::Narrow(lens), Some(len)) => lens[node] = len,
+            (Lens::Narrow(lens), None) => {
+                let wide = lens.iter().map(|len| len.checked_sub(1).map(i64::from));
+                *self = Lens::Wide(wide.collect());
+                self.set(node, len);
+            }
+            (Lens::Wide(lens), _) => lens[node] = Some(len),
+        }
+    }
+}
+
+/// Bytes that the facts take for every object, about: key, length, place in the order of `obj`, two bits.
+pub(super) const BYTES_PER_OBJECT: usize = 18;
 
 /// The facts of one dump.
 #[derive(Debug)]
@@ -74,7 +98,7 @@ pub(super) struct Facts {
     /// By node, a fingerprint of the name, or where there is none of the value.
     pub(super) keys: Vec<Key>,
     /// By node.
-    pub(super) lens: Vec<i64>,
+    lens: Lens,
     /// The nodes that have a size.
     has_size: BitSet,
     /// The nodes that have a name.
@@ -99,8 +123,8 @@ impl Facts {
             open,
             order,
             stretches,
-            keys: vec![Key::NONE; n_nodes],
-            lens: vec![NO_LEN; n_nodes],
+            keys: Key::nones(n_nodes),
+            lens: Lens::Narrow(vec![0; n_nodes]),
             has_size: BitSet::new(n_nodes),
             named: BitSet::new(n_nodes),
             named_rows: Vec::new(),
@@ -108,16 +132,12 @@ impl Facts {
         })
     }
 
-    /// Adds what `obj` says. Hashes of both dumps to compare are to be made by the same state.
-    pub(super) async fn load(
-        mut self,
-        mut rows: SendableRecordBatchStream,
-        hash: RandomState,
-    ) -> Result<Self> {
+    /// Adds what `obj` says. Fingerprints of dumps that are compared are made with one seed.
+    pub(super) async fn load(mut self, mut rows: Rows, seed: u64) -> Result<Self> {
         let mut row = 0;
         let mut names = StringViewBuilder::new();
         while let Some(batch) = rows.try_next().await? {
-            self.add(row, &batch, &hash, &mut names)?;
+            self.add(row, &batch, seed, &mut names)?;
             row += batch.num_rows();
         }
         if row != self.order.len() {
@@ -131,7 +151,7 @@ impl Facts {
         &mut self,
         first: usize,
         batch: &RecordBatch,
-        hash: &RandomState,
+        seed: u64,
         all_names: &mut StringViewBuilder,
     ) -> Result<()> {
         let addresses = batch.column(0).as_primitive::<UInt64Type>().values();
@@ -139,27 +159,27 @@ impl Facts {
         let (sizes, lens) =
             (batch.column(3).as_primitive::<Int64Type>(), batch.column(4).as_primitive::<Int64Type>());
         let (no_names, no_values) = (names.null_count() == names.len(), values.null_count() == values.len());
+        let open = self.open.clone();
+        let known = with_index!(&open.index, |index| index.addresses());
         for (i, address) in addresses.iter().enumerate() {
             let row = first + i;
-            let Some(node) = (row < self.order.len()).then(|| self.order.get(row)).flatten() else {
+            let node = if row < self.order.len() { self.order.get(row) } else { None };
+            let Some(node) = node.filter(|node| known[*node] == *address) else {
                 return Err(self.out_of_step());
             };
-            if with_index!(&self.open.index, |index| index.addresses()[node]) != *address {
-                return Err(self.out_of_step());
-            }
             if sizes.is_valid(i) {
                 self.has_size.insert(node);
             }
             if lens.is_valid(i) {
-                self.lens[node] = lens.value(i);
+                self.lens.set(node, lens.value(i));
             }
             if !no_names && names.is_valid(i) {
-                self.keys[node] = Key::must(hash.hash_one(names.value(i)));
+                self.keys[node] = Key::must(xxh3_64_with_seed(names.value(i).as_bytes(), seed));
                 self.named.insert(node);
                 self.named_rows.push(row);
                 all_names.append_value(names.value(i));
             } else if !no_values && values.is_valid(i) {
-                self.keys[node] = Key::may(hash.hash_one(values.value(i)));
+                self.keys[node] = Key::may(xxh3_64_with_seed(values.value(i).as_bytes(), seed));
             }
         }
         Ok(())
@@ -185,14 +205,23 @@ impl Facts {
 
     /// The row of a node.
     pub(super) fn row(&self, node: usize) -> usize {
-        let type_rank = with_index!(&self.open.index, |index| index.types()[node]) as usize;
-        let rows = self.stretch(type_rank);
+        self.first(self.stretch(self.types()[node] as usize), |other| other >= node)
+    }
+
+    /// The first of some rows of a type whose address is at least this one.
+    pub(super) fn first_from(&self, rows: Range<usize>, address: u64) -> usize {
+        let addresses = self.addresses();
+        self.first(rows, |node| addresses[node] >= address)
+    }
+
+    /// The first of some rows of a type whose node passes, as all after it do.
+    fn first(&self, rows: Range<usize>, passes: impl Fn(usize) -> bool) -> usize {
         let (mut low, mut high) = (rows.start, rows.end);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.node(middle) < node {
-                true => low = middle + 1,
-                false => high = middle,
+            match passes(self.node(middle)) {
+                true => high = middle,
+                false => low = middle + 1,
             }
         }
         low
@@ -203,22 +232,36 @@ impl Facts {
     }
 
     pub(super) fn address(&self, node: usize) -> u64 {
-        with_index!(&self.open.index, |index| index.addresses()[node])
+        self.addresses()[node]
     }
 
     pub(super) fn type_name(&self, node: usize) -> &str {
-        let type_rank = with_index!(&self.open.index, |index| index.types()[node]) as usize;
+        let type_rank = self.types()[node] as usize;
         self.open.manifest.types.get(type_rank).map_or("", |stat| &stat.name)
+    }
+
+    /// Addresses by node.
+    pub(super) fn addresses(&self) -> &[u64] {
+        with_index!(&self.open.index, |index| index.addresses())
+    }
+
+    /// Places in the manifest's list of types, by node.
+    pub(super) fn types(&self) -> &[u32] {
+        with_index!(&self.open.index, |index| index.types())
+    }
+
+    /// Shallow sizes in bytes, by node.
+    pub(super) fn sizes(&self) -> Sizes<'_> {
+        Sizes { sizes: with_index!(&self.open.index, |index| index.sizes()), has_size: &self.has_size }
     }
 
     /// Shallow size in bytes.
     pub(super) fn size(&self, node: usize) -> Option<i64> {
-        let size = with_index!(&self.open.index, |index| index.sizes()[node]);
-        self.has_size.contains(node).then(|| i64::try_from(size).unwrap_or(i64::MAX))
+        self.sizes().get(node)
     }
 
     pub(super) fn len(&self, node: usize) -> Option<i64> {
-        Some(self.lens[node]).filter(|len| *len != NO_LEN)
+        self.lens.get(node)
     }
 
     /// Number of references, weak and dangling ones too.
@@ -244,6 +287,21 @@ impl Facts {
         }
         let place = self.named_rows.binary_search(&self.row(node)).ok()?;
         Some(self.names.value(place))
+    }
+}
+
+/// Shallow sizes.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes<'f> {
+    sizes: &'f [u64],
+    has_size: &'f BitSet,
+}
+
+impl Sizes<'_> {
+    /// In bytes; none where the dump gives none.
+    #[inline]
+    pub(super) fn get(self, node: usize) -> Option<i64> {
+        self.has_size.contains(node).then(|| i64::try_from(self.sizes[node]).unwrap_or(i64::MAX))
     }
 }
 

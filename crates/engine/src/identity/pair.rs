@@ -1,6 +1,10 @@
 //! Pairs: the objects of one dump and what they are in another, with how sure that is.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    panic::resume_unwind,
+    sync::{Arc, atomic::AtomicBool},
+    thread,
+};
 
 use heaplake_graph::{
     Agreement, BitSet, Cancelled, Id, Key, PathSide, Shared, agreements, same_addresses, same_paths,
@@ -9,7 +13,7 @@ use heaplake_store::{GraphIndex, Manifest, with_index};
 
 use super::{
     Rule,
-    facts::{Facts, Nodes},
+    facts::{Facts, Nodes, Sizes},
     nature::{Nature, Types},
 };
 
@@ -38,6 +42,8 @@ pub(super) enum Why {
     Name,
     Value,
     References,
+    /// References, of two objects that cannot be the same because of them.
+    Refusal,
     Path,
 }
 
@@ -47,7 +53,7 @@ impl Why {
             Why::Address => "address",
             Why::Name => "name",
             Why::Value => "value",
-            Why::References => "references",
+            Why::References | Why::Refusal => "references",
             Why::Path => "path",
         }
     }
@@ -56,8 +62,10 @@ impl Why {
 /// What is thought of an object and its partner, or of there being none.
 pub(super) type Judgement = (Confidence, Why);
 
-/// Two objects at one address are not the same.
+/// Nothing of the type is at the address.
 const NO_PARTNER: Judgement = (Confidence::High, Why::Address);
+/// What is at the address refers to something else, which the object cannot.
+const OTHER_REFERENCES: Judgement = (Confidence::High, Why::Refusal);
 
 /// The objects of two dumps, paired.
 pub(super) struct Pairs {
@@ -176,82 +184,55 @@ impl Unpaired {
         let n_nodes = self.before.n_nodes();
         let mut judgements = vec![NO_PARTNER; n_nodes];
         let mut partners = vec![J::NONE; n_nodes];
-        for node in 0..n_nodes {
-            let Some(other) = self.places.get(node) else { continue };
-            match self.refusal(node, other) {
-                Some(judgement) => judgements[node] = judgement,
-                None => partners[node] = J::new(other),
+        let comparison = Comparison::new(self);
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let per_thread = n_nodes.div_ceil(threads).max(1);
+        thread::scope(|scope| {
+            let chunks = partners.chunks_mut(per_thread).zip(judgements.chunks_mut(per_thread));
+            for (i, (partners, judgements)) in chunks.enumerate() {
+                let comparison = &comparison;
+                scope.spawn(move || {
+                    let places = partners.iter_mut().zip(judgements).enumerate();
+                    for (place, (partner, judgement)) in places {
+                        let node = i * per_thread + place;
+                        let Some(other) = self.places.get(node) else { continue };
+                        match comparison.refusal(node, other) {
+                            Some(refusal) => *judgement = refusal,
+                            None => *partner = J::new(other),
+                        }
+                    }
+                });
             }
-        }
-        let agreed = agreements(
-            first.graph().forward,
-            second.graph().forward,
-            &partners,
-            self.before.named.view(),
-            cancel,
-        )?;
-        for (node, agreement) in agreed.into_iter().enumerate() {
-            let Some(agreement) = agreement else { continue };
-            let other = partners[node].index();
-            judgements[node] = if self.nature(node) == Nature::Tuple && !agreement.is_equal {
-                partners[node] = J::NONE;
-                (Confidence::High, Why::References)
-            } else {
-                self.judgement(node, other, agreement)
-            };
+        });
+        let (before, after) = (first.graph().forward, second.graph().forward);
+        let (before, after) = ((before, self.before.named.view()), (after, self.after.named.view()));
+        let judged: Vec<_> = thread::scope(|scope| {
+            let partners = partners.as_slice();
+            let chunks = judgements.chunks_mut(per_thread).enumerate();
+            let judging: Vec<_> = chunks
+                .map(|(i, judgements)| {
+                    let comparison = &comparison;
+                    let first = i * per_thread;
+                    let nodes = first..first + judgements.len();
+                    let say = move |node: usize, agreement| {
+                        judgements[node - first] =
+                            comparison.judgement(node, partners[node].index(), agreement);
+                    };
+                    scope.spawn(move || agreements(before, after, partners, nodes, say, cancel))
+                })
+                .collect();
+            judging
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        });
+        judged.into_iter().collect::<Result<Vec<()>, _>>()?;
+        for (partner, judgement) in partners.iter_mut().zip(&judgements) {
+            if *judgement == OTHER_REFERENCES {
+                *partner = J::NONE;
+            }
         }
         Ok((partners.into(), judgements))
-    }
-
-    fn nature(&self, node: usize) -> Nature {
-        let type_rank = with_index!(&self.before.open.index, |index| index.types()[node]) as usize;
-        self.types.natures[self.types.before[type_rank] as usize]
-    }
-
-    /// Why two objects of one type at one address cannot be the same. What is not known of one of them refuses nothing.
-    fn refusal(&self, node: usize, other: usize) -> Option<Judgement> {
-        let (before, after) = (&*self.before, &*self.after);
-        let (key, other_key) = (before.keys[node], after.keys[other]);
-        if key.is_must() && other_key.is_must() && key != other_key {
-            return Some((Confidence::Medium, Why::Name));
-        }
-        let values = || values_differ(key, other_key);
-        let lens = || before.len(node).zip(after.len(other)).is_some_and(|(len, other)| len != other);
-        let sizes = || before.size(node).zip(after.size(other));
-        let size_differs = || sizes().is_some_and(|(size, other)| size != other);
-        let is_smaller = || sizes().is_some_and(|(size, other)| other < size);
-        let is_refused = match self.nature(node) {
-            Nature::Value => values() || lens() || size_differs(),
-            Nature::Text => values() || lens() || is_smaller(),
-            Nature::Tuple => lens() || size_differs(),
-            Nature::Frame => values() || size_differs(),
-            Nature::Other => false,
-        };
-        is_refused.then_some((Confidence::High, Why::Value))
-    }
-
-    /// How sure it is that two objects that may be the same are.
-    fn judgement(&self, node: usize, other: usize, agreement: Agreement) -> Judgement {
-        let (key, other_key) = (self.before.keys[node], self.after.keys[other]);
-        let is_known = key != Key::NONE && other_key != Key::NONE;
-        if is_known && key.is_must() && key == other_key {
-            return (Confidence::High, Why::Name);
-        }
-        match self.nature(node) {
-            Nature::Value if is_known => return (Confidence::High, Why::Value),
-            Nature::Text if is_known => {
-                let is_grown = self.before.size(node) != self.after.size(other);
-                return (if is_grown { Confidence::Medium } else { Confidence::High }, Why::Value);
-            }
-            Nature::Other if values_differ(key, other_key) => return (Confidence::Low, Why::Value),
-            _ => {}
-        }
-        match agreement.shared {
-            Shared::Most => (Confidence::High, Why::References),
-            Shared::Some => (Confidence::Medium, Why::References),
-            Shared::Nothing => (Confidence::Low, Why::References),
-            Shared::Unknown => (Confidence::Medium, Why::Address),
-        }
     }
 
     fn by_path(
@@ -302,6 +283,75 @@ impl Unpaired {
         let sure = |node| if found.unambiguous.contains(node) { Confidence::Medium } else { Confidence::Low };
         let judgements = (0..self.before.n_nodes()).map(|node| (sure(node), Why::Path)).collect();
         Ok((found.partners.into(), judgements))
+    }
+}
+
+/// What two objects of one type are compared by.
+struct Comparison<'u> {
+    before: &'u Facts,
+    after: &'u Facts,
+    sizes: (Sizes<'u>, Sizes<'u>),
+    types: &'u [u32],
+    /// By place in the first dump's list of types.
+    natures: Vec<Nature>,
+}
+
+impl<'u> Comparison<'u> {
+    fn new(unpaired: &'u Unpaired) -> Self {
+        let Unpaired { before, after, types, .. } = unpaired;
+        let natures = types.before.iter().map(|common| types.natures[*common as usize]).collect();
+        Self { before, after, sizes: (before.sizes(), after.sizes()), types: before.types(), natures }
+    }
+
+    fn nature(&self, node: usize) -> Nature {
+        self.natures[self.types[node] as usize]
+    }
+
+    /// Why two objects of one type at one address cannot be the same. What is not known of one of them refuses nothing.
+    fn refusal(&self, node: usize, other: usize) -> Option<Judgement> {
+        let (key, other_key) = (self.before.keys[node], self.after.keys[other]);
+        if key.is_must() && other_key.is_must() && key != other_key {
+            return Some((Confidence::Medium, Why::Name));
+        }
+        let values = || values_differ(key, other_key);
+        let lens =
+            || self.before.len(node).zip(self.after.len(other)).is_some_and(|(len, other)| len != other);
+        let sizes = || self.sizes.0.get(node).zip(self.sizes.1.get(other));
+        let size_differs = || sizes().is_some_and(|(size, other)| size != other);
+        let is_smaller = || sizes().is_some_and(|(size, other)| other < size);
+        let is_refused = match self.nature(node) {
+            Nature::Value => values() || lens() || size_differs(),
+            Nature::Text => values() || lens() || is_smaller(),
+            Nature::Tuple => lens() || size_differs(),
+            Nature::Frame => values() || size_differs(),
+            Nature::Other => false,
+        };
+        is_refused.then_some((Confidence::High, Why::Value))
+    }
+
+    /// How sure it is that two objects that may be the same are.
+    fn judgement(&self, node: usize, other: usize, agreement: Agreement) -> Judgement {
+        let (key, other_key) = (self.before.keys[node], self.after.keys[other]);
+        let is_known = key != Key::NONE && other_key != Key::NONE;
+        if is_known && key.is_must() && key == other_key {
+            return (Confidence::High, Why::Name);
+        }
+        match self.nature(node) {
+            Nature::Tuple if !agreement.is_equal => return OTHER_REFERENCES,
+            Nature::Value if is_known => return (Confidence::High, Why::Value),
+            Nature::Text if is_known => {
+                let is_grown = self.sizes.0.get(node) != self.sizes.1.get(other);
+                return (if is_grown { Confidence::Medium } else { Confidence::High }, Why::Value);
+            }
+            Nature::Other if values_differ(key, other_key) => return (Confidence::Low, Why::Value),
+            _ => {}
+        }
+        match agreement.shared {
+            Shared::Most => (Confidence::High, Why::References),
+            Shared::Some => (Confidence::Medium, Why::References),
+            Shared::Nothing => (Confidence::Low, Why::References),
+            Shared::Unknown => (Confidence::Medium, Why::Address),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The rows of `diff_objects`, some at a time.
 
-use std::{cmp::Ordering, ops::Range, sync::Arc};
+use std::{cmp::Ordering, mem, ops::Range, sync::Arc, vec};
 
 use datafusion::{
     arrow::{
@@ -10,7 +10,10 @@ use datafusion::{
     error::{DataFusionError, Result},
 };
 
-use super::pair::{Judgement, Pairs, values_differ};
+use super::{
+    facts::Sizes,
+    pair::{Judgement, Pairs, values_differ},
+};
 
 /// One object: as it was, as it is, or both.
 #[derive(Debug, Clone, Copy)]
@@ -20,84 +23,126 @@ struct Row {
     judgement: Judgement,
 }
 
-/// The rows that remain, by type and then address.
-pub(super) struct DiffRows {
-    pairs: Pairs,
-    schema: SchemaRef,
-    remaining: usize,
-    batch_rows: usize,
-    /// The types that remain: place in the list of the first and of the second dump, common number.
-    types: std::vec::IntoIter<(Option<usize>, Option<usize>, usize)>,
-    /// The rows that remain of the current type.
+/// Some of the rows, all of one type: which of `obj` of both dumps they are made of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Segment {
+    type_rank: usize,
     ours: Range<usize>,
     theirs: Range<usize>,
-    type_rank: usize,
-    /// An object of the first dump that was just given out without partner: its address and what was thought of it.
-    refused: Option<(u64, Judgement)>,
 }
 
-impl DiffRows {
-    /// At most `limit` rows with the columns of `schema`.
-    pub(super) fn new(pairs: Pairs, schema: SchemaRef, limit: usize, batch_rows: usize) -> Self {
-        let mut types = vec![(None, None, 0); pairs.types.n_types];
-        types.iter_mut().enumerate().for_each(|(common, entry)| entry.2 = common);
-        for (type_rank, common) in pairs.types.before.iter().enumerate() {
-            types[*common as usize].0 = Some(type_rank);
+/// Rows of a piece, about.
+const PIECE_ROWS: usize = 1 << 16;
+
+/// All rows, by type and then address, in pieces.
+pub(super) fn pieces(pairs: &Pairs) -> Vec<Vec<Segment>> {
+    let (before, after) = (&*pairs.before, &*pairs.after);
+    let mut types = vec![(0..0, 0..0); pairs.types.n_types];
+    for (type_rank, common) in pairs.types.before.iter().enumerate() {
+        types[*common as usize].0 = before.stretch(type_rank);
+    }
+    for (type_rank, common) in pairs.types.after.iter().enumerate() {
+        types[*common as usize].1 = after.stretch(type_rank);
+    }
+    let mut pieces = Vec::new();
+    let (mut piece, mut n_rows) = (Vec::new(), 0);
+    for (type_rank, (mut ours, mut theirs)) in types.into_iter().enumerate() {
+        // Cut by address, so that what lies at one address stays together.
+        while ours.len().max(theirs.len()) > PIECE_ROWS {
+            pieces.extend((!piece.is_empty()).then(|| mem::take(&mut piece)));
+            n_rows = 0;
+            let address = match ours.len() > theirs.len() {
+                true => before.address(before.node(ours.start + PIECE_ROWS)),
+                false => after.address(after.node(theirs.start + PIECE_ROWS)),
+            };
+            let our_end = before.first_from(ours.clone(), address);
+            let their_end = after.first_from(theirs.clone(), address);
+            pieces.push(vec![Segment {
+                type_rank,
+                ours: ours.start..our_end,
+                theirs: theirs.start..their_end,
+            }]);
+            (ours.start, theirs.start) = (our_end, their_end);
         }
-        for (type_rank, common) in pairs.types.after.iter().enumerate() {
-            types[*common as usize].1 = Some(type_rank);
+        n_rows += ours.len().max(theirs.len());
+        piece.push(Segment { type_rank, ours, theirs });
+        if n_rows >= PIECE_ROWS {
+            pieces.push(mem::take(&mut piece));
+            n_rows = 0;
         }
+    }
+    pieces.push(piece);
+    pieces
+}
+
+/// The rows that remain of a piece.
+pub(super) struct DiffRows<'p> {
+    pairs: &'p Pairs,
+    schema: &'p SchemaRef,
+    batch_rows: usize,
+    segments: vec::IntoIter<Segment>,
+    /// What remains of the current one.
+    segment: Segment,
+    /// An object of the first dump that was just given out without partner: its address and what was thought of it.
+    refused: Option<(u64, Judgement)>,
+    addresses: (&'p [u64], &'p [u64]),
+    sizes: (Sizes<'p>, Sizes<'p>),
+}
+
+impl<'p> DiffRows<'p> {
+    /// The rows of a piece with the columns of `schema`.
+    pub(super) fn new(
+        pairs: &'p Pairs,
+        schema: &'p SchemaRef,
+        piece: Vec<Segment>,
+        batch_rows: usize,
+    ) -> Self {
+        let (before, after) = (&*pairs.before, &*pairs.after);
         Self {
             pairs,
             schema,
-            remaining: limit,
-            batch_rows: batch_rows.max(1),
-            types: types.into_iter(),
-            ours: 0..0,
-            theirs: 0..0,
-            type_rank: 0,
+            batch_rows,
+            segments: piece.into_iter(),
+            segment: Segment::default(),
             refused: None,
+            addresses: (before.addresses(), after.addresses()),
+            sizes: (before.sizes(), after.sizes()),
         }
     }
 
     fn next_row(&mut self) -> Option<Row> {
         let (before, after) = (&*self.pairs.before, &*self.pairs.after);
         loop {
+            let Segment { type_rank, ours, theirs } = &mut self.segment;
             // What has a partner comes with it.
-            while self.theirs.start < self.theirs.end && self.pairs.is_taken(after.node(self.theirs.start)) {
-                self.theirs.start += 1;
+            while theirs.start < theirs.end && self.pairs.is_taken(after.node(theirs.start)) {
+                theirs.start += 1;
             }
-            let ours = (!self.ours.is_empty()).then(|| before.node(self.ours.start));
-            let theirs = (!self.theirs.is_empty()).then(|| after.node(self.theirs.start));
-            let order = match (ours, theirs) {
+            let our_node = (ours.start < ours.end).then(|| before.node(ours.start));
+            let their_node = (theirs.start < theirs.end).then(|| after.node(theirs.start));
+            let our_address = our_node.map(|node| self.addresses.0[node]);
+            let their_address = their_node.map(|node| self.addresses.1[node]);
+            let ours_first = match (our_address, their_address) {
                 (None, None) => {
-                    let (first, second, type_rank) = self.types.next()?;
-                    self.ours = first.map_or(0..0, |rank| before.stretch(rank));
-                    self.theirs = second.map_or(0..0, |rank| after.stretch(rank));
-                    (self.type_rank, self.refused) = (type_rank, None);
+                    self.segment = self.segments.next()?;
+                    self.refused = None;
                     continue;
                 }
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(ours), Some(theirs)) => before.address(ours).cmp(&after.address(theirs)),
+                (Some(ours), Some(theirs)) => ours <= theirs,
+                (ours, _) => ours.is_some(),
             };
-            return match (ours, theirs) {
-                (Some(node), _) if order.is_le() => {
-                    self.ours.start += 1;
-                    let partner = self.pairs.partner(node);
-                    let judgement = self.pairs.judgement(node, self.type_rank);
-                    self.refused = partner.is_none().then(|| (before.address(node), judgement));
-                    Some(Row { before: Some(node), after: partner, judgement })
-                }
-                (_, Some(node)) => {
-                    self.theirs.start += 1;
-                    let address = after.address(node);
-                    let refused = self.refused.filter(|(refused, _)| *refused == address);
-                    let judgement = refused.map(|(_, judgement)| judgement);
-                    let judgement = judgement.unwrap_or_else(|| self.pairs.without_partner(self.type_rank));
-                    Some(Row { before: None, after: Some(node), judgement })
-                }
-                _ => None,
+            return if let (Some(node), true) = (our_node, ours_first) {
+                ours.start += 1;
+                let partner = self.pairs.partner(node);
+                let judgement = self.pairs.judgement(node, *type_rank);
+                self.refused = our_address.filter(|_| partner.is_none()).map(|address| (address, judgement));
+                Some(Row { before: Some(node), after: partner, judgement })
+            } else {
+                theirs.start += 1;
+                let refused = self.refused.filter(|(refused, _)| Some(*refused) == their_address);
+                let judgement = refused.map(|(_, judgement)| judgement);
+                let judgement = judgement.unwrap_or_else(|| self.pairs.without_partner(*type_rank));
+                Some(Row { before: None, after: their_node, judgement })
             };
         }
     }
@@ -136,18 +181,18 @@ impl DiffRows {
                 Arc::new(StringViewArray::from_iter(rows.iter().map(name)))
             }
             "address_before" => Arc::new(
-                rows.iter().map(|row| row.before.map(|node| before.address(node))).collect::<UInt64Array>(),
+                rows.iter().map(|row| row.before.map(|node| self.addresses.0[node])).collect::<UInt64Array>(),
             ),
             "address_after" => Arc::new(
-                rows.iter().map(|row| row.after.map(|node| after.address(node))).collect::<UInt64Array>(),
+                rows.iter().map(|row| row.after.map(|node| self.addresses.1[node])).collect::<UInt64Array>(),
             ),
-            "size_before" => ours(&|node| before.size(node)),
-            "size_after" => theirs(&|node| after.size(node)),
+            "size_before" => ours(&|node| self.sizes.0.get(node)),
+            "size_after" => theirs(&|node| self.sizes.1.get(node)),
             "size_delta" => {
                 // What is not there has no bytes.
                 let delta = |row: &Row| {
-                    let was = row.before.map_or(Some(0), |node| before.size(node))?;
-                    let is = row.after.map_or(Some(0), |node| after.size(node))?;
+                    let was = row.before.map_or(Some(0), |node| self.sizes.0.get(node))?;
+                    let is = row.after.map_or(Some(0), |node| self.sizes.1.get(node))?;
                     Some(is.saturating_sub(was))
                 };
                 Arc::new(rows.iter().map(delta).collect::<Int64Array>())
@@ -172,7 +217,7 @@ impl DiffRows {
         let by = |ours: Option<i64>, theirs: Option<i64>| {
             ours.zip(theirs).map_or(Ordering::Equal, |(ours, theirs)| theirs.cmp(&ours))
         };
-        let sizes = by(before.size(node), after.size(other));
+        let sizes = by(self.sizes.0.get(node), self.sizes.1.get(other));
         match sizes.then_with(|| by(before.len(node), after.len(other))) {
             Ordering::Greater => "grown",
             Ordering::Less => "shrunk",
@@ -182,26 +227,24 @@ impl DiffRows {
     }
 }
 
-impl Iterator for DiffRows {
+impl Iterator for DiffRows<'_> {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let wanted = self.batch_rows.min(self.remaining);
-        let mut rows = Vec::with_capacity(wanted);
-        while rows.len() < wanted {
+        let mut rows = Vec::new();
+        while rows.len() < self.batch_rows {
             match self.next_row() {
                 Some(row) => rows.push(row),
                 None => break,
             }
         }
-        self.remaining -= rows.len();
         if rows.is_empty() {
             return None;
         }
         let columns = self.schema.fields().iter().map(|field| self.column(field.name(), &rows));
         let batch = columns.collect::<Result<Vec<_>>>().and_then(|columns| {
             let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-            Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+            Ok(RecordBatch::try_new_with_options(SchemaRef::clone(self.schema), columns, &options)?)
         });
         Some(batch)
     }

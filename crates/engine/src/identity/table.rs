@@ -17,7 +17,7 @@ use heaplake_store::Manifest;
 
 use super::{
     Kind, Rule,
-    exec::{Call, IdentityExec},
+    exec::{Call, IdentityExec, Last},
     facts,
 };
 use crate::{Error, catalog::CATALOG, graph::Indexes, mistake};
@@ -28,11 +28,12 @@ pub(super) struct IdentityFunction {
     name: &'static str,
     kind: Kind,
     indexes: Arc<Indexes>,
+    last: Last,
 }
 
 impl IdentityFunction {
     pub(super) fn new(name: &'static str, kind: Kind, indexes: Arc<Indexes>) -> Self {
-        Self { name, kind, indexes }
+        Self { name, kind, indexes, last: Last::default() }
     }
 
     fn misuse(&self, what: &str) -> DataFusionError {
@@ -84,7 +85,8 @@ impl TableFunctionImpl for IdentityFunction {
             return Err(self.misuse(&format!("it takes {wanted}, in order of time, not {n}")));
         }
         let call = Call { name: self.name, kind: self.kind, manifests, rule };
-        Ok(Arc::new(IdentityTable { call, indexes: self.indexes.clone(), schema: self.kind.schema() }))
+        let (indexes, last) = (self.indexes.clone(), self.last.clone());
+        Ok(Arc::new(IdentityTable { call, indexes, last, schema: self.kind.schema() }))
     }
 }
 
@@ -93,6 +95,7 @@ impl TableFunctionImpl for IdentityFunction {
 struct IdentityTable {
     call: Call,
     indexes: Arc<Indexes>,
+    last: Last,
     schema: SchemaRef,
 }
 
@@ -115,7 +118,7 @@ impl TableProvider for IdentityTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let state = state.as_any().downcast_ref::<SessionState>();
         let state = state.ok_or_else(|| DataFusionError::Internal("the session has no state".to_owned()))?;
-        // Rows are known by their place, so they come one after the other from one partition.
+        // Rows are known by their place, so that nothing may be planned that mixes partitions.
         let config = state.config().clone().with_target_partitions(1);
         let state = SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build();
         let mut scans = Vec::new();
@@ -132,7 +135,8 @@ impl TableProvider for IdentityTable {
             Some(columns) => Arc::new(self.schema.project(columns)?),
             None => self.schema.clone(),
         };
-        Ok(Arc::new(IdentityExec::new(self.call.clone(), self.indexes.clone(), scans, schema, limit)))
+        let asked = (self.indexes.clone(), self.last.clone());
+        Ok(Arc::new(IdentityExec::new(self.call.clone(), asked, scans, schema, limit)))
     }
 }
 

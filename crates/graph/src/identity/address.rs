@@ -1,8 +1,8 @@
 //! Partners by address, and what their references say.
 
-use std::sync::atomic::AtomicBool;
+use std::{ops::Range, sync::atomic::AtomicBool};
 
-use crate::{BitSet, Bits, Cancelled, Csr, Id, Poll};
+use crate::{Bits, Cancelled, Csr, Id, Poll};
 
 /// How much of what two nodes refer to is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,31 +50,25 @@ pub fn same_addresses<J: Id>(
     Ok(partners)
 }
 
-/// What the references of every node with a partner say, by node of `before`; none for nodes without one.
+/// Says what the references of each of some nodes and its partner say, in order; nodes without partner are left out.
 ///
-/// A reference to a node of `mute`, of `before`, is no sign: all objects of a class refer to it. Edges that lead nowhere
-/// are no sign either, and equal to each other.
+/// A reference to a node of `mute` (of `before`) or of `mute_after` is no sign: all objects of a class refer to it. Edges
+/// that lead nowhere are no sign either, and equal to each other.
 ///
 /// O(edges), with a sort of the references of those nodes that do not agree place by place.
 pub fn agreements<I: Id, J: Id>(
-    before: Csr<'_, I>,
-    after: Csr<'_, J>,
+    (before, mute): (Csr<'_, I>, Bits<'_>),
+    (after, mute_after): (Csr<'_, J>, Bits<'_>),
     partners: &[J],
-    mute: Bits<'_>,
+    nodes: Range<usize>,
+    mut say: impl FnMut(usize, Agreement),
     cancel: &AtomicBool,
-) -> Result<Vec<Option<Agreement>>, Cancelled> {
+) -> Result<(), Cancelled> {
     let mut poll = Poll::new(cancel);
-    let mut mute_after = BitSet::new(after.n_nodes());
-    for node in mute.iter() {
-        if partners[node] != J::NONE {
-            mute_after.insert(partners[node].index());
-        }
-    }
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let mut all = Vec::with_capacity(partners.len());
-    for (node, partner) in partners.iter().enumerate() {
-        if *partner == J::NONE {
-            all.push(None);
+    let (mut ours, mut theirs): (Vec<I>, Vec<J>) = (Vec::new(), Vec::new());
+    for node in nodes {
+        let partner = partners[node];
+        if partner == J::NONE {
             continue;
         }
         let (first, second) = (before.targets(node), after.targets(partner.index()));
@@ -82,25 +76,22 @@ pub fn agreements<I: Id, J: Id>(
         // What leads nowhere in the second graph may lead to what is only in the first.
         let fits = |(ours, theirs): (&I, &J)| *ours == I::NONE || partners[ours.index()] == *theirs;
         let is_equal = first.len() == second.len() && first.iter().zip(second).all(fits);
-        ours.clear();
-        ours.extend(first.iter().filter(|child| **child != I::NONE && !mute.contains(child.index())));
+        let tells = |child: &&I| **child != I::NONE && !mute.contains(child.index());
         let shared = if is_equal {
             // Without sorting; the usual case.
-            let same = ours.iter().any(|child: &I| partners[child.index()] != J::NONE);
-            if same { Shared::Most } else { Shared::Unknown }
+            let is_same = |child: &I| partners[child.index()] != J::NONE;
+            if first.iter().filter(tells).any(is_same) { Shared::Most } else { Shared::Unknown }
         } else {
+            ours.clear();
+            ours.extend(first.iter().filter(tells));
             theirs.clear();
-            theirs.extend(
-                second
-                    .iter()
-                    .copied()
-                    .filter(|child| *child != J::NONE && !mute_after.contains(child.index())),
-            );
+            let tells = |child: &&J| **child != J::NONE && !mute_after.contains(child.index());
+            theirs.extend(second.iter().filter(tells));
             shared(&mut ours, &mut theirs, partners)
         };
-        all.push(Some(Agreement { is_equal, shared }));
+        say(node, Agreement { is_equal, shared });
     }
-    Ok(all)
+    Ok(())
 }
 
 /// How much of `ours` and `theirs`, as sets, is the same.

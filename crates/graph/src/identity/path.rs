@@ -12,7 +12,8 @@ use std::{collections::VecDeque, sync::atomic::AtomicBool};
 use crate::{BitSet, Bits, Cancelled, Csr, Id, Poll};
 
 /// What a node is known by beside its type: a fingerprint of its name or its value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
 pub struct Key(u64);
 
 impl Key {
@@ -27,6 +28,11 @@ impl Key {
     /// A value: partners that have the same come first.
     pub fn may(hash: u64) -> Self {
         Self((hash | 2) & !1)
+    }
+
+    /// Keys that are all [`Key::NONE`].
+    pub fn nones(n: usize) -> Vec<Self> {
+        bytemuck::zeroed_vec(n)
     }
 
     /// Whether partners must have the same.
