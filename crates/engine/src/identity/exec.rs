@@ -226,6 +226,9 @@ impl Work {
     /// The rows, and the memory that is set aside as long as they come.
     async fn answer(self) -> Result<(Rows, Vec<Arc<MemoryReservation>>)> {
         let batch_rows = self.context.session_config().batch_size().max(1);
+        if self.call.manifests.len() < 2 {
+            return Ok((stream::empty().boxed(), Vec::new()));
+        }
         let dumps = [0, 1].map(|dump| self.call.manifests[dump].id.to_string());
         let mut kept = None;
         if self.call.kind == Kind::Diff {
