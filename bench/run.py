@@ -24,7 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TARGET = HERE.parent / "target" / "release"
 DATA = HERE / "data"
 JOBS = ["import", "index", "memsee", "limit", "size", "histogram", "retained", "dominators", "paths",
-        "history", "scale"]
+        "history", "diff", "scale"]
 HISTOGRAM = "select type, count(*) as n, sum(size) as bytes from obj group by type order by bytes desc, type"
 
 
@@ -74,14 +74,14 @@ class Bench:
                                    "--disable-pip-version-check", "-r", HERE / "requirements.txt"])
         return folder / "bin" / "python"
 
-    def dump(self, objects):
-        """The generated dump of that many objects, in the page cache."""
+    def dump(self, objects, moment=0):
+        """The generated dump of that many objects, or a later moment of it, in the page cache."""
         DATA.mkdir(exist_ok=True)
-        path = DATA / f"{objects}.dump"
+        path = DATA / (f"{objects}-{moment}.dump" if moment else f"{objects}.dump")
         if not path.exists():
             new = path.with_suffix(".new")
             subprocess.check_call([TARGET / "heapgen", "--objects", str(objects), "--seed", "1",
-                                   "--chain", "1025", "-o", new])
+                                   "--chain", "1025", "--moment", str(moment), "-o", new])
             new.rename(path)
         with open(path, "rb") as file:
             while file.read(1 << 24):
@@ -304,6 +304,34 @@ class Bench:
         if answers[0][1:] != answers[1]:
             sys.exit("heaplake and DuckDB disagree about the histogram")
         self.compare("histogram", {"heaplake": ours, "DuckDB": theirs}, runs=2 * self.arguments.runs)
+
+    def job_diff(self, work):
+        """Two moments of one process, object by object; DuckDB joins the same Parquet files."""
+        lake = work / "lake"
+        for moment, dump in enumerate(("before", "after")):
+            run([self.heaplake, "--quiet", "--lake", lake, "import", "--dump", dump,
+                 self.dump(self.arguments.objects, moment)])
+        ask = [self.heaplake, "--quiet", "--lake", lake]
+        totals = ("select type, sum(case when status = 'new' then 1 else 0 end) as new,"
+                  " sum(case when status = 'gone' then 1 else 0 end) as gone,"
+                  " sum(size_after) as size_after, sum(size_before) as size_before"
+                  " from diff_objects('before', 'after'{}) group by type order by type")
+        by_address = [*ask, "sql", "--format", "csv", totals.format(", 'address'")]
+        theirs = self.peer("diff_duckdb", lake, "before", "after")
+        answers = [subprocess.check_output(list(map(str, command))).decode().splitlines() for command in (by_address, theirs)]
+        # What DuckDB takes for one object because of its address may be two here, never the other way round.
+        ours = {row[0]: row[1:] for row in (line.split(",") for line in answers[0][1:])}
+        joined = {row[0]: row[1:] for row in (line.split(",") for line in answers[1])}
+        for name, (new, gone, _, after, before) in joined.items():
+            more = int(ours[name][0]) - int(new)
+            if more < 0 or more != int(ours[name][1]) - int(gone) or ours[name][2:] != [after.replace("None", ""), before.replace("None", "")]:
+                sys.exit(f"heaplake and DuckDB disagree about {name}")
+        self.compare("diff by object", {
+            "DuckDB, full outer join": theirs,
+            "heaplake, diff_objects by type": by_address,
+            "heaplake, diff --by object": [*ask, "diff", "before", "after", "--by", "object", "--format", "table"],
+            "heaplake, by path": [*ask, "sql", "--format", "csv", totals.format(", 'path'")],
+        })
 
     def job_scale(self, work):
         """Cost over size: seconds per million objects must not grow."""

@@ -429,9 +429,13 @@ By holder: a holder is the path of types and names from the top of the dominator
 build. First come the holders where something grows: those with more objects or bytes, whose own holder has no more
 objects. Retained bytes are those that would go with the objects. What did not change is left out.
 
+By object: which object of one dump is which of the other, and what became of it. Objects of one process are recognised by
+their addresses, those of two by their paths from the roots; how sure that is stands in every row.
+
 Examples:
   heaplake diff                                    the newest dump against the one before
   heaplake diff before after --by holder           which container grew
+  heaplake diff before after --by object           which objects are new, gone, grown
   heaplake diff before after --metric retained     types by what they retain
   heaplake diff before after --format json --all")]
 pub struct DiffArgs {
@@ -443,7 +447,10 @@ pub struct DiffArgs {
     pub after: String,
     /// What to compare
     #[arg(long, value_name = "WHAT", default_value = "type")]
-    pub by: GroupBy,
+    pub by: DiffBy,
+    /// How objects are recognised
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub identity: IdentityArg,
     /// What to sort by [default: size; retained for holders]
     #[arg(long, value_name = "METRIC")]
     pub metric: Option<MetricArg>,
@@ -503,6 +510,30 @@ pub enum GroupBy {
     Holder,
     /// Modules that hold the objects
     Module,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffBy {
+    /// Types
+    Type,
+    /// Paths of types and names in the dominator tree
+    Holder,
+    /// Modules that hold the objects
+    Module,
+    /// The objects themselves
+    Object,
+}
+
+/// How objects are recognised in another dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IdentityArg {
+    /// By address if the dumps are of one process, else by path
+    Auto,
+    /// The object at the same address, if it may be the same
+    Address,
+    /// The object at the end of the same path from the roots
+    Path,
 }
 
 /// What is measured.
@@ -756,6 +787,7 @@ mod tests {
             "heaplake chains --dump a --layer b --min 2 --memory-limit 1GiB --format json",
             "heaplake diff",
             "heaplake diff a b --by holder --metric count -n 3 --all --format json -o x.json",
+            "heaplake diff a b --by object --identity path",
             "heaplake trend",
             "heaplake trend a..b --by module --metric retained -n 3 --all --format csv",
             "heaplake sql --dump a --layer b select",

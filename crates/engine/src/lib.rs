@@ -14,6 +14,7 @@ mod functions;
 mod graph;
 mod guard;
 mod history;
+mod identity;
 mod mistake;
 mod parameters;
 mod path;

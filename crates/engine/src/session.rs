@@ -26,7 +26,7 @@ use crate::{
     error::Context,
     functions,
     graph::{self, Indexes, Notice},
-    guard, history, mistake,
+    guard, history, identity, mistake,
     parameters::{self, Parameters},
     path::{self, PathPlan},
     select,
@@ -125,6 +125,7 @@ impl Session {
         graph::register(&context, &indexes);
         path::register(&context, &indexes);
         history::register(&context, &indexes);
+        identity::register(&context, &indexes);
         if options.allow_files {
             context = context.enable_url_table();
         }

@@ -11,6 +11,7 @@ mod cut;
 mod dominators;
 mod holders;
 mod id;
+mod identity;
 mod motif;
 mod reach;
 pub mod search;
@@ -24,6 +25,7 @@ pub use cut::{Cut, unreachable_after};
 pub use dominators::{DominatorTree, Retained, Search, dominator_tree};
 pub use holders::{HeldTree, Holder, REST, holders, largest_holders, path_of};
 pub use id::Id;
+pub use identity::{Agreement, Key, PathPartners, PathSide, Shared, agreements, same_addresses, same_paths};
 pub use motif::{MAX_PERIOD, MotifStep, RepeatingChain, TypedGraph, repeating_chains};
 pub use reach::{NO_DISTANCE, Walk, distances, walk};
 

@@ -1,11 +1,12 @@
-//! `heaplake diff`: what grew between two dumps, by type, holder or module.
+//! `heaplake diff`: what grew between two dumps, by type, holder, module or object.
 
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
 
 use crate::{
-    args::{DiffArgs, GroupBy, MetricArg},
+    args::{DiffArgs, DiffBy, GroupBy, MetricArg},
+    commands::diff_objects,
     console::Console,
     escape, human, interrupt,
     output::{Columns, Format, Plan, Sink},
@@ -14,18 +15,23 @@ use crate::{
 };
 
 /// Rows shown to a person.
-const N_SHOWN: usize = 20;
+pub const N_SHOWN: usize = 20;
 
 /// Prints the differences, what grew most first.
 pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref())?;
     interrupt::install()?;
     let querier = Querier::of_lake(None, console)?;
-    let statement = statement(args, plan.format == Format::Table);
     let mut sink = plan.open()?;
+    let Some(by) = args.by.group() else {
+        diff_objects::print(args, &querier, &plan, console, &mut sink)?;
+        sink.commit()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let statement = statement(args, by, plan.format == Format::Table);
     if plan.format == Format::Table {
         let rows = Rows::new(&querier.collect(&statement)?)?;
-        show(args, &rows, &querier, &plan, console, &mut sink)?;
+        show(args, by, &rows, &querier, &plan, console, &mut sink)?;
     } else {
         querier.run(&statement, &plan, &mut sink)?;
     }
@@ -34,9 +40,8 @@ pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
 }
 
 /// What did not change is left out unless it is asked for.
-fn statement(args: &DiffArgs, is_table: bool) -> String {
-    let by = args.by.name();
-    let changed = match (args.all, args.by) {
+fn statement(args: &DiffArgs, by: GroupBy, is_table: bool) -> String {
+    let changed = match (args.all, by) {
         (true, _) => "",
         // To a person only where it grows: what is inside or around says the same again.
         (false, GroupBy::Holder) if is_table => " WHERE role IN ('grows', 'shrinks')",
@@ -53,14 +58,16 @@ fn statement(args: &DiffArgs, is_table: bool) -> String {
         _ => String::new(),
     };
     format!(
-        "SELECT * FROM diff({}, {}, '{by}'){changed} ORDER BY {order}{limit}",
+        "SELECT * FROM diff({}, {}, '{}'){changed} ORDER BY {order}{limit}",
         quoted(&args.before),
-        quoted(&args.after)
+        quoted(&args.after),
+        by.name()
     )
 }
 
 fn show(
     args: &DiffArgs,
+    by: GroupBy,
     rows: &Rows,
     querier: &Querier,
     plan: &Plan,
@@ -71,21 +78,21 @@ fn show(
     let n = args.n.map_or(N_SHOWN, |n| n as usize);
     let statuses = rows.texts("status")?;
     if rows.len() == 0 {
-        writeln!(sink, "\nNo {} has more or less than before.", args.by.name())?;
+        writeln!(sink, "\nNo {} has more or less than before.", by.name())?;
         return Ok(());
     }
-    writeln!(sink, "\nWhat changed, by {}; what grew most comes first", args.by.name())?;
+    writeln!(sink, "\nWhat changed, by {}; what grew most comes first", by.name())?;
     let shown = rows.first(n);
-    match args.by {
+    match by {
         GroupBy::Holder => show_holders(&shown, sink)?,
         GroupBy::Type | GroupBy::Module => {
-            plan.print_to(&table(args.by, &shown)?, sink)?;
+            plan.print_to(&table(by, &shown)?, sink)?;
         }
     }
     let more = rows.len().saturating_sub(shown.len());
     let counted = |status: &str| statuses.iter().filter(|found| *found == status).count();
     sink.flush()?;
-    let what = args.by.name();
+    let what = by.name();
     console.note(&format!(
         "({} changed: {} new, {} gone{})",
         human::counted(rows.len() as u64, what),
@@ -97,7 +104,7 @@ fn show(
 }
 
 /// The dumps and their totals.
-fn heading(args: &DiffArgs, querier: &Querier, sink: &mut Sink) -> Result<()> {
+pub fn heading(args: &DiffArgs, querier: &Querier, sink: &mut Sink) -> Result<()> {
     let totals = querier.collect(&format!(
         "SELECT sum(count_before) AS count_before, sum(count_after) AS count_after, \
              sum(size_before) AS size_before, sum(size_after) AS size_after \
@@ -185,6 +192,18 @@ fn show_holders(rows: &Rows, sink: &mut Sink) -> Result<()> {
         writeln!(sink, "     {}", escape::line(&holders[i]))?;
     }
     Ok(())
+}
+
+impl DiffBy {
+    /// What totals are compared; none where it is the objects.
+    fn group(self) -> Option<GroupBy> {
+        match self {
+            DiffBy::Type => Some(GroupBy::Type),
+            DiffBy::Holder => Some(GroupBy::Holder),
+            DiffBy::Module => Some(GroupBy::Module),
+            DiffBy::Object => None,
+        }
+    }
 }
 
 impl GroupBy {

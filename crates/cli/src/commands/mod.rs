@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod demo;
 mod diff;
+mod diff_objects;
 mod dumps;
 mod import;
 mod index;

@@ -25,7 +25,7 @@ use datafusion::{
 
 pub(crate) use answer::SetRows;
 pub use indexes::Notice;
-pub(crate) use indexes::{Indexes, StopOnDrop};
+pub(crate) use indexes::{Indexes, OpenIndex, StopOnDrop};
 pub use set::address;
 pub(crate) use set::{Set, check_is_one_expression};
 use table::GraphFunction;

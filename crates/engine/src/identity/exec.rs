@@ -1,0 +1,422 @@
+//! The physical operator: takes facts of each dump from the scans below it, pairs the dumps, and gives out rows.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use datafusion::{
+    arrow::{
+        array::{Array as _, AsArray as _, RecordBatch, RecordBatchOptions},
+        datatypes::SchemaRef,
+    },
+    common::{runtime::SpawnedTask, tree_node::TreeNodeRecursion},
+    error::{DataFusionError, Result},
+    execution::{
+        SendableRecordBatchStream, TaskContext,
+        memory_pool::{MemoryConsumer, MemoryReservation},
+    },
+    physical_expr::{EquivalenceProperties, PhysicalExpr},
+    physical_plan::{
+        DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
+        ReplaceChildrenOptions,
+        execution_plan::{Boundedness, ChildrenPropertiesMode, EmissionType},
+        metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, Time},
+        stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
+use heaplake_graph::Cancelled;
+use heaplake_store::{ImportProgress, Manifest};
+
+use super::{
+    Kind, Rule,
+    facts::{self, Facts},
+    growing::Grown,
+    pair::{self, Pairs, Unpaired},
+    rows::{DiffRows, pieces},
+    survivors,
+};
+use crate::{
+    Error,
+    graph::{Indexes, StopOnDrop},
+};
+
+/// The diff that a session made last. The next question is often about the same dumps.
+#[derive(Clone)]
+pub(super) struct LastDiff {
+    dumps: [String; 2],
+    asked: Rule,
+    pairs: Arc<Pairs>,
+}
+
+impl fmt::Debug for LastDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LastDiff").field("dumps", &self.dumps).finish_non_exhaustive()
+    }
+}
+
+/// Where it is kept.
+pub(super) type Last = Arc<Mutex<Option<LastDiff>>>;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// In order of time.
+    pub(super) manifests: Vec<Arc<Manifest>>,
+    pub(super) rule: Rule,
+}
+
+/// The operator.
+#[derive(Debug)]
+pub(super) struct IdentityExec {
+    call: Call,
+    indexes: Arc<Indexes>,
+    last: Last,
+    /// One scan of `obj` per dump, and then one of the labels of `edge` per dump, or no more.
+    scans: Vec<Arc<dyn ExecutionPlan>>,
+    schema: SchemaRef,
+    limit: Option<usize>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl IdentityExec {
+    pub(super) fn new(
+        call: Call,
+        (indexes, last): (Arc<Indexes>, Last),
+        scans: Vec<Arc<dyn ExecutionPlan>>,
+        schema: SchemaRef,
+        limit: Option<usize>,
+    ) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema.clone()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        let properties = Arc::new(properties);
+        Self {
+            call,
+            indexes,
+            last,
+            scans,
+            schema,
+            limit,
+            properties,
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+}
+
+impl DisplayAs for IdentityExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dumps: Vec<&str> = self.call.manifests.iter().map(|manifest| manifest.id.as_str()).collect();
+        write!(f, "IdentityExec: {}, dumps=[{}]", self.call.name, dumps.join(", "))?;
+        write!(f, ", identity={}", self.call.rule.name())?;
+        match self.limit {
+            Some(limit) => write!(f, ", limit={limit}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for IdentityExec {
+    fn name(&self) -> &str {
+        "IdentityExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.scans.iter().collect()
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        // A scan that is split into partitions has them in the order of its rows; put together they would lose it.
+        vec![Distribution::UnspecifiedDistribution; self.scans.len()]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false; self.scans.len()]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let asked = (self.indexes.clone(), self.last.clone());
+        Ok(Arc::new(Self::new(self.call.clone(), asked, children, self.schema.clone(), self.limit)))
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let metrics = BaselineMetrics::new(&self.metrics, 0);
+        let stop = StopOnDrop::default();
+        let work = Work {
+            call: self.call.clone(),
+            indexes: self.indexes.clone(),
+            last: self.last.clone(),
+            scans: self.scans.clone(),
+            schema: self.schema.clone(),
+            limit: self.limit.unwrap_or(usize::MAX),
+            context,
+            progress: stop.0.clone(),
+            timer: metrics.elapsed_compute().clone(),
+            seed: RandomState::new().hash_one(0),
+        };
+        let answered = async move {
+            let (batches, held) = work.answer().await?;
+            Ok::<_, DataFusionError>(batches.inspect_ok(move |batch| {
+                // Kept until the last batch is made.
+                let _ = (&stop, &held);
+                metrics.record_output(batch.num_rows());
+            }))
+        };
+        let batches = stream::once(answered).try_flatten().boxed();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches)))
+    }
+}
+
+/// Rows as they come.
+pub(super) type Rows = BoxStream<'static, Result<RecordBatch>>;
+
+/// Facts and the memory that is set aside for them.
+type HeldFacts = (Arc<Facts>, Arc<MemoryReservation>);
+
+struct Work {
+    call: Call,
+    indexes: Arc<Indexes>,
+    last: Last,
+    scans: Vec<Arc<dyn ExecutionPlan>>,
+    schema: SchemaRef,
+    limit: usize,
+    context: Arc<TaskContext>,
+    progress: Arc<ImportProgress>,
+    timer: Time,
+    seed: u64,
+}
+
+impl Work {
+    /// The rows, and the memory that is set aside as long as they come.
+    async fn answer(self) -> Result<(Rows, Vec<Arc<MemoryReservation>>)> {
+        let batch_rows = self.context.session_config().batch_size().max(1);
+        if self.call.manifests.len() < 2 {
+            return Ok((stream::empty().boxed(), Vec::new()));
+        }
+        let dumps = [0, 1].map(|dump| self.call.manifests[dump].id.to_string());
+        let mut kept = None;
+        if self.call.kind == Kind::Diff {
+            let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            kept = known.filter(|known| known.dumps == dumps && known.asked == self.call.rule);
+        }
+        if let Some(kept) = kept {
+            let rows = diff_rows(kept.pairs, self.schema.clone(), batch_rows);
+            return Ok((limited(rows, self.limit), Vec::new()));
+        }
+        let (before, mut after) = futures::future::try_join(self.facts(0), self.facts(1)).await?;
+        let (pairs, held) = self.pair(0, &before, &after).await?;
+        if self.call.kind == Kind::Diff {
+            let pairs = Arc::new(pairs);
+            // Where memory is limited it is not for what may never be asked for again.
+            if self.indexes.limits().memory.is_none() {
+                let last = LastDiff { dumps, asked: self.call.rule, pairs: pairs.clone() };
+                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+            }
+            let rows = diff_rows(pairs, self.schema.clone(), batch_rows);
+            return Ok((limited(rows, self.limit), vec![before.1, after.1, held]));
+        }
+        drop(before);
+        let mut grown = Grown::default();
+        let mut columns = Vec::new();
+        match self.call.kind {
+            Kind::Survivors => {
+                let new = survivors::new_objects(&pairs);
+                drop((pairs, held));
+                let third = self.facts(2).await?;
+                let (pairs, _held) = self.pair(1, &after, &third).await?;
+                columns.extend(survivors::columns(&new, &pairs, &self.schema)?);
+            }
+            _ => {
+                grown.follow(&pairs);
+                drop((pairs, held));
+                for dump in 2..self.call.manifests.len() {
+                    let next = self.facts(dump).await?;
+                    let (pairs, _held) = self.pair(dump - 1, &after, &next).await?;
+                    grown.follow(&pairs);
+                    after = next;
+                }
+                columns.extend(grown.columns(&after.0, &self.schema)?);
+            }
+        }
+        let n_rows = columns.first().map_or(0, |column| column.len());
+        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        let all = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
+        let part = move |start| Ok(all.slice(start, batch_rows.min(n_rows - start)));
+        let parts = stream::iter((0..n_rows).step_by(batch_rows).map(part)).boxed();
+        Ok((limited(parts, self.limit), vec![after.1]))
+    }
+
+    /// The facts of a dump, each on a thread of its own.
+    async fn facts(&self, dump: usize) -> Result<HeldFacts> {
+        let manifest = self.call.manifests[dump].clone();
+        let n_objects = usize::try_from(manifest.counts.objects).unwrap_or(usize::MAX);
+        let held = self.reserve(n_objects.saturating_mul(facts::BYTES_PER_OBJECT))?;
+        let (indexes, progress) = (self.indexes.clone(), self.progress.clone());
+        let facts = self.blocking(move || {
+            let dump = indexes.with_types(&manifest)?;
+            Facts::new(indexes.open_base(&dump, &progress)?)
+        });
+        let facts = facts.await?;
+        let rows = in_order(&self.scans[dump], &self.context);
+        let facts = joined(SpawnedTask::spawn(facts.load(rows, self.seed))).await??;
+        Ok((Arc::new(facts), held))
+    }
+
+    /// Pairs a dump with the next one.
+    async fn pair(
+        &self,
+        dump: usize,
+        before: &HeldFacts,
+        after: &HeldFacts,
+    ) -> Result<(Pairs, Arc<MemoryReservation>)> {
+        let n_objects = before.0.n_nodes();
+        let held = self.reserve(n_objects.saturating_mul(pair::BYTES_PER_OBJECT))?;
+        let (first, second, rule) = (before.0.clone(), after.0.clone(), self.call.rule);
+        let cancel = self.progress.clone();
+        let unpaired =
+            self.blocking(move || Ok(stopped(Unpaired::new(first, second, rule, &cancel.cancel))?)).await?;
+        let mut labels = [Vec::new(), Vec::new()];
+        let mut more = Vec::new();
+        if unpaired.rule() == Rule::Path {
+            let n_both = n_objects.saturating_add(after.0.n_nodes());
+            more.push(self.reserve(n_both.saturating_mul(pair::BYTES_PER_OBJECT_BY_PATH))?);
+            // What a label is called is forgotten; equal ones have equal numbers.
+            let mut numbers = HashMap::new();
+            for (labels, dump) in labels.iter_mut().zip([dump, dump + 1]) {
+                if let Some(scan) = self.scans.get(self.call.manifests.len() + dump) {
+                    let n_edges = self.call.manifests[dump].counts.edges;
+                    let n_edges = usize::try_from(n_edges).unwrap_or(usize::MAX);
+                    more.push(self.reserve(n_edges.saturating_mul(size_of::<u32>()))?);
+                    *labels = self.labels(scan, &mut numbers).await?;
+                }
+            }
+        }
+        let cancel = self.progress.clone();
+        let pairs = self.blocking(move || Ok(stopped(unpaired.pair(&labels, &cancel.cancel))?)).await?;
+        Ok((pairs, held))
+    }
+
+    /// By reference, the number of its label; 0 for none.
+    async fn labels(
+        &self,
+        scan: &Arc<dyn ExecutionPlan>,
+        numbers: &mut HashMap<String, u32>,
+    ) -> Result<Vec<u32>> {
+        let mut rows = in_order(scan, &self.context);
+        let mut labels = Vec::new();
+        while let Some(batch) = rows.try_next().await? {
+            let texts = batch.column(0).as_string_view();
+            for i in 0..texts.len() {
+                if texts.is_null(i) {
+                    labels.push(0);
+                    continue;
+                }
+                let text = texts.value(i);
+                let next = u32::try_from(numbers.len() + 1).unwrap_or(u32::MAX);
+                labels.push(match numbers.get(text) {
+                    Some(number) => *number,
+                    None => *numbers.entry(text.to_owned()).or_insert(next),
+                });
+            }
+        }
+        Ok(labels)
+    }
+
+    fn reserve(&self, n_bytes: usize) -> Result<Arc<MemoryReservation>> {
+        let reservation = MemoryConsumer::new("IdentityExec").register(self.context.memory_pool());
+        reservation.try_grow(n_bytes)?;
+        Ok(Arc::new(reservation))
+    }
+
+    /// Does what takes long on a thread of its own.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let timer = self.timer.clone();
+        let task = SpawnedTask::spawn_blocking(move || {
+            let _timer = timer.timer();
+            work()
+        });
+        joined(task).await?
+    }
+}
+
+/// The rows of a diff. Pieces of them are made on threads of their own, and come in their order.
+fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, batch_rows: usize) -> Rows {
+    let n_threads = thread::available_parallelism().map_or(1, usize::from);
+    let made = stream::iter(pieces(&pairs)).map(move |piece| {
+        let (pairs, schema) = (pairs.clone(), schema.clone());
+        let task = SpawnedTask::spawn_blocking(move || {
+            DiffRows::new(&pairs, &schema, piece, batch_rows).collect::<Result<Vec<_>>>()
+        });
+        async move { Ok::<_, DataFusionError>(stream::iter(joined(task).await??.into_iter().map(Ok))) }
+    });
+    made.buffered(n_threads).try_flatten().boxed()
+}
+
+/// The first rows.
+fn limited(rows: Rows, limit: usize) -> Rows {
+    let batches = stream::try_unfold((rows, limit), |(mut rows, remaining)| async move {
+        if remaining == 0 {
+            return Ok(None);
+        }
+        let Some(batch) = rows.try_next().await? else { return Ok(None) };
+        let batch = batch.slice(0, remaining.min(batch.num_rows()));
+        let remaining = remaining - batch.num_rows();
+        Ok(Some((batch, (rows, remaining))))
+    });
+    batches.boxed()
+}
+
+/// The rows of a scan, one partition after the other.
+fn in_order(scan: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Rows {
+    let n_partitions = scan.properties().output_partitioning().partition_count();
+    let (scan, context) = (scan.clone(), context.clone());
+    let partition = move |i| std::future::ready(scan.execute(i, context.clone()));
+    stream::iter(0..n_partitions).then(partition).try_flatten().boxed()
+}
+
+async fn joined<T: 'static>(task: SpawnedTask<T>) -> Result<T> {
+    task.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))
+}
+
+fn stopped<T>(result: Result<T, Cancelled>) -> Result<T, Error> {
+    result.map_err(Error::from)
+}

@@ -1,0 +1,166 @@
+//! The table functions and the providers that their calls become.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::{
+    arrow::datatypes::SchemaRef,
+    catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider},
+    datasource::TableType,
+    error::{DataFusionError, Result},
+    execution::{SessionState, SessionStateBuilder},
+    logical_expr::Expr,
+    physical_plan::{ExecutionPlan, collect},
+    scalar::ScalarValue,
+};
+use heaplake_store::Manifest;
+
+use super::{
+    Kind, Rule,
+    exec::{Call, IdentityExec, Last},
+    facts,
+};
+use crate::{Error, catalog::CATALOG, graph::Indexes, mistake};
+
+/// A table function.
+#[derive(Debug)]
+pub(super) struct IdentityFunction {
+    name: &'static str,
+    kind: Kind,
+    indexes: Arc<Indexes>,
+    last: Last,
+}
+
+impl IdentityFunction {
+    pub(super) fn new(name: &'static str, kind: Kind, indexes: Arc<Indexes>) -> Self {
+        Self { name, kind, indexes, last: Last::default() }
+    }
+
+    fn misuse(&self, what: &str) -> DataFusionError {
+        Error::Query(format!("{}: {what}; it is called as {}", self.name, self.kind.usage())).into()
+    }
+
+    fn texts<'e>(&self, exprs: &'e [Expr]) -> Result<Vec<&'e str>> {
+        let texts = exprs.iter().map(|expr| match expr {
+            Expr::Literal(
+                ScalarValue::Utf8(Some(text))
+                | ScalarValue::Utf8View(Some(text))
+                | ScalarValue::LargeUtf8(Some(text)),
+                _,
+            ) => Ok(text.as_str()),
+            other => {
+                let shown = mistake::escape(&other.to_string());
+                Err(self.misuse(&format!("{shown} is no constant text")))
+            }
+        });
+        texts.collect()
+    }
+}
+
+impl TableFunctionImpl for IdentityFunction {
+    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        let mut texts = self.texts(args.exprs())?;
+        let mut rule = Rule::Auto;
+        if self.kind == Kind::Diff && texts.len() == 3 {
+            let text = texts.pop().unwrap_or_default();
+            rule = Rule::parse(text).ok_or_else(|| {
+                let what = format!(
+                    "objects are recognised by 'address' or 'path', or 'auto' chooses, not {}",
+                    mistake::quoted(text)
+                );
+                self.misuse(&what)
+            })?;
+        }
+        let mut manifests = Vec::new();
+        for dump in &texts {
+            manifests.extend(self.indexes.select(dump)?);
+        }
+        let n = manifests.len();
+        let (fits, wanted) = match self.kind {
+            Kind::Diff => (n == 2, "two dumps"),
+            Kind::Survivors => (n == 3, "three dumps"),
+            // Of all dumps of a lake there may be one.
+            Kind::Growing => (n >= 2 || texts.contains(&"*"), "two dumps or more"),
+        };
+        if !fits {
+            return Err(self.misuse(&format!("it takes {wanted}, in order of time, not {n}")));
+        }
+        let call = Call { name: self.name, kind: self.kind, manifests, rule };
+        let (indexes, last) = (self.indexes.clone(), self.last.clone());
+        Ok(Arc::new(IdentityTable { call, indexes, last, schema: self.kind.schema() }))
+    }
+}
+
+/// The rows of a call.
+#[derive(Debug)]
+struct IdentityTable {
+    call: Call,
+    indexes: Arc<Indexes>,
+    last: Last,
+    schema: SchemaRef,
+}
+
+#[async_trait]
+impl TableProvider for IdentityTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let state = state.as_any().downcast_ref::<SessionState>();
+        let state = state.ok_or_else(|| DataFusionError::Internal("the session has no state".to_owned()))?;
+        // Rows are known by their place, so that nothing may be planned that mixes partitions.
+        let config = state.config().clone().with_target_partitions(1);
+        let state = SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build();
+        let mut scans = Vec::new();
+        for manifest in &self.call.manifests {
+            scans.push(plan(&state, &facts::query(manifest)).await?);
+        }
+        if self.call.rule != Rule::Address && self.have_labels(&state).await? {
+            for manifest in &self.call.manifests {
+                let query = format!("SELECT label FROM {}", edges(manifest));
+                scans.push(plan(&state, &query).await?);
+            }
+        }
+        let schema = match projection {
+            Some(columns) => Arc::new(self.schema.project(columns)?),
+            None => self.schema.clone(),
+        };
+        let asked = (self.indexes.clone(), self.last.clone());
+        Ok(Arc::new(IdentityExec::new(self.call.clone(), asked, scans, schema, limit)))
+    }
+}
+
+impl IdentityTable {
+    /// Whether all dumps have labels: where one has none, those of the others are no help.
+    async fn have_labels(&self, state: &SessionState) -> Result<bool> {
+        for manifest in &self.call.manifests {
+            // The statistics of the files answer it, so that nothing is read where there are none.
+            let query = format!("SELECT 1 FROM {} WHERE label IS NOT NULL LIMIT 1", edges(manifest));
+            let batches = collect(plan(state, &query).await?, state.task_ctx()).await?;
+            if batches.iter().all(|batch| batch.num_rows() == 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn edges(manifest: &Manifest) -> String {
+    format!("{CATALOG}.\"{}\".edge", manifest.id)
+}
+
+async fn plan(state: &SessionState, query: &str) -> Result<Arc<dyn ExecutionPlan>> {
+    let logical = state.create_logical_plan(query).await?;
+    state.create_physical_plan(&logical).await
+}
