@@ -7,6 +7,7 @@ use clap::{
     Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
     parser::ValueSource,
 };
+use heaplake_engine::Attached;
 
 use crate::{
     console::{Console, LakeChoice},
@@ -253,6 +254,9 @@ pub struct QueryOptions {
     /// How much memory to use, such as 512MB or 2GiB; a query that needs more uses temporary files or fails
     #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
     pub memory_limit: Option<u64>,
+    /// A file as a table, such as deploys=deploys.csv (.csv .tsv .ndjson .json .parquet .arrow); may be given several times
+    #[arg(long = "attach", value_name = "NAME=FILE", value_parser = values::attached)]
+    pub attached: Vec<Attached>,
     /// Let statements read other files: select * from 'other.parquet'
     #[arg(long)]
     pub allow_files: bool,
@@ -621,6 +625,9 @@ pub struct CheckArgs {
     /// Which dump it is compared with: an id, or a selector such as latest~1 or build=4711
     #[arg(long, value_name = "ID")]
     pub baseline: Option<String>,
+    /// A file as a table, such as deploys=deploys.csv (.csv .tsv .ndjson .json .parquet .arrow); may be given several times
+    #[arg(long = "attach", value_name = "NAME=FILE", value_parser = values::attached)]
+    pub attached: Vec<Attached>,
     /// Print the text of a check instead of running it
     #[arg(long, value_name = "CHECK", conflicts_with_all = ["checks", "statements"])]
     pub show: Option<String>,
@@ -795,6 +802,7 @@ mod tests {
             "heaplake layers",
             "heaplake layers --dump a --rm b --rm c",
             "heaplake run",
+            "heaplake sql --attach a=x.csv --attach b=y.parquet select",
             "heaplake run --show histogram",
             "heaplake run x.sql --dump a --param limit=3 --param x= --format csv -o x.csv --memory-limit 1GiB",
             "heaplake rm a b",

@@ -1,7 +1,11 @@
 //! Values of options: sizes, times, tags, parameters and names of queries as they are typed.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+
+use heaplake_engine::Attached;
 
 use crate::library;
 
@@ -53,6 +57,16 @@ pub fn tag_key(text: &str) -> Result<String, String> {
         return Err(format!("{text} is a fact that every dump has; a tag needs another name"));
     }
     Ok(text.to_owned())
+}
+
+/// A file that a name stands for, `NAME=FILE`.
+pub fn attached(text: &str) -> Result<Attached, String> {
+    match text.split_once('=') {
+        Some((name, file)) if !file.is_empty() => {
+            Attached::new(name, Path::new(file)).map_err(|error| error.to_string())
+        }
+        _ => Err("what is attached is NAME=FILE, for example deploys=deploys.csv".to_owned()),
+    }
 }
 
 /// A parameter of a query, `NAME=VALUE`; the value may be empty and may hold more `=`.

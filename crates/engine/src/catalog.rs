@@ -114,9 +114,9 @@ impl LakeSchema {
         Self { lake, dumps: dumps.to_vec(), scope, own: Mutex::default() }
     }
 
-    /// Lets names of tables of the lake mean something else.
-    pub(crate) fn show_instead(&self, tables: Vec<(&'static str, Arc<dyn TableProvider>)>) {
-        self.own().extend(tables.into_iter().map(|(name, table)| (name.to_owned(), table)));
+    /// Lets names mean these tables, whatever they meant before.
+    pub(crate) fn show_instead(&self, tables: impl IntoIterator<Item = (String, Arc<dyn TableProvider>)>) {
+        self.own().extend(tables);
     }
 
     fn own(&self) -> MutexGuard<'_, BTreeMap<String, Arc<dyn TableProvider>>> {

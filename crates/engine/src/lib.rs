@@ -7,6 +7,7 @@
 //! A session only reads. `SessionOptions::allow_files` lets statements read and write files outside the lake; the
 //! lake's own tables and folders stay as they are either way.
 
+mod attach;
 mod catalog;
 mod error;
 mod files;
@@ -25,6 +26,7 @@ mod statements;
 mod summary;
 mod table;
 
+pub use attach::Attached;
 pub use datafusion::arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 pub use error::{Error, Result};
 pub use graph::{Notice, address};

@@ -21,7 +21,7 @@ use heaplake_store::{BuildLimits, Lake, Layer, Manifest};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Error, Result,
+    Attached, Error, Result,
     catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
     error::Context,
     functions,
@@ -51,6 +51,8 @@ pub struct SessionOptions {
     pub spill_dir: Option<PathBuf>,
     /// A what-if layer of the chosen dump, which bare names then mean.
     pub layer: Option<String>,
+    /// Files that names stand for.
+    pub attached: Vec<Attached>,
     /// How path patterns are searched for.
     pub path_plan: PathPlan,
     /// Is told when a query has to build a graph index first.
@@ -80,6 +82,7 @@ pub struct Session {
     /// The layer that bare names mean.
     layer: Option<Layer>,
     layer_is_chosen: OnceCell<()>,
+    files_are_attached: OnceCell<()>,
     // After the context, whose temporary files are in it.
     _spill: Option<SpillFolder>,
 }
@@ -138,6 +141,7 @@ impl Session {
             names,
             layer,
             layer_is_chosen: OnceCell::new(),
+            files_are_attached: OnceCell::new(),
             _spill: spill,
         })
     }
@@ -163,6 +167,7 @@ impl Session {
     /// joins, which spill, and with small batches.
     pub async fn run_with(&self, statement: &str, parameters: &Parameters) -> Result<Answer> {
         self.choose_layer().await?;
+        self.attach_files().await?;
         let mut parsed = self.parse(statement)?;
         parameters::bind_calls(&mut parsed, parameters);
         functions::add_column(&mut parsed);
@@ -229,11 +234,28 @@ impl Session {
             let dump = self.indexes.with_types(manifest)?;
             let index = self.indexes.open_layer(&self.context.state(), &dump, layer).await?;
             self.indexes.choose_layer(index);
-            self.names.show_instead(graph::layer::views(&self.context, &dump).await?);
+            let views = graph::layer::views(&self.context, &dump).await?;
+            self.names.show_instead(views.into_iter().map(|(name, view)| (name.to_owned(), view)));
             Ok(())
         };
         let chosen: Result<&(), DataFusionError> = self.layer_is_chosen.get_or_try_init(choose).await;
         chosen.copied().map_err(|error| Context::default().explain(&error))
+    }
+
+    /// Makes the attached files known, before the first statement.
+    async fn attach_files(&self) -> Result<()> {
+        let attach = || async {
+            let mut tables = Vec::new();
+            for attached in &self.options.attached {
+                if tables.iter().any(|(name, _)| name == attached.name()) {
+                    return Err(Error::Query(format!("{} is attached twice", attached.name())));
+                }
+                tables.push((attached.name().to_owned(), attached.open(&self.context).await?));
+            }
+            self.names.show_instead(tables);
+            Ok(())
+        };
+        self.files_are_attached.get_or_try_init(attach).await.copied()
     }
 
     fn parse(&self, statement: &str) -> Result<Statement> {

@@ -63,6 +63,7 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
         dump: args.dump.clone(),
         baseline: args.baseline.clone(),
         memory_limit: args.memory_limit,
+        attached: args.attached.clone(),
         notice: Some(console.notice()),
         ..SessionOptions::default()
     };
@@ -197,7 +198,7 @@ impl Outcome {
     fn lines(&self) -> Result<Vec<String>> {
         match &self.verdict {
             Verdict::Holds => Ok(Vec::new()),
-            Verdict::Failed(why) => Ok(vec![escape::line(why).into_owned()]),
+            Verdict::Failed(why) => Ok(why.lines().map(|line| escape::line(line).into_owned()).collect()),
             Verdict::Violated(n, first) => {
                 let mut lines = (0..first.num_rows())
                     .map(|row| Ok(escape::line(&row_in_words(first, row)?).into_owned()))
@@ -229,7 +230,7 @@ fn show(outcomes: &[Outcome], plan: &Plan, sink: &mut Sink) -> Result<()> {
         let title = escape::line(&outcome.title);
         match &outcome.verdict {
             Verdict::Holds => writeln!(sink, "ok        {title}")?,
-            Verdict::Failed(why) => writeln!(sink, "ERROR     {title}: {}", escape::line(why))?,
+            Verdict::Failed(why) => writeln!(sink, "ERROR     {title}: {}", escape::message(why))?,
             Verdict::Violated(n, first) => {
                 writeln!(sink, "VIOLATED  {title}: {}", human::counted(*n, "row"))?;
                 plan.print_to(first, sink)?;

@@ -53,6 +53,7 @@ fn session_options(options: &QueryOptions, console: &Console) -> SessionOptions 
         layer: options.layer.clone(),
         memory_limit: options.memory_limit,
         allow_files: options.allow_files,
+        attached: options.attached.clone(),
         path_plan: options.plan.into(),
         notice: Some(console.notice()),
         ..SessionOptions::default()

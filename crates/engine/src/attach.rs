@@ -1,0 +1,132 @@
+//! Files from outside as tables of a session: deploys beside growth, requests beside sessions. They are only read.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use datafusion::{
+    catalog::TableProvider,
+    datasource::file_format::file_compression_type::FileCompressionType,
+    execution::options::ArrowReadOptions,
+    prelude::{CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionContext},
+};
+
+use crate::{Error, Result, catalog::TABLES, error::Context, mistake};
+
+/// A file that a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    name: String,
+    file: PathBuf,
+}
+
+/// What a file holds, by the end of its name.
+const ENDINGS: [(&str, Kind); 10] = [
+    ("csv", Kind::Csv(b',')),
+    ("tsv", Kind::Csv(b'\t')),
+    ("tab", Kind::Csv(b'\t')),
+    ("ndjson", Kind::Json(true)),
+    ("jsonl", Kind::Json(true)),
+    ("json", Kind::Json(false)),
+    ("parquet", Kind::Parquet),
+    ("arrow", Kind::Arrow),
+    ("feather", Kind::Arrow),
+    ("ipc", Kind::Arrow),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Csv(u8),
+    /// Whether every line is an object; else the file is an array of them.
+    Json(bool),
+    Parquet,
+    Arrow,
+}
+
+impl Attached {
+    /// A name and a file; the name is one that SQL takes without quotes, and no table of the lake.
+    pub fn new(name: &str, file: &Path) -> Result<Self> {
+        let is_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !is_name {
+            let name = mistake::escape(name);
+            return Err(Error::Query(format!(
+                "{name:?} cannot name a table; a name is a small letter or _, then small letters, digits and _"
+            )));
+        }
+        if TABLES.contains(&name) {
+            return Err(Error::Query(format!(
+                "{name} is a table of the lake; attach the file by another name"
+            )));
+        }
+        Ok(Self { name: name.to_owned(), file: file.to_owned() })
+    }
+
+    /// The name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The table; its columns are found by reading the beginning of the file.
+    pub(crate) async fn open(&self, context: &SessionContext) -> Result<Arc<dyn TableProvider>> {
+        let shown = mistake::escape(&self.file.display().to_string());
+        let failed = |what: String| Error::Failed(format!("cannot attach {shown}: {what}"));
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (stem, compression) = match name.strip_suffix(".gz") {
+            Some(stem) => (stem, FileCompressionType::GZIP),
+            None => (name.as_str(), FileCompressionType::UNCOMPRESSED),
+        };
+        let ending = stem.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+        let kind = ENDINGS.into_iter().find(|(known, _)| *known == ending).map(|(_, kind)| kind);
+        let kind = kind.ok_or_else(|| {
+            failed(format!(
+                "its name ends in none of {}",
+                ENDINGS.map(|(ending, _)| format!(".{ending}")).join(" ")
+            ))
+        })?;
+        let is_packed = compression != FileCompressionType::UNCOMPRESSED;
+        if is_packed && matches!(kind, Kind::Parquet | Kind::Arrow) {
+            return Err(failed("such a file is not packed with gzip".to_owned()));
+        }
+        let path = self.file.canonicalize().map_err(|error| failed(error.to_string()))?;
+        if !path.is_file() {
+            return Err(failed("it is no file".to_owned()));
+        }
+        let Some(path) = path.to_str().filter(|path| !path.contains(['*', '?', '['])) else {
+            return Err(failed("its path has characters that stand for others: * ? [".to_owned()));
+        };
+        // From the dot before the ending on, as the file has it.
+        let extension = &name[stem.len() - ending.len() - 1..];
+        let read = match kind {
+            Kind::Csv(delimiter) => {
+                let options = CsvReadOptions::new()
+                    .delimiter(delimiter)
+                    .file_extension(extension)
+                    .file_compression_type(compression);
+                context.read_csv(path, options).await
+            }
+            Kind::Json(by_line) => {
+                let options = JsonReadOptions::default()
+                    .newline_delimited(by_line)
+                    .file_extension(extension)
+                    .file_compression_type(compression);
+                context.read_json(path, options).await
+            }
+            Kind::Parquet => {
+                let options =
+                    ParquetReadOptions { file_extension: extension, ..ParquetReadOptions::default() };
+                context.read_parquet(path, options).await
+            }
+            Kind::Arrow => {
+                let options = ArrowReadOptions { file_extension: extension, ..ArrowReadOptions::default() };
+                context.read_arrow(path, options).await
+            }
+        };
+        let frame = read.map_err(|error| failed(Context::default().explain(&error).to_string()))?;
+        if frame.schema().fields().is_empty() {
+            return Err(failed("it has no columns".to_owned()));
+        }
+        Ok(frame.into_view())
+    }
+}
