@@ -2,9 +2,9 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{
-    Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+    ArgGroup, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
     parser::ValueSource,
 };
 use heaplake_engine::Attached;
@@ -88,6 +88,8 @@ pub enum Invocation {
     Tag(TagArgs),
     /// Remove dumps from the lake
     Rm(RmArgs),
+    /// Remove old dumps, or all of them but their summaries
+    Prune(PruneArgs),
     /// Check the files of dumps against checksums and row counts
     Verify(VerifyArgs),
     /// Walk through a real leak, on three dumps that come with heaplake
@@ -128,6 +130,9 @@ pub struct ImportArgs {
     /// Overwrite a dump of the same name
     #[arg(long)]
     pub replace: bool,
+    /// How many files are imported at the same time; each gets its share of memory and cores
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
     /// Leave the graph index out; `heaplake index` builds it later
     #[arg(long)]
     pub no_index: bool,
@@ -246,7 +251,8 @@ pub struct QueryOptions {
     /// How the patterns of path() are searched for
     #[arg(long, value_name = "PLAN", default_value = "auto")]
     pub plan: PlanKind,
-    /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
+    /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format. Into a folder,
+    /// which ends with a /: a file for each statement
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     #[command(flatten)]
@@ -644,6 +650,37 @@ pub struct CheckArgs {
     pub memory_limit: Option<u64>,
 }
 
+/// Arguments of `prune`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["keep_last", "older_than"]))]
+#[command(after_help = "\
+With --keep-summaries the objects, references and index of a dump go, but not what diff and trend need.
+
+Examples:
+  heaplake prune --keep-last 30
+  heaplake prune --older-than 90d --keep-summaries
+  heaplake prune 'service=lms' --keep-last 10 --per host --dry-run")]
+pub struct PruneArgs {
+    /// Among which dumps: ids or selectors [default: all]
+    #[arg(value_name = "DUMPS")]
+    pub dumps: Vec<String>,
+    /// Keep so many of the newest
+    #[arg(long, value_name = "N")]
+    pub keep_last: Option<u32>,
+    /// Prune what was taken longer ago, such as 90d, 12h or 8w
+    #[arg(long, value_name = "AGE", value_parser = values::age)]
+    pub older_than: Option<TimeDelta>,
+    /// With --keep-last: of each value of this tag so many
+    #[arg(long, value_name = "TAG", requires = "keep_last")]
+    pub per: Option<String>,
+    /// Leave the totals per type and holder, so that trends stay
+    #[arg(long)]
+    pub keep_summaries: bool,
+    /// Only say what would go
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Arguments of `tag`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -806,6 +843,9 @@ mod tests {
             "heaplake run --show histogram",
             "heaplake run x.sql --dump a --param limit=3 --param x= --format csv -o x.csv --memory-limit 1GiB",
             "heaplake rm a b",
+            "heaplake prune --keep-last 3 --per host --keep-summaries --dry-run",
+            "heaplake prune a b --older-than 90d",
+            "heaplake import --jobs 4 a b",
             "heaplake check",
             "heaplake check --show no_chain",
             "heaplake check no_chain min=3 x.sql -e select -e select --dump a --baseline b --junit x.xml --github",
@@ -830,6 +870,9 @@ mod tests {
             "heaplake run --param limit=3",
             "heaplake run histogram --param limit",
             "heaplake rm",
+            "heaplake prune",
+            "heaplake prune --keep-last 1 --older-than 2d",
+            "heaplake import --jobs 0 a",
             "heaplake dumps --format xml",
             "heaplake path",
             "heaplake path A --emit cypher",

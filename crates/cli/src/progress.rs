@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use heaplake_store::{ImportProgress, Phase};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{console::Console, escape};
 
@@ -12,6 +12,30 @@ const SORTING: u8 = Phase::Sorting as u8;
 const WRITING: u8 = Phase::Writing as u8;
 const INDEXING: u8 = Phase::Indexing as u8;
 
+/// The bars of imports that run at the same time.
+pub struct Bars {
+    bars: MultiProgress,
+}
+
+impl Bars {
+    /// None yet.
+    pub fn new(console: &Console) -> Self {
+        let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        Self { bars: MultiProgress::with_draw_target(target) }
+    }
+
+    /// A bar named `name`, which may be any text.
+    pub fn add(&self, name: &str) -> Bar {
+        let bar = ProgressBar::no_length().with_prefix(escape::line(name).into_owned());
+        Bar { bar: self.bars.add(bar), phase: None }
+    }
+
+    /// Does what prints while no bar is shown.
+    pub fn suspend(&self, print: impl FnOnce()) {
+        self.bars.suspend(print);
+    }
+}
+
 /// The bar of one import. It disappears when it is dropped.
 pub struct Bar {
     bar: ProgressBar,
@@ -19,13 +43,6 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A bar named `name`, which may be any text.
-    pub fn new(name: &str, console: &Console) -> Self {
-        let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(None, target).with_prefix(escape::line(name).into_owned());
-        Self { bar, phase: None }
-    }
-
     /// Shows the present state.
     pub fn update(&mut self, progress: &ImportProgress) {
         let phase = progress.phase.load(Relaxed);
@@ -94,7 +111,7 @@ mod tests {
     #[test]
     fn shows_any_name_and_any_state() {
         let console = Console { lake: crate::console::LakeChoice::Default, quiet: true };
-        let mut bar = Bar::new("{bytes}\x1b[2J", &console);
+        let mut bar = Bars::new(&console).add("{bytes}\x1b[2J");
         assert_eq!(bar.bar.prefix(), "{bytes}\\x1b[2J");
         let progress = ImportProgress::default();
         for phase in 0..6 {

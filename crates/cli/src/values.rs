@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 
 use heaplake_engine::Attached;
@@ -34,6 +34,12 @@ pub fn time(text: &str) -> Result<DateTime<Utc>, String> {
     let time = DateTime::parse_from_rfc3339(text);
     let time = time.map_err(|error| format!("{error}; write for example 2015-11-22T14:30:00Z"))?;
     Ok(time.to_utc())
+}
+
+/// A length of time, `90d`.
+pub fn age(text: &str) -> Result<TimeDelta, String> {
+    heaplake_engine::age(text)
+        .ok_or_else(|| format!("{text:?} is no age; write for example 90d, 12h, 30m or 8w"))
 }
 
 /// A tag, `KEY=VALUE`; the value may be empty and may hold more `=`.

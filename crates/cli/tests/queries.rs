@@ -63,6 +63,10 @@ fn every_query_gives_the_columns_of_its_header() {
     let folder = tempfile::tempdir().expect("a folder");
     let lake = folder.path().join("lake");
     let mut silent: BTreeSet<String> = files().into_iter().map(|(name, _)| name).collect();
+    heaplake(
+        &lake,
+        &["import", "--dump", "first", "--taken", "2015-11-22T10:00:00Z", "datasets/edx/py27/1.dump.gz"],
+    );
     for (python, n) in [("py27", 3), ("py38", 1), ("py38", 3)] {
         let dump = format!("{python}-{n}");
         let file = format!("datasets/edx/{python}/{n}.dump.gz");
@@ -86,7 +90,8 @@ fn every_query_can_do_with_next_to_nothing() {
     let (lake, dump) = (folder.path().join("lake"), folder.path().join("one.json"));
     fs::write(&dump, "{\"address\": 1, \"type\": \"x\", \"size\": 0, \"refs\": [1]}\n").expect("written");
     heaplake(&lake, &["import", dump.to_str().expect("a path")]);
-    for (name, text) in files() {
+    // One dump is too few for what compares two.
+    for (name, text) in files().into_iter().filter(|(name, _)| name != "growth") {
         let rows = heaplake(&lake, &["run", &name, "--format", "csv"]);
         let columns = rows.lines().next().expect("a header");
         assert_eq!(columns, named(&text, "column").join(","), "{name}");

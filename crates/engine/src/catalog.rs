@@ -131,10 +131,23 @@ impl LakeSchema {
             _ if self.dumps.is_empty() && matches!(self.scope, Scope::Current(_)) => {
                 return Err(Error::NoDumps.into());
             }
-            (_, Some(table)) => Arc::new(LakeTable::new(self.lake.clone(), table, self.dumps.clone())),
-            _ => Arc::new(LakeTable::reference(self.lake.clone(), self.dumps.clone())),
+            (_, parquet)
+                if !matches!(self.scope, Scope::History) && !parquet.is_some_and(Table::is_summary) =>
+            {
+                self.dumps.iter().try_for_each(|manifest| manifest.check_whole()).map_err(Error::from)?;
+                self.files(parquet)
+            }
+            (_, parquet) => self.files(parquet),
         };
         Ok(Some(table))
+    }
+
+    /// The rows of a table; `ref` where it is none.
+    fn files(&self, table: Option<Table>) -> Arc<dyn TableProvider> {
+        match table {
+            Some(table) => Arc::new(LakeTable::new(self.lake.clone(), table, self.dumps.clone())),
+            None => Arc::new(LakeTable::reference(self.lake.clone(), self.dumps.clone())),
+        }
     }
 
     fn listed_dumps(&self) -> &[Arc<Manifest>] {

@@ -384,6 +384,7 @@ mod tests {
             roots: [].into(),
             indexed: true,
             issues: [].into(),
+            pruned: None,
             files: Vec::new(),
         }
     }

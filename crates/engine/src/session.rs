@@ -168,6 +168,7 @@ impl Session {
     pub async fn run_with(&self, statement: &str, parameters: &Parameters) -> Result<Answer> {
         self.choose_layer().await?;
         self.attach_files().await?;
+        let statement = &*statements::with_patterns_as_sql(statement);
         let mut parsed = self.parse(statement)?;
         parameters::bind_calls(&mut parsed, parameters);
         functions::add_column(&mut parsed);

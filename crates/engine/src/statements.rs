@@ -1,5 +1,7 @@
 //! Splits a text into statements with the tokenizer of the SQL parser, so that strings and comments keep their `;`.
 
+use std::borrow::Cow;
+
 use datafusion::sql::sqlparser::{
     dialect::GenericDialect,
     tokenizer::{Location, Token, Tokenizer},
@@ -33,6 +35,25 @@ pub(crate) fn split(text: &str) -> Result<Vec<String>> {
         statements.push(text[start..].trim().to_owned());
     }
     Ok(statements)
+}
+
+/// A path pattern as SQL; what is SQL stays as it is.
+pub(crate) fn with_patterns_as_sql(statement: &str) -> Cow<'_, str> {
+    const SQL: [&str; 24] = [
+        "ALTER", "ANALYZE", "BEGIN", "COMMIT", "COPY", "CREATE", "DELETE", "DESC", "DESCRIBE", "DROP",
+        "EXECUTE", "EXPLAIN", "INSERT", "MERGE", "PREPARE", "RESET", "SELECT", "SET", "SHOW", "TABLE",
+        "TRUNCATE", "UPDATE", "VALUES", "WITH",
+    ];
+    let first = kind(statement);
+    if first.split(' ').next().is_some_and(|word| SQL.contains(&word)) {
+        return statement.into();
+    }
+    let is_comment = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with("--");
+    let pattern = statement.lines().skip_while(is_comment).collect::<Vec<_>>().join("\n");
+    match heaplake_pathql::parse(&pattern) {
+        Ok(_) => format!("SELECT * FROM path('{}')", pattern.replace('\'', "''")).into(),
+        Err(_) => statement.into(),
+    }
 }
 
 /// The words at the beginning of a statement, at most two, in capitals: what kind of statement it is.
@@ -105,6 +126,22 @@ mod tests {
     fn says_where_a_string_is_not_closed() {
         let error = split("select 1;\nselect 'a").unwrap_err().to_string();
         assert!(error.contains("line 2, column 8"), "{error}");
+    }
+
+    #[test]
+    fn patterns_become_sql() {
+        for (statement, sql) in [
+            ("select 1", "select 1"),
+            ("-- c\nwith a as (select 1) select * from a", "-- c\nwith a as (select 1) select * from a"),
+            ("root ..> A", "SELECT * FROM path('root ..> A')"),
+            (
+                "-- result x\n\nroot ..> (x: A WHERE name = 'b')",
+                "SELECT * FROM path('root ..> (x: A WHERE name = ''b'')')",
+            ),
+            ("selct 1", "selct 1"),
+        ] {
+            assert_eq!(with_patterns_as_sql(statement), sql);
+        }
     }
 
     #[test]

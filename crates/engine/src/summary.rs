@@ -28,6 +28,8 @@ pub(crate) fn dumps(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowErr
         Arc::new(times.with_timezone("UTC"))
     };
     let total: ArrayRef = Arc::new(manifests.iter().map(|m| Some(m.counts.bytes)).collect::<Int64Array>());
+    let pruned: TimestampMicrosecondArray =
+        manifests.iter().map(|m| m.pruned.map(|time| time.timestamp_micros())).collect();
     let tags = tags(manifests, schema.field_with_name("tags")?.data_type())?;
     let columns = vec![
         text(|m| m.id.as_str()),
@@ -45,6 +47,7 @@ pub(crate) fn dumps(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowErr
         total,
         number(|m| m.issues.values().sum()),
         number(Manifest::stored_bytes),
+        Arc::new(pruned.with_timezone("UTC")),
     ];
     RecordBatch::try_new(schema, columns)
 }

@@ -85,6 +85,7 @@ fn add_dump(lake: &Path, id: &str, hour: i64) {
         roots: [("unreferenced".to_owned(), 1)].into(),
         indexed: false,
         issues: Default::default(),
+        pruned: None,
         files,
     };
     fs::create_dir_all(lake.join("dumps")).unwrap();

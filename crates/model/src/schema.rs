@@ -45,6 +45,11 @@ impl Table {
         }
     }
 
+    /// Whether it stays when a dump is pruned: it is small, and of the dump as a whole.
+    pub fn is_summary(self) -> bool {
+        matches!(self, Table::Issue | Table::TypeStat | Table::HolderStat)
+    }
+
     /// The schema of its Parquet files, without `dump`.
     pub fn schema(self) -> SchemaRef {
         match self {
@@ -231,6 +236,7 @@ pub fn dump() -> SchemaRef {
         column("bytes", DataType::Int64, false, "sum of shallow sizes"),
         column("issues", DataType::Int64, false, "number of issues the import met"),
         column("stored_bytes", DataType::Int64, false, "size of the dump's Parquet files in bytes"),
+        column("pruned", time(), true, "when objects and references were pruned; null where they are there"),
     ])
 }
 

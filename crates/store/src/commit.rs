@@ -59,6 +59,22 @@ pub(crate) fn replace(lake: &Lake, old: &Manifest, new: Manifest, work: &Path) -
     }
 }
 
+/// Removes objects, references and index of a dump, and leaves its summaries. Returns the manifest that is there now.
+pub(crate) fn prune(lake: &Lake, id: &DumpId) -> Result<Manifest> {
+    let _lock = Lock::take(lake)?;
+    recover_journal(lake)?;
+    let Some(found) = lake.find_manifest(id)? else { return Err(lake.unknown(id)?) };
+    if found.pruned.is_some() {
+        return Ok(found);
+    }
+    let mut new = found.clone();
+    new.files.retain(|file| file.table.is_summary());
+    new.pruned = Some(crate::import::now());
+    // Nothing moves in.
+    exchange(lake, Some(found), &new, &lake.tmp())?;
+    Ok(new)
+}
+
 /// Says more of a dump. Returns the manifest that is there now.
 pub(crate) fn state(lake: &Lake, id: &DumpId, facts: &Facts) -> Result<Manifest> {
     let _lock = Lock::take(lake)?;

@@ -32,6 +32,17 @@ pub enum Error {
     /// The dump was replaced or removed meanwhile.
     #[error("the dump {0} was replaced or removed meanwhile; nothing was changed, try again")]
     DumpChanged(DumpId),
+    /// Only the summaries of the dump are left.
+    #[error(
+        "the objects and references of {dump} were pruned on {}; its type_stat and holder_stat are left",
+        .at.format("%Y-%m-%d")
+    )]
+    Pruned {
+        /// The dump.
+        dump: DumpId,
+        /// When they were.
+        at: chrono::DateTime<chrono::Utc>,
+    },
     /// The dump has no such layer.
     #[error("{dump} has no layer {name:?}{}", layers_of(.names))]
     NoSuchLayer {

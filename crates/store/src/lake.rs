@@ -141,6 +141,12 @@ impl Lake {
         commit::remove(self, id)
     }
 
+    /// Removes objects, references and index of a dump in one transaction; its summaries stay. Queries that already read it
+    /// go on. Returns its manifest as it is now.
+    pub fn prune(&self, id: &DumpId) -> Result<Manifest> {
+        commit::prune(self, id)
+    }
+
     /// Says more of a dump: its tags, and when it was taken. Returns its manifest as it is now.
     pub fn state(&self, id: &DumpId, facts: &Facts) -> Result<Manifest> {
         commit::state(self, id, facts)

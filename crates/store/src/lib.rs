@@ -25,7 +25,7 @@ mod summary;
 mod verify;
 
 pub use error::{Error, Result};
-pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, import};
+pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, default_memory, import};
 pub use index::{
     AnyIndex, BuildLimits, GraphIndex, IndexOptions, TypeSums, build_layer, index_dump, index_fits,
     open_or_build,

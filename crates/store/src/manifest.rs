@@ -9,6 +9,8 @@ use chrono::{DateTime, Utc};
 use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// Everything the lake knows of one dump without opening its tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -34,6 +36,9 @@ pub struct Manifest {
     pub indexed: bool,
     /// Number of issues by kind (the names of `IssueKind`); the issues themselves are in the table `issue`.
     pub issues: BTreeMap<String, u64>,
+    /// When objects and references were pruned; of such a dump only the summaries are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<DateTime<Utc>>,
     /// The dump's files.
     pub files: Vec<FileEntry>,
 }
@@ -112,6 +117,19 @@ impl Manifest {
     /// The files of one table.
     pub fn files_of(&self, table: Table) -> impl Iterator<Item = &FileEntry> {
         self.files.iter().filter(move |file| file.table == table)
+    }
+
+    /// Bytes of the files that stay when the dump is pruned.
+    pub fn summary_bytes(&self) -> u64 {
+        self.files.iter().filter(|file| file.table.is_summary()).map(|file| file.bytes).sum()
+    }
+
+    /// An error where objects and references were pruned.
+    pub fn check_whole(&self) -> Result<(), Error> {
+        match self.pruned {
+            Some(at) => Err(Error::Pruned { dump: self.id.clone(), at }),
+            None => Ok(()),
+        }
     }
 
     /// Bytes of all files.

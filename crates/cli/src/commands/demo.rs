@@ -22,6 +22,7 @@ use crate::{
     console::{Console, LakeChoice, shell_quoted},
     interrupt,
     output::{Format, Plan, Sink},
+    progress::Bars,
     query::Querier,
 };
 
@@ -127,7 +128,7 @@ fn import_dumps(console: &Console) -> Result<Lake> {
             replace: true,
             ..ImportOptions::default()
         };
-        import_one(&lake, &Input::File(path), &options, id, console)?;
+        import_one(&lake, &Input::File(path), &options, id, &Bars::new(console))?;
     }
     Ok(lake)
 }

@@ -47,6 +47,7 @@ fn for_programs(manifests: &[Manifest]) -> Result<RecordBatch> {
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
         .count("stored_bytes", each().map(Manifest::stored_bytes))
+        .times("pruned", each().map(|m| m.pruned))
         .batch()
 }
 
@@ -63,8 +64,13 @@ fn for_people(manifests: &[Manifest]) -> Result<RecordBatch> {
         .text("tags", each().map(|m| tags_in_words(&m.tags)))
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
-        .quantity("stored", each().map(|m| human::bytes(m.stored_bytes())))
+        .quantity("stored", each().map(stored))
         .batch()
+}
+
+fn stored(manifest: &Manifest) -> String {
+    let pruned = if manifest.pruned.is_some() { ", pruned" } else { "" };
+    format!("{}{pruned}", human::bytes(manifest.stored_bytes()))
 }
 
 /// `host=web3, version=17`.

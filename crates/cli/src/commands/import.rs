@@ -1,10 +1,15 @@
-//! `heaplake import`: dumps into the lake, one file after the other. A file that fails does not undo the others.
+//! `heaplake import`: dumps into the lake, one file after the other or some at a time. A file that fails does not undo the
+//! others.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{atomic::Ordering, mpsc},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -19,7 +24,7 @@ use crate::{
     console::{Console, shell_quoted},
     human,
     interrupt::{self, Interrupted},
-    progress::Bar,
+    progress::{Bar, Bars},
 };
 
 /// How often progress is shown and Ctrl-C looked at.
@@ -62,34 +67,86 @@ pub fn run(args: ImportArgs, console: &Console) -> Result<ExitCode> {
     }
     interrupt::install()?;
     let lake = Lake::open_or_create(console.lake.path())?;
-    for job in &jobs {
-        if interrupt::requested() {
-            return Err(Interrupted { outcome: "the dumps imported so far stay" }.into());
-        }
-        let options = ImportOptions { dump: Some(job.id.clone()), ..options.clone() };
-        let start = Instant::now();
-        match import_one(&lake, &job.input(), &options, &job.name(), console) {
-            Ok(manifest) => {
-                report(&manifest, start.elapsed(), console);
-                if !manifest.indexed && !args.no_index {
-                    console.warn(&format!(
-                        "{0}: the graph index does not fit into the memory limit; {1} index {0} builds it",
-                        manifest.id,
-                        console.command(),
-                    ));
-                }
-            }
-            Err(error) if error.is::<Interrupted>() => return Err(error),
-            Err(error) => {
-                n_failed += 1;
-                console.error(&error);
-            }
-        }
-    }
+    n_failed += import_all(&lake, &jobs, &options, &args, console)?;
     if n_failed > 0 && n_jobs > 1 {
         console.note(&format!("{} of {} imported", n_jobs - n_failed, human::counted(n_jobs as u64, "file")));
     }
     Ok(if n_failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(ERROR) })
+}
+
+/// Imports files, some at the same time, and reports them in their order. Returns how many failed.
+fn import_all(
+    lake: &Lake,
+    jobs: &[Job],
+    options: &ImportOptions,
+    args: &ImportArgs,
+    console: &Console,
+) -> Result<usize> {
+    let n_workers = usize::from(args.jobs).min(jobs.len()).max(1);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut options = options.clone();
+    if n_workers > 1 {
+        options.threads = Some((cores / n_workers).max(1));
+        options.memory_limit =
+            Some(options.memory_limit.unwrap_or_else(store::default_memory) / n_workers as u64);
+    }
+    let bars = Bars::new(console);
+    let next = AtomicUsize::new(0);
+    let (done, finished) = mpsc::channel();
+    let mut n_failed = 0;
+    thread::scope(|scope| {
+        for _ in 0..n_workers {
+            let (done, next, bars, options) = (done.clone(), &next, &bars, &options);
+            scope.spawn(move || {
+                while let Some((at, job)) = {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    jobs.get(at).map(|job| (at, job))
+                } {
+                    let options = ImportOptions { dump: Some(job.id.clone()), ..options.clone() };
+                    let start = Instant::now();
+                    let imported = match interrupt::requested() {
+                        true => Err(Interrupted { outcome: "the dumps imported so far stay" }.into()),
+                        false => import_one(lake, &job.input(), &options, &job.name(), bars),
+                    };
+                    if done.send((at, imported, start.elapsed())).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(done);
+        let mut waiting = BTreeMap::new();
+        let mut wanted = 0;
+        let mut interrupted = None;
+        for (at, imported, time) in finished {
+            waiting.insert(at, (imported, time));
+            while let Some((imported, time)) = waiting.remove(&wanted) {
+                wanted += 1;
+                bars.suspend(|| match imported {
+                    Ok(manifest) => report_import(&manifest, time, args, console),
+                    Err(error) if error.is::<Interrupted>() => {
+                        interrupted = interrupted.take().or(Some(error))
+                    }
+                    Err(error) => {
+                        n_failed += 1;
+                        console.error(&error);
+                    }
+                });
+            }
+        }
+        interrupted.map_or(Ok(n_failed), Err)
+    })
+}
+
+fn report_import(manifest: &Manifest, time: Duration, args: &ImportArgs, console: &Console) {
+    report(manifest, time, console);
+    if !manifest.indexed && !args.no_index {
+        console.warn(&format!(
+            "{0}: the graph index does not fit into the memory limit; {1} index {0} builds it",
+            manifest.id,
+            console.command(),
+        ));
+    }
 }
 
 fn options(args: &ImportArgs) -> Result<ImportOptions> {
@@ -174,11 +231,10 @@ pub fn import_one(
     input: &Input,
     options: &ImportOptions,
     name: &str,
-    console: &Console,
+    bars: &Bars,
 ) -> Result<Manifest> {
     let is_stdin = matches!(input, Input::Stdin);
-    let imported =
-        watched(name, is_stdin, console, |progress| store::import(lake, input, options, progress))?;
+    let imported = watched(name, is_stdin, bars, |progress| store::import(lake, input, options, progress))?;
     imported.with_context(|| format!("cannot import {name}"))
 }
 
@@ -186,7 +242,7 @@ pub fn import_one(
 pub fn watched<T: Send>(
     name: &str,
     is_stdin: bool,
-    console: &Console,
+    bars: &Bars,
     work: impl FnOnce(&ImportProgress) -> store::Result<T> + Send,
 ) -> Result<store::Result<T>> {
     let progress = ImportProgress::default();
@@ -197,7 +253,7 @@ pub fn watched<T: Send>(
             // The receiver is there until this thread has ended.
             let _ = done.send(work(progress));
         });
-        let result = watch(&wait, progress, Bar::new(name, console), is_stdin);
+        let result = watch(&wait, progress, bars.add(name), is_stdin);
         worker.join().map_err(|_| anyhow!("the work stopped unexpectedly; this is a bug of heaplake"))?;
         result.context("the work gave no answer; this is a bug of heaplake")
     })?;

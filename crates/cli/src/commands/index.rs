@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use heaplake_store::{BuildLimits, IndexOptions, Lake, index_dump};
 
 use super::import::watched;
-use crate::{args::IndexArgs, console::Console, human, interrupt, selection};
+use crate::{args::IndexArgs, console::Console, human, interrupt, progress::Bars, selection};
 
 /// Builds the indexes, one after the other; stops at the first that cannot be built.
 pub fn run(args: &IndexArgs, console: &Console) -> Result<ExitCode> {
@@ -17,7 +17,7 @@ pub fn run(args: &IndexArgs, console: &Console) -> Result<ExitCode> {
     for manifest in selection::several(&lake, &args.dumps)? {
         let id = manifest.id;
         let start = Instant::now();
-        let built = watched(id.as_str(), false, console, |progress| {
+        let built = watched(id.as_str(), false, &Bars::new(console), |progress| {
             index_dump(&lake, &id, &IndexOptions::default(), &limits, progress)
         })?;
         let manifest = built.with_context(|| format!("cannot index {id}"))?;

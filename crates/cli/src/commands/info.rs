@@ -151,7 +151,17 @@ fn facts_in_words(m: &Manifest) -> Vec<(&'static str, String)> {
             format!("{} that nothing refers to", human::counted(m.counts.unreferenced, "object")),
         ),
         ("roots", roots_in_words(m)),
-        ("stored", format!("{} in {stored}", human::bytes(m.stored_bytes()))),
+        (
+            "stored",
+            match m.pruned {
+                None => format!("{} in {stored}", human::bytes(m.stored_bytes())),
+                Some(at) => format!(
+                    "{} in {stored}; objects and references were pruned on {}",
+                    human::bytes(m.stored_bytes()),
+                    at.format("%Y-%m-%d")
+                ),
+            },
+        ),
         ("issues", human::count(m.issues.values().sum())),
     ]
 }
@@ -214,6 +224,7 @@ mod tests {
             roots: [("unreferenced".to_owned(), 2)].into(),
             indexed: true,
             issues: [("bad_size".to_owned(), 1)].into(),
+            pruned: None,
             files: Vec::new(),
         };
         Dump { manifest, types: vec![stat("dict", 2, 100, Some(60)), stat("str\x1b", 1, 300, None)] }

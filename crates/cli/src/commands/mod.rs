@@ -13,6 +13,7 @@ mod info;
 mod layers;
 mod path;
 mod path_compare;
+mod prune;
 mod rm;
 mod run;
 mod sql;
@@ -48,6 +49,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Run(args) => run::run(&args, console),
         Invocation::Tag(args) => tag::run(&args, console),
         Invocation::Check(args) => check::run(&args, console),
+        Invocation::Prune(args) => prune::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),
         Invocation::Demo => demo::run(console),

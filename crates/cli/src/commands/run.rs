@@ -11,12 +11,12 @@ use crate::{
     args::RunArgs,
     console::Console,
     library::{self, Parameter, Query},
-    output::{Columns, Plan, Sink},
+    output::{Columns, Sink},
 };
 
 /// Runs, prints or lists queries.
 pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
-    let plan = || Plan::new(args.options.shape, args.options.output.as_deref());
+    let plan = || sql::plan(&args.options);
     let Some(name) = &args.name else {
         plan()?.print(&list(&library::all()?)?)?;
         return Ok(ExitCode::SUCCESS);

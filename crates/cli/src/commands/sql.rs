@@ -13,7 +13,7 @@ use heaplake_engine::{Parameters, SessionOptions};
 use heaplake_store::Lake;
 
 use crate::{
-    args::{QueryOptions, SqlArgs},
+    args::{QueryOptions, Shape, SqlArgs},
     console::Console,
     human, interrupt,
     output::{Format, Plan, Sink},
@@ -22,7 +22,7 @@ use crate::{
 
 /// Runs the statements in order.
 pub fn run(args: &SqlArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.options.shape, args.options.output.as_deref())?;
+    let plan = plan(&args.options)?;
     let lake = Lake::open(console.lake.path())?;
     let text = text(args, console)?;
     answer(&text, &Parameters::new(), &lake, &args.options, &plan, console)
@@ -40,11 +40,80 @@ pub fn answer(
     interrupt::install()?;
     let querier = Querier::open(lake, &session_options(options, console))?;
     let statements = querier.statements(text.trim_start_matches('\u{feff}'))?;
+    if let Some(folder) = folder(options) {
+        return to_folder(&querier, &statements, parameters, folder, options, console);
+    }
     check_count(statements.len(), plan, console)?;
     let mut sink = plan.open()?;
     run_each(&querier, &statements, parameters, plan, console, &mut sink)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The plan of the rows of a statement.
+pub fn plan(options: &QueryOptions) -> Result<Plan> {
+    let file = options.output.as_deref().filter(|_| folder(options).is_none());
+    Plan::new(options.shape, file)
+}
+
+/// The folder that the rows of every statement get a file in, if that is asked for.
+fn folder(options: &QueryOptions) -> Option<&Path> {
+    let path = options.output.as_deref()?;
+    (path.is_dir() || path.to_string_lossy().ends_with('/')).then_some(path)
+}
+
+/// Writes the rows of every statement to a file of their own, each as soon as it is complete.
+fn to_folder(
+    querier: &Querier,
+    statements: &[String],
+    parameters: &Parameters,
+    folder: &Path,
+    options: &QueryOptions,
+    console: &Console,
+) -> Result<ExitCode> {
+    if statements.is_empty() {
+        bail!("there is no statement in it");
+    }
+    let mut names: Vec<String> = Vec::new();
+    for (idx, statement) in statements.iter().enumerate() {
+        let name = result_name(statement)?.unwrap_or_else(|| (idx + 1).to_string());
+        if names.contains(&name) {
+            bail!("two results are named {name}");
+        }
+        names.push(name);
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let format = options.shape.format.unwrap_or(Format::Csv);
+    let shape = Shape { format: Some(format), ..options.shape };
+    for (statement, name) in statements.iter().zip(names) {
+        let path = folder.join(format!("{name}.{}", format.ending()));
+        let plan = Plan::new(shape, Some(&path))?;
+        let mut sink = plan.open()?;
+        let outcome = querier.run_with(statement, parameters, &plan, &mut sink);
+        let outcome = outcome.with_context(|| format!("result {name}"))?;
+        sink.commit()?;
+        console.note(&format!("{}: {}", path.display(), human::counted(outcome.n_rows, "row")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a comment `-- result NAME` at the beginning of a statement calls its rows.
+fn result_name(statement: &str) -> Result<Option<String>> {
+    let comments =
+        statement.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with("--"));
+    let Some(name) = comments.filter_map(|line| line.strip_prefix("-- result ")).next_back() else {
+        return Ok(None);
+    };
+    let name = name.trim();
+    let is_valid = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.len() < 64
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if !is_valid {
+        bail!(
+            "{name:?} cannot name a result; a name is a letter or digit, then letters, digits, '.', '_' or '-'"
+        );
+    }
+    Ok(Some(name.to_owned()))
 }
 
 fn session_options(options: &QueryOptions, console: &Console) -> SessionOptions {
@@ -85,7 +154,10 @@ fn check_count(n_statements: usize, plan: &Plan, console: &Console) -> Result<()
             console.command()
         ),
         (1, _) => Ok(()),
-        (n, Some(path)) => bail!("{n} statements, but one file: {} can hold the rows of one", path.display()),
+        (n, Some(path)) => bail!(
+            "{n} statements, but one file: {} can hold the rows of one; -o FOLDER/ writes a file for each",
+            path.display()
+        ),
         (n, None) if plan.format.is_binary() => {
             bail!("{n} statements, but this format can hold the rows of one")
         }

@@ -10,13 +10,14 @@ use heaplake_engine::{Parameters, nearest};
 pub use self::header::{Header, Parameter};
 
 /// Name and text of every query, in order of the names.
-const SHIPPED: [(&str, &str); 14] = [
+const SHIPPED: [(&str, &str); 15] = [
     ("biggest", include_str!("../../../../queries/biggest.sql")),
     ("biggest_collections", include_str!("../../../../queries/biggest_collections.sql")),
     ("chains", include_str!("../../../../queries/chains.sql")),
     ("duplicate_strings", include_str!("../../../../queries/duplicate_strings.sql")),
     ("empty_containers", include_str!("../../../../queries/empty_containers.sql")),
     ("growing_containers", include_str!("../../../../queries/growing_containers.sql")),
+    ("growth", include_str!("../../../../queries/growth.sql")),
     ("histogram", include_str!("../../../../queries/histogram.sql")),
     ("holders", include_str!("../../../../queries/holders.sql")),
     ("in_degree", include_str!("../../../../queries/in_degree.sql")),

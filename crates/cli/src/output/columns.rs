@@ -60,6 +60,14 @@ impl Columns {
         self.add(Field::new(name, data_type, true), Arc::new(array))
     }
 
+    /// A column of times, some of them null.
+    pub fn times(self, name: &str, cells: impl IntoIterator<Item = Option<DateTime<Utc>>>) -> Self {
+        let micros = cells.into_iter().map(|time| time.map(|time| time.timestamp_micros()));
+        let array = micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC");
+        let data_type = arrow::array::Array::data_type(&array).clone();
+        self.add(Field::new(name, data_type, true), Arc::new(array))
+    }
+
     /// A column of maps from text to text.
     pub fn map<'a>(
         self,

@@ -69,6 +69,20 @@ impl Format {
         })
     }
 
+    /// The ending of a file in this format.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Format::Table => "txt",
+            Format::Csv => "csv",
+            Format::Tsv => "tsv",
+            Format::Json => "json",
+            Format::Ndjson => "ndjson",
+            Format::Markdown => "md",
+            Format::Parquet => "parquet",
+            Format::Arrow => "arrow",
+        }
+    }
+
     /// Whether it is for files and not for eyes.
     pub fn is_binary(self) -> bool {
         matches!(self, Format::Parquet | Format::Arrow)

@@ -86,7 +86,9 @@ impl Indexes {
 
     /// The same with its types.
     pub(crate) fn dump(&self, dump: Option<&str>) -> Result<Arc<Dump>> {
-        self.with_types(self.manifest(dump)?)
+        let manifest = self.manifest(dump)?;
+        manifest.check_whole()?;
+        self.with_types(manifest)
     }
 
     /// A dump with its types, which are read once.

@@ -164,6 +164,7 @@ pub fn import(
         roots: content.roots,
         indexed: content.indexed,
         issues: content.issues,
+        pruned: None,
         files: content.files,
     };
     commit::commit(lake, &manifest, work.path(), options.replace)?;
@@ -273,14 +274,14 @@ impl Limits {
 }
 
 /// Half of the memory of the machine, or of the control group that the process is in.
-pub(crate) fn default_memory() -> u64 {
+pub fn default_memory() -> u64 {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
     system.total_memory().min(group) / 2
 }
 
-fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default()
 }
 

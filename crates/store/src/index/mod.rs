@@ -444,6 +444,7 @@ pub(crate) fn index_name<'f>(mut edges: impl Iterator<Item = &'f FileEntry>) -> 
 /// Deletes what lies in the index folder of a dump and is not of its present tables. The lock is held.
 pub(crate) fn prune(lake: &Lake, id: &DumpId, manifest: Option<&Manifest>) {
     let folder = index_folder(lake, id);
+    let manifest = manifest.filter(|manifest| manifest.pruned.is_none());
     let kept = manifest.map(|manifest| index_name(manifest.files_of(Table::Edge)));
     let kept = kept.as_deref().and_then(|name| name.strip_suffix(".graph")).map(str::to_owned);
     for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {

@@ -155,6 +155,7 @@ impl<'b> Building<'b> {
     ) -> Result<Self> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = limits.threads.unwrap_or_else(cores).max(1);
+        manifest.check_whole()?;
         let types = lake.types(manifest)?;
         Ok(Self { lake, manifest, options, limits, progress, threads, types })
     }
