@@ -301,6 +301,13 @@ def test_both_rules_are_what_they_say(first, tmp_path):
         for rule in ("address", "path"):
             rows = lake.sql(f"select * from diff_objects('a', 'b', '{rule}')")
             assert rows == expected(a, b, rule), (seed, rule)
+            for condition, holds in [
+                ("status = 'grown'", lambda status: status == "grown"),
+                ("status not in ('same', 'new')", lambda status: status not in ("same", "new")),
+                ("status > 'gone' and type <> 'str'", lambda status: status > "gone"),
+            ]:
+                some = lake.sql(f"select * from diff_objects('a', 'b', '{rule}') where {condition}")
+                assert some == [r for r in rows if holds(r[0]) and (r[4] != "str" or "type" not in condition)], seed
             SEEN.update((rule, row[0], row[1], row[2]) for row in rows)
 
 

@@ -37,7 +37,7 @@ use super::{
     facts::{self, Facts},
     growing::Grown,
     pair::{self, Pairs, Unpaired},
-    rows::{DiffRows, pieces},
+    rows::{DiffRows, STATUSES, Wanted, pieces},
     survivors,
 };
 use crate::{
@@ -70,6 +70,8 @@ pub(super) struct Call {
     /// In order of time.
     pub(super) manifests: Vec<Arc<Manifest>>,
     pub(super) rule: Rule,
+    /// Of a diff, which rows.
+    pub(super) wanted: Wanted,
 }
 
 /// The operator.
@@ -119,6 +121,11 @@ impl DisplayAs for IdentityExec {
         let dumps: Vec<&str> = self.call.manifests.iter().map(|manifest| manifest.id.as_str()).collect();
         write!(f, "IdentityExec: {}, dumps=[{}]", self.call.name, dumps.join(", "))?;
         write!(f, ", identity={}", self.call.rule.name())?;
+        if self.call.wanted.contains(&false) {
+            let wanted = STATUSES.iter().zip(self.call.wanted).filter(|(_, wanted)| *wanted);
+            let wanted: Vec<&str> = wanted.map(|(status, _)| *status).collect();
+            write!(f, ", status=[{}]", wanted.join(", "))?;
+        }
         match self.limit {
             Some(limit) => write!(f, ", limit={limit}"),
             None => Ok(()),
@@ -236,7 +243,7 @@ impl Work {
             kept = known.filter(|known| known.dumps == dumps && known.asked == self.call.rule);
         }
         if let Some(kept) = kept {
-            let rows = diff_rows(kept.pairs, self.schema.clone(), batch_rows);
+            let rows = diff_rows(kept.pairs, self.schema.clone(), self.call.wanted, batch_rows);
             return Ok((limited(rows, self.limit), Vec::new()));
         }
         let (before, mut after) = futures::future::try_join(self.facts(0), self.facts(1)).await?;
@@ -248,7 +255,7 @@ impl Work {
                 let last = LastDiff { dumps, asked: self.call.rule, pairs: pairs.clone() };
                 *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
             }
-            let rows = diff_rows(pairs, self.schema.clone(), batch_rows);
+            let rows = diff_rows(pairs, self.schema.clone(), self.call.wanted, batch_rows);
             return Ok((limited(rows, self.limit), vec![before.1, after.1, held]));
         }
         drop(before);
@@ -379,12 +386,12 @@ impl Work {
 }
 
 /// The rows of a diff. Pieces of them are made on threads of their own, and come in their order.
-fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, batch_rows: usize) -> Rows {
+fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, wanted: Wanted, batch_rows: usize) -> Rows {
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
     let made = stream::iter(pieces(&pairs)).map(move |piece| {
         let (pairs, schema) = (pairs.clone(), schema.clone());
         let task = SpawnedTask::spawn_blocking(move || {
-            DiffRows::new(&pairs, &schema, piece, batch_rows).collect::<Result<Vec<_>>>()
+            DiffRows::new(&pairs, &schema, wanted, piece, batch_rows).collect::<Result<Vec<_>>>()
         });
         async move { Ok::<_, DataFusionError>(stream::iter(joined(task).await??.into_iter().map(Ok))) }
     });

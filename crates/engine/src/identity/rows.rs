@@ -15,12 +15,27 @@ use super::{
     pair::{Judgement, Pairs, values_differ},
 };
 
+/// What can have become of an object.
+pub(super) const STATUSES: [&str; 6] = ["new", "gone", "same", "grown", "shrunk", "changed"];
+
+const NEW: usize = 0;
+const GONE: usize = 1;
+const SAME: usize = 2;
+const GROWN: usize = 3;
+const SHRUNK: usize = 4;
+const CHANGED: usize = 5;
+
+/// By status, whether rows with it are asked for.
+pub(super) type Wanted = [bool; STATUSES.len()];
+
 /// One object: as it was, as it is, or both.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     before: Option<usize>,
     after: Option<usize>,
     judgement: Judgement,
+    /// Place among the statuses.
+    status: usize,
 }
 
 /// Some of the rows, all of one type: which of `obj` of both dumps they are made of.
@@ -79,6 +94,7 @@ pub(super) fn pieces(pairs: &Pairs) -> Vec<Vec<Segment>> {
 pub(super) struct DiffRows<'p> {
     pairs: &'p Pairs,
     schema: &'p SchemaRef,
+    wanted: Wanted,
     batch_rows: usize,
     segments: vec::IntoIter<Segment>,
     /// What remains of the current one.
@@ -90,10 +106,11 @@ pub(super) struct DiffRows<'p> {
 }
 
 impl<'p> DiffRows<'p> {
-    /// The rows of a piece with the columns of `schema`.
+    /// The rows of a piece that are wanted, with the columns of `schema`.
     pub(super) fn new(
         pairs: &'p Pairs,
         schema: &'p SchemaRef,
+        wanted: Wanted,
         piece: Vec<Segment>,
         batch_rows: usize,
     ) -> Self {
@@ -101,6 +118,7 @@ impl<'p> DiffRows<'p> {
         Self {
             pairs,
             schema,
+            wanted,
             batch_rows,
             segments: piece.into_iter(),
             segment: Segment::default(),
@@ -136,13 +154,14 @@ impl<'p> DiffRows<'p> {
                 let partner = self.pairs.partner(node);
                 let judgement = self.pairs.judgement(node, *type_rank);
                 self.refused = our_address.filter(|_| partner.is_none()).map(|address| (address, judgement));
-                Some(Row { before: Some(node), after: partner, judgement })
+                let status = partner.map_or(GONE, |other| self.status(node, other));
+                Some(Row { before: Some(node), after: partner, judgement, status })
             } else {
                 theirs.start += 1;
                 let refused = self.refused.filter(|(refused, _)| Some(*refused) == their_address);
                 let judgement = refused.map(|(_, judgement)| judgement);
                 let judgement = judgement.unwrap_or_else(|| self.pairs.without_partner(*type_rank));
-                Some(Row { before: None, after: their_node, judgement })
+                Some(Row { before: None, after: their_node, judgement, status: NEW })
             };
         }
     }
@@ -159,7 +178,7 @@ impl<'p> DiffRows<'p> {
             Arc::new(rows.iter().map(|row| row.after.and_then(number)).collect::<Int64Array>())
         };
         Ok(match name {
-            "status" => texts(&|row| self.status(row)),
+            "status" => texts(&|row| STATUSES[row.status]),
             "confidence" => texts(&|row| row.judgement.0.name()),
             "why" => texts(&|row| row.judgement.1.name()),
             "identity" => texts(&|_| self.pairs.rule.name()),
@@ -207,22 +226,18 @@ impl<'p> DiffRows<'p> {
         })
     }
 
-    fn status(&self, row: &Row) -> &'static str {
-        let (node, other) = match (row.before, row.after) {
-            (Some(node), Some(other)) => (node, other),
-            (Some(_), None) => return "gone",
-            _ => return "new",
-        };
+    /// What became of an object that is in both dumps.
+    fn status(&self, node: usize, other: usize) -> usize {
         let (before, after) = (&*self.pairs.before, &*self.pairs.after);
         let by = |ours: Option<i64>, theirs: Option<i64>| {
             ours.zip(theirs).map_or(Ordering::Equal, |(ours, theirs)| theirs.cmp(&ours))
         };
         let sizes = by(self.sizes.0.get(node), self.sizes.1.get(other));
         match sizes.then_with(|| by(before.len(node), after.len(other))) {
-            Ordering::Greater => "grown",
-            Ordering::Less => "shrunk",
-            Ordering::Equal if values_differ(before.keys[node], after.keys[other]) => "changed",
-            Ordering::Equal => "same",
+            Ordering::Greater => GROWN,
+            Ordering::Less => SHRUNK,
+            Ordering::Equal if values_differ(before.keys[node], after.keys[other]) => CHANGED,
+            Ordering::Equal => SAME,
         }
     }
 }
@@ -234,7 +249,8 @@ impl Iterator for DiffRows<'_> {
         let mut rows = Vec::new();
         while rows.len() < self.batch_rows {
             match self.next_row() {
-                Some(row) => rows.push(row),
+                Some(row) if self.wanted[row.status] => rows.push(row),
+                Some(_) => {}
                 None => break,
             }
         }

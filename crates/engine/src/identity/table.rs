@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::{
-    arrow::datatypes::SchemaRef,
+    arrow::{
+        array::{AsArray as _, RecordBatch, StringViewArray},
+        datatypes::{DataType, Field, Schema, SchemaRef},
+    },
     catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider},
+    common::DFSchema,
     datasource::TableType,
     error::{DataFusionError, Result},
     execution::{SessionState, SessionStateBuilder},
-    logical_expr::Expr,
+    logical_expr::{Expr, TableProviderFilterPushDown},
     physical_plan::{ExecutionPlan, collect},
     scalar::ScalarValue,
 };
@@ -19,8 +23,12 @@ use super::{
     Kind, Rule,
     exec::{Call, IdentityExec, Last},
     facts,
+    rows::{STATUSES, Wanted},
 };
 use crate::{Error, catalog::CATALOG, graph::Indexes, mistake};
+
+/// The column that filters are decided on before rows are made.
+const STATUS: &str = "status";
 
 /// A table function.
 #[derive(Debug)]
@@ -85,7 +93,8 @@ impl TableFunctionImpl for IdentityFunction {
         if !fits {
             return Err(self.misuse(&format!("it takes {wanted}, in order of time, not {n}")));
         }
-        let call = Call { name: self.name, kind: self.kind, manifests, rule };
+        let wanted = [true; STATUSES.len()];
+        let call = Call { name: self.name, kind: self.kind, manifests, rule, wanted };
         let (indexes, last) = (self.indexes.clone(), self.last.clone());
         Ok(Arc::new(IdentityTable { call, indexes, last, schema: self.kind.schema() }))
     }
@@ -110,11 +119,19 @@ impl TableProvider for IdentityTable {
         TableType::Base
     }
 
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let kinds = filters.iter().map(|filter| match self.is_on_status(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        });
+        Ok(kinds.collect())
+    }
+
     async fn scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let state = state.as_any().downcast_ref::<SessionState>();
@@ -137,11 +154,21 @@ impl TableProvider for IdentityTable {
             None => self.schema.clone(),
         };
         let asked = (self.indexes.clone(), self.last.clone());
-        Ok(Arc::new(IdentityExec::new(self.call.clone(), asked, scans, schema, limit)))
+        let call = Call { wanted: wanted(&state, filters)?, ..self.call.clone() };
+        Ok(Arc::new(IdentityExec::new(call, asked, scans, schema, limit)))
     }
 }
 
 impl IdentityTable {
+    /// Whether nothing but the status decides a filter.
+    fn is_on_status(&self, filter: &Expr) -> bool {
+        let columns = filter.column_refs();
+        self.call.kind == Kind::Diff
+            && !columns.is_empty()
+            && columns.iter().all(|column| column.name == STATUS)
+            && !filter.is_volatile()
+    }
+
     /// Whether all dumps have labels: where one has none, those of the others are no help.
     async fn have_labels(&self, state: &SessionState) -> Result<bool> {
         for manifest in &self.call.manifests {
@@ -154,6 +181,26 @@ impl IdentityTable {
         }
         Ok(true)
     }
+}
+
+/// The statuses that filters on them leave, so that no other rows are made.
+fn wanted(state: &SessionState, filters: &[Expr]) -> Result<Wanted> {
+    let schema = Arc::new(Schema::new(vec![Field::new(STATUS, DataType::Utf8View, false)]));
+    let statuses = StringViewArray::from_iter_values(STATUSES);
+    let statuses = RecordBatch::try_new(schema.clone(), vec![Arc::new(statuses)])?;
+    let df_schema = DFSchema::try_from(schema)?;
+    let mut wanted = [true; STATUSES.len()];
+    for filter in filters {
+        let expr = state.create_physical_expr(filter.clone(), &df_schema)?;
+        let matches = expr.evaluate(&statuses)?.into_array(STATUSES.len())?;
+        let matches = matches.as_boolean_opt().ok_or_else(|| {
+            DataFusionError::Plan(format!("{filter} is no condition, it is neither true nor false"))
+        })?;
+        for (wanted, matches) in wanted.iter_mut().zip(matches) {
+            *wanted &= matches == Some(true);
+        }
+    }
+    Ok(wanted)
 }
 
 fn edges(manifest: &Manifest) -> String {

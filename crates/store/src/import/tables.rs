@@ -206,10 +206,8 @@ impl Tables<'_> {
                         limits.exceeded("the list of duplicates", dropped.len() * size_of::<(RowRef, u64)>())
                     );
                 }
-                if wants_index {
-                    if let Some(batch) = &batch {
-                        batch.rows.iter().for_each(|row| nodes.push(batch, row, &ranks));
-                    }
+                if wants_index && let Some(batch) = &batch {
+                    batch.rows.iter().for_each(|row| nodes.push(batch, row, &ranks));
                 }
                 Ok(batch)
             },
