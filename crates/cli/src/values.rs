@@ -10,7 +10,7 @@ use heaplake_engine::Attached;
 use crate::library;
 
 /// Less than this cannot hold the buffers of one import or query.
-const SMALLEST_LIMIT: u64 = 16_000_000;
+pub const SMALLEST_LIMIT: u64 = 16_000_000;
 
 /// A memory limit in bytes: `512MB`, `2GiB`, `1.5G`. KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024.
 pub fn memory_limit(text: &str) -> Result<u64, String> {

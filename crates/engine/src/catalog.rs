@@ -131,12 +131,6 @@ impl LakeSchema {
             _ if self.dumps.is_empty() && matches!(self.scope, Scope::Current(_)) => {
                 return Err(Error::NoDumps.into());
             }
-            (_, parquet)
-                if !matches!(self.scope, Scope::History) && !parquet.is_some_and(Table::is_summary) =>
-            {
-                self.dumps.iter().try_for_each(|manifest| manifest.check_whole()).map_err(Error::from)?;
-                self.files(parquet)
-            }
             (_, parquet) => self.files(parquet),
         };
         Ok(Some(table))
@@ -144,9 +138,10 @@ impl LakeSchema {
 
     /// The rows of a table; `ref` where it is none.
     fn files(&self, table: Option<Table>) -> Arc<dyn TableProvider> {
+        let is_history = matches!(self.scope, Scope::History);
         match table {
-            Some(table) => Arc::new(LakeTable::new(self.lake.clone(), table, self.dumps.clone())),
-            None => Arc::new(LakeTable::reference(self.lake.clone(), self.dumps.clone())),
+            Some(table) => Arc::new(LakeTable::new(self.lake.clone(), table, self.dumps.clone(), is_history)),
+            None => Arc::new(LakeTable::reference(self.lake.clone(), self.dumps.clone(), is_history)),
         }
     }
 

@@ -42,23 +42,25 @@ pub(crate) struct LakeTable {
     table: Table,
     manifests: Vec<Arc<Manifest>>,
     is_view: bool,
+    /// Whether it is over all dumps, of which some may have no rows any more.
+    is_history: bool,
     file_schema: SchemaRef,
     schema: SchemaRef,
 }
 
 impl LakeTable {
     /// A Parquet table of the dumps.
-    pub(crate) fn new(lake: PathBuf, table: Table, manifests: Vec<Arc<Manifest>>) -> Self {
-        Self::with_columns(lake, table, manifests, &table.schema(), false)
+    pub(crate) fn new(lake: PathBuf, table: Table, manifests: Vec<Arc<Manifest>>, is_history: bool) -> Self {
+        Self::with_columns(lake, table, manifests, &table.schema(), (false, is_history))
     }
 
     /// `ref`, the name that memsee gave to `edge`: parent and child only.
-    pub(crate) fn reference(lake: PathBuf, manifests: Vec<Arc<Manifest>>) -> Self {
+    pub(crate) fn reference(lake: PathBuf, manifests: Vec<Arc<Manifest>>, is_history: bool) -> Self {
         let edge = Table::Edge.schema();
         let columns =
             edge.fields().iter().filter(|field| matches!(field.name().as_str(), "parent" | "child"));
         let schema = Schema::new(columns.cloned().collect::<Vec<_>>());
-        Self::with_columns(lake, Table::Edge, manifests, &schema, true)
+        Self::with_columns(lake, Table::Edge, manifests, &schema, (true, is_history))
     }
 
     fn with_columns(
@@ -66,11 +68,11 @@ impl LakeTable {
         table: Table,
         manifests: Vec<Arc<Manifest>>,
         schema: &Schema,
-        is_view: bool,
+        (is_view, is_history): (bool, bool),
     ) -> Self {
         let file_schema = Arc::new(views(schema));
         let schema = Arc::new(views(&heaplake_model::schema::with_dump(&file_schema)));
-        Self { lake, table, manifests, is_view, file_schema, schema }
+        Self { lake, table, manifests, is_view, is_history, file_schema, schema }
     }
 
     fn dump_field(&self) -> FieldRef {
@@ -197,6 +199,12 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if !self.is_history && !self.table.is_summary() {
+            self.manifests
+                .iter()
+                .try_for_each(|manifest| manifest.check_whole())
+                .map_err(crate::Error::from)?;
+        }
         let files = self.files(state, filters)?;
         if files.is_empty() {
             let schema = match projection {

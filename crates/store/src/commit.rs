@@ -60,13 +60,13 @@ pub(crate) fn replace(lake: &Lake, old: &Manifest, new: Manifest, work: &Path) -
 }
 
 /// Removes objects, references and index of a dump, and leaves its summaries. Returns the manifest that is there now.
-pub(crate) fn prune(lake: &Lake, id: &DumpId) -> Result<Manifest> {
+pub(crate) fn prune(lake: &Lake, manifest: &Manifest) -> Result<Manifest> {
     let _lock = Lock::take(lake)?;
     recover_journal(lake)?;
-    let Some(found) = lake.find_manifest(id)? else { return Err(lake.unknown(id)?) };
-    if found.pruned.is_some() {
-        return Ok(found);
-    }
+    let found = match lake.find_manifest(&manifest.id)? {
+        Some(found) if found.files == manifest.files => found,
+        _ => return Err(Error::DumpChanged(manifest.id.clone())),
+    };
     let mut new = found.clone();
     new.files.retain(|file| file.table.is_summary());
     new.pruned = Some(crate::import::now());
@@ -109,11 +109,14 @@ fn exchange(lake: &Lake, old: Option<Manifest>, manifest: &Manifest, work: &Path
     result
 }
 
-/// Removes a dump: the manifest first, then its files.
-pub(crate) fn remove(lake: &Lake, id: &DumpId) -> Result<()> {
+/// Removes a dump: the manifest first, then its files. Where its files are known, only if they are still the same.
+pub(crate) fn remove(lake: &Lake, id: &DumpId, files: Option<&[FileEntry]>) -> Result<()> {
     let _lock = Lock::take(lake)?;
     recover_journal(lake)?;
     let manifest = match lake.find_manifest(id) {
+        Ok(found) if files.is_some_and(|files| found.as_ref().is_none_or(|found| found.files != files)) => {
+            return Err(Error::DumpChanged(id.clone()));
+        }
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Err(lake.unknown(id)?),
         Err(Error::Damaged { .. }) => return remove_damaged(lake, id),

@@ -138,13 +138,18 @@ impl Lake {
 
     /// Removes a dump. Queries that already read it go on.
     pub fn remove(&self, id: &DumpId) -> Result<()> {
-        commit::remove(self, id)
+        commit::remove(self, id, None)
     }
 
-    /// Removes objects, references and index of a dump in one transaction; its summaries stay. Queries that already read it
-    /// go on. Returns its manifest as it is now.
-    pub fn prune(&self, id: &DumpId) -> Result<Manifest> {
-        commit::prune(self, id)
+    /// Removes objects, references and index of a dump in one transaction, if it is still the one of the manifest; its
+    /// summaries stay. Queries that already read it go on. Returns its manifest as it is now.
+    pub fn prune(&self, manifest: &Manifest) -> Result<Manifest> {
+        commit::prune(self, manifest)
+    }
+
+    /// Removes a dump if it is still the one of the manifest.
+    pub fn remove_unchanged(&self, manifest: &Manifest) -> Result<()> {
+        commit::remove(self, &manifest.id, Some(&manifest.files))
     }
 
     /// Says more of a dump: its tags, and when it was taken. Returns its manifest as it is now.

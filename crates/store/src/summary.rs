@@ -135,7 +135,7 @@ impl Lake {
     }
 
     /// A file that went since the manifest was read went with its dump.
-    fn perhaps_replaced(&self, manifest: &Manifest, error: Error) -> Error {
+    pub(crate) fn perhaps_replaced(&self, manifest: &Manifest, error: Error) -> Error {
         match error {
             Error::Io { source, .. }
                 if source.kind() == std::io::ErrorKind::NotFound

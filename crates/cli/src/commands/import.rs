@@ -25,6 +25,7 @@ use crate::{
     human,
     interrupt::{self, Interrupted},
     progress::{Bar, Bars},
+    values::SMALLEST_LIMIT,
 };
 
 /// How often progress is shown and Ctrl-C looked at.
@@ -87,8 +88,13 @@ fn import_all(
     let mut options = options.clone();
     if n_workers > 1 {
         options.threads = Some((cores / n_workers).max(1));
-        options.memory_limit =
-            Some(options.memory_limit.unwrap_or_else(store::default_memory) / n_workers as u64);
+        let share = options.memory_limit.unwrap_or_else(store::default_memory) / n_workers as u64;
+        if share < SMALLEST_LIMIT {
+            bail!(
+                "{n_workers} imports at a time have {share} bytes of memory each; the smallest limit is 16MB"
+            );
+        }
+        options.memory_limit = Some(share);
     }
     let bars = Bars::new(console);
     let next = AtomicUsize::new(0);

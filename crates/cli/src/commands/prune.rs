@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use chrono::Utc;
 use heaplake_store::{Lake, Manifest};
 
@@ -16,6 +16,11 @@ pub fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode> {
         [] => lake.manifests()?,
         dumps => selection::several(&lake, dumps)?,
     };
+    if let Some(key) =
+        args.per.as_ref().filter(|key| selected.iter().all(|dump| !dump.tags.contains_key(*key)))
+    {
+        bail!("none of these dumps has a tag {key:?}");
+    }
     let going = going(args, &selected);
     let (mut n_pruned, mut freed) = (0_u64, 0_u64);
     for manifest in going {
@@ -34,8 +39,8 @@ pub fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode> {
         };
         match (args.dry_run, args.keep_summaries) {
             (true, _) => {}
-            (false, true) => drop(lake.prune(&manifest.id)?),
-            (false, false) => lake.remove(&manifest.id)?,
+            (false, true) => drop(lake.prune(manifest)?),
+            (false, false) => lake.remove_unchanged(manifest)?,
         }
         console.note(&format!("{}, taken {taken}: {what}, {}", manifest.id, human::bytes(bytes)));
         n_pruned += 1;

@@ -101,7 +101,7 @@ fn to_folder(
 fn result_name(statement: &str) -> Result<Option<String>> {
     let comments =
         statement.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with("--"));
-    let Some(name) = comments.filter_map(|line| line.strip_prefix("-- result ")).next_back() else {
+    let Some(name) = comments.filter_map(|line| line.strip_prefix("-- result ")).last() else {
         return Ok(None);
     };
     let name = name.trim();

@@ -125,7 +125,8 @@ pub fn open_or_build(
     let (work, _work_lock) = commit::work_folder(lake)?;
     let options = IndexOptions::default();
     let building = Building::new(lake, manifest, &options, limits, progress)?;
-    let built = building.graph(work.path().to_owned())?;
+    let built = building.graph(work.path().to_owned());
+    let built = built.map_err(|error| lake.perhaps_replaced(manifest, error))?;
     built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, manifest), source })?;
     building.install(work.path())?;
     super::seal(lake, manifest);
