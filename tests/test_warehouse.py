@@ -261,7 +261,7 @@ def test_pruning_leaves_what_trends_need(lake, edx):
     assert "pruned" in lake.ok("dumps", "--format", "table")
     assert lake.sql("select id from dump where pruned is not null order by id") == [("d1",), ("d2",)]
     assert lake.run("verify").returncode == 0
-    lake.load(edx["py38-1"], "d1", "--replace")
+    lake.load(edx["py38-1"], "d1", "--replace", "--taken", "2015-11-21T10:00:00Z")
     assert lake.sql("select count(*) > 0 from d1.obj") == [(True,)]
     lake.ok("prune", "--older-than", "1d")
     assert lake.dumps() == []

@@ -37,7 +37,7 @@ pub(crate) fn split(text: &str) -> Result<Vec<String>> {
     Ok(statements)
 }
 
-/// A path pattern as SQL; what is SQL stays as it is.
+/// A path pattern as SQL; what is SQL stays as it is. A pattern has an arrow: a word alone is rather a mistake.
 pub(crate) fn with_patterns_as_sql(statement: &str) -> Cow<'_, str> {
     const SQL: [&str; 24] = [
         "ALTER", "ANALYZE", "BEGIN", "COMMIT", "COPY", "CREATE", "DELETE", "DESC", "DESCRIBE", "DROP",
@@ -50,9 +50,10 @@ pub(crate) fn with_patterns_as_sql(statement: &str) -> Cow<'_, str> {
     }
     let is_comment = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with("--");
     let pattern = statement.lines().skip_while(is_comment).collect::<Vec<_>>().join("\n");
+    let has_arrow = ["->", ".>", "}>", "<-", "<."].iter().any(|arrow| pattern.contains(arrow));
     match heaplake_pathql::parse(&pattern) {
-        Ok(_) => format!("SELECT * FROM path('{}')", pattern.replace('\'', "''")).into(),
-        Err(_) => statement.into(),
+        Ok(_) if has_arrow => format!("SELECT * FROM path('{}')", pattern.replace('\'', "''")).into(),
+        _ => statement.into(),
     }
 }
 
@@ -139,6 +140,7 @@ mod tests {
                 "SELECT * FROM path('root ..> (x: A WHERE name = ''b'')')",
             ),
             ("selct 1", "selct 1"),
+            ("selec", "selec"),
         ] {
             assert_eq!(with_patterns_as_sql(statement), sql);
         }
