@@ -83,6 +83,9 @@ impl<M: Borrow<Manifest>> Selecting<'_, M> {
     }
 
     fn range(&self, text: &str, from: &str, to: &str) -> Result<Vec<usize>> {
+        if from.is_empty() && to.is_empty() {
+            return Err(mistaken(text, "a range has an end at least; * selects all dumps"));
+        }
         if to.contains("..") && self.id(to).is_none() {
             return Err(mistaken(text, "a range has two ends at most"));
         }
@@ -435,7 +438,6 @@ mod tests {
             ("..web-2", &[0, 1]),
             ("build=99..build=100", &[0, 1]),
             ("latest~2..latest", &[1, 2, 3]),
-            ("..", &[0, 1, 2, 3]),
         ] {
             assert_eq!(
                 select(&dumps, text).unwrap_or_else(|error| panic!("{text}: {error}")),
@@ -463,6 +465,7 @@ mod tests {
             ("age>7", "\"7\" is no age"),
             ("web-2..web-1", "web-2 was taken after web-1"),
             ("web-1..web-2..latest", "a range has two ends at most"),
+            ("..", "a range has an end at least"),
             ("web-*..latest", "web-* selects several dumps"),
             ("\x1b[2J=1", "\\u{1b}[2J"),
         ] {
