@@ -121,7 +121,12 @@ fn pattern_end(text: &str, start: usize, begins_as_sql: bool) -> Result<Option<u
         Ok(end) => {
             let is_whole = heaplake_pathql::parse(&rest[..end]).is_ok();
             // With an arrow, but wrong, it is a pattern with a mistake, which is told when it runs.
-            let is_pattern = if begins_as_sql { has_arrow && is_whole } else { has_arrow || is_whole };
+            // A word alone would be a pattern, too, but it is rather a mistake.
+            let is_pattern = if begins_as_sql {
+                has_arrow && is_whole
+            } else {
+                has_arrow || (is_whole && tokens.len() > 1)
+            };
             is_pattern.then_some(start + end)
         }
         Err(error) if has_arrow && !begins_as_sql => {
