@@ -221,7 +221,8 @@ mod tests {
     fn patterns_become_sql() {
         for (text, statements) in [
             ("root ..> A", &["SELECT * FROM path('root ..> A')"] as &[_]),
-            ("A", &["SELECT * FROM path('A')"]),
+            ("A", &["A"]),
+            ("(A)", &["SELECT * FROM path('(A)')"]),
             (
                 "select 1; -- c\nroot ..> (x: A WHERE name = 'b;');\n(select 2)",
                 &[
