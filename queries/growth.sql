@@ -1,7 +1,7 @@
 -- What grew between two dumps?
 -- `heaplake diff` shows the same; see docs/warehouse.md.
--- param before text = latest~1: the earlier dump
--- param after text = latest: the later dump
+-- param before dump = latest~1: the earlier dump
+-- param after dump = latest: the later dump
 -- param limit integer = 30: how many at most
 -- column type: type
 -- column status: new, gone, grown, shrunk or same

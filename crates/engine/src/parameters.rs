@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use datafusion::{
+    arrow::datatypes::IntervalMonthDayNano,
     common::{ParamValues, ScalarValue},
     logical_expr::LogicalPlan,
     sql::{
@@ -31,6 +32,10 @@ pub enum Value {
     Boolean(bool),
     /// A time, in microseconds since 1970 in UTC.
     Time(i64),
+    /// A length of time, in nanoseconds.
+    Duration(i64),
+    /// A selector of one dump; what is bound is the id of the dump that it selects.
+    Dump(String),
 }
 
 /// Puts values in the place of the placeholders among the arguments of table functions.
@@ -75,10 +80,10 @@ impl VisitorMut for Literals<'_> {
             value.value = match given {
                 Value::Integer(n) => ast::Value::Number(n.to_string(), false),
                 Value::Number(x) => ast::Value::Number(x.to_string(), false),
-                Value::Text(text) => ast::Value::SingleQuotedString(text.clone()),
+                Value::Text(text) | Value::Dump(text) => ast::Value::SingleQuotedString(text.clone()),
                 Value::Boolean(is_so) => ast::Value::Boolean(*is_so),
-                // No table function takes a time.
-                Value::Time(_) => return ControlFlow::Continue(()),
+                // No table function takes these.
+                Value::Time(_) | Value::Duration(_) => return ControlFlow::Continue(()),
             };
         }
         ControlFlow::Continue(())
@@ -108,8 +113,12 @@ fn scalar(value: &Value) -> ScalarValue {
     match value {
         Value::Integer(n) => ScalarValue::Int64(Some(*n)),
         Value::Number(x) => ScalarValue::Float64(Some(*x)),
-        Value::Text(text) => ScalarValue::Utf8(Some(text.clone())),
+        Value::Text(text) | Value::Dump(text) => ScalarValue::Utf8(Some(text.clone())),
         Value::Boolean(is_so) => ScalarValue::Boolean(Some(*is_so)),
         Value::Time(micros) => ScalarValue::TimestampMicrosecond(Some(*micros), Some("UTC".into())),
+        // Nanoseconds alone, as differences of times have them: intervals compare field by field.
+        Value::Duration(nanos) => {
+            ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(0, 0, *nanos)))
+        }
     }
 }

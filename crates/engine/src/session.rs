@@ -27,7 +27,7 @@ use crate::{
     functions,
     graph::{self, Indexes, Notice},
     guard, history, identity, mistake,
-    parameters::{self, Parameters},
+    parameters::{self, Parameters, Value},
     path::{self, PathPlan},
     select,
     spill::SpillFolder,
@@ -151,7 +151,7 @@ impl Session {
         self.current.clone()
     }
 
-    /// The statements of a text, separated by `;`, without those that hold nothing.
+    /// The statements of a text, separated by `;`, without those that hold nothing. Path patterns become SQL.
     pub fn statements(&self, text: &str) -> Result<Vec<String>> {
         statements::split(text)
     }
@@ -168,7 +168,7 @@ impl Session {
     pub async fn run_with(&self, statement: &str, parameters: &Parameters) -> Result<Answer> {
         self.choose_layer().await?;
         self.attach_files().await?;
-        let statement = &*statements::with_patterns_as_sql(statement);
+        let parameters = &self.with_ids(parameters)?;
         let mut parsed = self.parse(statement)?;
         parameters::bind_calls(&mut parsed, parameters);
         functions::add_column(&mut parsed);
@@ -257,6 +257,23 @@ impl Session {
             Ok(())
         };
         self.files_are_attached.get_or_try_init(attach).await.copied()
+    }
+
+    /// The parameters with ids in the place of selectors of dumps.
+    fn with_ids(&self, parameters: &Parameters) -> Result<Parameters> {
+        let resolved = parameters.iter().map(|(name, value)| {
+            let value = match value {
+                Value::Dump(selector) => {
+                    let manifest = self.indexes.manifest(Some(selector));
+                    let manifest =
+                        manifest.map_err(|error| Error::Query(format!("parameter {name}: {error}")))?;
+                    Value::Text(manifest.id.to_string())
+                }
+                value => value.clone(),
+            };
+            Ok((name.clone(), value))
+        });
+        resolved.collect()
     }
 
     fn parse(&self, statement: &str) -> Result<Statement> {

@@ -1,60 +1,143 @@
-//! Splits a text into statements with the tokenizer of the SQL parser, so that strings and comments keep their `;`.
-
-use std::borrow::Cow;
+//! Splits a text into statements, with the tokenizer of the SQL parser, so that strings and comments keep their `;`.
+//!
+//! A statement may be a path pattern. Its quotes and regular expressions are no tokens of SQL; where it ends is for the
+//! lexer of patterns to say. As SQL it is a call of `path`, with the pattern as a literal.
 
 use datafusion::sql::sqlparser::{
     dialect::GenericDialect,
-    tokenizer::{Location, Token, Tokenizer},
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
+use heaplake_pathql::TokenKind;
 
-use crate::{Error, Result, mistake};
+use crate::{Result, path};
 
-/// The statements of a text, without the `;` and without those that hold nothing but comments.
+/// Words that SQL begins with. What begins with one is a pattern only where it has an arrow and no mistake: `set ..> dict`.
+const SQL: [&str; 46] = [
+    "ALTER",
+    "ANALYZE",
+    "ATTACH",
+    "BEGIN",
+    "CALL",
+    "CLOSE",
+    "COMMENT",
+    "COMMIT",
+    "COPY",
+    "CREATE",
+    "DEALLOCATE",
+    "DECLARE",
+    "DELETE",
+    "DESC",
+    "DESCRIBE",
+    "DETACH",
+    "DROP",
+    "EXECUTE",
+    "EXPLAIN",
+    "FETCH",
+    "FROM",
+    "GRANT",
+    "INSERT",
+    "INSTALL",
+    "KILL",
+    "LOAD",
+    "LOCK",
+    "MERGE",
+    "PRAGMA",
+    "PREPARE",
+    "REFRESH",
+    "REPLACE",
+    "RESET",
+    "REVOKE",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "SELECT",
+    "SET",
+    "SHOW",
+    "START",
+    "TABLE",
+    "TRUNCATE",
+    "UPDATE",
+    "USE",
+    "VALUES",
+    "WITH",
+];
+
+/// The statements of a text as SQL, without the `;` and without those that hold nothing but comments.
 pub(crate) fn split(text: &str) -> Result<Vec<String>> {
-    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location();
-    let tokens = tokens.map_err(|error| {
-        Error::Query(mistake::located(text, &error.message, error.location.line, error.location.column))
-    })?;
-    let mut offsets = Offsets::new(text);
     let mut statements = Vec::new();
-    let (mut start, mut is_empty) = (0, true);
-    for token in &tokens {
+    let mut start = 0;
+    while start < text.len() {
+        start = split_from(text, start, &mut statements)?;
+    }
+    Ok(statements)
+}
+
+/// Adds the statements after `base`, up to the first pattern or the end, and returns where that ends.
+fn split_from(text: &str, base: usize, statements: &mut Vec<String>) -> Result<usize> {
+    let mut tokens = Vec::new();
+    // What is no SQL may be a pattern, whose `'` is none of SQL's: a mistake counts only if it is not in one.
+    let outcome =
+        Tokenizer::new(&GenericDialect {}, &text[base..]).tokenize_with_location_into_buf(&mut tokens);
+    let mut offsets = Offsets::new(&text[base..]);
+    let (mut start, mut is_empty) = (base, true);
+    for (idx, token) in tokens.iter().enumerate() {
         match token.token {
             Token::SemiColon => {
-                let end = offsets.of(token.span.start);
+                let end = base + offsets.of(token.span.start);
                 if !is_empty {
                     statements.push(text[start..end].trim().to_owned());
                 }
                 (start, is_empty) = (end + 1, true);
             }
             Token::Whitespace(_) | Token::EOF => {}
-            _ => is_empty = false,
+            _ if is_empty => {
+                let first = base + offsets.of(token.span.start);
+                if let Some(end) = pattern_end(text, first, begins_as_sql(&tokens[idx..]))? {
+                    let comments = text[start..first].trim_start();
+                    let pattern = text[first..end].trim_end().replace('\'', "''");
+                    statements.push(format!("{comments}SELECT * FROM path('{pattern}')"));
+                    return Ok(end + 1);
+                }
+                is_empty = false;
+            }
+            _ => {}
         }
+    }
+    if let Err(error) = outcome {
+        let at = base + offsets.of(error.location);
+        return Err(path::spanned(text, &(at..at + 1), &error.message));
     }
     if !is_empty {
         statements.push(text[start..].trim().to_owned());
     }
-    Ok(statements)
+    Ok(text.len())
 }
 
-/// A path pattern as SQL; what is SQL stays as it is. A pattern has an arrow: a word alone is rather a mistake.
-pub(crate) fn with_patterns_as_sql(statement: &str) -> Cow<'_, str> {
-    const SQL: [&str; 24] = [
-        "ALTER", "ANALYZE", "BEGIN", "COMMIT", "COPY", "CREATE", "DELETE", "DESC", "DESCRIBE", "DROP",
-        "EXECUTE", "EXPLAIN", "INSERT", "MERGE", "PREPARE", "RESET", "SELECT", "SET", "SHOW", "TABLE",
-        "TRUNCATE", "UPDATE", "VALUES", "WITH",
-    ];
-    let first = kind(statement);
-    if first.split(' ').next().is_some_and(|word| SQL.contains(&word)) {
-        return statement.into();
-    }
-    let is_comment = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with("--");
-    let pattern = statement.lines().skip_while(is_comment).collect::<Vec<_>>().join("\n");
-    let has_arrow = ["->", ".>", "}>", "<-", "<."].iter().any(|arrow| pattern.contains(arrow));
-    match heaplake_pathql::parse(&pattern) {
-        Ok(_) if has_arrow => format!("SELECT * FROM path('{}')", pattern.replace('\'', "''")).into(),
-        _ => statement.into(),
-    }
+/// Where the pattern ends that begins at `start`; none where what begins there is no pattern.
+fn pattern_end(text: &str, start: usize, begins_as_sql: bool) -> Result<Option<usize>> {
+    let rest = &text[start..];
+    let (tokens, end) = heaplake_pathql::tokens_of_statement(rest);
+    let has_arrow = tokens.iter().any(|token| matches!(token.kind, TokenKind::Arrow { .. }));
+    Ok(match end {
+        Ok(end) => {
+            let is_whole = heaplake_pathql::parse(&rest[..end]).is_ok();
+            // With an arrow, but wrong, it is a pattern with a mistake, which is told when it runs.
+            let is_pattern = if begins_as_sql { has_arrow && is_whole } else { has_arrow || is_whole };
+            is_pattern.then_some(start + end)
+        }
+        Err(error) if has_arrow && !begins_as_sql => {
+            let span = start + error.span.start..start + error.span.end;
+            return Err(path::spanned(text, &span, &error.to_string()));
+        }
+        Err(_) => None,
+    })
+}
+
+/// Whether the first word is one that SQL begins with, perhaps after parentheses.
+fn begins_as_sql(tokens: &[TokenWithSpan]) -> bool {
+    let mut tokens = tokens.iter().map(|token| &token.token);
+    let first = tokens.find(|token| !matches!(token, Token::Whitespace(_) | Token::LParen));
+    matches!(first, Some(Token::Word(word)) if word.quote_style.is_none()
+        && SQL.binary_search(&word.value.to_uppercase().as_str()).is_ok())
 }
 
 /// The words at the beginning of a statement, at most two, in capitals: what kind of statement it is.
@@ -131,19 +214,49 @@ mod tests {
 
     #[test]
     fn patterns_become_sql() {
-        for (statement, sql) in [
-            ("select 1", "select 1"),
-            ("-- c\nwith a as (select 1) select * from a", "-- c\nwith a as (select 1) select * from a"),
-            ("root ..> A", "SELECT * FROM path('root ..> A')"),
+        for (text, statements) in [
+            ("root ..> A", &["SELECT * FROM path('root ..> A')"] as &[_]),
+            ("A", &["SELECT * FROM path('A')"]),
             (
-                "-- result x\n\nroot ..> (x: A WHERE name = 'b')",
-                "SELECT * FROM path('root ..> (x: A WHERE name = ''b'')')",
+                "select 1; -- c\nroot ..> (x: A WHERE name = 'b;');\n(select 2)",
+                &[
+                    "select 1",
+                    "-- c\nSELECT * FROM path('root ..> (x: A WHERE name = ''b;'')')",
+                    "(select 2)",
+                ],
             ),
-            ("selct 1", "selct 1"),
-            ("selec", "selec"),
+            (
+                "root ..> /it's;/; select ';' as a; root ..> \"x;'\" ;",
+                &[
+                    "SELECT * FROM path('root ..> /it''s;/')",
+                    "select ';' as a",
+                    "SELECT * FROM path('root ..> \"x;''\"')",
+                ],
+            ),
+            ("set ..> dict; set a = 1", &["SELECT * FROM path('set ..> dict')", "set a = 1"]),
+            ("\"select\" -> (A)", &["SELECT * FROM path('\"select\" -> (A)')"]),
+            ("root ->", &["SELECT * FROM path('root ->')"]),
+            ("ä -> ö;\r\nselect 'é'", &["SELECT * FROM path('ä -> ö')", "select 'é'"]),
+            ("-- c\nwith a as (select 1) select * from a", &["-- c\nwith a as (select 1) select * from a"]),
+            ("select a -> b from c", &["select a -> b from c"]),
+            ("selct a from b where a < 3; select 2", &["selct a from b where a < 3", "select 2"]),
         ] {
-            assert_eq!(with_patterns_as_sql(statement), sql);
+            assert_eq!(split(text).unwrap(), statements, "{text:?}");
         }
+    }
+
+    #[test]
+    fn says_where_a_pattern_is_not_closed() {
+        let error = split("select 1;\nroot ..> (A WHERE size > 1; select 2").unwrap_err().to_string();
+        assert!(
+            error.contains("the predicate is not closed") && error.contains("line 2, column 13"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_words_of_sql_are_in_order() {
+        assert!(SQL.is_sorted());
     }
 
     #[test]

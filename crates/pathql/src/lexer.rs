@@ -91,13 +91,27 @@ impl fmt::Display for TokenKind {
 
 /// The tokens of a pattern.
 pub fn tokens(text: &str) -> Result<Vec<Token>, Error> {
-    let mut lexer = Lexer { text, chars: text.char_indices().peekable(), depth: 0, tokens: Vec::new() };
+    let mut lexer = Lexer::new(text);
     while let Some((start, c)) = lexer.next_visible() {
-        let kind = lexer.token(start, c)?;
-        let end = lexer.at();
-        lexer.tokens.push(Token { kind, span: start..end });
+        lexer.push(start, c)?;
     }
     Ok(lexer.tokens)
+}
+
+/// The tokens of a pattern that other text may follow after a `;`, and where that `;` or the end of the text is.
+///
+/// After a mistake the tokens are those before it.
+pub fn tokens_of_statement(text: &str) -> (Vec<Token>, Result<usize, Error>) {
+    let mut lexer = Lexer::new(text);
+    while let Some((start, c)) = lexer.next_visible() {
+        if c == ';' {
+            return (lexer.tokens, Ok(start));
+        }
+        if let Err(error) = lexer.push(start, c) {
+            return (lexer.tokens, Err(error));
+        }
+    }
+    (lexer.tokens, Ok(text.len()))
 }
 
 struct Lexer<'t> {
@@ -117,7 +131,19 @@ fn is_label(c: char) -> bool {
     !c.is_whitespace() && !matches!(c, '-' | '<' | '>' | '|' | '/' | '"' | '(' | ')' | '{' | '}' | ',' | ':')
 }
 
-impl Lexer<'_> {
+impl<'t> Lexer<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { text, chars: text.char_indices().peekable(), depth: 0, tokens: Vec::new() }
+    }
+
+    /// Reads the token that begins with `c`.
+    fn push(&mut self, start: usize, c: char) -> Result<(), Error> {
+        let kind = self.token(start, c)?;
+        let end = self.at();
+        self.tokens.push(Token { kind, span: start..end });
+        Ok(())
+    }
+
     /// The place of the next character.
     fn at(&mut self) -> usize {
         self.chars.peek().map_or(self.text.len(), |(at, _)| *at)

@@ -20,5 +20,5 @@ pub use ast::{
 pub use automaton::{Arc, Automaton, Hop};
 pub use error::Error;
 pub use glob::matches as glob_matches;
-pub use lexer::{Token, TokenKind, tokens};
+pub use lexer::{Token, TokenKind, tokens, tokens_of_statement};
 pub use parser::parse;

@@ -28,7 +28,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
     let values = query.values(&args.parameters)?;
     let plan = plan()?;
     let lake = Lake::open(console.lake.path())?;
-    sql::answer(&query.text, &values, &lake, &args.options, &plan, console)
+    sql::answer(&query.text, Some(&query.name), &values, &lake, &args.options, &plan, console)
 }
 
 /// Prints the text of a query, with which one of your own can begin.

@@ -7,8 +7,9 @@
 //! -- column <name>: <meaning>
 //! ```
 //!
-//! Kinds are integer, number, text, boolean, size, percent, time, or words with `|` between them, of which one is meant. A
-//! parameter of that name is `$name` in the query. The header ends at the first line that is no comment.
+//! Kinds are integer, number, text, boolean, size, percent, time, duration, dump, or words with `|` between them, of which
+//! one is meant. A parameter of that name is `$name` in the query. The header ends at the first line that is no comment, or
+//! that names the result of the first statement: `-- result NAME`.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -57,12 +58,16 @@ pub enum Kind {
     Percent,
     /// A time with its zone, or a day in UTC; a timestamp in the query.
     Time,
+    /// A length of time, `90d`; an interval in the query.
+    Duration,
+    /// A selector of one dump, `latest~1`; the id of that dump in the query.
+    Dump,
     /// One of some words, `count|size`.
     Choice(Vec<String>),
 }
 
 /// The kinds that have a name.
-const NAMED: [(&str, Kind); 7] = [
+const NAMED: [(&str, Kind); 9] = [
     ("integer", Kind::Integer),
     ("number", Kind::Number),
     ("text", Kind::Text),
@@ -70,6 +75,8 @@ const NAMED: [(&str, Kind); 7] = [
     ("size", Kind::Size),
     ("percent", Kind::Percent),
     ("time", Kind::Time),
+    ("duration", Kind::Duration),
+    ("dump", Kind::Dump),
 ];
 
 impl Kind {
@@ -99,6 +106,10 @@ impl Kind {
                 None => finite(trimmed).map(Value::Number),
             },
             Kind::Time => time(trimmed).map(|time| Value::Time(time.timestamp_micros())),
+            Kind::Duration => {
+                heaplake_engine::age(trimmed).and_then(|age| age.num_nanoseconds()).map(Value::Duration)
+            }
+            Kind::Dump => (!trimmed.is_empty()).then(|| Value::Dump(trimmed.to_owned())),
             Kind::Choice(words) => {
                 words.iter().any(|word| word == trimmed).then(|| Value::Text(trimmed.to_owned()))
             }
@@ -110,6 +121,8 @@ impl Kind {
             Kind::Size => format!("{text:?} is no size; write for example 512KB, 10MiB or 1.5G"),
             Kind::Percent => format!("{text:?} is no percentage; write for example 5% or 0.05"),
             Kind::Time => format!("{text:?} is no time; write 2015-11-22 or 2015-11-22T14:30:00Z"),
+            Kind::Duration => format!("{text:?} is no length of time; write for example 90d, 12h, 30m or 8w"),
+            Kind::Dump => "a dump has a name, or is selected as in latest~1 or build=4711".to_owned(),
             Kind::Choice(words) => format!("{text:?} is none of {}", words.join(", ")),
         })
     }
@@ -123,7 +136,8 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
 impl Header {
     /// Reads the header of a query.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut lines = text.lines().map_while(|line| line.trim_end().strip_prefix("--")).map(str::trim);
+        let lines = text.lines().map_while(|line| line.trim_end().strip_prefix("--")).map(str::trim);
+        let mut lines = lines.take_while(|line| !line.starts_with("result "));
         let question = lines.next().filter(|line| !line.is_empty() && !is_entry(line)).context(
             "the first line of a query is a comment with its question, such as `-- What is large?`; \
              `heaplake sql -f FILE` runs files without one",
@@ -197,6 +211,8 @@ mod tests {
 -- param nothing text = : empty
 -- column type: type
 -- column size: bytes; null: unknown
+-- result first
+-- what the first statement is about
 select 1 -- column x: is none
 -- column y: nor is this
 ";
@@ -257,6 +273,9 @@ select 1 -- column x: is none
             (Kind::Percent, "5 percent"),
             (Kind::Percent, "%"),
             (Kind::Time, "today"),
+            (Kind::Duration, "90"),
+            (Kind::Duration, "4294967295w"),
+            (Kind::Dump, " "),
             (Kind::Choice(vec!["a".to_owned()]), "b"),
         ] {
             assert!(kind.value(text).is_err(), "{kind:?} {text}");
@@ -269,6 +288,8 @@ select 1 -- column x: is none
             (Kind::Percent, "0.5", Value::Number(0.5)),
             (Kind::Time, "1970-01-02", Value::Time(86_400_000_000)),
             (Kind::Time, "1970-01-01T01:00:00+01:00", Value::Time(0)),
+            (Kind::Duration, "12h", Value::Duration(12 * 3_600_000_000_000)),
+            (Kind::Dump, "latest~1", Value::Dump("latest~1".to_owned())),
             (Kind::Choice(vec!["a".to_owned(), "b".to_owned()]), "b", Value::Text("b".to_owned())),
         ] {
             assert_eq!(kind.value(text).expect(text), wanted);

@@ -176,6 +176,16 @@ impl Plan {
         Ok(())
     }
 
+    /// Writes the name of a result above its rows, where people read them.
+    pub fn write_title(&self, name: &str, out: &mut Sink) -> Result<()> {
+        match self.format {
+            Format::Table => writeln!(out, "{name}")?,
+            Format::Markdown => writeln!(out, "## {name}\n")?,
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Writes one batch as a whole result.
     pub fn print(&self, batch: &RecordBatch) -> Result<()> {
         let mut sink = self.open()?;

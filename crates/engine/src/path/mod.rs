@@ -30,6 +30,7 @@ use std::sync::Arc;
 use datafusion::prelude::SessionContext;
 
 use crate::graph::Indexes;
+pub(crate) use compile::spanned;
 pub use compile::{PathShape, path_shape};
 pub(crate) use emit::emit;
 pub(crate) use fold::type_term;
