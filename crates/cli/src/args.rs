@@ -224,7 +224,8 @@ Examples:
   heaplake run histogram --dump before
   heaplake run duplicate_strings --param limit=100 -o strings.csv
   heaplake run --show instances > mine.sql
-  heaplake run mine.sql")]
+  heaplake run mine.sql
+  heaplake run weekly.sql --param since=2015-11-22 -o answers/    a file for every statement")]
 pub struct RunArgs {
     /// A query, or a file that ends in .sql [default: list the queries]
     #[arg(value_name = "NAME", value_parser = values::QueryName, hide_possible_values = true)]
@@ -252,7 +253,7 @@ pub struct QueryOptions {
     #[arg(long, value_name = "PLAN", default_value = "auto")]
     pub plan: PlanKind,
     /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format. Into a folder,
-    /// which ends with a /: a file for each statement
+    /// which is there or ends with a /: a file for each statement, DIR/NAME.csv
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     #[command(flatten)]
