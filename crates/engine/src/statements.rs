@@ -118,10 +118,9 @@ fn pattern_end(text: &str, start: usize, begins_as_sql: bool) -> Result<Option<u
     let (tokens, end) = heaplake_pathql::tokens_of_statement(rest);
     let has_arrow = tokens.iter().any(|token| matches!(token.kind, TokenKind::Arrow { .. }));
     Ok(match end {
+        // A word alone is rather a mistake in SQL. With an arrow, but wrong, it is a pattern whose mistake is told when it runs.
         Ok(end) => {
-            let is_whole = heaplake_pathql::parse(&rest[..end]).is_ok();
-            // With an arrow, but wrong, it is a pattern with a mistake, which is told when it runs.
-            let is_pattern = if begins_as_sql { has_arrow && is_whole } else { has_arrow || is_whole };
+            let is_pattern = has_arrow && (!begins_as_sql || heaplake_pathql::parse(&rest[..end]).is_ok());
             is_pattern.then_some(start + end)
         }
         Err(error) if has_arrow && !begins_as_sql => {
@@ -216,7 +215,7 @@ mod tests {
     fn patterns_become_sql() {
         for (text, statements) in [
             ("root ..> A", &["SELECT * FROM path('root ..> A')"] as &[_]),
-            ("A", &["SELECT * FROM path('A')"]),
+            ("selec; A", &["selec", "A"]),
             (
                 "select 1; -- c\nroot ..> (x: A WHERE name = 'b;');\n(select 2)",
                 &[
