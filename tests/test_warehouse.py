@@ -233,6 +233,65 @@ def test_what_cannot_be_attached(warehouse, tmp_path):
     assert file.read_text() == "a\n1\n"
 
 
+def test_a_row_that_does_not_fit_is_shown_with_its_file(warehouse, tmp_path):
+    late = tmp_path / "late.csv"
+    late.write_text("a,b\n" + "1,2\n" * 1_500 + "x,2\n")
+    error = warehouse.fails("sql", "--attach", f"t={late}", "select sum(a) from t")
+    assert "late.csv: " in error and "'[x,2]'" in error and "first 1,000 rows" in error
+    short = tmp_path / "short.csv"
+    short.write_text("a,b\n1,2\n3\n")
+    error = warehouse.fails("sql", "--attach", f"t={short}", "select 1")
+    assert "cannot attach" in error and "short.csv" in error and "line 3" in error
+    mixed = tmp_path / "mixed.ndjson"
+    mixed.write_text('{"a": 1}\n' * 1_500 + '{"a": "x"}\n')
+    assert "mixed.ndjson: " in warehouse.fails("sql", "--attach", f"t={mixed}", "select sum(a) from t")
+    broken = tmp_path / "broken.parquet"
+    broken.write_text("no Parquet file, but text")
+    error = warehouse.fails("sql", "--attach", f"t={broken}", "select 1")
+    assert "cannot attach" in error and "verify" not in error
+
+
+def test_line_breaks_in_quotes_do_not_end_rows_of_large_files(warehouse, tmp_path):
+    file = tmp_path / "large.csv"
+    n = 40_000
+    file.write_text("a,b\n" + "".join(f'{i},"one\ntwo,{i}\nthree{"x" * 40}"\n' for i in range(n)))
+    question = "select count(*), sum(a), count(distinct b) from t"
+    assert warehouse.sql(question, "--attach", f"t={file}") == [(n, n * (n - 1) // 2, n)]
+
+
+def test_a_script_writes_a_file_for_each_result(warehouse, tmp_path):
+    script = tmp_path / "two results.sql"
+    script.write_text(
+        "-- What?\n-- param before dump = latest~1: dump\n-- param limit size = 1KiB: bytes\n"
+        "select count(*) as n from history.obj where dump = $before and size > $limit;\n"
+        "-- result paths\nroot ..> /it's|CapaDescriptor;?$/;\n-- result none\nREACH NoSuch*;"
+    )
+    out = tmp_path / "out"
+    warehouse.ok("run", script, "-o", f"{out}/", "--format", "ndjson")
+    assert sorted(os.listdir(out)) == ["none.ndjson", "paths.ndjson", "two-results-1.ndjson"]
+    assert (out / "none.ndjson").read_text() == ""
+    path = [json.loads(line) for line in (out / "paths.ndjson").read_text().splitlines()]
+    assert path[-1]["type"] == "CapaDescriptor" and path[0]["root_kind"] is not None
+    wanted = warehouse.sql("select count(*) from edx2.obj where size > 1024")
+    assert [tuple(json.loads((out / "two-results-1.ndjson").read_text()).values())] == wanted
+    whole = json.loads(warehouse.ok("run", script, "--format", "json", "--param", "before=edx2"))
+    assert [*whole] == ["two-results-1", "paths", "none"] and whole["paths"] == path and whole["none"] == []
+    # What is there already goes only when its successor is complete.
+    before = {name: (out / name).read_text() for name in os.listdir(out)}
+    script.write_text(script.read_text() + "-- result last\nselect 1 / (count(*) - count(*)) from obj")
+    assert "result last" in warehouse.fails("run", script, "-o", out, "--format", "ndjson")
+    assert {name: (out / name).read_text() for name in os.listdir(out)} == before
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", ".x", "a b", "x\u202ey", "x" * 64])
+def test_a_result_cannot_leave_its_folder(warehouse, tmp_path, name):
+    script = tmp_path / "x.sql"
+    script.write_text(f"-- result {name}\nselect 1 as a")
+    error = warehouse.fails("sql", "-f", script, "-o", f"{tmp_path}/out/")
+    assert "cannot name a result" in error and "\u202e" not in error
+    assert sorted(os.listdir(tmp_path)) == ["x.sql"]
+
+
 def test_pruning_leaves_what_trends_need(lake, edx):
     for n in (1, 2, 3):
         lake.load(edx[f"py38-{n}"], f"d{n}", "--taken", f"2015-11-2{n}T10:00:00Z")

@@ -102,6 +102,8 @@ impl Attached {
             Kind::Csv(delimiter) => {
                 let options = CsvReadOptions::new()
                     .delimiter(delimiter)
+                    // Else large files are read in parts, which begin at any line break, also one in quotes.
+                    .newlines_in_values(true)
                     .file_extension(extension)
                     .file_compression_type(compression);
                 context.read_csv(path, options).await
@@ -123,7 +125,11 @@ impl Attached {
                 context.read_arrow(path, options).await
             }
         };
-        let frame = read.map_err(|error| failed(Context::default().explain(&error).to_string()))?;
+        let frame = read.map_err(|error| match Context::default().explain(&error) {
+            // No file of the lake is.
+            Error::Damaged { what, .. } => failed(what),
+            error => failed(error.to_string()),
+        })?;
         if frame.schema().fields().is_empty() {
             return Err(failed("it has no columns".to_owned()));
         }

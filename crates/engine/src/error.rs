@@ -106,6 +106,9 @@ impl Context {
             return Error::Damaged { file: self.file_names(), what };
         }
         let text = clean(&root.message());
+        if let Some(file) = find::<ArrowError>(error).filter(is_of_text).and_then(|_| self.text_file()) {
+            return Error::Failed(format!("{file}: {text}; types are guessed from the first 1,000 rows"));
+        }
         match root {
             DataFusionError::Plan(_)
             | DataFusionError::NotImplemented(_)
@@ -116,12 +119,29 @@ impl Context {
         }
     }
 
+    /// The files of text that it reads, which are attached; none where it reads none.
+    fn text_file(&self) -> Option<String> {
+        const OTHERS: [&str; 4] = [".parquet", ".arrow", ".feather", ".ipc"];
+        let is_text = |name: &&str| !OTHERS.iter().any(|ending| name.to_ascii_lowercase().ends_with(ending));
+        let names = self.files.iter().filter_map(|file| file.rsplit('/').next()).filter(is_text);
+        Some(names.collect::<Vec<_>>().join(" or ")).filter(|names| !names.is_empty())
+    }
+
     fn file_names(&self) -> String {
         match self.files.as_slice() {
             [] => "a Parquet file".to_owned(),
             [file] => file.clone(),
             [file, others @ ..] => format!("{file} or one of {} others", others.len()),
         }
+    }
+}
+
+/// Whether a row of a file of text is not as the rows before.
+fn is_of_text(error: &&ArrowError) -> bool {
+    match error {
+        ArrowError::CsvError(_) | ArrowError::JsonError(_) => true,
+        ArrowError::ParseError(what) => what.starts_with("Error while parsing value"),
+        _ => false,
     }
 }
 
