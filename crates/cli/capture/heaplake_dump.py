@@ -76,22 +76,26 @@ def dump(path, *, fork=True, values="short", redact=False, salt=None, compress=N
     redact     no text of the program's data: its length and a salted hash stand for it
     salt       bytes for these hashes; by default new ones in every dump, so that dumps cannot be compared by them
     compress   "gzip", "zstd" (Python 3.14), or "none"; by default what the end of the path says: .gz, .zst
-    wait       False: return as soon as the child runs, with its process id; what goes wrong is said on stderr
+    wait       False: return as soon as the child runs, with its process id; what goes wrong is said on stderr.
+               A function: the same, and it is called with the result
     exception  an exception that is being handled, whose traceback keeps objects alive
     """
     options = _Options(path, values, redact, salt, compress, fork)
     if not _busy.acquire(False):
         raise CaptureError("another dump of this process is being written")
+    is_watched = False
     try:
         if not fork:
             return _dump_here(options, exception)
         child = _fork(options, exception)
-        if wait:
+        if wait is True:
             return child.result()
-        _thread.start_new_thread(child.watch, ())
+        _thread.start_new_thread(child.watch, (wait or None,))
+        is_watched = True
         return {"path": options.path, "pid": child.pid, "pause": child.pause}
     finally:
-        _busy.release()
+        if not is_watched:
+            _busy.release()
 
 
 def install(*, signal=None, every=None, on_memory_error=False, dir=".", keep=None, **options):
@@ -112,7 +116,7 @@ def install(*, signal=None, every=None, on_memory_error=False, dir=".", keep=Non
     _Options("x.gz", **{"values": "short", "redact": False, "salt": None, "compress": None, "fork": True, **options})
     files = _Files(folder, keep, options)
     if signal is not None:
-        previous = _signal.signal(signal, lambda number, frame: files.dump_quietly())
+        previous = _signal.signal(signal, lambda number, frame: files.dump_quietly(wait=False))
         _installed.append(lambda: _signal.signal(signal, previous))
     if every is not None:
         stop = _thread.allocate_lock()
@@ -164,21 +168,21 @@ class _Files:
         self._written = []
         self._count = 0
 
-    def dump_quietly(self, exception=None):
-        """Starts a dump; what goes wrong is said, and never raised into a program that did not ask."""
+    def dump_quietly(self, exception=None, wait=True):
+        """Makes a dump, or starts one; what goes wrong is said, and never raised into a program that did not ask."""
         self._count += 1
         moment = time.strftime("%Y%m%dT%H%M%S")
         path = os.path.join(self._folder, f"heap-{os.getpid()}-{moment}-{self._count}.dump.gz")
-        options = {"wait": False, **self._options}
-        if exception is not None:
-            # The process may end right behind it.
-            options["wait"] = True
         try:
-            dump(path, exception=exception, **options)
+            if wait:
+                self._note(dump(path, exception=exception, **self._options))
+            else:
+                dump(path, wait=self._note, **self._options)
         except Exception as error:
             _say(f"no dump was written: {error}")
-            return
-        self._written.append(path)
+
+    def _note(self, result):
+        self._written.append(result["path"])
         while self._keep is not None and len(self._written) > self._keep:
             try:
                 os.unlink(self._written.pop(0))
@@ -284,12 +288,16 @@ class _Child:
         result["pause"] = self.pause
         return result
 
-    def watch(self):
-        """Waits for the child in a thread of its own."""
+    def watch(self, then):
+        """Waits for the child in a thread of its own; then calls what is to be done with the result."""
         try:
-            self.result()
+            result = self.result()
+            if then is not None:
+                then(result)
         except Exception as error:
             _say(str(error))
+        finally:
+            _busy.release()
 
 
 def _wait_for(pid):
@@ -444,7 +452,8 @@ def _write(options, part, header, stacks, objects):
         out.lines.append(header)
         walk.run()
         end = {"objects": out.n_lines - 1}
-        out.lines.append(f'{{"address": 1, "type": "heaplake capture", "size": 0, "end": {json.dumps(end)}, "refs": []}}')
+        end_line = {"address": 1, "type": "heaplake capture", "size": 0, "end": end, "refs": []}
+        out.lines.append(json.dumps(end_line))
         n_bytes = out.close()
     except BaseException:
         out.abandon()
@@ -624,14 +633,11 @@ class _Stacks:
         names = {} if redact else _thread_names()
         for thread, frame in sys._current_frames().items():
             kind = f"thread {names.get(thread, thread)}"
-            while frame is not None and frame.f_globals is _GLOBALS:
-                self.own.add(id(frame))
-                frame = frame.f_back
             while frame is not None:
-                if frame.f_globals is _GLOBALS:
-                    self.own.add(id(frame))
-                else:
+                if frame.f_globals is not _GLOBALS:
                     self.frames.append(_Frame(frame, kind))
+                elif thread != _thread.get_ident():
+                    self.own.add(id(frame))
                 frame = frame.f_back
         if exception is not None:
             self.roots.append(("exception", exception))
@@ -640,8 +646,8 @@ class _Stacks:
             error = error[1] if type(error) is tuple else error
             if error is not None:
                 self.roots.append((f"thread {names.get(thread, thread)}", error))
-        self.own.update(map(id, (self, self.own, self.frames, self.roots, names, current)))
-        self.own.add(id(getattr(self, "__dict__", None)))
+        # Only what lives until the end: the address of anything else may become that of an object of the program.
+        self.own.update(map(id, (self, self.own, self.frames, self.roots, self.__dict__)))
         for frame in self.frames:
             self.own.update((id(frame), id(frame.refs), id(frame.labels)))
         self.own.update(map(id, self.roots))
@@ -892,10 +898,12 @@ _get_attribute_slot = object.__dict__["__getattribute__"]
 class _Template:
     """The labels of objects of one type with so many references, and how to see that they fit."""
 
-    __slots__ = ("labels", "values", "places")
+    __slots__ = ("labels", "values", "places", "dictionary")
 
-    def __init__(self, labels, found, quick):
+    def __init__(self, labels, found, quick, dictionary):
         self.labels = labels
+        #: Where the dictionary of attributes is, which cannot be asked for.
+        self.dictionary = dictionary
         self.places = [place for place, _, _ in found]
         if len(found) == 1:
             [(place, _, get)] = found
@@ -911,10 +919,12 @@ class _Template:
         places = self.places
         self.places = lambda ids: tuple([ids[place] for place in places])
 
-    def fits(self, obj, ids):
+    def fits(self, obj, refs, ids):
+        if self.dictionary is not None and type(refs[self.dictionary]) is not dict:
+            return False
         try:
             return tuple(map(id, self.values(obj))) == self.places(ids)
-        except AttributeError:
+        except (AttributeError, ValueError):
             return False
 
 
@@ -1053,9 +1063,10 @@ class _Walk:
         hidden.update(map(id, (self.objects, self.options, self.out, self.stacks, hidden)))
         for owner in (self.options, self.out, self):
             hidden.add(id(owner.__dict__))
-        frame = sys._getframe()
-        while frame is not None and frame.f_globals is _GLOBALS:
-            hidden.add(id(frame))
+        frame = sys._getframe(2)
+        while frame is not None:
+            if frame.f_globals is _GLOBALS:
+                hidden.add(id(frame))
             frame = frame.f_back
         return hidden
 
@@ -1429,7 +1440,7 @@ class _Walk:
         known = info.known.get(len(ids))
         if known is not None:
             for template in known:
-                if template.fits(obj, ids):
+                if template.fits(obj, refs, ids):
                     return template.labels
         found = []
         labels = self._found_labels(obj, info, ids, found)
@@ -1439,10 +1450,12 @@ class _Walk:
             found = []
             labels = self._found_labels(obj, info, ids, found)
         text = self._joined(labels)
-        is_sure = ".__dict__" not in labels or len(found) + 1 == len(ids)
-        if found and is_sure:
+        dictionary = labels.index(".__dict__") if ".__dict__" in labels else None
+        n_known = len(found) + (dictionary is not None)
+        # What has no label here may have one in the next object, unless there is nothing to read.
+        if found and (n_known == len(ids) or not (info.readers or info.has_values)):
             known = info.known.setdefault(len(ids), [])
-            known.insert(0, _Template(text, found, info.quick))
+            known.insert(0, _Template(text, found, info.quick, dictionary))
             del known[4:]
         return text
 

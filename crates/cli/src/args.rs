@@ -741,6 +741,8 @@ pub enum DumpFormat {
     Auto,
     /// One JSON object a line, as Python's meliae writes it
     Meliae,
+    /// The same with labels and roots, as heaplake's own capture writes it
+    Capture,
 }
 
 /// What to do with what cannot be read.
