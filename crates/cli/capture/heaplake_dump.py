@@ -19,12 +19,11 @@ fork=False the text is kept in memory, too, until all is seen or HELD_BYTES are 
 """
 
 import _thread
+import builtins
 import gc
-import hashlib
 import json
 import os
 import signal as _signal
-import socket
 import sys
 import time
 import types
@@ -60,6 +59,8 @@ _CHUNK = 1 << 20
 _REMEMBERED_KEYS = 50_000
 #: Seconds that other threads wait for their turn with fork=False.
 _TURN = 0.05
+#: Name of this file where heaplake has brought it into the process; what calls it then is ours, too.
+_FROM_OUTSIDE = "<heaplake>"
 #: Instances of a type whose attributes are looked up in their dictionary, in the child alone.
 _SAMPLES = 32
 
@@ -255,6 +256,11 @@ class _Options:
         self.salt = bytes(salt) if salt is not None else os.urandom(16)
         self.compress = compress
         self.fork = bool(fork)
+        if self.redact:
+            # Here, because a child must not import: another thread may have held the lock of a module.
+            from hashlib import blake2b
+
+            self.hash = blake2b
 
 
 class _Child:
@@ -478,7 +484,7 @@ def _header(options):
         "format": FORMAT,
         "time": moment,
         "pid": os.getpid(),
-        "host": None if options.redact else _clean(socket.gethostname()),
+        "host": None if options.redact else _clean(os.uname().nodename if hasattr(os, "uname") else ""),
         "python": ".".join(map(str, sys.version_info[:3])),
         "command": None if options.redact else [_clean(str(part)) for part in command],
         "rss": _rss(),
@@ -633,11 +639,14 @@ class _Stacks:
         names = {} if redact else _thread_names()
         for thread, frame in sys._current_frames().items():
             kind = f"thread {names.get(thread, thread)}"
+            called_us = False
             while frame is not None:
-                if frame.f_globals is not _GLOBALS:
+                if frame.f_globals is _GLOBALS or called_us:
+                    called_us = frame.f_code.co_filename == _FROM_OUTSIDE and frame.f_code.co_name == "<module>"
+                    if thread != _thread.get_ident():
+                        self.own.add(id(frame))
+                else:
                     self.frames.append(_Frame(frame, kind))
-                elif thread != _thread.get_ident():
-                    self.own.add(id(frame))
                 frame = frame.f_back
         if exception is not None:
             self.roots.append(("exception", exception))
@@ -1063,10 +1072,12 @@ class _Walk:
         hidden.update(map(id, (self.objects, self.options, self.out, self.stacks, hidden)))
         for owner in (self.options, self.out, self):
             hidden.add(id(owner.__dict__))
+        called_us = False
         frame = sys._getframe(2)
         while frame is not None:
-            if frame.f_globals is _GLOBALS:
+            if frame.f_globals is _GLOBALS or called_us:
                 hidden.add(id(frame))
+                called_us = frame.f_code.co_filename == _FROM_OUTSIDE and frame.f_code.co_name == "<module>"
             frame = frame.f_back
         return hidden
 
@@ -1080,8 +1091,6 @@ class _Walk:
         if type(modules) is dict:
             for module in modules.values():
                 root(module, "sys.modules")
-        import builtins
-
         for module in (sys, builtins):
             root(_module_dict(module), "interpreter")
         for number, handler in chain(_SIGNALS, self._handlers_of_signals()):
@@ -1134,7 +1143,7 @@ class _Walk:
 
     def _redacted(self, text):
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        digest = hashlib.blake2b(data, digest_size=8, key=self.options.salt[:64]).hexdigest()
+        digest = self.options.hash(data, digest_size=8, key=self.options.salt[:64]).hexdigest()
         return f'"redacted:{len(text)}:{digest}"'
 
     def _value(self, text):
