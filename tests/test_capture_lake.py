@@ -175,7 +175,7 @@ def test_a_real_capture_is_walked_by_its_labels(lake, tmp_path):
     python = pythons()[max(pythons(), key=lambda version: int(version.split(".")[1]))]
     run(python, KNOWN, tmp_path / "known.dump.gz", "{}")
     lake.load(tmp_path / "known.dump.gz", "known")
-    query = "select label from path('module WHERE name = ''__main__'' -.__dict__-> dict -[''closure'']-> function') order by hop"
+    query = "select label from path('(m: module WHERE name = ''__main__'') -.__dict__-> dict -[''closure'']-> function') order by hop"
     assert lake.sql(query) == [(None,), (".__dict__",), ("['closure']",)]
     assert lake.sql("select count(*) from obj where root_kind like 'thread %' and type = 'frame'")[0][0] > 3
     # What is found without roots is little: nearly everything hangs on a recorded one.

@@ -42,14 +42,14 @@ def waits():
     local_of_waits = 4712
     for line in sys.stdin:
         print("alive", "heaplake_dump" in sys.modules, sorted(set(globals()) - names), flush=True)
-names = set(globals()) | {"names"}
+names = set(globals()) | {"names", "thread"}
 if sys.argv[1] == "busy":
     threading.Thread(target=waits, daemon=True).start()
     print("ready", flush=True)
     busy()
 else:
     if sys.argv[1] == "threads":
-        for _ in range(5): threading.Thread(target=busy, daemon=True).start()
+        for thread in range(5): threading.Thread(target=busy, daemon=True).start()
     print("ready", flush=True)
     waits()
 """
@@ -178,8 +178,8 @@ def test_the_way_of_python_3_14(python, tmp_path):
     script = (FOLDER / "heaplake_dump.py").read_text()
     entry.write_text(f"{script}\n\n_remote({str(dump)!r}, {str(answer)!r}, values='short', redact=False, fork=True)\n")
     outside.write_text(
-        f"try:\n exec(compile(open({str(entry)!r}, encoding='utf-8').read(), '<heaplake>', 'exec'), "
-        "{'__name__': 'heaplake_dump'})\nexcept BaseException: pass\n"
+        "try:\n exec((lambda file: (compile(file.read(), '<heaplake>', 'exec'), file.close()))"
+        f"(open({str(entry)!r}, 'rb'))[0], {{'__name__': 'heaplake_dump'}})\nexcept BaseException: pass\n"
     )
     process = start(python, REMOTE, outside)
     assert process.communicate(timeout=TIMEOUT) == (b"", b"")

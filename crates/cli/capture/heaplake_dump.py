@@ -390,7 +390,8 @@ def _child(options, part, header, stacks, answer_to, status):
         with open(status + ".part", "wb") as file:
             file.write(answer)
         os.replace(status + ".part", status)
-    os.write(answer_to, answer)
+    else:
+        os.write(answer_to, answer)
     return 0
 
 
@@ -434,6 +435,7 @@ def _dump_here(options, exception):
 
 def _remote(path, status, **options):
     """The entry of `heaplake capture python`: dumps from within another program and leaves nothing there."""
+    status = os.fsdecode(status)
     settings = {"values": "short", "redact": False, "salt": None, "compress": None, "fork": True, **options}
     try:
         checked = _Options(path, **settings)

@@ -105,7 +105,8 @@ impl Batch {
 
     /// The labels of a row's references, in their order.
     pub fn labels(&self, row: &Row) -> impl Iterator<Item = Option<&[u8]>> {
-        (row.refs as usize..row.refs as usize + row.n_refs as usize).map(|reference| self.labels.get(reference))
+        (row.refs as usize..row.refs as usize + row.n_refs as usize)
+            .map(|reference| self.labels.get(reference))
     }
 
     /// Which references of a row are weak, by their position among its references, ascending.
@@ -143,7 +144,8 @@ impl Batch {
 
     /// Empties it; the memory stays for the next use.
     pub(crate) fn clear(&mut self) {
-        let Self { first_line, first_offset, n_lines, rows, text, refs, labels, weak, roots, issues, marks } = self;
+        let Self { first_line, first_offset, n_lines, rows, text, refs, labels, weak, roots, issues, marks } =
+            self;
         (*first_line, *first_offset, *n_lines) = (0, 0, 0);
         rows.clear();
         text.clear();

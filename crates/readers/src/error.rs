@@ -30,7 +30,9 @@ pub enum Error {
     #[error("there is no format {0:?}; the formats are auto, meliae and capture")]
     UnknownFormat(String),
     /// The dump is of a newer capture script.
-    #[error("the dump has version {found} of its format, this heaplake reads up to {known}; a newer heaplake is needed")]
+    #[error(
+        "the dump has version {found} of its format, this heaplake reads up to {known}; a newer heaplake is needed"
+    )]
     TooNew {
         /// The dump's.
         found: u32,

@@ -94,7 +94,8 @@ impl Labels {
 
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
-        (self.ids.capacity() + self.ends.capacity() + self.known.capacity()) * size_of::<u32>() + self.text.capacity()
+        (self.ids.capacity() + self.ends.capacity() + self.known.capacity()) * size_of::<u32>()
+            + self.text.capacity()
     }
 
     /// Bytes of the distinct labels.

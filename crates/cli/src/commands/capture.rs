@@ -71,7 +71,8 @@ fn python(args: &CapturePythonArgs, console: &Console) -> Result<ExitCode> {
         }
     }
     let answer = answer?;
-    fs::rename(exchange.dump(), &output).with_context(|| format!("cannot move the dump to {}", output.display()))?;
+    fs::rename(exchange.dump(), &output)
+        .with_context(|| format!("cannot move the dump to {}", output.display()))?;
     console.note(&format!(
         "{}: {} of process {}, {}, in {}",
         args.output.display(),
@@ -103,11 +104,14 @@ struct Target {
 impl Target {
     fn find(pid: u32) -> Result<Self> {
         if !cfg!(target_os = "linux") {
-            bail!("capturing from outside is for Linux; in the process itself the script works: heaplake capture script");
+            bail!(
+                "capturing from outside is for Linux; in the process itself the script works: heaplake capture script"
+            );
         }
         let folder = PathBuf::from(format!("/proc/{pid}"));
         let uid = fs::metadata(&folder).map_err(|_| anyhow!("there is no process {pid}"))?.uid();
-        let maps = fs::read_to_string(folder.join("maps")).map_err(|error| not_permitted(pid, &error.to_string()))?;
+        let maps = fs::read_to_string(folder.join("maps"))
+            .map_err(|error| not_permitted(pid, &error.to_string()))?;
         let program =
             fs::read_link(folder.join("exe")).map_err(|error| not_permitted(pid, &error.to_string()))?;
         let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
@@ -168,7 +172,8 @@ end
         );
         let output = self.run_gdb(exchange.folder.path(), &script)?;
         let said = String::from_utf8_lossy(&output.stdout);
-        let mut words = said.lines().filter_map(|line| line.strip_prefix("heaplake ")).flat_map(str::split_whitespace);
+        let mut words =
+            said.lines().filter_map(|line| line.strip_prefix("heaplake ")).flat_map(str::split_whitespace);
         match (words.next(), words.next(), words.next()) {
             (Some("done"), Some("0"), _) => Ok(None),
             (Some("page"), Some(page), Some("0")) => Ok(page.parse().ok()),
@@ -279,7 +284,8 @@ struct Answer {
 impl Exchange {
     fn new(output: &Path, args: &CapturePythonArgs, target: &Target) -> Result<Self> {
         let parent = output.parent().context("the output is no file")?;
-        let in_folder = |error| anyhow::Error::new(error).context(format!("cannot write into {}", parent.display()));
+        let in_folder =
+            |error| anyhow::Error::new(error).context(format!("cannot write into {}", parent.display()));
         if output.is_dir() {
             bail!("{} is a folder", output.display());
         }
@@ -313,12 +319,13 @@ impl Exchange {
         self.folder.path().join(&self.dump)
     }
 
-    /// The statement that the process runs. It must not fail: there is nobody to take an exception.
+    /// The statement that the process runs. It must not fail: there is nobody to take an exception. It binds no name, and
+    /// closes the file, because a warning would leave a name, too.
     fn call(&self) -> String {
         let entry = bytes_literal(&self.folder.path().join(ENTRY));
         format!(
-            "try:\n exec(compile(open({entry}, encoding='utf-8').read(), '{CODE_NAME}', 'exec'), \
-             {{'__name__': 'heaplake_dump'}})\nexcept BaseException: pass\n"
+            "try:\n exec((lambda file: (compile(file.read(), '{CODE_NAME}', 'exec'), file.close()))\
+             (open({entry}, 'rb'))[0], {{'__name__': 'heaplake_dump'}})\nexcept BaseException: pass\n"
         )
     }
 
@@ -328,9 +335,13 @@ impl Exchange {
         loop {
             match fs::read(self.folder.path().join(ANSWER)) {
                 Ok(answer) => {
-                    return match serde_json::from_slice(&answer).context("the process gave no sensible answer")? {
+                    return match serde_json::from_slice(&answer)
+                        .context("the process gave no sensible answer")?
+                    {
                         Said::Done(answer) => Ok(answer),
-                        Said::Failed { error } => bail!("process {} cannot write a dump: {error}", target.pid),
+                        Said::Failed { error } => {
+                            bail!("process {} cannot write a dump: {error}", target.pid)
+                        }
                     };
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -358,9 +369,11 @@ impl Exchange {
 /// A path as bytes of Python, in characters that need no escape anywhere.
 fn bytes_literal(path: &Path) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
-    let shown = path.as_os_str().as_bytes().iter().map(|&byte| {
-        if plain(byte) { char::from(byte).to_string() } else { format!("\\x{byte:02x}") }
-    });
+    let shown = path
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .map(|&byte| if plain(byte) { char::from(byte).to_string() } else { format!("\\x{byte:02x}") });
     format!("b'{}'", shown.collect::<String>())
 }
 

@@ -78,7 +78,18 @@ const MAX_WASTE: usize = 8;
 impl<'p, 't> Parser<'p, 't> {
     /// `batch` is empty; what it has of memory is used.
     pub(crate) fn new(types: &'p mut TypeCache<'t>, block: &'p [u8], ending: Ending, batch: Batch) -> Self {
-        Self { types, block, bytes: block, at: 0, line: 0, wasted: 0, ending, batch, open_brackets: 0, label: Vec::new() }
+        Self {
+            types,
+            block,
+            bytes: block,
+            at: 0,
+            line: 0,
+            wasted: 0,
+            ending,
+            batch,
+            open_brackets: 0,
+            label: Vec::new(),
+        }
     }
 
     pub(crate) fn run(mut self) -> Parsed {
@@ -172,7 +183,12 @@ impl<'p, 't> Parser<'p, 't> {
 
     /// Gives a reference of the batch its label, of which `body` is the JSON. None after a repair, which is reported.
     #[inline]
-    fn set_label(&mut self, reference: usize, body: &[u8], mut repaired: impl FnMut(IssueKind)) -> Option<()> {
+    fn set_label(
+        &mut self,
+        reference: usize,
+        body: &[u8],
+        mut repaired: impl FnMut(IssueKind),
+    ) -> Option<()> {
         if memchr(b'\\', body).is_none() && std::str::from_utf8(body).is_ok() {
             self.batch.labels.set(reference, body);
             return Some(());

@@ -414,7 +414,8 @@ impl Parser<'_, '_> {
                 self.batch.marks.push(Mark { n_before, line: self.line, offset: start as u32, what });
             }
             Err(_) => {
-                let what = format!("what the dump says of itself cannot be understood: {}", self.shown(token));
+                let what =
+                    format!("what the dump says of itself cannot be understood: {}", self.shown(token));
                 self.issue(IssueKind::Malformed, start, what);
             }
         }

@@ -7,8 +7,8 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, NullBufferBuilder, StringArray, UInt32Array,
-        UInt64Array, new_null_array,
+        ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, NullBufferBuilder, StringArray,
+        UInt32Array, UInt64Array, new_null_array,
     },
     buffer::{OffsetBuffer, ScalarBuffer},
     datatypes::{DataType, Int32Type},

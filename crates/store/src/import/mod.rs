@@ -147,12 +147,13 @@ pub fn import(
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
     let imported = now();
-    let (taken, taken_from) = match (options.taken, content.capture.as_ref().and_then(taken_of), opened.modified) {
-        (Some(taken), _, _) => (taken, TakenFrom::User),
-        (None, Some(taken), _) => (taken, TakenFrom::Dump),
-        (None, None, Some(modified)) => (modified, TakenFrom::File),
-        (None, None, None) => (imported, TakenFrom::Import),
-    };
+    let (taken, taken_from) =
+        match (options.taken, content.capture.as_ref().and_then(taken_of), opened.modified) {
+            (Some(taken), _, _) => (taken, TakenFrom::User),
+            (None, Some(taken), _) => (taken, TakenFrom::Dump),
+            (None, None, Some(modified)) => (modified, TakenFrom::File),
+            (None, None, None) => (imported, TakenFrom::Import),
+        };
     let mut tags = content.capture.as_ref().map(tags_of).unwrap_or_default();
     tags.extend(options.tags.clone());
     let manifest = Manifest {

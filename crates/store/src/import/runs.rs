@@ -118,7 +118,8 @@ impl Frame {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             read => read?,
         }
-        let [n_rows, n_text, n_refs, n_labelled, n_label_text, n_labels, n_weak] = lens.map(|len| len as usize);
+        let [n_rows, n_text, n_refs, n_labelled, n_label_text, n_labels, n_weak] =
+            lens.map(|len| len as usize);
         self.batch.rows.resize(n_rows, bytemuck::Zeroable::zeroed());
         self.row_refs.resize(n_rows, bytemuck::Zeroable::zeroed());
         self.batch.text.resize(n_text, 0);
@@ -127,7 +128,8 @@ impl Frame {
         file.read_exact(bytemuck::cast_slice_mut(&mut self.row_refs))?;
         file.read_exact(&mut self.batch.text)?;
         file.read_exact(bytemuck::cast_slice_mut(&mut self.batch.refs))?;
-        let (mut ids, mut text, mut ends) = (vec![0_u32; n_labelled], vec![0; n_label_text], vec![0_u32; n_labels]);
+        let (mut ids, mut text, mut ends) =
+            (vec![0_u32; n_labelled], vec![0; n_label_text], vec![0_u32; n_labels]);
         file.read_exact(bytemuck::cast_slice_mut(&mut ids))?;
         file.read_exact(&mut text)?;
         file.read_exact(bytemuck::cast_slice_mut(&mut ends))?;
