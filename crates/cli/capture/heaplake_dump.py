@@ -9,9 +9,9 @@
 By default the process forks and the child writes: the program stops for the fork only, and the dump is one moment.
 docs/formats/capture.md of heaplake says what is written, docs/capture.md how to use it.
 
-How it works. The collector's list (`gc.get_objects`) gives all containers; what they refer to (`gc.get_referents`) gives
-the rest. Nothing of the program runs: no `__eq__`, `__hash__`, `__repr__`, `__getattr__`, `__sizeof__` or property of it.
-Names of attributes are found by reading an attribute and looking which reference is the same object.
+How it works. The collector's list (`gc.get_objects`) gives all containers; what they refer to (`gc.get_referents`)
+gives the rest. Nothing of the program runs: no `__eq__`, `__hash__`, `__repr__`, `__getattr__`, `__sizeof__` or
+property of it. Names of attributes are found by reading an attribute and looking which reference is the same object.
 
 Memory, in the child: 8 bytes per container, about 80 bytes per object that is none, some megabytes of buffers; and
 because looking at an object changes its reference count, the pages of the heap are copied as the child goes. With
@@ -102,8 +102,8 @@ def dump(path, *, fork=True, values="short", redact=False, salt=None, compress=N
 def install(*, signal=None, every=None, on_memory_error=False, dir=".", keep=None, **options):
     """Arranges for dumps to come: at a signal, every N seconds, at a MemoryError that nobody catches.
 
-    Files go to `dir`, as heap-PID-TIME.dump.gz; `keep` is how many of them to keep, the oldest go. Other options are those of
-    `dump`. May be called again for another occasion; `uninstall()` takes everything back.
+    Files go to `dir`, as heap-PID-TIME-N.dump.gz; `keep` is how many of them to keep, the oldest go. Other options are
+    those of `dump`, but `wait`. May be called again for another occasion; `uninstall()` takes everything back.
     """
     folder = os.path.abspath(os.fspath(dir))
     if not os.path.isdir(folder):
@@ -701,7 +701,7 @@ def _locals(frame):
 
 
 def _frame_references(frame, seen, back):
-    """What a frame refers to, and by which labels. `seen` is what the collector sees: nothing of running frames on 3.11."""
+    """What a frame refers to, and by which labels. `seen` is what the collector sees: from 3.11 nothing while it runs."""
     refs, labels = [], []
 
     def add(label, value):

@@ -234,6 +234,7 @@ impl ImportArgs {
             format: DumpFormat::Auto,
             on_error: OnError::Fail,
             replace: false,
+            jobs: 1,
             no_index: false,
             wide_ids: false,
             memory_limit: None,

@@ -429,10 +429,10 @@ fn sorted_roots<'r>(recorded: &'r [(u64, Arc<str>)], addresses: &AddressSet) -> 
 }
 
 /// Recorded roots and objects without referrers as one list by address. Both are in that order.
-fn merged_roots<'r>(
-    recorded: Vec<(u64, &'r str)>,
+fn merged_roots(
+    recorded: Vec<(u64, &str)>,
     unreferenced: impl Iterator<Item = u64> + Send,
-) -> impl Iterator<Item = (u64, &'r str)> + Send {
+) -> impl Iterator<Item = (u64, &str)> + Send {
     let (mut recorded, mut unreferenced) = (recorded.into_iter().peekable(), unreferenced.peekable());
     std::iter::from_fn(move || match (recorded.peek(), unreferenced.peek()) {
         (Some((root, _)), Some(address)) if root > address => {
