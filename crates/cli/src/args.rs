@@ -54,6 +54,8 @@ pub struct CommandLine {
 /// One command with its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Invocation {
+    /// Dump a Python process, or print the script that does
+    Capture(CaptureArgs),
     /// Import dumps into the lake
     Import(ImportArgs),
     /// List the dumps of the lake
@@ -96,6 +98,83 @@ pub enum Invocation {
     Demo,
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+}
+
+/// Arguments of `capture`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  heaplake capture script > heaplake_dump.py           then, in the program: heaplake_dump.install(signal=SIGUSR1)
+  heaplake capture python --pid 4711 -o web.dump.gz    dump a running process
+  heaplake capture python --pid 4711 -o web.dump.gz --import-to ./lake")]
+pub struct CaptureArgs {
+    #[command(subcommand)]
+    pub how: CaptureHow,
+}
+
+/// Ways to capture.
+#[derive(Debug, Subcommand)]
+pub enum CaptureHow {
+    /// Print heaplake_dump.py: one file for CPython 3.8 to 3.14, without dependencies
+    Script,
+    /// Dump a running CPython process from outside
+    Python(CapturePythonArgs),
+}
+
+/// Arguments of `capture python`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The process forks, and its child writes: it stands still for the fork only. Python 3.14 takes the script by itself
+(sys.remote_exec); before that gdb is needed, and the permission to look into the process. What the dump holds is as
+secret as the process: only its user may read the file, and --redact leaves all texts out.
+
+Examples:
+  heaplake capture python --pid 4711 -o web.dump.gz
+  heaplake capture python --pid 4711 -o web.dump.gz --redact --import-to ./lake")]
+pub struct CapturePythonArgs {
+    /// The process
+    #[arg(long, value_name = "PID")]
+    pub pid: u32,
+    /// Where the dump goes; .gz compresses it, .zst as well with Python 3.14
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Import the dump into a lake as well
+    #[arg(long, value_name = "LAKE", value_hint = ValueHint::DirPath)]
+    pub import_to: Option<PathBuf>,
+    /// Values of texts and numbers
+    #[arg(long, value_name = "WHICH", default_value = "short")]
+    pub values: CaptureValues,
+    /// Put lengths and salted hashes in the place of texts
+    #[arg(long)]
+    pub redact: bool,
+    /// Let the process itself write, and stand still as long as it takes
+    #[arg(long)]
+    pub no_fork: bool,
+    /// How many seconds to wait for the dump
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub timeout: u64,
+}
+
+/// Which values a capture has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CaptureValues {
+    /// None
+    None,
+    /// The first 100 characters
+    Short,
+    /// All of them
+    Full,
+}
+
+impl CaptureValues {
+    /// As the script calls them.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Short => "short",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// Arguments of `import`.
@@ -142,6 +221,25 @@ pub struct ImportArgs {
     /// How much memory to use, such as 512MB or 2GiB; an import that needs more uses temporary files
     #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
     pub memory_limit: Option<u64>,
+}
+
+impl ImportArgs {
+    /// To import one file, everything else as it is by default.
+    pub fn of(file: PathBuf) -> Self {
+        Self {
+            files: vec![file],
+            dump: None,
+            taken: None,
+            tags: Vec::new(),
+            format: DumpFormat::Auto,
+            on_error: OnError::Fail,
+            replace: false,
+            jobs: 1,
+            no_index: false,
+            wide_ids: false,
+            memory_limit: None,
+        }
+    }
 }
 
 /// Arguments of `dumps`.
@@ -741,6 +839,8 @@ pub enum DumpFormat {
     Auto,
     /// One JSON object a line, as Python's meliae writes it
     Meliae,
+    /// The same with labels and roots, as heaplake's own capture writes it
+    Capture,
 }
 
 /// What to do with what cannot be read.
@@ -816,6 +916,9 @@ mod tests {
         for line in [
             "heaplake import --dump a --taken 2015-11-22T14:30:00Z --tag a=b --tag c=d --format meliae \
              --on-error skip --replace --memory-limit 512MB x.json -",
+            "heaplake capture script",
+            "heaplake capture python --pid 4711 -o x.dump.gz --import-to y --values full --redact --no-fork \
+             --timeout 60",
             "heaplake --lake x dumps --format ndjson",
             "heaplake info --lake x --quiet",
             "heaplake sql --dump a --format csv -o x.csv --memory-limit 1GiB --allow-files select",

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 
 // Signals come to the process as a whole, so their state belongs to it as well.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static WAKE: Notify = Notify::const_new();
 
@@ -26,6 +27,9 @@ impl std::error::Error for Interrupted {}
 
 /// Catches the signals from now on. For commands that look at [`requested`]; all others just end at the first one.
 pub fn install() -> anyhow::Result<()> {
+    if INSTALLED.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
     ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(crate::INTERRUPTED.into());

@@ -51,6 +51,8 @@ issue_kinds! {
     BadLen = "bad_len", true;
     /// A reference that is not an address; the object is kept without it.
     BadReference = "bad_reference", true;
+    /// Labels, weak references or a kind of root that do not fit the object; it is kept without them.
+    BadLabel = "bad_label", true;
     /// A number written as a string, a float or hexadecimal; its exact value was taken.
     NumberForm = "number_form", false;
     /// A field that an object has twice; the first one was taken.

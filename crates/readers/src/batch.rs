@@ -2,7 +2,7 @@
 
 use heaplake_model::Issue;
 
-use crate::TypeId;
+use crate::{Labels, TypeId, capture::Mark};
 
 /// One object, fixed width, as columns of a row; texts and references lie in the batch.
 ///
@@ -75,10 +75,16 @@ pub struct Batch {
     pub text: Vec<u8>,
     /// Addresses referred to.
     pub refs: Vec<u64>,
+    /// Labels of the references, by position in `refs`.
+    pub labels: Labels,
+    /// Positions in `refs` of those that the dump calls weak, ascending.
+    pub weak: Vec<u32>,
     /// Addresses that the dump calls roots, and of which kind; a format that does not record roots has none.
     pub roots: Vec<(u64, String)>,
     /// What was repaired or left out, in the order of the input.
     pub issues: Vec<Issue>,
+    /// Lines that are no objects.
+    pub(crate) marks: Vec<Mark>,
 }
 
 impl Batch {
@@ -97,6 +103,19 @@ impl Batch {
         &self.refs[row.refs as usize..][..row.n_refs as usize]
     }
 
+    /// The labels of a row's references, in their order.
+    pub fn labels(&self, row: &Row) -> impl Iterator<Item = Option<&[u8]>> {
+        (row.refs as usize..row.refs as usize + row.n_refs as usize)
+            .map(|reference| self.labels.get(reference))
+    }
+
+    /// Which references of a row are weak, by their position among its references, ascending.
+    pub fn weak(&self, row: &Row) -> impl Iterator<Item = u32> {
+        let start = self.weak.partition_point(|place| *place < row.refs);
+        let end = row.refs.saturating_add(row.n_refs);
+        self.weak[start..].iter().take_while(move |place| **place < end).map(|place| place - row.refs)
+    }
+
     /// The line of a row in the input, from 1.
     pub fn line(&self, row: &Row) -> u64 {
         self.first_line + u64::from(row.line)
@@ -112,21 +131,29 @@ impl Batch {
         self.rows.capacity() * size_of::<Row>()
             + self.text.capacity()
             + self.refs.capacity() * size_of::<u64>()
+            + self.labels.memory()
+            + self.weak.capacity() * size_of::<u32>()
     }
 
     /// Gives the memory of the references back; no row may be asked for its references any more.
     pub fn drop_refs(&mut self) {
         self.refs = Vec::new();
+        self.labels = Labels::default();
+        self.weak = Vec::new();
     }
 
     /// Empties it; the memory stays for the next use.
     pub(crate) fn clear(&mut self) {
-        let Self { first_line, first_offset, n_lines, rows, text, refs, roots, issues } = self;
+        let Self { first_line, first_offset, n_lines, rows, text, refs, labels, weak, roots, issues, marks } =
+            self;
         (*first_line, *first_offset, *n_lines) = (0, 0, 0);
         rows.clear();
         text.clear();
         refs.clear();
+        labels.clear();
+        weak.clear();
         roots.clear();
         issues.clear();
+        marks.clear();
     }
 }

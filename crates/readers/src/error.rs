@@ -27,8 +27,18 @@ pub enum Error {
         limit: usize,
     },
     /// The format asked for is not known.
-    #[error("there is no format {0:?}; the formats are auto and meliae")]
+    #[error("there is no format {0:?}; the formats are auto, meliae and capture")]
     UnknownFormat(String),
+    /// The dump is of a newer capture script.
+    #[error(
+        "the dump has version {found} of its format, this heaplake reads up to {known}; a newer heaplake is needed"
+    )]
+    TooNew {
+        /// The dump's.
+        found: u32,
+        /// The newest that is read.
+        known: u32,
+    },
     /// The caller stopped the work.
     #[error("stopped")]
     Cancelled,

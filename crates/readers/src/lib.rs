@@ -11,8 +11,10 @@
 //! `line.rs` (the fast path), `object.rs` (everything else), `sniff.rs` (is it this format at all?).
 
 mod batch;
+mod capture;
 mod decompress;
 mod error;
+mod labels;
 pub mod meliae;
 mod number;
 mod pipeline;
@@ -20,7 +22,9 @@ mod text;
 mod types;
 
 pub use batch::{Batch, Row};
+pub use capture::Capture;
 pub use decompress::Compression;
 pub use error::Error;
+pub use labels::Labels;
 pub use pipeline::{Format, KeptAlive, ReadOptions, Summary, read};
 pub use types::{TypeId, TypeTable};

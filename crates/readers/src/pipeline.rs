@@ -23,7 +23,8 @@ use heaplake_model::{Issue, IssueKind};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Batch, Compression, Error, TypeTable,
+    Batch, Capture, Compression, Error, TypeTable,
+    capture::{self, End, Mark, MarkKind},
     decompress::decompress,
     meliae::{Ending, Parsed, Parser, block::Cutter, sniff},
     types::TypeCache,
@@ -34,6 +35,8 @@ use crate::{
 pub enum Format {
     /// JSON lines of Python's meliae.
     Meliae,
+    /// The same lines with labels and roots, of heaplake's own capture.
+    Capture,
 }
 
 impl Format {
@@ -41,6 +44,7 @@ impl Format {
     pub fn name(self) -> &'static str {
         match self {
             Format::Meliae => "meliae",
+            Format::Capture => "capture",
         }
     }
 
@@ -48,6 +52,8 @@ impl Format {
     pub fn holds_weakly(self, type_name: &str) -> bool {
         match self {
             // The second three are the names since CPython 3.12; a subclass has a name of its own.
+            // It says so itself, of every reference.
+            Format::Capture => false,
             Format::Meliae => matches!(
                 type_name,
                 "weakref"
@@ -89,6 +95,7 @@ impl std::str::FromStr for Format {
     fn from_str(name: &str) -> Result<Self, Error> {
         match name {
             "meliae" => Ok(Format::Meliae),
+            "capture" => Ok(Format::Capture),
             _ => Err(Error::UnknownFormat(name.to_owned())),
         }
     }
@@ -119,6 +126,8 @@ pub const MAX_OBJECT_BYTES: usize = 1 << 30;
 pub struct Summary {
     /// The format.
     pub format: Format,
+    /// What the dump says of its process, where it says something.
+    pub capture: Option<Capture>,
     /// How the source was compressed.
     pub compression: Compression,
     /// Bytes of the source.
@@ -159,7 +168,7 @@ pub fn read<E: From<Error>>(
         summary: summary.clone(),
     };
     thread::spawn(move || reading.run(source));
-    thread::scope(|scope| {
+    let capture = thread::scope(|scope| {
         for _ in 0..threads {
             let (work, done, unwanted) = (work.clone(), done_sender.clone(), unwanted.clone());
             scope.spawn(move || parse_blocks(&work, &done, &unwanted, types));
@@ -170,7 +179,9 @@ pub fn read<E: From<Error>>(
         result
     })?;
     let summary = summary.lock().unwrap_or_else(PoisonError::into_inner).take();
-    summary.ok_or_else(|| Error::Io(io::Error::other("the reading thread ended early")).into())
+    let summary = summary.ok_or_else(|| Error::Io(io::Error::other("the reading thread ended early")))?;
+    let format = if capture.is_some() { Format::Capture } else { summary.format };
+    Ok(Summary { format, capture, ..summary })
 }
 
 /// A block on its way to a parser.
@@ -236,6 +247,7 @@ impl Reading {
                 io::copy(&mut source, &mut io::sink())?;
                 let summary = Summary {
                     format: Format::Meliae,
+                    capture: None,
                     compression,
                     bytes: self.bytes_read.load(Ordering::Relaxed),
                     sha256: source.sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -381,6 +393,8 @@ struct Collecting<'o, C> {
     n_objects: u64,
     open_brackets: i64,
     first_issue: Option<Issue>,
+    capture: Option<Capture>,
+    end: Option<End>,
 }
 
 const CANCEL_POLL: Duration = Duration::from_millis(50);
@@ -397,10 +411,13 @@ impl<'o, C> Collecting<'o, C> {
             n_objects: 0,
             open_brackets: 0,
             first_issue: None,
+            capture: None,
+            end: None,
         }
     }
 
-    fn run<E: From<Error>>(mut self, done: Receiver<Done>) -> Result<(), E>
+    /// What the dump says of its process, once everything was consumed.
+    fn run<E: From<Error>>(mut self, done: Receiver<Done>) -> Result<Option<Capture>, E>
     where
         C: FnMut(Batch) -> Result<(), E>,
     {
@@ -422,7 +439,7 @@ impl<'o, C> Collecting<'o, C> {
             (0, Some(issue)) if issue.kind == IssueKind::Malformed => Err(Error::NotADump(issue.what).into()),
             (0, Some(issue)) => Err(Error::Empty(format!(" (line {}: {})", issue.line, issue.what)).into()),
             (0, None) => Err(Error::Empty(String::new()).into()),
-            _ => Ok(()),
+            _ => Ok(self.capture),
         }
     }
 
@@ -450,11 +467,57 @@ impl<'o, C> Collecting<'o, C> {
                 what: "the input ends inside the array that it begins with".to_owned(),
             });
         }
+        self.marks(&mut batch)?;
+        if ending == Ending::Complete
+            && let Some(what) = self.cut_capture(&batch)
+        {
+            let offset = offset + bytes.len() as u64;
+            batch.issues.push(Issue { kind: IssueKind::Truncated, line: self.next_line, offset, what });
+        }
         // Nobody waits for buffers once the input has ended.
         let _ = self.free.try_send(bytes);
         self.n_objects += batch.rows.len() as u64;
         self.check(&batch, &ending)?;
         (self.consume)(batch)
+    }
+
+    /// Takes what a capture says of itself: in its first line, and in its last.
+    fn marks(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        for Mark { n_before, line, offset, what } in std::mem::take(&mut batch.marks) {
+            let is_first = self.n_objects + n_before as u64 == 0 && self.capture.is_none();
+            match what {
+                MarkKind::Capture(capture) if is_first => {
+                    if capture.format > capture::FORMAT {
+                        return Err(Error::TooNew { found: capture.format, known: capture::FORMAT });
+                    }
+                    self.capture = Some(*capture);
+                }
+                MarkKind::End(end) if self.capture.is_some() && self.end.is_none() => self.end = Some(end),
+                _ => batch.issues.push(Issue {
+                    kind: IssueKind::Malformed,
+                    line: batch.first_line + u64::from(line),
+                    offset: batch.first_offset + u64::from(offset),
+                    what: "another dump begins or ends here; a file is to hold one".to_owned(),
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a capture that has been read to its end, `batch` being the last, is not whole.
+    fn cut_capture(&self, batch: &Batch) -> Option<String> {
+        self.capture.as_ref()?;
+        if self.first_issue.is_some() || batch.issues.iter().any(|issue| issue.kind.is_lossy()) {
+            return None;
+        }
+        let n_objects = self.n_objects + batch.rows.len() as u64;
+        match self.end {
+            None => Some("the last line of the capture is missing: its writer was stopped".to_owned()),
+            Some(End { objects }) if objects != n_objects => {
+                Some(format!("the last line of the capture says {objects} objects; {n_objects} are there"))
+            }
+            Some(_) => None,
+        }
     }
 
     /// Stops at damage: the first lossy issue in strict reading; a start without any object always.

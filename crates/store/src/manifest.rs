@@ -60,6 +60,8 @@ pub struct Facts {
 pub enum TakenFrom {
     /// `--taken`.
     User,
+    /// The dump itself.
+    Dump,
     /// The time of the source file.
     File,
     /// Nothing was known: the time of the import.

@@ -165,6 +165,7 @@ fn options(args: &ImportArgs) -> Result<ImportOptions> {
         format: match args.format {
             DumpFormat::Auto => None,
             DumpFormat::Meliae => Some("meliae".to_owned()),
+            DumpFormat::Capture => Some("capture".to_owned()),
         },
         replace: args.replace,
         memory_limit: args.memory_limit,

@@ -80,6 +80,7 @@ fn facts(m: &Dump, format: Format) -> Result<RecordBatch> {
 fn taken_from(manifest: &Manifest) -> &'static str {
     match manifest.taken_from {
         TakenFrom::User => "user",
+        TakenFrom::Dump => "dump",
         TakenFrom::File => "file",
         TakenFrom::Import => "import",
     }
@@ -124,6 +125,7 @@ fn facts_in_words(m: &Manifest) -> Vec<(&'static str, String)> {
     };
     let taken = match m.taken_from {
         TakenFrom::User => "",
+        TakenFrom::Dump => ", says the dump",
         TakenFrom::File => ", the time of the file",
         TakenFrom::Import => ", the time of the import",
     };

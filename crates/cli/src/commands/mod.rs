@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod capture;
 mod chains;
 mod check;
 mod completions;
@@ -33,6 +34,7 @@ use crate::{args::Invocation, console::Console};
 /// Runs one command. The exit code is that of an answer; an error has its own.
 pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
     match invocation {
+        Invocation::Capture(args) => capture::run(args, console),
         Invocation::Import(args) => import::run(args, console),
         Invocation::Dumps(args) => dumps::run(&args, console),
         Invocation::Info(args) => info::run(&args, console),

@@ -13,6 +13,7 @@ impl Parser<'_, '_> {
     #[inline]
     pub(super) fn line_form(&mut self) -> bool {
         let (text, refs) = (self.batch.text.len(), self.batch.refs.len());
+        let (weak, roots) = (self.batch.weak.len(), self.batch.roots.len());
         let mut row = self.empty_row(self.at);
         match self.try_line(&mut row) {
             Some(end) => {
@@ -23,6 +24,9 @@ impl Parser<'_, '_> {
             None => {
                 self.batch.text.truncate(text);
                 self.batch.refs.truncate(refs);
+                self.batch.labels.truncate(refs);
+                self.batch.weak.truncate(weak);
+                self.batch.roots.truncate(roots);
                 false
             }
         }
@@ -132,7 +136,72 @@ impl Parser<'_, '_> {
             }
         }
         row.n_refs = u32::try_from(self.batch.refs.len() - before).ok()?;
+        if *bytes.get(at)? == b'}' {
+            return Some(at + 1);
+        }
+        self.of_capture(row, at)
+    }
+
+    /// What heaplake's own capture writes behind the references.
+    #[inline]
+    fn of_capture(&mut self, row: &Row, mut at: usize) -> Option<usize> {
+        let bytes = self.bytes;
+        if let Some(list) = expect(bytes, at, b", \"labels\": [") {
+            at = self.label_list(row, list)?;
+        }
+        if let Some(list) = expect(bytes, at, b", \"weak\": [") {
+            at = self.weak_list(row, list)?;
+        }
+        if let Some(kind) = expect(bytes, at, b", \"root\": \"") {
+            let (kind, after) = plain_string(bytes, kind)?;
+            self.batch.roots.push((row.address, std::str::from_utf8(kind).ok()?.to_owned()));
+            at = after;
+        }
         expect(bytes, at, b"}")
+    }
+
+    /// The labels from behind their bracket, one for each reference.
+    #[inline]
+    fn label_list(&mut self, row: &Row, mut at: usize) -> Option<usize> {
+        let bytes = self.bytes;
+        for place in 0..row.n_refs {
+            if place > 0 {
+                at = expect(bytes, at, b", ")?;
+            }
+            if let Some(after) = expect(bytes, at, b"null") {
+                at = after;
+                continue;
+            }
+            let start = expect(bytes, at, b"\"")?;
+            let stop = memchr3(b'"', b'\\', b'\n', bytes.get(start..)?)?;
+            let end = match bytes[start + stop] {
+                b'"' => start + stop,
+                b'\\' => start + escaped_string_end(&bytes[start..], stop)?,
+                _ => return None,
+            };
+            self.set_label(row.refs as usize + place as usize, &bytes[start..end], |_| ())?;
+            at = end + 1;
+        }
+        expect(bytes, at, b"]")
+    }
+
+    /// The positions of weak references from behind their bracket, ascending.
+    fn weak_list(&mut self, row: &Row, mut at: usize) -> Option<usize> {
+        let bytes = self.bytes;
+        let mut next = 0;
+        loop {
+            let place = number(bytes, &mut at)?;
+            if place < next || place >= u64::from(row.n_refs) {
+                return None;
+            }
+            next = place + 1;
+            self.batch.weak.push(row.refs + place as u32);
+            match bytes.get(at..at + 2)? {
+                b", " => at += 2,
+                [b']', _] => return Some(at + 1),
+                _ => return None,
+            }
+        }
     }
 }
 

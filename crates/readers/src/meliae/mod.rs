@@ -18,7 +18,7 @@ use memchr::memchr;
 
 use crate::{
     batch::{Batch, Row},
-    text::shown,
+    text::{shown, unescape},
     types::{TypeCache, TypeTable},
 };
 
@@ -59,6 +59,8 @@ pub(crate) struct Parser<'p, 't> {
     ending: Ending,
     batch: Batch,
     open_brackets: i64,
+    /// The label that was unescaped last.
+    label: Vec<u8>,
 }
 
 /// Where and why an object could not be read.
@@ -76,7 +78,18 @@ const MAX_WASTE: usize = 8;
 impl<'p, 't> Parser<'p, 't> {
     /// `batch` is empty; what it has of memory is used.
     pub(crate) fn new(types: &'p mut TypeCache<'t>, block: &'p [u8], ending: Ending, batch: Batch) -> Self {
-        Self { types, block, bytes: block, at: 0, line: 0, wasted: 0, ending, batch, open_brackets: 0 }
+        Self {
+            types,
+            block,
+            bytes: block,
+            at: 0,
+            line: 0,
+            wasted: 0,
+            ending,
+            batch,
+            open_brackets: 0,
+            label: Vec::new(),
+        }
     }
 
     pub(crate) fn run(mut self) -> Parsed {
@@ -166,6 +179,28 @@ impl<'p, 't> Parser<'p, 't> {
             self.line as usize
         };
         self.batch.issues.push(Issue { kind, line: line as u64, offset: at as u64, what });
+    }
+
+    /// Gives a reference of the batch its label, of which `body` is the JSON. None after a repair, which is reported.
+    #[inline]
+    fn set_label(
+        &mut self,
+        reference: usize,
+        body: &[u8],
+        mut repaired: impl FnMut(IssueKind),
+    ) -> Option<()> {
+        if memchr(b'\\', body).is_none() && std::str::from_utf8(body).is_ok() {
+            self.batch.labels.set(reference, body);
+            return Some(());
+        }
+        let mut sound = true;
+        self.label.clear();
+        unescape(body, &mut self.label, |kind| {
+            sound = false;
+            repaired(kind);
+        });
+        self.batch.labels.set(reference, &self.label);
+        sound.then_some(())
     }
 
     /// A row with the position of the object at `start` and nothing else.

@@ -5,6 +5,7 @@
 use super::{Parser, Unreadable};
 use crate::{
     batch::Row,
+    capture::{Mark, MarkKind, TYPE},
     number,
     text::{shown, unescape},
 };
@@ -23,6 +24,11 @@ struct Fields {
     name: Option<Token>,
     value: Option<Token>,
     refs: Option<Token>,
+    labels: Option<Token>,
+    weak: Option<Token>,
+    root: Option<Token>,
+    capture: Option<Token>,
+    end: Option<Token>,
     repeated: Option<&'static str>,
     unescaped_quote: Option<usize>,
 }
@@ -56,7 +62,9 @@ impl Parser<'_, '_> {
             return Err(self.unreadable(start, "this is not an object"));
         }
         let (fields, end) = self.fields(start)?;
-        self.row(start, &fields)?;
+        if !self.mark(start, &fields) {
+            self.row(start, &fields)?;
+        }
         self.count_lines(start, end);
         self.at = end;
         Ok(())
@@ -144,7 +152,7 @@ impl Parser<'_, '_> {
             Some(b'}') => true,
             Some(b',') => {
                 let rest = &self.bytes[self.skip_space(at + 1)..];
-                ["\"refs\"", "\"len\"", "\"name\"", "\"size\"", "\"type\"", "\"address\""]
+                ["\"refs\"", "\"len\"", "\"name\"", "\"size\"", "\"type\"", "\"address\"", "\"labels\""]
                     .iter()
                     .any(|key| rest.starts_with(key.as_bytes()))
             }
@@ -260,7 +268,14 @@ impl Parser<'_, '_> {
         row.len = self.len(start, fields.len);
         row.name_len = self.text(start, fields.name);
         row.value_len = self.text(start, fields.value);
-        row.n_refs = self.refs(start, fields.refs);
+        let sound;
+        (row.n_refs, sound) = self.refs(start, fields.refs);
+        // Labels go by position, which is lost where a reference is left out.
+        if sound {
+            self.labels(start, &row, fields.labels);
+            self.weak_references(start, &row, fields.weak);
+        }
+        self.root(start, &row, fields.root);
         if let Some(name) = fields.repeated {
             self.issue(
                 IssueKind::RepeatedField,
@@ -339,14 +354,15 @@ impl Parser<'_, '_> {
         len as u32
     }
 
-    /// Appends the references to the batch; returns how many.
-    fn refs(&mut self, start: usize, token: Option<Token>) -> u32 {
-        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return 0 };
+    /// Appends the references to the batch; returns how many, and whether none was left out.
+    fn refs(&mut self, start: usize, token: Option<Token>) -> (u32, bool) {
+        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return (0, true) };
         if token.kind != TokenKind::Array {
             let what = format!("refs is {} and no array", self.shown(token));
             self.issue(IssueKind::BadReference, start, what);
-            return 0;
+            return (0, false);
         }
+        let mut all = true;
         let before = self.batch.refs.len();
         let mut at = self.skip_space(token.start + 1);
         let mut sound = true;
@@ -359,6 +375,7 @@ impl Parser<'_, '_> {
             match number.and_then(|number| u64::try_from(number).ok()) {
                 Some(address) => self.batch.refs.push(address),
                 None => {
+                    all = false;
                     let what = format!("the reference {} is no address", self.shown(element));
                     self.issue(IssueKind::BadReference, start, what);
                 }
@@ -376,7 +393,121 @@ impl Parser<'_, '_> {
             let what = format!("refs is no list with a comma between its numbers: {}", self.shown(token));
             self.issue(IssueKind::BadReference, start, what);
         }
-        (self.batch.refs.len() - before) as u32
+        ((self.batch.refs.len() - before) as u32, sound && all)
+    }
+
+    /// Whether the object is a line of heaplake's own capture that says something of the dump; then it is noted.
+    fn mark(&mut self, start: usize, fields: &Fields) -> bool {
+        let is_mark = fields.type_name.is_some_and(|token| self.bytes[token.start..token.end] == *TYPE);
+        let is_object = |token: &Token| token.kind == TokenKind::Object;
+        let (capture, end) = (fields.capture.filter(is_object), fields.end.filter(is_object));
+        let Some(token) = capture.or(end).filter(|_| is_mark) else { return false };
+        let text = &self.bytes[token.start..token.end];
+        let what = if capture.is_some() {
+            serde_json::from_slice(text).map(|capture| MarkKind::Capture(Box::new(capture)))
+        } else {
+            serde_json::from_slice(text).map(MarkKind::End)
+        };
+        match what {
+            Ok(what) => {
+                let n_before = self.batch.rows.len();
+                self.batch.marks.push(Mark { n_before, line: self.line, offset: start as u32, what });
+            }
+            Err(_) => {
+                let what =
+                    format!("what the dump says of itself cannot be understood: {}", self.shown(token));
+                self.issue(IssueKind::Malformed, start, what);
+            }
+        }
+        true
+    }
+
+    /// Gives the references of the row their labels.
+    fn labels(&mut self, start: usize, row: &Row, token: Option<Token>) {
+        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return };
+        let mut n_labels = 0;
+        let sound = self.elements(token, |parser, element| {
+            match element.kind {
+                TokenKind::Null => {}
+                TokenKind::String if n_labels < row.n_refs => {
+                    let (bytes, reference) = (parser.bytes, row.refs + n_labels);
+                    let mut repaired = Vec::new();
+                    parser.set_label(reference as usize, &bytes[element.start..element.end], |kind| {
+                        repaired.push(kind);
+                    });
+                    parser.repaired(start, element, repaired);
+                }
+                _ => return false,
+            }
+            n_labels += 1;
+            n_labels <= row.n_refs
+        });
+        if !sound || n_labels != row.n_refs {
+            self.batch.labels.truncate(row.refs as usize);
+            let what = format!("labels is not a text or null for each reference: {}", self.shown(token));
+            self.issue(IssueKind::BadLabel, start, what);
+        }
+    }
+
+    /// Notes which references of the row are weak.
+    fn weak_references(&mut self, start: usize, row: &Row, token: Option<Token>) {
+        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return };
+        let before = self.batch.weak.len();
+        let mut next = 0;
+        let sound = self.elements(token, |parser, element| {
+            let text = &parser.bytes[element.start..element.end];
+            let place = number::digits(text).filter(|(_, n_digits)| *n_digits == text.len());
+            match place {
+                Some((place, _)) if (next..u64::from(row.n_refs)).contains(&place) => {
+                    next = place + 1;
+                    parser.batch.weak.push(row.refs + place as u32);
+                    true
+                }
+                _ => false,
+            }
+        });
+        if !sound {
+            self.batch.weak.truncate(before);
+            let what = format!("weak is no list of rising positions of references: {}", self.shown(token));
+            self.issue(IssueKind::BadLabel, start, what);
+        }
+    }
+
+    /// Notes that the row is a root, and of which kind.
+    fn root(&mut self, start: usize, row: &Row, token: Option<Token>) {
+        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return };
+        if token.kind != TokenKind::String {
+            let what = format!("the kind of root {} is no text", self.shown(token));
+            self.issue(IssueKind::BadLabel, start, what);
+            return;
+        }
+        let mut kind = Vec::new();
+        self.unescape(start, token, &mut kind);
+        self.batch.roots.push((row.address, String::from_utf8_lossy(&kind).into_owned()));
+    }
+
+    /// Calls `each` with the elements of an array until it says no; whether they were all sound and welcome.
+    fn elements(&mut self, array: Token, mut each: impl FnMut(&mut Self, Token) -> bool) -> bool {
+        if array.kind != TokenKind::Array {
+            return false;
+        }
+        let mut at = self.skip_space(array.start + 1);
+        while at + 1 < array.end {
+            let Ok(element) = self.token(at) else { return false };
+            if !each(self, element) {
+                return false;
+            }
+            at = self.skip_space(element.after());
+            if self.bytes[at] == b',' {
+                at = self.skip_space(at + 1);
+                if at + 1 >= array.end {
+                    return false;
+                }
+            } else if at + 1 < array.end {
+                return false;
+            }
+        }
+        true
     }
 
     /// The whole number that a value writes; an unusual form is reported.
@@ -406,11 +537,14 @@ impl Parser<'_, '_> {
             return;
         }
         let mut repaired = Vec::new();
-        unescape(text, out, |kind| {
-            if !repaired.contains(&kind) {
-                repaired.push(kind);
-            }
-        });
+        unescape(text, out, |kind| repaired.push(kind));
+        self.repaired(start, token, repaired);
+    }
+
+    /// Reports the repairs of a text, each kind once.
+    fn repaired(&mut self, start: usize, token: Token, mut repaired: Vec<IssueKind>) {
+        repaired.sort_unstable();
+        repaired.dedup();
         for kind in repaired {
             let what = match kind {
                 IssueKind::LoneSurrogate => "half a surrogate pair became U+FFFD",
@@ -443,6 +577,11 @@ impl Fields {
             b"name" => (&mut self.name, "name"),
             b"value" => (&mut self.value, "value"),
             b"refs" => (&mut self.refs, "refs"),
+            b"labels" => (&mut self.labels, "labels"),
+            b"weak" => (&mut self.weak, "weak"),
+            b"root" => (&mut self.root, "root"),
+            b"capture" => (&mut self.capture, "capture"),
+            b"end" => (&mut self.end, "end"),
             _ => return,
         };
         if slot.is_some() {

@@ -523,3 +523,77 @@ fn formats_have_names() {
     assert_eq!("meliae".parse::<Format>().map(Format::name).ok(), Some("meliae"));
     assert!("hprof".parse::<Format>().unwrap_err().to_string().contains("meliae"));
 }
+
+/// Labels, weak references and roots as text, a row a line.
+fn captured(batch: &Batch) -> Vec<String> {
+    let label = |label: Option<&[u8]>| {
+        label.map_or("-".to_owned(), |label| String::from_utf8(label.to_vec()).unwrap())
+    };
+    let one = |row: &Row| {
+        let labels: Vec<String> = batch.labels(row).map(label).collect();
+        let weak: Vec<u32> = batch.weak(row).collect();
+        let root = batch.roots.iter().find(|(address, _)| *address == row.address);
+        format!("{} {} {weak:?} {}", row.address, labels.join(" "), root.map_or("-", |(_, kind)| kind))
+    };
+    batch.rows.iter().map(one).collect()
+}
+
+#[test]
+fn labels_weak_references_and_roots_on_both_paths() {
+    let fast = r#"{"address": 1, "type": "a", "size": 16, "refs": [2, 3], "labels": [".x", null], "root": "r"}
+{"address": 2, "type": "b", "size": 16, "refs": [], "weak": [], "root": "s"}
+{"address": 3, "type": "c", "size": 16, "refs": [1, 2, 3], "labels": [null, "['\"']", ".x"], "weak": [0, 2]}
+{"address": 4, "type": "d", "size": 16, "refs": [1]}"#;
+    let rows = ["1 .x - [] r", "2  [] s", "3 - ['\"'] .x [0, 2] -", "4 - [] -"];
+    let types = TypeTable::default();
+    for input in [fast.to_owned(), fast.replace("\"size\": 16", "\"size\":16"), fast.replace(", \"", ",\"")] {
+        let batch = parse(input.as_bytes(), &types);
+        assert_eq!(captured(&batch), rows, "{input}");
+        assert_eq!(issues(&batch), [""; 0], "{input}");
+        assert_eq!(batch.labels.text_len(), ".x['\"']".len());
+    }
+}
+
+#[test]
+fn labels_that_do_not_fit_are_left_out_and_said() {
+    let types = TypeTable::default();
+    for (fields, row) in [
+        (r#""refs": [2, 3], "labels": [".x"]"#, "1 - - [] -"),
+        (r#""refs": [2], "labels": [".x", ".y"]"#, "1 - [] -"),
+        (r#""refs": [2], "labels": [1]"#, "1 - [] -"),
+        (r#""refs": [2], "labels": [".x",]"#, "1 - [] -"),
+        (r#""refs": [2], "labels": {}"#, "1 - [] -"),
+        (r#""refs": [2], "weak": [1]"#, "1 - [] -"),
+        (r#""refs": [2, 3], "weak": [1, 1]"#, "1 - - [] -"),
+        (r#""refs": [2], "root": []"#, "1 - [] -"),
+    ] {
+        let input = format!("{{\"address\": 1, \"type\": \"a\", \"size\": 16, {fields}}}");
+        let batch = parse(input.as_bytes(), &types);
+        assert_eq!(captured(&batch), [row], "{input}");
+        assert_eq!(issues(&batch), ["bad_label 1 0"], "{input}");
+    }
+}
+
+#[test]
+fn captures_cut_or_changed_anywhere_never_panic() {
+    let capture = concat!(
+        r#"{"address": 0, "type": "heaplake capture", "size": 0, "capture": {"format": 1}, "refs": []}"#,
+        "\n",
+        r#"{"address": 16, "type": "a", "size": 16, "refs": [16, 16], "labels": [".x\u0041", null], "weak": [1], "root": "r"}"#,
+        "\n",
+        r#"{"address": 1, "type": "heaplake capture", "size": 0, "end": {"objects": 1}, "refs": []}"#,
+    );
+    let types = TypeTable::default();
+    for at in 0..capture.len() {
+        parse(&capture.as_bytes()[..at], &types);
+        for byte in *b"\"\\[]{},:0 n\n\xff" {
+            let mut changed = capture.as_bytes().to_vec();
+            changed[at] = byte;
+            let batch = parse(&changed, &types);
+            for row in &batch.rows {
+                assert_eq!(batch.labels(row).count(), batch.refs(row).len());
+                assert!(batch.weak(row).all(|place| place < row.n_refs));
+            }
+        }
+    }
+}

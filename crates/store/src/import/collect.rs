@@ -1,11 +1,15 @@
 //! Gathers batches within the memory limit; beyond it, sorts what is there into runs on disk.
 
-use std::{path::Path, sync::atomic::Ordering::Relaxed};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use heaplake_readers::{Batch, TypeTable};
 
 use super::{ImportProgress, Limits, issues::IssueFile, order::RowRef, runs::Run};
-use crate::{Result, addresses::AddressSet};
+use crate::{Result, addresses::AddressSet, index};
 
 pub(super) struct Collector<'c> {
     types: &'c TypeTable,
@@ -22,7 +26,9 @@ pub(super) struct Collector<'c> {
     runs: Vec<Run>,
     /// Filled as rows are spilled; empty as long as nothing was.
     addresses: AddressSet,
-    recorded_roots: Vec<(u64, String)>,
+    recorded_roots: Vec<(u64, Arc<str>)>,
+    /// The kinds of roots that were met.
+    root_kinds: HashSet<Arc<str>>,
     n_rows: u64,
     n_refs: u64,
 }
@@ -34,7 +40,7 @@ pub(super) struct Collected {
     /// Where each batch begins in the input: line and byte.
     pub(super) starts: Vec<(u64, u64)>,
     /// What the dump calls roots: address and kind.
-    pub(super) recorded_roots: Vec<(u64, String)>,
+    pub(super) recorded_roots: Vec<(u64, Arc<str>)>,
     pub(super) n_rows: u64,
     pub(super) n_refs: u64,
 }
@@ -48,6 +54,13 @@ pub(super) enum Rows {
 
 /// Bytes per row that sorting takes beside the row itself.
 const SORT_BYTES: usize = size_of::<(u64, RowRef)>() + 2 * size_of::<RowRef>();
+
+/// Characters of the kind of a root; what is longer is cut.
+const MAX_KIND_CHARS: usize = 200;
+/// Kinds of roots that are told apart in one dump.
+const MAX_KINDS: usize = 10_000;
+/// The kind of the roots of all further kinds.
+const OTHER_KIND: &str = "other";
 
 impl<'c> Collector<'c> {
     pub(super) fn new(
@@ -70,6 +83,7 @@ impl<'c> Collector<'c> {
             runs: Vec::new(),
             addresses: AddressSet::default(),
             recorded_roots: Vec::new(),
+            root_kinds: HashSet::new(),
             n_rows: 0,
             n_refs: 0,
         }
@@ -79,19 +93,38 @@ impl<'c> Collector<'c> {
         for issue in batch.issues.drain(..) {
             self.issues.push(issue)?;
         }
-        self.recorded_roots.append(&mut batch.roots);
+        for (address, kind) in batch.roots.drain(..) {
+            let kind = self.kind_of_root(kind);
+            self.recorded_roots.push((address, kind));
+        }
         self.starts.push((batch.first_line, batch.first_offset));
         self.memory += batch.memory() + batch.rows.len() * SORT_BYTES;
         self.n_rows += batch.rows.len() as u64;
         self.n_refs += batch.refs.len() as u64;
         self.progress.objects.fetch_add(batch.rows.len() as u64, Relaxed);
         self.batches.push(batch);
-        let roots = self.recorded_roots.capacity() * size_of::<(u64, String)>();
+        let roots = self.recorded_roots.capacity() * size_of::<(u64, Arc<str>)>();
         let fixed = self.types.memory() + self.addresses.memory() + roots;
         if fixed as u64 > self.limits.total / 2 {
             return Err(self.limits.exceeded("the dump's types, roots and addresses", fixed));
         }
         if self.memory > self.limits.collected { self.spill() } else { Ok(()) }
+    }
+
+    /// The kind of a recorded root as the lake has it: not one of those that are found, not long, and one of not too many,
+    /// because the manifest counts them.
+    fn kind_of_root(&mut self, kind: String) -> Arc<str> {
+        let kind = match kind.char_indices().nth(MAX_KIND_CHARS) {
+            Some((end, _)) => format!("{}…", &kind[..end]),
+            None => kind,
+        };
+        let kind = if index::is_found_kind(&kind) { format!("recorded {kind}") } else { kind };
+        if let Some(known) = self.root_kinds.get(kind.as_str()) {
+            return known.clone();
+        }
+        let kind: Arc<str> = if self.root_kinds.len() < MAX_KINDS { kind.into() } else { OTHER_KIND.into() };
+        self.root_kinds.insert(kind.clone());
+        kind
     }
 
     pub(super) fn finish(mut self) -> Result<Collected> {

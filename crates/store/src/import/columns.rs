@@ -7,15 +7,15 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, DictionaryArray, Int64Array, LargeStringArray, NullBufferBuilder, StringArray, UInt32Array,
-        UInt64Array, new_null_array,
+        ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, NullBufferBuilder, StringArray,
+        UInt32Array, UInt64Array, new_null_array,
     },
     buffer::{OffsetBuffer, ScalarBuffer},
     datatypes::{DataType, Int32Type},
     error::ArrowError,
 };
 use heaplake_model::schema;
-use heaplake_readers::{Batch, Row, TypeId};
+use heaplake_readers::{Batch, Labels, Row, TypeId};
 
 use super::order::RowRef;
 use crate::{
@@ -255,6 +255,14 @@ impl<'r> Referred<'r> {
             self.dangling += u64::from(!found);
         }
     }
+
+    /// The same where some references of an object are weak, `weak` saying which positions.
+    fn note_some_weak(&mut self, children: &[u64], first_idx: usize, weak: &[u32]) {
+        for (place, child) in children.iter().enumerate() {
+            let is_weak = weak.binary_search(&((first_idx + place) as u32)).is_ok();
+            self.note(std::slice::from_ref(child), is_weak);
+        }
+    }
 }
 
 /// The columns of `edge`, of one row group.
@@ -263,6 +271,7 @@ pub(super) struct EdgeColumns {
     parent: Vec<u64>,
     child: Vec<u64>,
     idx: Vec<u32>,
+    labels: Labels,
     /// Rows of weak references.
     weak: Vec<Range<usize>>,
 }
@@ -287,14 +296,20 @@ impl EdgeColumns {
                 let mut done = 0;
                 let refs = batch.refs(row);
                 let is_weak = is_weak[row.type_id as usize];
+                let weak: Vec<u32> =
+                    if batch.weak.is_empty() { Vec::new() } else { batch.weak(row).collect() };
                 while done < refs.len() {
                     let part = &refs[done..refs.len().min(done + max_rows - group.child.len())];
                     group.push(row.address, done, part, is_weak);
-                    if let Some(referred) = &mut referred {
-                        referred.note(part, is_weak);
+                    group.push_labels(batch, row, done, part.len());
+                    group.push_weak(done, part.len(), &weak);
+                    match &mut referred {
+                        Some(referred) if weak.is_empty() => referred.note(part, is_weak),
+                        Some(referred) => referred.note_some_weak(part, done, &weak),
+                        None => {}
                     }
                     done += part.len();
-                    if group.child.len() == max_rows {
+                    if group.child.len() == max_rows || group.labels.text_len() > MAX_TEXT {
                         groups.push(std::mem::take(&mut group));
                     }
                 }
@@ -316,22 +331,58 @@ impl EdgeColumns {
         self.idx.extend(first_idx as u32..(first_idx + children.len()) as u32);
     }
 
+    /// Takes the labels of the last `n` references, which are those of a row from `first_idx` on.
+    #[inline]
+    fn push_labels(&mut self, batch: &Batch, row: &Row, first_idx: usize, n: usize) {
+        if batch.labels.is_empty() {
+            return;
+        }
+        let start = self.child.len() - n;
+        for place in 0..n {
+            if let Some(label) = batch.labels.get(row.refs as usize + first_idx + place) {
+                self.labels.set(start + place, label);
+            }
+        }
+    }
+
+    /// Notes which of the last `n` references, those of a row from `first_idx` on, are weak by themselves.
+    fn push_weak(&mut self, first_idx: usize, n: usize, weak: &[u32]) {
+        let start = self.child.len() - n;
+        let here = weak.iter().filter_map(|place| (*place as usize).checked_sub(first_idx));
+        self.weak.extend(here.filter(|place| *place < n).map(|place| start + place..start + place + 1));
+    }
+
     /// The arrays, in the order of the schema.
     pub(super) fn arrays(self) -> Result<Vec<ArrayRef>, ArrowError> {
         let n_rows = self.child.len();
+        let labels = label_array(&self.labels, n_rows)?;
         let mut kinds = vec![0; n_rows];
         self.weak.into_iter().for_each(|rows| kinds[rows].fill(WEAK_KEY));
         Ok(vec![
             Arc::new(UInt64Array::from(self.parent)),
             Arc::new(UInt64Array::from(self.child)),
             Arc::new(UInt32Array::from(self.idx)),
-            new_null_array(&DataType::Utf8, n_rows),
+            labels,
             Arc::new(DictionaryArray::<Int32Type>::try_new(
                 kinds.into(),
                 Arc::new(StringArray::from_iter_values(KINDS)),
             )?),
         ])
     }
+}
+
+/// The column `label`. Offsets of 64 bits, because one object may have gigabytes of labels.
+fn label_array(labels: &Labels, n_rows: usize) -> Result<ArrayRef, ArrowError> {
+    if labels.is_empty() {
+        return Ok(new_null_array(&DataType::Utf8, n_rows));
+    }
+    let (ids, text, ends) = labels.parts();
+    let known = ids.iter().map(|id| (*id != Labels::NONE).then_some(*id as i32));
+    let keys: Int32Array = known.chain(std::iter::repeat(None)).take(n_rows).collect();
+    let offsets = std::iter::once(0).chain(ends.iter().map(|end| i64::from(*end))).collect::<Vec<_>>();
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+    let distinct = LargeStringArray::try_new(offsets, text.to_vec().into(), None)?;
+    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(distinct))?))
 }
 
 /// The columns of `root`.

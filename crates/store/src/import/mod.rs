@@ -29,7 +29,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use heaplake_model::DumpId;
-use heaplake_readers::{Format, ReadOptions, TypeTable};
+use heaplake_readers::{Capture, Format, ReadOptions, TypeTable};
 
 use crate::{
     Counts, Error, FORMAT_VERSION, FileEntry, IndexOptions, Lake, Manifest, Result, Source, TakenFrom,
@@ -147,11 +147,15 @@ pub fn import(
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
     let imported = now();
-    let (taken, taken_from) = match (options.taken, opened.modified) {
-        (Some(taken), _) => (taken, TakenFrom::User),
-        (None, Some(modified)) => (modified, TakenFrom::File),
-        (None, None) => (imported, TakenFrom::Import),
-    };
+    let (taken, taken_from) =
+        match (options.taken, content.capture.as_ref().and_then(taken_of), opened.modified) {
+            (Some(taken), _, _) => (taken, TakenFrom::User),
+            (None, Some(taken), _) => (taken, TakenFrom::Dump),
+            (None, None, Some(modified)) => (modified, TakenFrom::File),
+            (None, None, None) => (imported, TakenFrom::Import),
+        };
+    let mut tags = content.capture.as_ref().map(tags_of).unwrap_or_default();
+    tags.extend(options.tags.clone());
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         id,
@@ -159,7 +163,7 @@ pub fn import(
         taken_from,
         imported,
         source: Source { file: opened.name, ..content.source },
-        tags: options.tags.clone(),
+        tags,
         counts: content.counts,
         roots: content.roots,
         indexed: content.indexed,
@@ -178,6 +182,7 @@ pub fn import(
 /// What comes of reading a dump and writing its tables.
 struct Content {
     source: Source,
+    capture: Option<Capture>,
     counts: Counts,
     roots: BTreeMap<String, u64>,
     indexed: bool,
@@ -223,6 +228,7 @@ fn write_tables(
             format: summary.format.name().to_owned(),
             compression: summary.compression.name().to_owned(),
         },
+        capture: summary.capture,
         counts: written.counts,
         roots: written.roots,
         indexed: written.indexed,
@@ -283,6 +289,32 @@ pub fn default_memory() -> u64 {
 
 pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default()
+}
+
+/// When the dump says that it was taken.
+fn taken_of(capture: &Capture) -> Option<DateTime<Utc>> {
+    let taken = DateTime::parse_from_rfc3339(capture.time.as_ref()?).ok()?;
+    DateTime::from_timestamp_micros(taken.timestamp_micros())
+}
+
+/// Characters of a tag that a dump gives itself.
+const MAX_TAG_CHARS: usize = 1000;
+
+/// What the dump says of its process, as tags.
+fn tags_of(capture: &Capture) -> BTreeMap<String, String> {
+    let Capture { format: _, time: _, pid, host, python, command, rss } = capture;
+    let tags = [
+        ("pid", pid.map(|pid| pid.to_string())),
+        ("host", host.clone()),
+        ("python", python.clone()),
+        ("command", command.as_ref().map(|command| command.join(" "))),
+        ("rss", rss.map(|rss| rss.to_string())),
+    ];
+    let short = |text: String| match text.char_indices().nth(MAX_TAG_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    };
+    tags.into_iter().filter_map(|(name, text)| Some((name.to_owned(), short(text?)))).collect()
 }
 
 fn default_id(input: &Input) -> DumpId {

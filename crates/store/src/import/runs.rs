@@ -1,10 +1,11 @@
 //! Sorted runs on disk, for imports that do not fit into their memory, and their merge.
 //!
 //! A run is two files of the same rows: one by (address, position), with references, and one by (type name, address,
-//! position), without. Both are sequences of frames:
+//! position), without. Both are sequences of frames, in native byte order:
 //!
 //! ```text
-//! u64 n_rows, u64 text bytes, u64 n_refs | Row x n_rows | RowRef x n_rows | text | u64 x n_refs      (native order)
+//! u64 n_rows, u64 text bytes, u64 n_refs, u64 labelled references, u64 bytes of labels, u64 n_labels, u64 n_weak
+//! Row x n_rows | RowRef x n_rows | text | u64 x n_refs | u32 x labelled | labels | u32 x n_labels | u32 x n_weak
 //! ```
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use heaplake_readers::{Batch, Row};
+use heaplake_readers::{Batch, Labels, Row};
 
 use super::order::{self, RowRef};
 use crate::{Error, Result};
@@ -86,24 +87,39 @@ impl Frame {
     /// Writes the frame and empties it.
     fn write(&mut self, file: &mut impl Write) -> io::Result<()> {
         let Self { batch, row_refs } = self;
-        let lens = [batch.rows.len() as u64, batch.text.len() as u64, batch.refs.len() as u64];
+        let (label_ids, label_text, label_ends) = batch.labels.parts();
+        let lens = [
+            batch.rows.len(),
+            batch.text.len(),
+            batch.refs.len(),
+            label_ids.len(),
+            label_text.len(),
+            label_ends.len(),
+            batch.weak.len(),
+        ]
+        .map(|len| len as u64);
         file.write_all(bytemuck::cast_slice(&lens))?;
         file.write_all(bytemuck::cast_slice(&batch.rows))?;
         file.write_all(bytemuck::cast_slice(row_refs))?;
         file.write_all(&batch.text)?;
         file.write_all(bytemuck::cast_slice(&batch.refs))?;
+        file.write_all(bytemuck::cast_slice(label_ids))?;
+        file.write_all(label_text)?;
+        file.write_all(bytemuck::cast_slice(label_ends))?;
+        file.write_all(bytemuck::cast_slice(&batch.weak))?;
         *self = Self::default();
         Ok(())
     }
 
     /// Reads the next frame; false at the end of the file.
     fn read(&mut self, file: &mut impl Read) -> io::Result<bool> {
-        let mut lens = [0_u64; 3];
+        let mut lens = [0_u64; 7];
         match file.read_exact(bytemuck::cast_slice_mut(&mut lens)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             read => read?,
         }
-        let [n_rows, n_text, n_refs] = lens.map(|len| len as usize);
+        let [n_rows, n_text, n_refs, n_labelled, n_label_text, n_labels, n_weak] =
+            lens.map(|len| len as usize);
         self.batch.rows.resize(n_rows, bytemuck::Zeroable::zeroed());
         self.row_refs.resize(n_rows, bytemuck::Zeroable::zeroed());
         self.batch.text.resize(n_text, 0);
@@ -112,6 +128,16 @@ impl Frame {
         file.read_exact(bytemuck::cast_slice_mut(&mut self.row_refs))?;
         file.read_exact(&mut self.batch.text)?;
         file.read_exact(bytemuck::cast_slice_mut(&mut self.batch.refs))?;
+        let (mut ids, mut text, mut ends) =
+            (vec![0_u32; n_labelled], vec![0; n_label_text], vec![0_u32; n_labels]);
+        file.read_exact(bytemuck::cast_slice_mut(&mut ids))?;
+        file.read_exact(&mut text)?;
+        file.read_exact(bytemuck::cast_slice_mut(&mut ends))?;
+        let labels = Labels::from_parts(ids, text, ends);
+        self.batch.labels =
+            labels.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the labels do not fit"))?;
+        self.batch.weak.resize(n_weak, 0);
+        file.read_exact(bytemuck::cast_slice_mut(&mut self.batch.weak))?;
         Ok(true)
     }
 }
@@ -127,7 +153,19 @@ pub(super) fn append(to: &mut Batch, from: &Batch, row: &Row, with_refs: bool) {
         ..*row
     });
     to.text.extend_from_slice(text);
+    let start = to.refs.len();
     to.refs.extend_from_slice(refs);
+    if !with_refs {
+        return;
+    }
+    if !from.labels.is_empty() {
+        for (place, label) in from.labels(row).enumerate() {
+            if let Some(label) = label {
+                to.labels.set(start + place, label);
+            }
+        }
+    }
+    to.weak.extend(from.weak(row).map(|place| start as u32 + place));
 }
 
 /// Which of a run's files to merge.

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     thread::{self, JoinHandle},
 };
 
@@ -97,7 +97,7 @@ struct Tables<'t> {
     /// Whether references of such objects are weak, by type id.
     weak_types: Vec<bool>,
     /// What the dump calls roots.
-    recorded_roots: Vec<(u64, String)>,
+    recorded_roots: Vec<(u64, Arc<str>)>,
     limits: &'t Limits,
     progress: &'t ImportProgress,
     files: Vec<FileEntry>,
@@ -307,9 +307,16 @@ impl Tables<'_> {
             marks.merge(&referred.marks);
             self.counts.dangling += referred.dangling;
         }
-        let n_roots = self.roots(addresses.unmarked(&marks).map(|address| (address, index::UNREFERENCED)))?;
-        self.counts.unreferenced = n_roots;
-        self.counts.roots = BTreeMap::from([(index::UNREFERENCED.to_owned(), n_roots)]);
+        let recorded = std::mem::take(&mut self.recorded_roots);
+        let recorded = sorted_roots(&recorded, addresses);
+        let (mut n_unreferenced, mut counts) = (0, BTreeMap::<String, u64>::new());
+        let unreferenced = addresses.unmarked(&marks).inspect(|_| n_unreferenced += 1);
+        self.roots(merged_roots(recorded, unreferenced).inspect(|(_, kind)| match counts.get_mut(*kind) {
+            Some(count) => *count += 1,
+            None => drop(counts.insert((*kind).to_owned(), 1)),
+        }))?;
+        self.counts.unreferenced = n_unreferenced;
+        self.counts.roots = counts;
         Ok(())
     }
 
@@ -411,6 +418,35 @@ impl Tables<'_> {
     }
 }
 
+/// The roots that the dump records, by address, each once; those of objects that are not in the dump are left out.
+fn sorted_roots<'r>(recorded: &'r [(u64, Arc<str>)], addresses: &AddressSet) -> Vec<(u64, &'r str)> {
+    let known = recorded.iter().filter(|(address, _)| addresses.contains(*address));
+    let mut roots: Vec<(u64, &str)> = known.map(|(address, kind)| (*address, &**kind)).collect();
+    // Stable: the first kind of an address counts.
+    roots.sort_by_key(|(address, _)| *address);
+    roots.dedup_by_key(|(address, _)| *address);
+    roots
+}
+
+/// Recorded roots and objects without referrers as one list by address. Both are in that order.
+fn merged_roots(
+    recorded: Vec<(u64, &str)>,
+    unreferenced: impl Iterator<Item = u64> + Send,
+) -> impl Iterator<Item = (u64, &str)> + Send {
+    let (mut recorded, mut unreferenced) = (recorded.into_iter().peekable(), unreferenced.peekable());
+    std::iter::from_fn(move || match (recorded.peek(), unreferenced.peek()) {
+        (Some((root, _)), Some(address)) if root > address => {
+            unreferenced.next().map(|address| (address, index::UNREFERENCED))
+        }
+        (Some((root, _)), Some(address)) if root == address => {
+            unreferenced.next();
+            recorded.next()
+        }
+        (Some(_), _) => recorded.next(),
+        (None, _) => unreferenced.next().map(|address| (address, index::UNREFERENCED)),
+    })
+}
+
 fn arrow_error(path: &Path) -> impl Fn(arrow::error::ArrowError) -> Error + '_ {
     |error| Error::Parquet { path: path.to_owned(), source: error.into() }
 }
@@ -495,4 +531,6 @@ fn same_object((a_batch, a): (&Batch, &Row), (b_batch, b): (&Batch, &Row)) -> bo
         && a_batch.name(a) == b_batch.name(b)
         && a_batch.value(a) == b_batch.value(b)
         && a_batch.refs(a) == b_batch.refs(b)
+        && a_batch.labels(a).eq(b_batch.labels(b))
+        && a_batch.weak(a).eq(b_batch.weak(b))
 }

@@ -96,7 +96,7 @@ pub(crate) struct Inputs<'b> {
     pub(crate) type_names: &'b [&'b str],
     pub(crate) format: Format,
     /// Addresses that the dump calls roots, and of which kind.
-    pub(crate) recorded_roots: &'b [(u64, String)],
+    pub(crate) recorded_roots: &'b [(u64, Arc<str>)],
     /// Files of `edge`, in order, and their checksums.
     pub(crate) edges: Vec<PathBuf>,
     pub(crate) edges_xxh3: String,

@@ -27,7 +27,7 @@ use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns};
 pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
-pub(crate) use roots::UNREFERENCED;
+pub(crate) use roots::{UNREFERENCED, is_found as is_found_kind};
 
 /// Version of the index's layout. One of another version is built anew.
 const INDEX_VERSION: u32 = 2;

@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use arrow::{
@@ -252,7 +255,7 @@ impl<'b> Building<'b> {
     }
 
     /// The roots that the source recorded; the others are found again.
-    fn recorded_roots(&self) -> Result<Vec<(u64, String)>> {
+    fn recorded_roots(&self) -> Result<Vec<(u64, Arc<str>)>> {
         let mut roots = Vec::new();
         for path in self.paths(Table::Root) {
             for batch in self.read(&path, &["address", "kind"], OBJ_ROWS)? {
@@ -265,7 +268,7 @@ impl<'b> Building<'b> {
                     .zip(kinds)
                     .filter_map(|(address, kind)| Some((*address, kind?)));
                 let recorded = found.filter(|(_, kind)| !super::roots::is_found(kind));
-                roots.extend(recorded.map(|(address, kind)| (address, kind.to_owned())));
+                roots.extend(recorded.map(|(address, kind)| (address, kind.into())));
             }
         }
         Ok(roots)

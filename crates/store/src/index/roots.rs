@@ -4,7 +4,10 @@
 //! reached, one object of every strongly connected component that nothing outside refers to: a cycle that holds itself.
 //! From these roots every object is reachable.
 
-use std::{collections::BTreeMap, sync::atomic::AtomicBool};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use heaplake_graph::{BitSet, Cancelled, Graph, Id, components};
 use heaplake_readers::KeptAlive;
@@ -27,7 +30,7 @@ pub(super) fn is_cycle(kind: &str) -> bool {
 }
 
 /// Whether roots of a kind are found here, and not recorded in the dump.
-pub(super) fn is_found(kind: &str) -> bool {
+pub(crate) fn is_found(kind: &str) -> bool {
     KINDS.contains(&kind)
 }
 
@@ -48,13 +51,13 @@ pub(super) struct Recorded<I> {
 }
 
 /// The roots that the dump records, by node; those of objects that are not in the dump are left out.
-pub(super) fn recorded<I: Id>(roots: &[(u64, String)], node: impl Fn(u64) -> I) -> Recorded<I> {
+pub(super) fn recorded<I: Id>(roots: &[(u64, Arc<str>)], node: impl Fn(u64) -> I) -> Recorded<I> {
     let mut names: Vec<String> = KINDS.map(str::to_owned).to_vec();
     let mut places: BTreeMap<&str, u32> = KINDS.into_iter().zip(0..).collect();
     let mut found = Vec::new();
     for (address, kind) in roots {
         let kind = *places.entry(kind).or_insert_with(|| {
-            names.push(kind.clone());
+            names.push(kind.to_string());
             names.len() as u32 - 1
         });
         found.extend(Some((node(*address), kind)).filter(|(node, _)| *node != I::NONE));
@@ -199,7 +202,7 @@ mod tests {
         let graph = Graph { forward: forward.view(), skip: Bits::default(), reverse: reverse.view() };
         let roots = |recorded: &[(u64, &str)]| {
             let recorded: Vec<_> =
-                recorded.iter().map(|(address, kind)| (*address, (*kind).to_owned())).collect();
+                recorded.iter().map(|(address, kind)| (*address, Arc::from(*kind))).collect();
             let node = |address: u64| if address < 5 { address as u32 } else { u32::NONE };
             let kept = [KeptAlive::ByReferences, KeptAlive::AsModule];
             let mut roots = Roots::find(graph, &[1, 0, 0, 0, 0], &kept, super::recorded(&recorded, node));

@@ -1,0 +1,101 @@
+"""Runs programs under the Pythons of the machine, with the capture script beside them, and reads the dumps."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lake import REPOSITORY, environment
+
+FOLDER = REPOSITORY / "crates/cli/capture"
+VERSIONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+
+#: A hang guard, not a speed claim.
+TIMEOUT = 60
+
+
+def pythons():
+    """The interpreters of the machine by version: those of pyenv, and the one that runs the tests."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = {}
+    for version in VERSIONS:
+        candidates = sorted(root.glob(f"versions/{version}.*/bin/python{version}"))
+        if candidates:
+            found[version] = candidates[-1]
+    found.setdefault("%d.%d" % sys.version_info[:2], Path(sys.executable))
+    return found
+
+
+def start(python, program, *args, **options):
+    """Starts a program; it imports heaplake_dump, and its output is caught."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.PIPE} | options
+    env = environment() | {"PYTHONPATH": str(FOLDER), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen([str(python), "-u", "-c", program, *map(str, args)], env=env, **options)
+
+
+def run(python, program, *args):
+    """Runs a program that must succeed and say nothing on stderr; its output."""
+    process = start(python, program, *args)
+    try:
+        output, error = process.communicate(timeout=TIMEOUT)
+    finally:
+        process.kill()
+    assert (process.returncode, error.decode()) == (0, ""), error.decode()
+    return output.decode()
+
+
+def text(path):
+    """The decompressed content of a dump."""
+    data = Path(path).read_bytes()
+    return (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("ascii")
+
+
+class Heap:
+    """The objects of a dump, by address."""
+
+    def __init__(self, path):
+        lines = [json.loads(line) for line in text(path).splitlines()]
+        self.header, self.end = lines[0], lines[-1]
+        assert self.header["type"] == self.end["type"] == "heaplake capture"
+        self.objects = {line["address"]: line for line in lines[1:-1]}
+        assert len(self.objects) == len(lines) - 2 == self.end["end"]["objects"], "an address is there twice"
+        for line in self.objects.values():
+            for field in ("labels",):
+                assert len(line.get(field, line["refs"])) == len(line["refs"]), line
+
+    def all(self, type_name):
+        return [obj for obj in self.objects.values() if obj["type"] == type_name]
+
+    def one(self, type_name, **fields):
+        found = [obj for obj in self.all(type_name) if all(obj.get(name) == value for name, value in fields.items())]
+        assert len(found) == 1, (type_name, fields, len(found))
+        return found[0]
+
+    def edges(self, obj):
+        """Label and object of every reference; an object that is not in the dump is an error."""
+        labels = obj.get("labels", [None] * len(obj["refs"]))
+        return [(label, self.objects[address]) for label, address in zip(labels, obj["refs"])]
+
+    def labels(self, obj):
+        return [label for label, _ in self.edges(obj)]
+
+    def follow(self, obj, *labels):
+        """The object at the end of labels."""
+        for label in labels:
+            found = [child for name, child in self.edges(obj) if name == label]
+            assert found, f"{label} is not among {self.labels(obj)} of {obj['type']}"
+            obj = found[0]
+        return obj
+
+    def attribute(self, obj, name):
+        """An attribute of an instance, wherever this version of Python keeps it."""
+        labels = self.labels(obj)
+        if "." + name in labels:
+            return self.follow(obj, "." + name)
+        return self.follow(obj, ".__dict__", f"['{name}']")
+
+    def main(self, name):
+        """A global of the program."""
+        return self.follow(self.one("module", name="__main__"), ".__dict__", f"['{name}']")

@@ -1,0 +1,193 @@
+"""A process is captured from outside, by its id. Needs gdb and the permission to look into other processes."""
+
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from capturing import FOLDER, TIMEOUT, VERSIONS, Heap, pythons, start
+from lake import BINARY, environment
+
+FOUND = pythons()
+
+
+@pytest.fixture(params=VERSIONS)
+def python(request):
+    if request.param not in FOUND:
+        pytest.skip(f"there is no Python {request.param} (pyenv install {request.param})")
+    if request.param != "3.14" and shutil.which("gdb") is None:
+        pytest.skip("there is no gdb (apt install gdb)")
+    return FOUND[request.param]
+
+
+@pytest.fixture
+def newest():
+    return FOUND[max(FOUND, key=lambda version: int(version.split(".")[1]))]
+
+
+#: Says what it has done, so that it is seen to go on.
+PROGRAM = """
+import sys, threading, time
+held_by_the_program = ["evidence"]
+before = None
+def busy():
+    local_of_busy = 4711
+    n = 0
+    while True:
+        n += sum(i for i in range(1000))
+        if n % 50 == 0: time.sleep(0)
+def waits():
+    local_of_waits = 4712
+    for line in sys.stdin:
+        print("alive", "heaplake_dump" in sys.modules, sorted(set(globals()) - names), flush=True)
+names = set(globals()) | {"names", "thread"}
+if sys.argv[1] == "busy":
+    threading.Thread(target=waits, daemon=True).start()
+    print("ready", flush=True)
+    busy()
+else:
+    if sys.argv[1] == "threads":
+        for thread in range(5): threading.Thread(target=busy, daemon=True).start()
+    print("ready", flush=True)
+    waits()
+"""
+
+
+def heaplake(*args):
+    command = [str(BINARY), *map(str, args)]
+    return subprocess.run(command, env=environment(), capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT * 2)
+
+
+def ask(process):
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    return process.stdout.readline()
+
+
+def permitted(result):
+    if b"may not look into process" in result.stderr:
+        pytest.skip("this user may not look into other processes (ptrace)")
+
+
+@pytest.mark.parametrize("kind", ["waits", "busy", "threads"])
+def test_a_process_is_captured_by_its_id(python, tmp_path, lake, kind):
+    process = start(python, PROGRAM, kind)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.2)
+        memory = [line for line in open(f"/proc/{process.pid}/maps") if "heaplake" in line]
+        path = tmp_path / "out.dump.gz"
+        result = heaplake("capture", "python", "--pid", process.pid, "-o", path, "--import-to", lake.path)
+        permitted(result)
+        assert result.returncode == 0, result.stderr.decode()
+        assert b"objects of process" in result.stderr
+        assert [entry.name for entry in tmp_path.iterdir() if entry != lake.path] == ["out.dump.gz"]
+        heap = Heap(path)
+        assert heap.header["capture"]["pid"] == process.pid
+        name = "busy" if kind == "busy" else "waits"
+        [frame] = [frame for frame in heap.all("frame") if frame.get("name") == name and frame["root"] == "thread MainThread"]
+        assert heap.follow(frame, f"local_of_{name}")["value"] in (4711, 4712)
+        assert heap.follow(heap.main("held_by_the_program"), "[0]")["value"] == "evidence"
+        own = [frame for frame in heap.all("frame") if "heaplake" in frame.get("value", "")]
+        assert own == [] and len([frame for frame in heap.all("frame") if frame.get("name") == "<module>"]) == 1
+        assert lake.sql("select count(*) from issue") == [(0,)]
+        # It goes on, and nothing is left in it.
+        assert ask(process) == b"alive False []\n"
+        assert [line for line in open(f"/proc/{process.pid}/maps") if "heaplake" in line] == memory == []
+        children = open(f"/proc/{process.pid}/task/{process.pid}/children").read()
+        assert children == ""
+        # And it can be done again.
+        result = heaplake("capture", "python", "--pid", process.pid, "-o", path, "--redact", "--values", "none")
+        assert result.returncode == 0, result.stderr.decode()
+        assert Heap(path).header["capture"]["redact"] is True
+        assert ask(process) == b"alive False []\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_without_a_fork(newest, tmp_path):
+    process = start(newest, PROGRAM, "waits")
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        result = heaplake("capture", "python", "--pid", process.pid, "-o", tmp_path / "out.dump", "--no-fork")
+        permitted(result)
+        assert result.returncode == 0, result.stderr.decode()
+        assert Heap(tmp_path / "out.dump").header["capture"]["fork"] is False
+        assert ask(process) == b"alive False []\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_errors_are_said_and_leave_nothing(newest, tmp_path):
+    def message(*args):
+        result = heaplake("capture", "python", *args)
+        permitted(result)
+        assert result.returncode == 2, result
+        assert list(tmp_path.iterdir()) == []
+        return result.stderr.decode()
+
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert f"there is no process {gone.pid}" in message("--pid", gone.pid, "-o", tmp_path / "x")
+    other = subprocess.Popen(["sleep", "100"])
+    try:
+        assert "is no CPython" in message("--pid", other.pid, "-o", tmp_path / "x")
+        assert "cannot write into" in message("--pid", other.pid, "-o", tmp_path / "none/x")
+        assert "is a folder" in message("--pid", other.pid, "-o", tmp_path)
+        without_gdb = environment() | {"PATH": "/nonexistent"}
+        command = [str(BINARY), "capture", "python", "--pid", str(other.pid), "-o", str(tmp_path / "x")]
+        result = subprocess.run(command, env=without_gdb, capture_output=True)
+        assert result.returncode == 2 and b"gdb is not there" in result.stderr
+    finally:
+        other.kill()
+        other.wait()
+    process = start(newest, PROGRAM, "waits")
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        assert "zstd" in message("--pid", process.pid, "-o", tmp_path / "x.zst") or newest == FOUND.get("3.14")
+        assert ask(process) == b"alive False []\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_script_is_printed_as_it_is(tmp_path):
+    result = heaplake("capture", "script")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout == (FOLDER / "heaplake_dump.py").read_bytes()
+
+
+#: What `sys.remote_exec` of 3.14 does: it runs a file in the main thread of the process.
+REMOTE = """
+import sys
+def waits():
+    local_of_waits = 4712
+    exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), {"__name__": "__main__"})
+waits()
+"""
+
+
+def test_the_way_of_python_3_14(python, tmp_path):
+    """The file that `sys.remote_exec` is given, run as it would run it; the call itself is tested where there is 3.14."""
+    entry, outside, answer = (tmp_path / name for name in ("entry.py", "outside.py", "answer.json"))
+    dump = tmp_path / "heap.dump"
+    script = (FOLDER / "heaplake_dump.py").read_text()
+    entry.write_text(f"{script}\n\n_remote({str(dump)!r}, {str(answer)!r}, values='short', redact=False, fork=True)\n")
+    outside.write_text(
+        "try:\n exec((lambda file: (compile(file.read(), '<heaplake>', 'exec'), file.close()))"
+        f"(open({str(entry)!r}, 'rb'))[0], {{'__name__': 'heaplake_dump'}})\nexcept BaseException: pass\n"
+    )
+    process = start(python, REMOTE, outside)
+    assert process.communicate(timeout=TIMEOUT) == (b"", b"")
+    deadline = time.monotonic() + TIMEOUT
+    while not answer.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    heap = Heap(dump)
+    names = [frame["name"] for frame in heap.all("frame") if frame.get("root")]
+    assert names == ["waits", "<module>"]
+    assert os.listdir(tmp_path).count("heap.dump") == 1
