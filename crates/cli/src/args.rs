@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{
     ArgGroup, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
-    parser::ValueSource,
+    error::ErrorKind, parser::ValueSource,
 };
 use heaplake_engine::Attached;
 
@@ -94,10 +94,28 @@ pub enum Invocation {
     Prune(PruneArgs),
     /// Check the files of dumps against checksums and row counts
     Verify(VerifyArgs),
+    /// Ask in a shell: SQL, path patterns and commands, one after the other
+    Shell(ShellArgs),
     /// Walk through a real leak, on three dumps that come with heaplake
     Demo,
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+}
+
+/// Arguments of `shell`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+In the shell, `help` lists its commands. Commands and statements are also read from standard input; a mistake is told, the
+rest goes on, and the exit code is 2.
+
+Examples:
+  heaplake shell
+  heaplake shell --dump latest~1
+  heaplake shell < questions.txt > answers.txt")]
+pub struct ShellArgs {
+    /// Which dump to ask first: an id, or a selector such as latest~1 or build=4711 [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
 }
 
 /// Arguments of `capture`.
@@ -695,7 +713,7 @@ pub struct GraphArgs {
 }
 
 /// How rows are written.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Shape {
     /// Format of the rows [default: table on a terminal, csv otherwise]
     #[arg(long, value_name = "FORMAT")]
@@ -874,7 +892,20 @@ pub fn parse() -> (Invocation, Console) {
         Some(path) => LakeChoice::Flag(path),
         None => LakeChoice::Default,
     };
-    (line.invocation, Console { lake, quiet: line.quiet })
+    (line.invocation, Console { lake, quiet: line.quiet, shell: None })
+}
+
+/// Reads a command that was typed into a shell. The lake is that of the shell.
+pub fn parse_in_shell(words: &[String]) -> Result<Invocation, clap::Error> {
+    let mut command = CommandLine::command();
+    let arguments = std::iter::once("heaplake").chain(words.iter().map(String::as_str));
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    if matches.value_source("lake") == Some(ValueSource::CommandLine) {
+        let message = "a shell asks one lake; leave it and begin again with --lake";
+        return Err(command.error(ErrorKind::ArgumentConflict, message));
+    }
+    let line = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok(line.invocation)
 }
 
 /// The colour of clap's own texts has to be known before it has read `--color`.
@@ -938,6 +969,8 @@ mod tests {
             "heaplake diff a b --by object --identity path",
             "heaplake trend",
             "heaplake trend a..b --by module --metric retained -n 3 --all --format csv",
+            "heaplake shell",
+            "heaplake shell --dump latest~1",
             "heaplake sql --dump a --layer b select",
             "heaplake whatif --cut a --save b --layer c",
             "heaplake layers",

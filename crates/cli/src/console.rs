@@ -7,7 +7,12 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 
-use crate::escape;
+use heaplake_engine::{Edited, SessionOptions};
+
+use crate::{
+    escape,
+    output::{Format, Results},
+};
 
 /// What every command knows of its surroundings.
 #[derive(Debug, Clone)]
@@ -16,6 +21,25 @@ pub struct Console {
     pub lake: LakeChoice,
     /// No notes and no progress.
     pub quiet: bool,
+    /// What the shell has chosen that runs the command, if one does.
+    pub shell: Option<InShell>,
+}
+
+/// What a shell has chosen, for the commands that it runs.
+#[derive(Debug, Clone)]
+pub struct InShell {
+    /// The dump that is asked where a command names none.
+    pub dump: Option<String>,
+    /// What the edits of the shell have left of that dump.
+    pub edited: Option<Edited>,
+    /// Where results are kept and numbered.
+    pub results: Results,
+    /// Format and file of the rows, where the user said so.
+    pub redirected: Option<(Format, Option<PathBuf>)>,
+    /// Columns of the screen, where the user said so.
+    pub width: Option<usize>,
+    /// Whether long output goes through a pager.
+    pub paged: bool,
 }
 
 /// Where the lake is, and who said so.
@@ -40,6 +64,20 @@ impl LakeChoice {
 }
 
 impl Console {
+    /// How to open a session: on a dump, or else on the one that a shell has chosen, with its edits.
+    pub fn session(&self, dump: Option<&str>, layer: Option<&str>) -> SessionOptions {
+        let shell =
+            self.shell.as_ref().filter(|shell| dump.is_none_or(|dump| shell.dump.as_deref() == Some(dump)));
+        let edited = shell.filter(|_| layer.is_none()).and_then(|shell| shell.edited.clone());
+        SessionOptions {
+            dump: dump.map(str::to_owned).or_else(|| shell.and_then(|shell| shell.dump.clone())),
+            layer: layer.map(str::to_owned),
+            edited,
+            notice: Some(self.notice()),
+            ..SessionOptions::default()
+        }
+    }
+
     /// Says something that is good to know.
     pub fn note(&self, text: &str) {
         if !self.quiet {

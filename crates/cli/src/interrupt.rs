@@ -3,11 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use tokio::sync::Notify;
 
 // Signals come to the process as a whole, so their state belongs to it as well.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+/// A shell goes on after a command was stopped, as often as the user wants.
+static IN_SHELL: AtomicBool = AtomicBool::new(false);
+/// At the prompt of a shell Ctrl-C is a key; a signal comes from outside and ends the shell.
+static AT_PROMPT: AtomicBool = AtomicBool::new(false);
 static WAKE: Notify = Notify::const_new();
 
 /// The command was stopped by the user.
@@ -31,12 +36,31 @@ pub fn install() -> anyhow::Result<()> {
         return Ok(());
     }
     ctrlc::set_handler(|| {
-        if REQUESTED.swap(true, Ordering::SeqCst) {
+        let again = REQUESTED.swap(true, Ordering::SeqCst);
+        if (again && !IN_SHELL.load(Ordering::SeqCst)) || AT_PROMPT.load(Ordering::SeqCst) {
             std::process::exit(crate::INTERRUPTED.into());
         }
         WAKE.notify_one();
     })
     .context("cannot watch for Ctrl-C")
+}
+
+/// From now on the first signal stops a command, and the process goes on.
+pub fn enter_shell() -> anyhow::Result<()> {
+    IN_SHELL.store(true, Ordering::SeqCst);
+    install()
+}
+
+/// Says whether the user is asked for a command right now.
+pub fn set_at_prompt(at_prompt: bool) {
+    AT_PROMPT.store(at_prompt, Ordering::SeqCst);
+}
+
+/// Forgets that the user wanted the last command to stop.
+pub fn reset() {
+    REQUESTED.store(false, Ordering::SeqCst);
+    // A wake-up that nobody waited for.
+    let _ = WAKE.notified().now_or_never();
 }
 
 /// Whether the user wants the command to stop.

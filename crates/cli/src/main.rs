@@ -15,6 +15,7 @@ mod progress;
 mod query;
 mod rows;
 mod selection;
+mod shell;
 mod values;
 
 use std::process::ExitCode;

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn shows_any_name_and_any_state() {
-        let console = Console { lake: crate::console::LakeChoice::Default, quiet: true };
+        let console = Console { lake: crate::console::LakeChoice::Default, quiet: true, shell: None };
         let mut bar = Bars::new(&console).add("{bytes}\x1b[2J");
         assert_eq!(bar.bar.prefix(), "{bytes}\\x1b[2J");
         let progress = ImportProgress::default();

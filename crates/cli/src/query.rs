@@ -11,7 +11,7 @@ use arrow::{
     datatypes::Int64Type,
 };
 use futures::StreamExt as _;
-use heaplake_engine::{Answer, Parameters, Session, SessionOptions};
+use heaplake_engine::{Answer, Edited, Parameters, Session, SessionOptions};
 use heaplake_model::DumpId;
 use heaplake_store::{Lake, Layer, Manifest};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
@@ -61,11 +61,8 @@ impl Querier {
     pub fn of_dump(dump: Option<&str>, args: &GraphArgs, console: &Console) -> Result<(Self, Arc<Manifest>)> {
         let lake = Lake::open(console.lake.path())?;
         let options = SessionOptions {
-            dump: dump.map(str::to_owned),
-            layer: args.layer.clone(),
             memory_limit: args.memory_limit,
-            notice: Some(console.notice()),
-            ..SessionOptions::default()
+            ..console.session(dump, args.layer.as_deref())
         };
         let querier = Self::open(&lake, &options)?;
         let Some(manifest) = querier.session.dump() else {
@@ -93,6 +90,26 @@ impl Querier {
     pub fn save_layer(&self, name: &DumpId, cuts: &[String]) -> Result<Layer> {
         let runtime = self.runtime.as_ref().context("the query threads are gone")?;
         Ok(runtime.block_on(interruptible(self.session.save_layer(name, cuts)))??)
+    }
+
+    /// What is left of the chosen dump, as it is here, after an edit: without some objects or references, with others pinned.
+    pub fn edit(&self, cuts: &[String], pins: &[String]) -> Result<Edited> {
+        let runtime = self.runtime.as_ref().context("the query threads are gone")?;
+        Ok(runtime.block_on(interruptible(self.session.edit(cuts, pins)))??)
+    }
+
+    /// Lets a table name mean some rows.
+    pub fn show(&self, name: &str, batches: &[RecordBatch]) -> Result<()> {
+        let Some(first) = batches.first() else { return Ok(()) };
+        let schema = distinct_names(first.schema_ref());
+        let renamed =
+            batches.iter().map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()));
+        Ok(self.session.show(name, renamed.collect::<Result<_, _>>()?)?)
+    }
+
+    /// The names of all functions.
+    pub fn functions(&self) -> Vec<String> {
+        self.session.functions()
     }
 
     /// The name of the chosen dump; an error where the lake has none.

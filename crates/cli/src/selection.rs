@@ -26,7 +26,8 @@ pub fn several(lake: &Lake, texts: &[String]) -> Result<Vec<Manifest>> {
 /// The dump that a text selects; the newest where there is no text.
 pub fn one(lake: &Lake, text: Option<&str>, console: &Console) -> Result<Manifest> {
     let mut manifests = lake.manifests()?;
-    let at = match text {
+    let chosen = console.shell.as_ref().and_then(|shell| shell.dump.as_deref());
+    let at = match text.or(chosen) {
         Some(text) => heaplake_engine::select_one(&manifests, text)?,
         None if manifests.is_empty() => {
             bail!("the lake has no dumps yet; import one: {} import FILE", console.command())

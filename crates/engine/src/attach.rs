@@ -1,11 +1,16 @@
 //! Files from outside as tables of a session: deploys beside growth, requests beside sessions. They are only read.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use datafusion::{
+    arrow::{
+        csv::reader::Format,
+        datatypes::{DataType, Field, Schema},
+    },
     catalog::TableProvider,
     datasource::file_format::file_compression_type::FileCompressionType,
     execution::options::ArrowReadOptions,
@@ -13,6 +18,9 @@ use datafusion::{
 };
 
 use crate::{Error, Result, catalog::TABLES, error::Context, mistake};
+
+/// Rows that the types of a CSV file are guessed from.
+const ROWS_TO_GUESS: usize = 1000;
 
 /// A file that a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +108,9 @@ impl Attached {
         let extension = &name[stem.len() - ending.len() - 1..];
         let read = match kind {
             Kind::Csv(delimiter) => {
+                let schema = csv_schema(path, delimiter, compression).map_err(failed)?;
                 let options = CsvReadOptions::new()
+                    .schema(&schema)
                     .delimiter(delimiter)
                     // Else large files are read in parts, which begin at any line break, also one in quotes.
                     .newlines_in_values(true)
@@ -135,4 +145,18 @@ impl Attached {
         }
         Ok(frame.into_view())
     }
+}
+
+/// The columns of a CSV file, guessed from its first rows. DataFusion's own guess cuts the file at line breaks in quotes.
+fn csv_schema(path: &str, delimiter: u8, compression: FileCompressionType) -> Result<Schema, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let reader = compression.convert_read(file).map_err(|error| error.to_string())?;
+    let format = Format::default().with_header(true).with_delimiter(delimiter);
+    let (schema, _) = format.infer_schema(reader, Some(ROWS_TO_GUESS)).map_err(|error| error.to_string())?;
+    // Of a column without a value nothing can be guessed.
+    let guessed = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Null => Field::new(field.name(), DataType::Utf8, true),
+        _ => field.as_ref().clone(),
+    });
+    Ok(Schema::new(guessed.collect::<Vec<_>>()))
 }

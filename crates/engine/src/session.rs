@@ -4,8 +4,9 @@ use std::{panic::AssertUnwindSafe, path::PathBuf, pin::Pin, sync::Arc, thread};
 
 use datafusion::{
     arrow::{datatypes::SchemaRef, record_batch::RecordBatch},
+    catalog::TableProvider,
     common::tree_node::{TreeNode, TreeNodeRecursion},
-    datasource::{physical_plan::FileScanConfig, source::DataSourceExec},
+    datasource::{MemTable, physical_plan::FileScanConfig, source::DataSourceExec},
     error::DataFusionError,
     execution::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder, memory_pool::FairSpillPool,
@@ -25,7 +26,7 @@ use crate::{
     catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
     error::Context,
     functions,
-    graph::{self, Indexes, Notice},
+    graph::{self, Edited, Indexes, Notice},
     guard, history, identity, mistake,
     parameters::{self, Parameters, Value},
     path::{self, PathPlan},
@@ -51,6 +52,8 @@ pub struct SessionOptions {
     pub spill_dir: Option<PathBuf>,
     /// A what-if layer of the chosen dump, which bare names then mean.
     pub layer: Option<String>,
+    /// The chosen dump as it is after some edits, which bare names then mean.
+    pub edited: Option<Edited>,
     /// Files that names stand for.
     pub attached: Vec<Attached>,
     /// How path patterns are searched for.
@@ -228,12 +231,48 @@ impl Session {
         Ok(layer)
     }
 
+    /// The chosen dump, as it is here, without what is cut and with what is pinned as roots. Both are sets.
+    pub async fn edit(&self, cuts: &[String], pins: &[String]) -> Result<Edited> {
+        self.choose_layer().await?;
+        let dump = self.indexes.dump(None)?;
+        let edited = self.indexes.edit(&self.context.state(), &dump, (cuts, pins)).await;
+        edited.map_err(|error| Context::default().explain(&error))
+    }
+
+    /// Lets a bare name mean these rows; their batches are of one schema, and there is at least one.
+    pub fn show(&self, name: &str, batches: Vec<RecordBatch>) -> Result<()> {
+        let schema = batches.first().map(RecordBatch::schema);
+        let schema = schema.ok_or_else(|| Error::Internal("rows have no columns".to_owned()))?;
+        let table = MemTable::try_new(schema, vec![batches]);
+        let table = table.map_err(|error| Context::default().explain(&error))?;
+        self.names.show_instead([(name.to_owned(), Arc::new(table) as Arc<dyn TableProvider>)]);
+        Ok(())
+    }
+
+    /// The names of all functions, of values and of tables, in order.
+    pub fn functions(&self) -> Vec<String> {
+        let state = self.context.state();
+        let scalar = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
+        let others = state.window_functions().keys().chain(state.table_functions().keys());
+        let mut names: Vec<String> = scalar.chain(others).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// Gives bare names the meaning of the layer, before the first statement.
     async fn choose_layer(&self) -> Result<()> {
-        let (Some(layer), Some(manifest)) = (&self.layer, &self.current) else { return Ok(()) };
+        let Some(manifest) = &self.current else { return Ok(()) };
+        if self.layer.is_none() && self.options.edited.is_none() {
+            return Ok(());
+        }
         let choose = || async {
             let dump = self.indexes.with_types(manifest)?;
-            let index = self.indexes.open_layer(&self.context.state(), &dump, layer).await?;
+            let index = match (&self.options.edited, &self.layer) {
+                (Some(edited), _) => edited.index.clone(),
+                (None, Some(layer)) => self.indexes.open_layer(&self.context.state(), &dump, layer).await?,
+                (None, None) => return Ok(()),
+            };
             self.indexes.choose_layer(index);
             let views = graph::layer::views(&self.context, &dump).await?;
             self.names.show_instead(views.into_iter().map(|(name, view)| (name.to_owned(), view)));
@@ -292,12 +331,9 @@ impl Session {
         let explained = context.explain(error);
         let Error::Query(text) = &explained else { return explained };
         let Some(name) = mistake::unknown_function(text) else { return explained };
-        let state = self.context.state();
-        let scalar = state.scalar_functions().keys();
-        let aggregate = state.aggregate_functions().keys();
-        let others = state.window_functions().keys().chain(state.table_functions().keys());
-        let names = scalar.chain(aggregate).chain(others).map(String::as_str);
-        Error::Query(format!("there is no function {name}{}", mistake::suggestion(name, names)))
+        let names = self.functions();
+        let hint = mistake::suggestion(name, names.iter().map(String::as_str));
+        Error::Query(format!("there is no function {name}{hint}"))
     }
 }
 

@@ -63,6 +63,26 @@ const SQL: [&str; 46] = [
 
 /// The statements of a text as SQL, without the `;` and without those that hold nothing but comments.
 pub(crate) fn split(text: &str) -> Result<Vec<String>> {
+    let as_sql = |statement: Split| match statement.pattern {
+        Some(pattern) => {
+            format!("{}SELECT * FROM path('{}')", statement.text, pattern.replace('\'', "''"))
+        }
+        None => statement.text,
+    };
+    Ok(split_as_written(text)?.into_iter().map(as_sql).collect())
+}
+
+/// A statement as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// SQL; of a pattern the comments before it.
+    pub text: String,
+    /// A path pattern.
+    pub pattern: Option<String>,
+}
+
+/// The statements of a text, without the `;` and without those that hold nothing but comments.
+pub fn split_as_written(text: &str) -> Result<Vec<Split>> {
     let mut statements = Vec::new();
     let mut start = 0;
     while start < text.len() {
@@ -72,7 +92,8 @@ pub(crate) fn split(text: &str) -> Result<Vec<String>> {
 }
 
 /// Adds the statements after `base`, up to the first pattern or the end, and returns where that ends.
-fn split_from(text: &str, base: usize, statements: &mut Vec<String>) -> Result<usize> {
+fn split_from(text: &str, base: usize, statements: &mut Vec<Split>) -> Result<usize> {
+    let sql = |text: &str| Split { text: text.trim().to_owned(), pattern: None };
     let mut tokens = Vec::new();
     // What is no SQL may be a pattern, whose `'` is none of SQL's: a mistake counts only if it is not in one.
     let outcome =
@@ -84,7 +105,7 @@ fn split_from(text: &str, base: usize, statements: &mut Vec<String>) -> Result<u
             Token::SemiColon => {
                 let end = base + offsets.of(token.span.start);
                 if !is_empty {
-                    statements.push(text[start..end].trim().to_owned());
+                    statements.push(sql(&text[start..end]));
                 }
                 (start, is_empty) = (end + 1, true);
             }
@@ -93,8 +114,8 @@ fn split_from(text: &str, base: usize, statements: &mut Vec<String>) -> Result<u
                 let first = base + offsets.of(token.span.start);
                 if let Some(end) = pattern_end(text, first, begins_as_sql(&tokens[idx..]))? {
                     let comments = text[start..first].trim_start();
-                    let pattern = text[first..end].trim_end().replace('\'', "''");
-                    statements.push(format!("{comments}SELECT * FROM path('{pattern}')"));
+                    let pattern = Some(text[first..end].trim_end().to_owned());
+                    statements.push(Split { text: comments.to_owned(), pattern });
                     return Ok(end + 1);
                 }
                 is_empty = false;
@@ -107,7 +128,7 @@ fn split_from(text: &str, base: usize, statements: &mut Vec<String>) -> Result<u
         return Err(path::spanned(text, &(at..at + 1), &error.message));
     }
     if !is_empty {
-        statements.push(text[start..].trim().to_owned());
+        statements.push(sql(&text[start..]));
     }
     Ok(text.len())
 }
@@ -161,8 +182,26 @@ pub(crate) fn kind(statement: &str) -> String {
     words.join(" ")
 }
 
+/// Where the pattern ends that a text begins with, after comments; none where it begins with something else.
+pub(crate) fn pattern(text: &str) -> Result<Option<std::ops::Range<usize>>> {
+    let mut tokens = Vec::new();
+    let _ = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location_into_buf(&mut tokens);
+    let visible = tokens.iter().position(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
+    let first = match visible {
+        Some(at) => at,
+        // What is not even a token of SQL may begin a pattern.
+        None => tokens.len(),
+    };
+    let start = match tokens.get(first) {
+        Some(token) => Offsets::new(text).of(token.span.start),
+        None => text.len() - text.trim_start().len(),
+    };
+    let end = pattern_end(text, start, begins_as_sql(&tokens[first..]))?;
+    Ok(end.map(|end| start..end))
+}
+
 /// Turns lines and columns, in increasing order, into byte offsets.
-struct Offsets<'a> {
+pub(crate) struct Offsets<'a> {
     chars: std::iter::Peekable<std::str::CharIndices<'a>>,
     line: u64,
     column: u64,
@@ -170,11 +209,11 @@ struct Offsets<'a> {
 }
 
 impl<'a> Offsets<'a> {
-    fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { chars: text.char_indices().peekable(), line: 1, column: 1, n_bytes: text.len() }
     }
 
-    fn of(&mut self, location: Location) -> usize {
+    pub(crate) fn of(&mut self, location: Location) -> usize {
         while let Some(&(offset, c)) = self.chars.peek() {
             if (self.line, self.column) >= (location.line, location.column) {
                 return offset;

@@ -27,7 +27,7 @@ pub use holders::{HeldTree, Holder, REST, holders, largest_holders, path_of};
 pub use id::Id;
 pub use identity::{Agreement, Key, PathPartners, PathSide, Shared, agreements, same_addresses, same_paths};
 pub use motif::{MAX_PERIOD, MotifStep, RepeatingChain, TypedGraph, repeating_chains};
-pub use reach::{NO_DISTANCE, Walk, distances, walk};
+pub use reach::{NO_DISTANCE, Walk, distances, walk, walk_only_children};
 
 /// The work was stopped by its flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

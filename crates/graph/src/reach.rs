@@ -90,3 +90,30 @@ pub fn walk<I: Id>(
     }
     Ok(found)
 }
+
+/// The nodes that edges lead to from `starts` through nodes that one node alone refers to, themselves such nodes: each
+/// with its hops, nearest first.
+///
+/// O(edges of these nodes, and of those beside them).
+pub fn walk_only_children<I: Id>(
+    graph: Graph<'_, I>,
+    starts: &[I],
+    cancel: &AtomicBool,
+) -> Result<Vec<(I, u32)>, Cancelled> {
+    let mut poll = Poll::new(cancel);
+    let mut seen = BitSet::of(graph.n_nodes(), starts.iter().map(|start| start.index()));
+    let mut found: Vec<(I, u32)> = starts.iter().map(|start| (*start, 0)).collect();
+    let mut at = 0;
+    while let Some(&(node, hops)) = found.get(at) {
+        at += 1;
+        poll.step()?;
+        for child in graph.children(node.index()) {
+            let has_no_other = graph.parents(child).all(|parent| parent == node.index());
+            if has_no_other && seen.set(child) {
+                found.push((I::new(child), hops + 1));
+            }
+        }
+    }
+    found.drain(..starts.len());
+    Ok(found)
+}

@@ -27,7 +27,7 @@ pub enum TokenKind {
     Regex(String),
     /// `@140` or `@0x7f`.
     Address(u64),
-    /// `$name` or `#2.5`.
+    /// A reference of the shell: `$name`, `#2.5`, with `^` and `&` behind also an address.
     Shell(String),
     /// A whole number.
     Number(u64),
@@ -211,8 +211,17 @@ impl<'t> Lexer<'t> {
         match c {
             '"' => self.quoted(start).map(TokenKind::Quoted),
             '/' => self.regex(start).map(TokenKind::Regex),
-            '@' => self.address(start),
-            '$' | '#' => Ok(TokenKind::Shell(self.shell())),
+            '@' => {
+                let kind = self.address(start)?;
+                Ok(self.steps(start).unwrap_or(kind))
+            }
+            '$' | '#' => {
+                self.chars.next();
+                self.dotted_word();
+                Ok(self
+                    .steps(start)
+                    .unwrap_or_else(|| TokenKind::Shell(self.text[start..self.at()].to_owned())))
+            }
             '{' => {
                 let (min, max) = self.braces(start)?;
                 Ok(TokenKind::Repeat(min, max))
@@ -225,7 +234,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    fn word(&mut self, start: usize) -> Result<TokenKind, Error> {
+    fn dotted_word(&mut self) {
         while let Some((at, c)) = self.chars.peek().copied().filter(|(_, c)| is_word(*c)) {
             // `A..>` is a word and an arrow.
             if c == '.' && self.text[at..].starts_with("..") {
@@ -233,6 +242,10 @@ impl<'t> Lexer<'t> {
             }
             self.chars.next();
         }
+    }
+
+    fn word(&mut self, start: usize) -> Result<TokenKind, Error> {
+        self.dotted_word();
         let end = self.at();
         let word = &self.text[start..end];
         if word.is_empty() {
@@ -247,6 +260,9 @@ impl<'t> Lexer<'t> {
             return Ok(TokenKind::Star);
         }
         if word.starts_with(|c: char| c.is_ascii_digit()) {
+            if let Some(reference) = self.steps(start) {
+                return Ok(reference);
+            }
             let digits: String = word.chars().filter(|c| *c != '_').collect();
             let number = digits.parse().map_err(|_| {
                 Error::new(start..end, "neither a number nor a name")
@@ -339,12 +355,11 @@ impl<'t> Lexer<'t> {
         })
     }
 
-    fn shell(&mut self) -> String {
-        let start = self.at();
-        self.chars.next();
-        self.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
-        let end = self.at();
-        self.text[start..end].to_owned()
+    /// A reference of the shell, if `^` (parents) and `&` (children) follow what began at `start`.
+    fn steps(&mut self, start: usize) -> Option<TokenKind> {
+        let steps = self.take_while(|c| matches!(c, '^' | '&'));
+        let is_reference = !steps.is_empty();
+        is_reference.then(|| TokenKind::Shell(self.text[start..self.at()].to_owned()))
     }
 
     fn arrow(&mut self, start: usize) -> Result<Option<TokenKind>, Error> {

@@ -6,6 +6,7 @@
 //! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue, type_stat, holder_stat
 //! <lake>/index/dump=<id>/*.graph       graph index, a cache: rebuilt when absent or damaged
 //! <lake>/layers/dump=<id>/*.json       named what-if layers
+//! <lake>/names/dump=<id>.json          names given to objects of a dump
 //! <lake>/tmp/                          work in progress, journals, locks
 //! ```
 //!
@@ -19,6 +20,7 @@ mod index;
 mod lake;
 mod layer;
 mod manifest;
+mod names;
 mod parquet_file;
 mod properties;
 mod summary;
@@ -27,12 +29,13 @@ mod verify;
 pub use error::{Error, Result};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, default_memory, import};
 pub use index::{
-    AnyIndex, BuildLimits, GraphIndex, IndexOptions, TypeSums, build_layer, index_dump, index_fits,
-    open_or_build,
+    AnyIndex, BuildLimits, Edit, GraphIndex, IndexOptions, TypeSums, build_layer, build_unnamed_layer,
+    index_dump, index_fits, open_or_build,
 };
 pub use lake::Lake;
 pub use layer::Layer;
 pub use manifest::{Counts, Facts, FileEntry, Manifest, Source, TakenFrom};
+pub use names::Named;
 pub use summary::{Dump, HolderStat, TypeStat};
 pub use verify::Finding;
 

@@ -19,7 +19,7 @@ use crate::{
 
 /// Prints the longest chain of every motif.
 pub fn run(args: &ChainsArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None)?;
+    let plan = Plan::new(args.shape, None, console)?;
     interrupt::install()?;
     let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let mut sink = plan.open()?;

@@ -48,7 +48,7 @@ enum Verdict {
 
 /// Runs the checks, all of them, and says whether all hold.
 pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None)?;
+    let plan = Plan::new(args.shape, None, console)?;
     if let Some(name) = &args.show {
         return show_text(&Query::find_check(name)?);
     }
@@ -60,12 +60,10 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
     interrupt::install()?;
     let lake = Lake::open(console.lake.path())?;
     let options = SessionOptions {
-        dump: args.dump.clone(),
         baseline: args.baseline.clone(),
         memory_limit: args.memory_limit,
         attached: args.attached.clone(),
-        notice: Some(console.notice()),
-        ..SessionOptions::default()
+        ..console.session(args.dump.as_deref(), None)
     };
     let querier = Querier::open(&lake, &options)?;
     let dump = querier.dump_name()?;

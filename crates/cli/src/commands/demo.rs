@@ -93,7 +93,7 @@ pub fn run(console: &Console) -> Result<ExitCode> {
     let shape = Shape { format: Some(Format::Table), full: false };
     let mut tour = Tour {
         querier: Querier::open(&lake, &options)?,
-        plan: Plan::new(shape, None)?,
+        plan: Plan::new(shape, None, &console)?,
         sink: Sink::stdout(),
         manifest: lake.manifest("later")?,
         command: console.command(),

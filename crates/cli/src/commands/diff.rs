@@ -19,7 +19,7 @@ pub const N_SHOWN: usize = 20;
 
 /// Prints the differences, what grew most first.
 pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, args.output.as_deref())?;
+    let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     interrupt::install()?;
     let querier = Querier::of_lake(None, console)?;
     let mut sink = plan.open()?;

@@ -16,7 +16,7 @@ use crate::{
 
 /// Prints one row per dump.
 pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None)?;
+    let plan = Plan::new(args.shape, None, console)?;
     let lake = Lake::open(console.lake.path())?;
     let manifests = selection::several(&lake, &args.dumps)?;
     if manifests.is_empty() {

@@ -20,7 +20,7 @@ const N_TOP_TYPES: usize = 10;
 
 /// Prints the facts of one dump.
 pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None)?;
+    let plan = Plan::new(args.shape, None, console)?;
     let lake = Lake::open(console.lake.path())?;
     let dump = lake.dump(selection::one(&lake, args.dump.as_deref(), console)?)?;
     if plan.format != Format::Table {

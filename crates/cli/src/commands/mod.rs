@@ -12,12 +12,12 @@ mod import;
 mod index;
 mod info;
 mod layers;
-mod path;
+pub mod path;
 mod path_compare;
 mod prune;
 mod rm;
 mod run;
-mod sql;
+pub mod sql;
 mod tag;
 mod top;
 mod tree;
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::{args::Invocation, console::Console};
+use crate::{args::Invocation, console::Console, shell};
 
 /// Runs one command. The exit code is that of an answer; an error has its own.
 pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
@@ -54,6 +54,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Prune(args) => prune::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),
+        Invocation::Shell(args) => shell::start(&args, console),
         Invocation::Demo => demo::run(console),
         Invocation::Completions(args) => completions::run(&args),
     }

@@ -30,7 +30,7 @@ const MAX_LISTED: i64 = 40;
 
 /// Asks each of the dumps.
 pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, args.output.as_deref())?;
+    let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     let shape = path_shape(&args.pattern)?;
     interrupt::install()?;
     let lake = Lake::open(console.lake.path())?;
@@ -81,12 +81,9 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
 
 fn open(lake: &Lake, dump: Option<&str>, args: &PathArgs, console: &Console) -> Result<Querier> {
     let options = SessionOptions {
-        dump: dump.map(str::to_owned),
-        layer: args.layer.clone(),
         memory_limit: args.memory_limit,
         path_plan: args.plan.into(),
-        notice: Some(console.notice()),
-        ..SessionOptions::default()
+        ..console.session(dump, args.layer.as_deref())
     };
     let querier = Querier::open(lake, &options)?;
     querier.dump_name()?;
@@ -151,7 +148,7 @@ pub fn print(pattern: &str, shape: PathShape, querier: &Querier, plan: &Plan, si
 }
 
 /// Why there is no path.
-fn explanation(pattern: &str, querier: &Querier) -> Result<Vec<String>> {
+pub fn explanation(pattern: &str, querier: &Querier) -> Result<Vec<String>> {
     let batches = querier.collect(&format!("SELECT line FROM path_explain({})", quoted(pattern)))?;
     let mut lines = Vec::new();
     for batch in &batches {
@@ -190,13 +187,20 @@ fn objects(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Re
     Ok(true)
 }
 
-/// Paths, a block for each, as they come.
+/// Paths, a block for each, as they come. A shell keeps their rows.
 fn paths(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Result<bool> {
     let query = format!("SELECT * FROM path({})", quoted(pattern));
     let mut path: Vec<Hop> = Vec::new();
     let mut n_paths = 0_u64;
+    let mut result: Option<usize> = None;
     querier.for_each(&query, |batch| {
-        for hop in hops(batch)? {
+        let mut first_row = 0;
+        if let Some(results) = plan.results().filter(|_| batch.num_rows() > 0) {
+            let number = *result.get_or_insert_with(|| results.begin(batch.schema_ref()));
+            first_row = results.keep(number, batch);
+        }
+        for (row, mut hop) in hops(batch)?.into_iter().enumerate() {
+            hop.label_of_row = result.map(|number| format!("#{number}.{}", first_row + row));
             if path.first().is_some_and(|first| first.path_id != hop.path_id) {
                 block(&std::mem::take(&mut path), n_paths, plan, sink)?;
                 n_paths += 1;
@@ -230,6 +234,8 @@ struct Hop {
     arrow: Option<String>,
     label: Option<String>,
     variable: Option<String>,
+    /// What a shell calls its row.
+    label_of_row: Option<String>,
 }
 
 fn texts(batch: &RecordBatch, name: &str) -> Result<Vec<Option<String>>> {
@@ -308,7 +314,7 @@ fn shortened(text: &str) -> String {
 
 /// A line of a block: hop, object, address, sizes; or a note in the place of folded hops.
 enum Line {
-    Hop { number: usize, what: String, address: String, size: String, retained: String },
+    Hop { number: String, what: String, address: String, size: String, retained: String },
     Folded(String),
 }
 
@@ -320,7 +326,7 @@ fn block(path: &[Hop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> 
     let line = |number: usize| {
         let hop = &path[number];
         Line::Hop {
-            number,
+            number: hop.label_of_row.clone().unwrap_or_else(|| number.to_string()),
             what: match &hop.variable {
                 Some(variable) => format!("{}  [{}]", hop.what(), escape::line(variable)),
                 None => hop.what(),
@@ -353,7 +359,12 @@ fn block(path: &[Hop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> 
         }
     }
     let width = |cell: fn(&Line) -> usize| lines.iter().map(cell).max().unwrap_or_default();
-    let number_width = path.len().saturating_sub(1).to_string().len().max(3);
+    let number_width = width(|line| match line {
+        Line::Hop { number, .. } => number.len(),
+        Line::Folded(_) => 0,
+    });
+    let number_width = number_width.max(path.len().saturating_sub(1).to_string().len()).max(3);
+    let first_column = if path.iter().any(|hop| hop.label_of_row.is_some()) { "#" } else { "hop" };
     let what_width = width(|line| match line {
         Line::Hop { what, .. } => what.chars().count(),
         Line::Folded(_) => 0,
@@ -369,7 +380,7 @@ fn block(path: &[Hop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> 
     writeln!(
         sink,
         "{dim}{:>number_width$}  {:what_width$}  {:address_width$}  {:>9}  {:>9}{dim:#}",
-        "hop", "object", "address", "size", "retained"
+        first_column, "object", "address", "size", "retained"
     )?;
     for line in &lines {
         match line {

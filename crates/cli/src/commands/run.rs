@@ -16,7 +16,7 @@ use crate::{
 
 /// Runs, prints or lists queries.
 pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
-    let plan = || sql::plan(&args.options);
+    let plan = || sql::plan(&args.options, console);
     let Some(name) = &args.name else {
         plan()?.print(&list(&library::all()?)?)?;
         return Ok(ExitCode::SUCCESS);

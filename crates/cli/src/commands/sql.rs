@@ -22,7 +22,7 @@ use crate::{
 
 /// Runs the statements in order.
 pub fn run(args: &SqlArgs, console: &Console) -> Result<ExitCode> {
-    let plan = plan(&args.options)?;
+    let plan = plan(&args.options, console)?;
     let lake = Lake::open(console.lake.path())?;
     let text = text(args, console)?;
     let file = args.file.as_deref().filter(|path| *path != Path::new("-"));
@@ -54,13 +54,13 @@ pub fn answer(
 }
 
 /// The plan of the rows of all statements; of a file for each where a folder is asked for.
-pub fn plan(options: &QueryOptions) -> Result<Plan> {
+pub fn plan(options: &QueryOptions, console: &Console) -> Result<Plan> {
     match folder(options) {
         Some(folder) => {
             let format = options.shape.format.unwrap_or(Format::Csv);
-            Plan::new(Shape { format: Some(format), ..options.shape }, Some(folder))
+            Plan::new(Shape { format: Some(format), ..options.shape }, Some(folder), console)
         }
-        None => Plan::new(options.shape, options.output.as_deref()),
+        None => Plan::new(options.shape, options.output.as_deref(), console),
     }
 }
 
@@ -162,14 +162,11 @@ fn is_part_of_name(c: char) -> bool {
 
 fn session_options(options: &QueryOptions, console: &Console) -> SessionOptions {
     SessionOptions {
-        dump: options.dump.clone(),
-        layer: options.layer.clone(),
         memory_limit: options.memory_limit,
         allow_files: options.allow_files,
         attached: options.attached.clone(),
         path_plan: options.plan.into(),
-        notice: Some(console.notice()),
-        ..SessionOptions::default()
+        ..console.session(options.dump.as_deref(), options.layer.as_deref())
     }
 }
 
@@ -249,7 +246,7 @@ fn run_each(
         is_first &= outcome.written.is_none();
         if plan.format == Format::Table {
             sink.flush()?;
-            remark(&outcome, start.elapsed(), plan, console);
+            remark(&outcome, Some(start.elapsed()).filter(|_| plan.is_on_terminal()), console);
         }
     }
     if is_object {
@@ -258,14 +255,13 @@ fn run_each(
     Ok(())
 }
 
-/// Says how many rows there were, below a table.
-fn remark(outcome: &Outcome, time: Duration, plan: &Plan, console: &Console) {
+/// Says how many rows there were, below a table, and how long it took.
+pub fn remark(outcome: &Outcome, time: Option<Duration>, console: &Console) {
     let Some(written) = outcome.written else { return };
     let rows = human::counted(outcome.n_rows, "row");
-    if plan.is_on_terminal() {
-        console.note(&format!("({rows} in {})", human::duration(time)));
-    } else {
-        console.note(&format!("({rows})"));
+    match time {
+        Some(time) => console.note(&format!("({rows} in {})", human::duration(time))),
+        None => console.note(&format!("({rows})")),
     }
     if written.cut_cells > 0 {
         let cells = human::counted(written.cut_cells, "cell");

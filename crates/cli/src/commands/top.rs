@@ -14,7 +14,7 @@ use crate::{
 
 /// Prints the biggest.
 pub fn run(args: &TopArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None)?;
+    let plan = Plan::new(args.shape, None, console)?;
     interrupt::install()?;
     let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let totals = querier.totals()?;

@@ -19,7 +19,7 @@ use crate::{
 
 /// Prints the tree below an object, or below the roots.
 pub fn run(args: &TreeArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None)?;
+    let plan = Plan::new(args.shape, None, console)?;
     interrupt::install()?;
     let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let mut sink = plan.open()?;
@@ -50,8 +50,20 @@ pub fn print(
         writeln!(sink, "{}: {}, {objects}", manifest.id, human::signed_bytes(totals.bytes))?;
     }
     let depths: Vec<usize> = lines.iter().map(|line| line.depth).collect();
-    for (line, prefix) in lines.iter().zip(prefixes(&depths, args.address.is_none())) {
-        writeln!(sink, "{prefix}{}", line.text(totals.bytes))?;
+    let result = match (plan.results(), batches.first()) {
+        (Some(results), Some(first)) => {
+            let number = results.begin(first.schema_ref());
+            for batch in &batches {
+                results.keep(number, batch);
+            }
+            Some(number)
+        }
+        _ => None,
+    };
+    let width = result.map_or(0, |number| format!("#{number}.{} ", lines.len()).len());
+    for (row, (line, prefix)) in lines.iter().zip(prefixes(&depths, args.address.is_none())).enumerate() {
+        let label = result.map(|number| format!("#{number}.{} ", row + 1)).unwrap_or_default();
+        writeln!(sink, "{label:>width$}{prefix}{}", line.text(totals.bytes))?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ const N_SHOWN: usize = 20;
 
 /// Prints the series, what grows most first.
 pub fn run(args: &TrendArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, args.output.as_deref())?;
+    let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     interrupt::install()?;
     let querier = Querier::of_lake(None, console)?;
     let metric = args.metric.unwrap_or(match args.by {

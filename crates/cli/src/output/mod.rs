@@ -8,6 +8,8 @@ mod flat;
 mod ipc;
 mod json;
 mod markdown;
+mod numbered;
+mod pager;
 mod parquet;
 mod sink;
 mod table;
@@ -22,12 +24,18 @@ use anyhow::{Result, bail};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use clap::ValueEnum;
 
+use self::numbered::Numbered;
 pub use self::{
     columns::Columns,
     flat::{distinct_names, row_in_words},
-    sink::{Sink, stdout_is_closed},
+    numbered::Results,
+    sink::{Sink, reopen_stdout, stdout_is_closed},
 };
-use crate::{args::Shape, escape::Style};
+use crate::{
+    args::Shape,
+    console::{Console, InShell},
+    escape::Style,
+};
 
 /// The formats of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,7 +62,7 @@ pub enum Format {
 
 impl Format {
     /// The format that the ending of a file's name stands for.
-    fn of_path(path: &Path) -> Option<Self> {
+    pub fn of_path(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         Some(match ending.as_str() {
             "txt" => Format::Table,
@@ -112,17 +120,26 @@ pub struct Plan {
     file: Option<PathBuf>,
     full: bool,
     to_terminal: bool,
+    /// Columns that a table keeps to, whatever the terminal has.
+    width: Option<usize>,
+    /// Where a shell keeps the rows of tables.
+    results: Option<Results>,
+    paged: bool,
 }
 
 impl Plan {
     /// The plan for what the user asked for; `file` is the argument of `-o`.
-    pub fn new(shape: Shape, file: Option<&Path>) -> Result<Self> {
+    pub fn new(shape: Shape, file: Option<&Path>, console: &Console) -> Result<Self> {
+        let shell = console.shell.as_ref();
+        let redirected = shell.and_then(|shell| shell.redirected.clone());
+        let (redirected_to, redirected_file) = redirected.unzip();
+        let file = file.or(redirected_file.as_ref().and_then(Option::as_deref));
         let file = file.filter(|path| path.as_os_str() != "-");
         let to_terminal = file.is_none() && std::io::stdout().is_terminal();
-        let format = match (shape.format, file) {
+        let format = match (shape.format.or(redirected_to), file) {
             (Some(format), _) => format,
             (None, Some(path)) => format_of_file(path)?,
-            (None, None) if to_terminal => Format::Table,
+            (None, None) if to_terminal || shell.is_some() => Format::Table,
             (None, None) => Format::Csv,
         };
         if format.is_binary() && to_terminal {
@@ -131,7 +148,21 @@ impl Plan {
                 name_of(format)
             );
         }
-        Ok(Self { format, file: file.map(Path::to_owned), full: shape.full, to_terminal })
+        let of_table = shell.filter(|_| file.is_none() && format == Format::Table);
+        Ok(Self {
+            format,
+            file: file.map(Path::to_owned),
+            full: shape.full,
+            to_terminal,
+            width: of_table.and_then(|shell: &InShell| shell.width),
+            results: of_table.map(|shell| shell.results.clone()),
+            paged: to_terminal && shell.is_some_and(|shell| shell.paged),
+        })
+    }
+
+    /// Where a shell keeps the rows of this plan.
+    pub fn results(&self) -> Option<&Results> {
+        self.results.as_ref()
     }
 
     /// The same with another format.
@@ -143,6 +174,7 @@ impl Plan {
     pub fn open(&self) -> Result<Sink> {
         match (&self.file, self.to_terminal, self.format) {
             (Some(path), _, _) => Sink::file(path),
+            (None, true, Format::Table | Format::Markdown) if self.paged => Ok(Sink::paged()),
             (None, true, Format::Csv | Format::Tsv) => Ok(Sink::terminal(Style::Backslash)),
             (None, true, Format::Json | Format::Ndjson) => Ok(Sink::terminal(Style::Json)),
             // Tables and Markdown escape their cells.
@@ -157,7 +189,12 @@ impl Plan {
         out: &'a mut (dyn Write + Send),
     ) -> Result<Box<dyn Encoder + 'a>> {
         Ok(match self.format {
-            Format::Table => Box::new(table::Table::new(schema, self.table_width(), out)),
+            Format::Table => match self.results.as_ref().filter(|_| !table::is_plan(schema)) {
+                Some(results) => Box::new(Numbered::new(results, schema, |schema| {
+                    Box::new(table::Table::new(schema, self.table_width(), out))
+                })),
+                None => Box::new(table::Table::new(schema, self.table_width(), out)),
+            },
             Format::Csv => Box::new(csv::Csv::new(schema, out)),
             Format::Tsv => Box::new(tsv::Tsv::new(schema, out)?),
             Format::Json => Box::new(json::Json::new(out)),
@@ -231,8 +268,8 @@ impl Plan {
 
     /// The width that a table should keep to: that of the terminal, if it is on one.
     fn table_width(&self) -> Option<usize> {
-        let cut = self.to_terminal && !self.full;
-        cut.then(|| comfy_table::Table::new().width().map_or(100, usize::from))
+        let cut = (self.to_terminal || self.width.is_some()) && !self.full;
+        cut.then(|| self.width.unwrap_or_else(|| comfy_table::Table::new().width().map_or(100, usize::from)))
     }
 }
 
@@ -296,7 +333,8 @@ mod tests {
     }
 
     fn plan(format: Format) -> Plan {
-        Plan { format, file: None, full: false, to_terminal: false }
+        let (width, results) = (None, None);
+        Plan { format, file: None, full: false, to_terminal: false, width, results, paged: false }
     }
 
     fn encode(format: Format, batches: &[RecordBatch], schema: &SchemaRef) -> Vec<u8> {

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use tempfile::NamedTempFile;
 
+use super::pager::Paged;
 use crate::escape::{Escaping, Style};
 
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -21,6 +22,11 @@ static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
 /// Whether the reader of our standard output has gone away, as `head` does when it has seen enough.
 pub fn stdout_is_closed() -> bool {
     STDOUT_CLOSED.load(Ordering::Relaxed)
+}
+
+/// Forgets that a reader has gone away: the next command of a shell has another.
+pub fn reopen_stdout() {
+    STDOUT_CLOSED.store(false, Ordering::Relaxed);
 }
 
 /// Whether the path is there but no ordinary file: a device or a named pipe.
@@ -36,6 +42,7 @@ pub struct Sink {
 enum Out {
     Stdout(BufWriter<Stdout>),
     Terminal(Escaping<BufWriter<Stdout>>),
+    Paged(Paged),
     Special(BufWriter<File>),
     File { temporary: BufWriter<NamedTempFile>, path: PathBuf },
 }
@@ -50,6 +57,11 @@ impl Sink {
     pub fn terminal(style: Style) -> Self {
         let out = BufWriter::with_capacity(BUFFER_BYTES, Stdout);
         Self { out: Out::Terminal(Escaping::new(out, style)) }
+    }
+
+    /// Standard output that is a terminal, through a pager where it is longer than the screen.
+    pub fn paged() -> Self {
+        Self { out: Out::Paged(Paged::new()) }
     }
 
     /// A file; an existing one is replaced on commit, a device or pipe is written to directly.
@@ -80,6 +92,7 @@ impl Sink {
         match self.out {
             Out::Stdout(mut out) => out.flush().context("cannot write to standard output"),
             Out::Terminal(mut out) => out.flush().context("cannot write to standard output"),
+            Out::Paged(out) => out.end().context("cannot write to standard output"),
             Out::Special(mut out) => Ok(out.flush()?),
             Out::File { temporary, path } => {
                 let cannot = || format!("cannot write {}", path.display());
@@ -111,6 +124,7 @@ impl Write for Sink {
         match &mut self.out {
             Out::Stdout(out) => out.write(bytes),
             Out::Terminal(out) => out.write(bytes),
+            Out::Paged(out) => out.write(bytes),
             Out::Special(out) => out.write(bytes),
             Out::File { temporary, .. } => temporary.write(bytes),
         }
@@ -120,6 +134,7 @@ impl Write for Sink {
         match &mut self.out {
             Out::Stdout(out) => out.flush(),
             Out::Terminal(out) => out.flush(),
+            Out::Paged(out) => out.flush(),
             Out::Special(out) => out.flush(),
             Out::File { temporary, .. } => temporary.flush(),
         }
@@ -127,7 +142,7 @@ impl Write for Sink {
 }
 
 /// Standard output that remembers when its reader has gone.
-struct Stdout;
+pub(super) struct Stdout;
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -139,7 +154,7 @@ impl Write for Stdout {
     }
 }
 
-fn remember_closed<T>(result: io::Result<T>) -> io::Result<T> {
+pub(super) fn remember_closed<T>(result: io::Result<T>) -> io::Result<T> {
     if let Err(error) = &result
         && error.kind() == io::ErrorKind::BrokenPipe
     {

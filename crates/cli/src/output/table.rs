@@ -154,7 +154,7 @@ fn escaped(text: &str, multiline: bool) -> String {
 }
 
 /// Whether rows of this schema are what EXPLAIN answers, text of many lines that is made to be read.
-fn is_plan(schema: &Schema) -> bool {
+pub fn is_plan(schema: &Schema) -> bool {
     schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"])
 }
 

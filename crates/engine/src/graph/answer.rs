@@ -15,7 +15,7 @@ use datafusion::{
     },
     error::Result,
 };
-use heaplake_graph::{BitSet, Cancelled, Cut, Id, NO_DISTANCE, Walk, components, walk};
+use heaplake_graph::{BitSet, Cancelled, Cut, Id, NO_DISTANCE, Walk, components, walk, walk_only_children};
 use heaplake_store::{GraphIndex, TypeSums, with_index};
 
 use super::{
@@ -112,6 +112,7 @@ impl<I: Id> Asking<'_, I> {
         let rows = match self.call.kind {
             Kind::Parents => self.walked(Walk::Up),
             Kind::Children => self.walked(Walk::Down),
+            Kind::Kids => walk_only_children(self.index.graph(), &self.nodes(), self.cancel).map(hops),
             Kind::Reachable => self.reachable(),
             Kind::Retained => self.retained(),
             Kind::Dominated => Ok(self.dominated()),

@@ -10,7 +10,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 use heaplake_model::DumpId;
-use heaplake_store::{AnyIndex, Dump, ImportProgress, Layer, build_layer};
+use heaplake_store::{AnyIndex, Dump, Edit, ImportProgress, Layer, build_layer, build_unnamed_layer};
 
 use super::{
     Indexes,
@@ -89,33 +89,80 @@ impl Indexes {
         name: &DumpId,
         cuts: &[String],
     ) -> Result<(AnyIndex, u64, i64)> {
-        let (mut addresses, mut edges) = (Vec::new(), Vec::new());
-        for cut in cuts {
-            let set = Set::parse(cut, true)?;
-            let plan = set.plan(state, manifest.id.as_str()).await?;
-            match exec::rows(&set, plan, &state.task_ctx()).await? {
-                SetRows::Objects(found) => addresses.extend(found),
-                SetRows::Edges(found) => edges.extend(found),
-            }
-        }
-        let (indexes, manifest, name) = (self.clone(), manifest.clone(), name.clone());
+        let edit = edit(state, manifest, cuts, &[]).await?;
+        let name = name.clone();
+        self.build(manifest, move |indexes, manifest, progress| {
+            let base = indexes.open_base(manifest, progress)?;
+            let limits = indexes.limits();
+            Ok(build_layer(indexes.lake(), manifest, &name, &base.index, &edit, limits, &progress.cancel)?)
+        })
+        .await
+    }
+
+    /// Makes cuts and roots on what the dump means here, a layer or itself, and keeps what is left in memory.
+    pub(crate) async fn edit(
+        self: &Arc<Self>,
+        state: &SessionState,
+        manifest: &Arc<Dump>,
+        (cuts, pins): (&[String], &[String]),
+    ) -> Result<Edited> {
+        let edit = edit(state, manifest, cuts, pins).await?;
+        let (index, objects, bytes) = self
+            .build(manifest, move |indexes, manifest, progress| {
+                let base = indexes.open(manifest, progress)?;
+                let limits = indexes.limits();
+                Ok(build_unnamed_layer(
+                    indexes.lake(),
+                    manifest,
+                    &base.index,
+                    &edit,
+                    limits,
+                    &progress.cancel,
+                )?)
+            })
+            .await?;
+        Ok(Edited { index: Arc::new(OpenIndex { manifest: manifest.clone(), index }), objects, bytes })
+    }
+
+    /// Builds on a thread that may be busy for long, and stops when nobody waits for it any more.
+    async fn build<T: Send + 'static>(
+        self: &Arc<Self>,
+        manifest: &Arc<Dump>,
+        work: impl FnOnce(&Self, &Arc<Dump>, &ImportProgress) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T> {
+        let (indexes, manifest) = (self.clone(), manifest.clone());
         let stop = StopOnDrop::default();
         let progress: Arc<ImportProgress> = stop.0.clone();
-        let built = SpawnedTask::spawn_blocking(move || {
-            let base = indexes.open_base(&manifest, &progress)?;
-            let cut = (&addresses[..], &edges[..]);
-            Ok::<_, Error>(build_layer(
-                indexes.lake(),
-                &manifest,
-                &name,
-                &base.index,
-                cut,
-                indexes.limits(),
-                &progress.cancel,
-            )?)
-        });
+        let built = SpawnedTask::spawn_blocking(move || work(&indexes, &manifest, &progress));
         let built = built.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
         drop(stop);
         Ok(built?)
     }
+}
+
+/// A dump as it would be after some edits; it is nowhere but in this process.
+#[derive(Debug, Clone)]
+pub struct Edited {
+    pub(crate) index: Arc<OpenIndex>,
+    /// Objects that went with the last edit.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: i64,
+}
+
+/// What cuts and pins mean: sets over the tables of the dump.
+async fn edit(state: &SessionState, manifest: &Dump, cuts: &[String], pins: &[String]) -> Result<Edit> {
+    let mut edit = Edit::default();
+    for (texts, is_cut) in [(cuts, true), (pins, false)] {
+        for text in texts {
+            let set = Set::parse(text, is_cut)?;
+            let plan = set.plan(state, manifest.id.as_str()).await?;
+            match exec::rows(&set, plan, &state.task_ctx()).await? {
+                SetRows::Objects(found) if is_cut => edit.objects.extend(found),
+                SetRows::Objects(found) => edit.pinned.extend(found),
+                SetRows::Edges(found) => edit.edges.extend(found),
+            }
+        }
+    }
+    Ok(edit)
 }

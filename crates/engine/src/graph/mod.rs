@@ -26,6 +26,7 @@ use datafusion::{
 pub(crate) use answer::SetRows;
 pub use indexes::Notice;
 pub(crate) use indexes::{Indexes, OpenIndex, StopOnDrop};
+pub use layer::Edited;
 pub use set::address;
 pub(crate) use set::{Set, check_is_one_expression};
 use table::GraphFunction;
@@ -37,6 +38,8 @@ pub(crate) enum Kind {
     Parents,
     /// What the set refers to, up to some hops.
     Children,
+    /// What the set refers to and nobody else does, and so on.
+    Kids,
     /// What can be reached from the set, itself included.
     Reachable,
     /// What the set retains together: one row.
@@ -70,9 +73,10 @@ pub(crate) enum Kind {
 }
 
 /// Every table function, with how it is called.
-pub(crate) const FUNCTIONS: [(&str, Kind); 17] = [
+pub(crate) const FUNCTIONS: [(&str, Kind); 18] = [
     ("parents", Kind::Parents),
     ("children", Kind::Children),
+    ("kids", Kind::Kids),
     ("reachable", Kind::Reachable),
     ("retained", Kind::Retained),
     ("dominated", Kind::Dominated),
@@ -154,6 +158,7 @@ impl Kind {
         match self {
             Kind::Parents => "parents(set [, hops] [, dump])",
             Kind::Children => "children(set [, hops] [, dump])",
+            Kind::Kids => "kids(set [, dump])",
             Kind::Reachable => "reachable(set [, dump])",
             Kind::Retained => "retained(set [, dump])",
             Kind::Dominated => "dominated(set [, dump])",
@@ -176,7 +181,7 @@ impl Kind {
     fn schema(self) -> SchemaRef {
         let own = match self {
             Kind::Parents | Kind::Children => vec![column("hops", DataType::UInt32, false)],
-            Kind::Reachable => vec![column("hops", DataType::UInt32, false)],
+            Kind::Reachable | Kind::Kids => vec![column("hops", DataType::UInt32, false)],
             Kind::Dominated => vec![column("dominator", DataType::UInt64, false)],
             Kind::Sccs => {
                 vec![column("component", DataType::Int64, false), column("objects", DataType::Int64, false)]

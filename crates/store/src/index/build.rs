@@ -191,30 +191,73 @@ pub fn build_layer(
     manifest: &Manifest,
     name: &DumpId,
     base: &AnyIndex,
-    (addresses, edges): (&[u64], &[(u64, u32)]),
+    edit: &Edit,
     limits: &BuildLimits,
     cancel: &AtomicBool,
 ) -> Result<(AnyIndex, u64, i64)> {
-    let counts = &manifest.counts;
-    limits.check(bytes_needed(counts.objects, counts.edges, matches!(base, AnyIndex::Wide(_))))?;
+    limits.check(bytes_of_layer(manifest, base))?;
     let (work, _work_lock) = commit::work_folder(lake)?;
     let to = layer_path(lake, manifest, name);
     let path = work.path().join(to.file_name().unwrap_or_default());
-    let built = match base {
-        AnyIndex::Narrow(base) => {
-            let (index, file, gone) = base.without(addresses, edges, &path, cancel)?;
-            (AnyIndex::Narrow(index), file, gone)
-        }
-        AnyIndex::Wide(base) => {
-            let (index, file, gone) = base.without(addresses, edges, &path, cancel)?;
-            (AnyIndex::Wide(index), file, gone)
-        }
-    };
-    let (index, file, (objects, bytes)) = built;
+    let (index, file, (objects, bytes)) = base.edited(edit, &path, cancel)?;
     file.sync_all().map_err(|source| Error::Io { path: path.clone(), source })?;
     commit::install(lake, manifest, &path, &to)?;
     super::file::seal(&to);
     Ok((index, objects, bytes))
+}
+
+/// The same for a layer that nobody else is to see: its index has no name in the lake, and its room on the disk is free
+/// again when the index is dropped.
+pub fn build_unnamed_layer(
+    lake: &Lake,
+    manifest: &Manifest,
+    base: &AnyIndex,
+    edit: &Edit,
+    limits: &BuildLimits,
+    cancel: &AtomicBool,
+) -> Result<(AnyIndex, u64, i64)> {
+    limits.check(bytes_of_layer(manifest, base))?;
+    // A lake that cannot be written to can be asked all the same.
+    let (work, _work_lock) = match commit::work_folder(lake) {
+        Ok((work, lock)) => (work, Some(lock)),
+        Err(_) => {
+            let work = tempfile::Builder::new().prefix("heaplake-").tempdir();
+            (work.map_err(|source| Error::Io { path: std::env::temp_dir(), source })?, None)
+        }
+    };
+    let (index, _, (objects, bytes)) = base.edited(edit, &work.path().join("layer.graph"), cancel)?;
+    Ok((index, objects, bytes))
+}
+
+fn bytes_of_layer(manifest: &Manifest, base: &AnyIndex) -> u64 {
+    let counts = &manifest.counts;
+    bytes_needed(counts.objects, counts.edges, matches!(base, AnyIndex::Wide(_)))
+}
+
+/// What makes a layer of a graph. What is not there is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// Addresses of objects that are taken away.
+    pub objects: Vec<u64>,
+    /// Edges that are taken away: address of the parent, position among its references.
+    pub edges: Vec<(u64, u32)>,
+    /// Addresses of objects that become roots of the kind `pinned`; one that is taken away is none.
+    pub pinned: Vec<u64>,
+}
+
+impl AnyIndex {
+    fn edited(&self, edit: &Edit, path: &Path, cancel: &AtomicBool) -> Result<(Self, File, (u64, i64))> {
+        Ok(match self {
+            AnyIndex::Narrow(base) => {
+                let (index, file, gone) = base.edited(edit, path, cancel)?;
+                (AnyIndex::Narrow(index), file, gone)
+            }
+            AnyIndex::Wide(base) => {
+                let (index, file, gone) = base.edited(edit, path, cancel)?;
+                (AnyIndex::Wide(index), file, gone)
+            }
+        })
+    }
 }
 
 impl<I: Id> GraphIndex<I> {
@@ -234,24 +277,29 @@ impl<I: Id> GraphIndex<I> {
 
     /// What becomes unreachable without some nodes and edges.
     pub fn gone_without(&self, cut: &Cut, cancel: &AtomicBool) -> Result<Vec<I>, Cancelled> {
-        let roots = BitSet::of(self.n_nodes(), self.roots().iter().map(|root| root.index()));
-        unreachable_after(self.graph(), &roots, cut, cancel)
+        self.gone(cut, &BitSet::new(self.n_nodes()), cancel)
     }
 
-    fn without(
-        &self,
-        addresses: &[u64],
-        edges: &[(u64, u32)],
-        path: &Path,
-        cancel: &AtomicBool,
-    ) -> Result<(Self, File, (u64, i64))> {
-        let (n_nodes, graph) = (self.n_nodes(), self.graph());
+    fn gone(&self, cut: &Cut, pinned: &BitSet, cancel: &AtomicBool) -> Result<Vec<I>, Cancelled> {
+        let roots = self.roots().iter().map(|root| root.index()).chain(pinned.iter());
+        unreachable_after(self.graph(), &BitSet::of(self.n_nodes(), roots), cut, cancel)
+    }
+
+    /// The nodes of addresses that are there.
+    fn nodes_there(&self, addresses: &[u64]) -> BitSet {
         let nodes = addresses.iter().filter_map(|address| self.node(*address));
-        let cut = Cut { nodes: BitSet::of(n_nodes, nodes), edges: self.edges_at(edges) };
-        let gone = self.gone_without(&cut, cancel)?;
+        BitSet::of(self.n_nodes(), nodes.filter(|node| self.is_there(*node)))
+    }
+
+    fn edited(&self, edit: &Edit, path: &Path, cancel: &AtomicBool) -> Result<(Self, File, (u64, i64))> {
+        let (n_nodes, graph) = (self.n_nodes(), self.graph());
+        let cut = Cut { nodes: self.nodes_there(&edit.objects), edges: self.edges_at(&edit.edges) };
+        let pinned = self.nodes_there(&edit.pinned);
+        let gone = self.gone(&cut, &pinned, cancel)?;
         let gone_nodes = BitSet::of(n_nodes, gone.iter().map(|node| node.index()));
         let bytes = self.size_of(&gone);
         let mut removed = cut.edges;
+        self.removed_edges().iter().for_each(|edge| removed.insert(edge));
         let mut forward = CsrBuf { offsets: Vec::with_capacity(n_nodes + 1), targets: Vec::new() };
         forward.targets.reserve_exact(graph.forward.n_edges());
         for node in 0..n_nodes {
@@ -278,7 +326,7 @@ impl<I: Id> GraphIndex<I> {
             threads: thread::available_parallelism().map_or(1, usize::from),
             cancel,
         };
-        let roots = Roots::kept(self, &gone_nodes);
+        let roots = Roots::kept(self, &gone_nodes, &pinned);
         let (types, sizes) = (self.types().to_vec(), self.sizes().to_vec());
         let (index, file, _) = analysing.finish(types, sizes, |_, _| roots, false, path)?;
         Ok((index, file, (gone.len() as u64, super::bytes(bytes))))

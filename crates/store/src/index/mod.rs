@@ -21,7 +21,7 @@ use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, FileEntry, Finding, Lake, Manifest, Result};
-pub use build::build_layer;
+pub use build::{Edit, build_layer, build_unnamed_layer};
 pub(crate) use build::{GraphCounts, Inputs, Nodes, build, bytes_needed};
 use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;
@@ -459,6 +459,7 @@ pub(crate) fn prune(lake: &Lake, id: &DumpId, manifest: Option<&Manifest>) {
     let _ = std::fs::remove_dir(folder);
     if manifest.is_none() {
         let _ = std::fs::remove_dir_all(lake.layer_folder(id));
+        let _ = std::fs::remove_file(lake.names_path(id));
     }
 }
 

@@ -21,6 +21,8 @@ const FRAME: u32 = 1;
 const NO_REFERRER: u32 = 2;
 /// The kind of what only holds itself.
 const CYCLE: u32 = 3;
+/// The kind of a root that somebody made one, in a layer.
+const PINNED: &str = "pinned";
 /// The kind of a root that no object of the dump refers to.
 pub(crate) const UNREFERENCED: &str = "unreferenced";
 
@@ -95,12 +97,21 @@ impl<I: Id> Roots<I> {
         Self { nodes, kinds, names: recorded.names }
     }
 
-    /// The roots of an index that are not among the nodes that are gone.
-    pub(super) fn kept(index: &GraphIndex<I>, gone: &BitSet) -> Self {
-        let kinds = index.root_kinds();
-        let roots = index.roots().iter().copied().zip(kinds.iter().copied());
-        let (nodes, kinds) = roots.filter(|(node, _)| !gone.contains(node.index())).unzip();
-        Self { nodes, kinds, names: index.content.root_kinds.clone() }
+    /// The roots of an index that are not among the nodes that are gone, and the pinned ones of the others.
+    pub(super) fn kept(index: &GraphIndex<I>, gone: &BitSet, pinned: &BitSet) -> Self {
+        let mut names = index.content.root_kinds.clone();
+        let roots = index.roots().iter().copied().zip(index.root_kinds().iter().copied());
+        let mut roots: Vec<(I, u32)> = roots.filter(|(node, _)| !pinned.contains(node.index())).collect();
+        if pinned.count() > 0 {
+            let kind = names.iter().position(|name| name == PINNED).unwrap_or(names.len());
+            if kind == names.len() {
+                names.push(PINNED.to_owned());
+            }
+            roots.extend(pinned.iter().map(|node| (I::new(node), kind as u32)));
+            roots.sort_unstable();
+        }
+        let (nodes, kinds) = roots.into_iter().filter(|(node, _)| !gone.contains(node.index())).unzip();
+        Self { nodes, kinds, names }
     }
 
     /// The roots that are no cycles.
