@@ -265,7 +265,8 @@ pub fn remark(outcome: &Outcome, time: Option<Duration>, console: &Console) {
     }
     if written.cut_cells > 0 {
         let cells = human::counted(written.cut_cells, "cell");
-        console.note(&format!("{cells} cut to fit; see all with --full or --format csv"));
+        let way = if console.shell.is_some() { "| csv" } else { "--full or --format csv" };
+        console.note(&format!("{cells} cut to fit; see all with {way}"));
     }
 }
 

@@ -494,33 +494,51 @@ fn unit(lines: &[String]) -> usize {
     lines.len()
 }
 
-/// Whether a line goes on with a statement that could also end before it.
+/// Whether a line goes on with a statement that could also end before it: it begins with what no statement begins with.
 fn goes_on(text: &str, line: &str) -> bool {
-    if commands::find(line).is_some() || text.trim().is_empty() {
-        return false;
-    }
-    let comment = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with("--"));
-    if comment {
-        return true;
-    }
-    let word = line.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-    let begins = [
-        "select",
-        "with",
-        "explain",
-        "describe",
-        "show",
-        "values",
-        "root",
-        "reach",
-        "types",
-        "dominated",
-        "any",
-        "shortest",
-    ];
-    let begins_anew = begins.iter().any(|begin| begin.eq_ignore_ascii_case(word));
-    !begins_anew && is_pattern(text) == is_pattern(&format!("{text}{line}"))
+    let is_comment = |line: &str| line.trim().is_empty() || line.trim_start().starts_with("--");
+    let line = line.trim_start();
+    let word = line.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    text.lines().all(is_comment)
+        || line.starts_with([',', ')', '|', '=', '+', '*'])
+        || ["->", "..", "<-", "-.", "-["].iter().any(|arrow| line.starts_with(arrow))
+        || CONTINUATIONS.contains(&word.to_ascii_uppercase().as_str())
 }
+
+/// Words that a line may begin with, but no statement.
+const CONTINUATIONS: [&str; 30] = [
+    "AND",
+    "AS",
+    "ASC",
+    "BETWEEN",
+    "CROSS",
+    "DESC",
+    "ELSE",
+    "END",
+    "EXCEPT",
+    "FROM",
+    "FULL",
+    "GROUP",
+    "HAVING",
+    "IN",
+    "INNER",
+    "INTERSECT",
+    "JOIN",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "NOT",
+    "OFFSET",
+    "ON",
+    "OR",
+    "ORDER",
+    "PER",
+    "RIGHT",
+    "UNION",
+    "USING",
+    "WHERE",
+    "WITHIN",
+];
 
 /// What stands before `| FORMAT`, `| FORMAT > FILE` or `| > FILE` at the end of a text, and that.
 type Redirection<'t> = (&'t str, Option<(Format, Option<PathBuf>)>);
@@ -573,7 +591,7 @@ const STATS: &str = "SELECT what, number FROM ( \
     UNION ALL SELECT 3, 'types', count(*) FROM type_stat \
     UNION ALL SELECT 4, 'references', count(*) FROM edge \
     UNION ALL SELECT 5, 'roots', count(*) FROM root \
-    UNION ALL SELECT 6, 'objects that no root but a cycle reaches', count(*) FROM obj WHERE distance IS NULL \
+    UNION ALL SELECT 6, 'objects that only cycles hold', count(*) FROM obj WHERE distance IS NULL \
     ) ORDER BY place";
 
 // Objects ----------------------------------------------------------------------------------------------------------
@@ -676,7 +694,7 @@ impl Shell {
                 let shown = n_rows.min(INFO_ROWS);
                 let how_many =
                     if n_rows > shown { format!("the largest {shown} of ") } else { String::new() };
-                writeln!(sink, "{how_many}{} {what}", human::count(n_rows as u64))?;
+                writeln!(sink, "{what}: {how_many}{}", human::count(n_rows as u64))?;
                 if n_rows > 0 {
                     plan.print_to(&rows.slice(0, shown), &mut sink)?;
                 }
