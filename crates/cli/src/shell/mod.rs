@@ -220,7 +220,12 @@ impl Shell {
                 self.has_failed = true;
                 match error.is::<Interrupted>() {
                     true => self.console.note(&error.to_string()),
-                    false => self.console.error(&error),
+                    false => {
+                        self.console.error(&error);
+                        if let Some(hint) = slip(&text) {
+                            self.console.note(&hint);
+                        }
+                    }
                 }
                 Flow::Go
             }
@@ -472,6 +477,22 @@ impl Shell {
     }
 }
 
+/// What is probably meant, where a text begins with a word that begins nothing.
+fn slip(text: &str) -> Option<String> {
+    let word = text.split_whitespace().next()?;
+    let known = ["select", "with", "explain", "describe", "show", "values"];
+    let is_known =
+        commands::by_name(word).is_some() || known.iter().any(|known| known.eq_ignore_ascii_case(word));
+    if is_known || is_pattern(text) {
+        return None;
+    }
+    let near = heaplake_engine::nearest(word, commands::names().chain(known));
+    Some(match near {
+        Some(near) => format!("  did you mean {near}?"),
+        None => "  help lists the commands".to_owned(),
+    })
+}
+
 /// How many lines belong together: a command, or a statement up to where it is complete.
 fn unit(lines: &[String]) -> usize {
     if commands::find(&lines[0]).is_some() && !lines[0].trim_end().ends_with('\\') {
@@ -506,7 +527,7 @@ fn goes_on(text: &str, line: &str) -> bool {
 }
 
 /// Words that a line may begin with, but no statement.
-const CONTINUATIONS: [&str; 30] = [
+const CONTINUATIONS: [&str; 31] = [
     "AND",
     "AS",
     "ASC",
@@ -1016,7 +1037,14 @@ impl Shell {
                 writeln!(sink, "{group}")?;
                 for command in commands {
                     let usage = format!("{} {}", command.name, command.usage);
-                    writeln!(sink, "  {:34} {}", usage.trim_end(), command.summary)?;
+                    let usage = usage.trim_end();
+                    // A long one has the line for itself.
+                    let gap = if usage.len() > USAGE_WIDTH {
+                        format!("\n  {:USAGE_WIDTH$}", "")
+                    } else {
+                        String::new()
+                    };
+                    writeln!(sink, "  {usage:USAGE_WIDTH$}{gap} {}", command.summary)?;
                 }
             }
             writeln!(sink, "\n{STATEMENTS}")?;
@@ -1041,6 +1069,9 @@ impl Shell {
         sink.commit()
     }
 }
+
+/// Columns that a command has in the list of all.
+const USAGE_WIDTH: usize = 34;
 
 const STATEMENTS: &str = "\
 Anything else is SQL or a path pattern. A statement ends with its line when it is complete, or with ;
