@@ -10,9 +10,9 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
-use heaplake_engine::{PieceKind, is_complete, pieces};
+use heaplake_engine::{PieceKind, pieces};
 use rustyline::{
-    CompletionType, Config, Context, EditMode, Editor, Helper,
+    ColorMode, CompletionType, Config, Context, EditMode, Editor, Helper,
     completion::{Completer, Pair},
     error::ReadlineError,
     highlight::{CmdKind, Highlighter},
@@ -21,7 +21,7 @@ use rustyline::{
     validate::{ValidationContext, ValidationResult, Validator},
 };
 
-use super::commands;
+use super::{commands, is_whole};
 use crate::escape;
 
 /// Lines that are remembered across sessions.
@@ -69,6 +69,7 @@ impl Terminal {
             .completion_type(CompletionType::List)
             .completion_show_all_if_ambiguous(true)
             .edit_mode(EditMode::Emacs)
+            .color_mode(if has_colors { ColorMode::Forced } else { ColorMode::Disabled })
             .build();
         let mut editor = Editor::with_config(config).context("cannot read from the terminal")?;
         editor.set_helper(Some(Assistant { words, hints: HistoryHinter {}, has_colors }));
@@ -144,7 +145,7 @@ pub fn ends_here(text: &str) -> bool {
     if let Some(text) = text.trim_end_matches([' ', '\t']).strip_suffix('\\') {
         return text.is_empty();
     }
-    text.ends_with("\n") || commands::find(text).is_some() || is_complete(text)
+    text.ends_with("\n") || commands::find(text).is_some() || is_whole(text)
 }
 
 impl Hinter for Assistant {
@@ -374,6 +375,8 @@ mod tests {
             ("select * from obj\\", false),
             ("root ..>", false),
             ("parents 'a", true),
+            ("root ..> A | json > x.json", true),
+            ("select 1 | csv", true),
         ] {
             assert_eq!(ends_here(text), ends, "{text:?}");
         }

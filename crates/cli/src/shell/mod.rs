@@ -219,7 +219,11 @@ impl Shell {
             Err(error) => {
                 self.has_failed = true;
                 match error.is::<Interrupted>() {
-                    true => self.console.note(&error.to_string()),
+                    true => {
+                        self.console.note(&error.to_string());
+                        // A join may not look up for long; the next query gets threads of its own.
+                        self.querier = None;
+                    }
                     false => {
                         self.console.error(&error);
                         if let Some(hint) = slip(&text) {
@@ -504,10 +508,10 @@ fn unit(lines: &[String]) -> usize {
         text.push('\n');
         let next = lines[at + 1..].iter().find(|line| !line.trim().is_empty());
         let is_over = at > 0 && line.trim().is_empty();
-        if line.trim_end().ends_with(';') && is_complete(&text) || is_over {
+        if line.trim_end().ends_with(';') && is_whole(&text) || is_over {
             return at + 1;
         }
-        let open = line.trim_end().ends_with('\\') || !is_complete(&text);
+        let open = line.trim_end().ends_with('\\') || !is_whole(&text);
         if !open && next.is_none_or(|next| !goes_on(&text, next)) {
             return at + 1;
         }
@@ -560,6 +564,15 @@ const CONTINUATIONS: [&str; 31] = [
     "WHERE",
     "WITHIN",
 ];
+
+/// Whether statements may end where the text does, whatever becomes of their rows.
+fn is_whole(text: &str) -> bool {
+    match redirection(text) {
+        Ok((_, None)) => is_complete(text),
+        // Where the rows go is said last, also when it is said wrongly.
+        Ok((_, Some(_))) | Err(_) => true,
+    }
+}
 
 /// What stands before `| FORMAT`, `| FORMAT > FILE` or `| > FILE` at the end of a text, and that.
 type Redirection<'t> = (&'t str, Option<(Format, Option<PathBuf>)>);
