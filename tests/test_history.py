@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import statistics
 from collections import defaultdict
 
@@ -42,6 +43,23 @@ def in_words(signature, loops):
     return words
 
 
+def names_by_label(lake, dump, idoms):
+    """What the program calls objects: the first name among the labels by which its dominator refers to each."""
+    edges = lake.sql("select parent, child, label from edge where kind <> 'weak' order by parent, idx", "--dump", dump)
+    namespaces = {child for _, child, label in edges if label in (".__dict__", ".__globals__")}
+    names = {}
+    for parent, child, label in edges:
+        if label is None or idoms.get(child) != parent or child in names:
+            continue
+        key = re.fullmatch(r"\['(\w+)'\]", label)
+        if key and parent not in namespaces:
+            continue
+        name = key[1] if key else label.removeprefix(".")
+        if re.fullmatch(r"[^\W\d]\w*", name) and not (name.startswith("__") and name.endswith("__")):
+            names[child] = name
+    return names
+
+
 def holders_by_definition(lake, dump):
     """count, size, retained and retained_count by holder."""
     objects = {
@@ -51,6 +69,8 @@ def holders_by_definition(lake, dump):
         )
     }
 
+    names = names_by_label(lake, dump, {address: row[4] for address, row in objects.items()})
+
     def path(address):
         addresses = []
         while address is not None:
@@ -59,7 +79,8 @@ def holders_by_definition(lake, dump):
         addresses.reverse()
         kind = objects[addresses[0]][3]
         above = [] if kind not in (None, "cycle") else ["(cycle)" if kind == "cycle" else "(several)"]
-        words = [objects[a][0] if objects[a][1] is None else f"{objects[a][0]} {objects[a][1]}" for a in addresses]
+        own = {a: objects[a][1] if objects[a][1] is not None else names.get(a) for a in addresses}
+        words = [objects[a][0] if own[a] is None else f"{objects[a][0]} {own[a]}" for a in addresses]
         return above + words, addresses
 
     signatures, loops = {}, {}
@@ -92,7 +113,10 @@ def test_holders_of_real_dumps_are_those_of_the_definition(edx_lake, dump):
     assert holders(edx_lake, dump) == holders_by_definition(edx_lake, dump)
 
 
-def random_program(chance, path):
+LABELS = [None, ".a", ".b", "local", "['a']", "['b']", "['a b']", "[0]", "<key>", ".__dict__", ".__class__", "['redacted:1:ff']"]
+
+
+def random_program(chance, path, labels=False):
     """A heap with names, chains and sharing."""
     n = chance.randrange(5, 120)
     lines = []
@@ -102,16 +126,19 @@ def random_program(chance, path):
         if k < n and chance.random() < 0.7:
             refs.append(k + 1)
         o = {"address": 16 * k, "type": kind, "size": chance.randrange(100), "refs": [16 * r for r in refs]}
+        if labels:
+            o["labels"] = [chance.choice(LABELS) for _ in refs]
         if kind in ("module", "type"):
             o["name"] = chance.choice(["a", "b", "a b", "x -> y"])
         lines.append(json.dumps(o) + "\n")
     path.write_text("".join(lines))
 
 
-def test_holders_of_random_programs_are_those_of_the_definition(lake, tmp_path):
+@pytest.mark.parametrize("labels", [False, True])
+def test_holders_of_random_programs_are_those_of_the_definition(lake, tmp_path, labels):
     chance = random.Random(5)
     for i in range(25):
-        random_program(chance, tmp_path / "x.json")
+        random_program(chance, tmp_path / "x.json", labels)
         lake.load(tmp_path / "x.json", "x", "--replace")
         wanted = holders_by_definition(lake, "x")
         found = defaultdict(lambda: [0, 0, 0, 0])

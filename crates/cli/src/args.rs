@@ -72,6 +72,8 @@ pub enum Invocation {
     Top(TopArgs),
     /// Show what holds what: the dominator tree, the largest first
     Tree(TreeArgs),
+    /// Draw objects with what refers to them, or paths: DOT, SVG, PNG
+    Graph(GraphQueryArgs),
     /// Find cycles of types that repeat along chains of objects, as in many leaks
     Chains(ChainsArgs),
     /// Compare two dumps: what grew, and in which container
@@ -524,6 +526,58 @@ pub struct TreeArgs {
     pub shape: Shape,
 }
 
+/// Arguments of `graph`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["objects", "path"]))]
+#[command(after_help = "\
+The objects are red, what is farther is darker, roots have a thick border, weak references are dotted; `n more` stands for
+what is left out. SVG and PNG are drawn by Graphviz, which has to be installed.
+
+Examples:
+  heaplake graph 0x7f95a1b0c8d0 -o who.svg         who refers to it, three levels up
+  heaplake graph --refs 0x7f95a1b0c8d0 --depth 2 -o what.svg
+  heaplake graph \"type = 'Cache'\" | dot -Tpdf -o cache.pdf
+  heaplake graph --path 'SHORTEST 5 root ..> CombinedSystem' -o paths.svg")]
+pub struct GraphQueryArgs {
+    /// Where the drawing begins: addresses, a condition in SQL over obj, or REACH and a path pattern
+    #[arg(value_name = "OBJECTS")]
+    pub objects: Option<String>,
+    /// Draw the paths that a pattern finds
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["refs", "depth", "children"])]
+    pub path: Option<String>,
+    /// What they refer to, instead of who refers to them
+    #[arg(long)]
+    pub refs: bool,
+    /// How many hops
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub depth: u32,
+    /// How many at each object; those that retain most come first
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub children: u32,
+    /// Where the drawing goes; its ending (.dot .svg .png) gives the format [default: DOT to standard output]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Format of the drawing
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<GraphFormat>,
+    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
+    #[command(flatten)]
+    pub graph: GraphArgs,
+}
+
+/// Formats of drawings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// The language of Graphviz
+    Dot,
+    /// A drawing that scales
+    Svg,
+    /// A picture of points
+    Png,
+}
+
 /// Arguments of `chains`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -963,6 +1017,8 @@ mod tests {
             "heaplake top a -n 3 --by type",
             "heaplake tree 0x7f00 --depth 2 --children 3 --dump a",
             "heaplake whatif --cut a --cut b --dump c --format json",
+            "heaplake graph 0x7f00 --refs --depth 2 --children 3 --dump a -o x.svg --format dot",
+            "heaplake graph --path root..>A -o -",
             "heaplake chains --dump a --layer b --min 2 --memory-limit 1GiB --format json",
             "heaplake diff",
             "heaplake diff a b --by holder --metric count -n 3 --all --format json -o x.json",
@@ -1014,6 +1070,8 @@ mod tests {
             "heaplake path",
             "heaplake path A --emit cypher",
             "heaplake chains --min 1",
+            "heaplake graph",
+            "heaplake graph 1 --path A",
         ] {
             assert!(CommandLine::try_parse_from(line.split_whitespace()).is_err(), "{line}");
         }

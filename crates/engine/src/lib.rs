@@ -26,6 +26,7 @@ mod spill;
 mod statements;
 mod summary;
 mod table;
+mod yielding;
 
 pub use attach::Attached;
 pub use datafusion::arrow::{datatypes::SchemaRef, record_batch::RecordBatch};

@@ -33,6 +33,7 @@ use crate::{
     select,
     spill::SpillFolder,
     statements,
+    yielding::JoinsYield,
 };
 
 /// How a session is to work.
@@ -106,6 +107,7 @@ impl Session {
             .with_config(config(options))
             .with_runtime_env(runtime)
             .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(JoinsYield))
             .build();
         let mut context = SessionContext::new_with_state(state);
         let catalog =

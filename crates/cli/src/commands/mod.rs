@@ -8,6 +8,7 @@ mod demo;
 mod diff;
 mod diff_objects;
 mod dumps;
+mod graph;
 mod import;
 mod index;
 mod info;
@@ -43,6 +44,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Path(args) => path::run(&args, console),
         Invocation::Top(args) => top::run(&args, console),
         Invocation::Tree(args) => tree::run(&args, console),
+        Invocation::Graph(args) => graph::run(&args, console),
         Invocation::Chains(args) => chains::run(&args, console),
         Invocation::Diff(args) => diff::run(&args, console),
         Invocation::Trend(args) => trend::run(&args, console),

@@ -39,6 +39,7 @@ use super::{
     AnyIndex, BuildLimits, Content, GraphIndex, INDEX_VERSION,
     file::{Refused, Sections, Writer},
     holders::{NodeNames, holder_stats},
+    labels::labels,
     layer_path,
     roots::{self, Roots},
 };
@@ -154,7 +155,7 @@ fn build_with<I: Id>(
     path: &Path,
     any: impl Fn(GraphIndex<I>) -> AnyIndex,
 ) -> Result<Built> {
-    let Inputs { nodes: Nodes { addresses, types, sizes, names }, cancel, threads, .. } = inputs;
+    let Inputs { nodes: Nodes { addresses, types, sizes, mut names }, cancel, threads, .. } = inputs;
     let mut writer = Writer::create(path)?;
     writer.section("address", &addresses)?;
     let positions = Positions::<I>::new(&addresses);
@@ -177,7 +178,10 @@ fn build_with<I: Id>(
     let counts = GraphCounts { dangling, unreferenced: analysed.unreferenced, roots: analysed.roots };
     let (holders, type_sums) = in_parallel(
         threads,
-        || holder_stats(&index, inputs.type_names, &names, cancel),
+        || -> Result<_> {
+            let labels = labels(&index, &inputs.edges, &mut names, cancel)?;
+            Ok(holder_stats(&index, inputs.type_names, (&names, &labels), cancel)?)
+        },
         || index.type_sums(inputs.type_names.len()),
     );
     let (holders, type_retained) = (holders?, type_sums.into_iter().map(|sums| sums.retained).collect());

@@ -32,14 +32,20 @@ pub(crate) struct NodeNames {
 impl NodeNames {
     /// Gives a node a name; it comes after those that have one.
     pub(crate) fn push(&mut self, node: usize, name: &str) {
+        if let Some(place) = self.place(name) {
+            self.of.push((node as u64, place));
+        }
+    }
+
+    /// The place of a name, if there is one for it.
+    pub(super) fn place(&mut self, name: &str) -> Option<u32> {
         let name = Self::clipped(name);
         let n_names = self.places.len();
-        let place = match self.places.get(&*name) {
-            Some(place) => *place,
-            None if n_names >= MAX_NAMES => return,
-            None => *self.places.entry(name.into_owned().into()).or_insert(n_names as u32),
-        };
-        self.of.push((node as u64, place));
+        match self.places.get(&*name) {
+            Some(place) => Some(*place),
+            None if n_names >= MAX_NAMES => None,
+            None => Some(*self.places.entry(name.into_owned().into()).or_insert(n_names as u32)),
+        }
     }
 
     /// As much of a name as is kept.
@@ -51,11 +57,12 @@ impl NodeNames {
     }
 }
 
-/// The totals per holder. Each comes after the one above it.
+/// The totals per holder. Each comes after the one above it. `labels` are names for objects that have none of their own,
+/// see [`super::labels::labels`].
 pub(super) fn holder_stats<I: Id>(
     index: &GraphIndex<I>,
     type_names: &[&str],
-    names: &NodeNames,
+    (names, labels): (&NodeNames, &[u32]),
     cancel: &AtomicBool,
 ) -> Result<Vec<HolderStat>, Cancelled> {
     // Elements are first the types, then what may stand above, then pairs of type and name as they are met.
@@ -63,11 +70,16 @@ pub(super) fn holder_stats<I: Id>(
     let (several, cycle) = (n_types, n_types + 1);
     let mut elements = index.types().to_vec();
     let mut pairs: HashMap<(u32, u32), u32> = HashMap::new();
-    for (node, name) in &names.of {
+    let mut give = |node: usize, name: u32| {
         let next = n_types + 2 + pairs.len() as u32;
-        let element = &mut elements[*node as usize];
-        *element = *pairs.entry((*element, *name)).or_insert(next);
-    }
+        let element = &mut elements[node];
+        // An object's own name comes first.
+        if *element < n_types {
+            *element = *pairs.entry((*element, name)).or_insert(next);
+        }
+    };
+    names.of.iter().for_each(|(node, name)| give(*node as usize, *name));
+    labels.iter().enumerate().filter(|(_, name)| **name != 0).for_each(|(node, name)| give(node, *name - 1));
     let (mut is_root, mut is_cycle) = (BitSet::new(index.n_nodes()), BitSet::new(index.n_nodes()));
     for (i, root) in index.roots().iter().enumerate() {
         is_root.insert(root.index());

@@ -7,6 +7,7 @@
 mod build;
 mod file;
 mod holders;
+mod labels;
 mod obj_columns;
 mod rebuild;
 mod roots;

@@ -1,0 +1,189 @@
+//! What the program itself calls objects: attributes, globals and local variables, as the labels of `edge` say it.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray},
+    compute::cast,
+    datatypes::{DataType, Int32Type},
+};
+use heaplake_graph::{BitSet, Id};
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+};
+
+use super::{GraphIndex, NodeNames};
+use crate::{Error, Result};
+
+const LABEL: &str = "label";
+/// Rows that are read together.
+const ROWS: usize = 1 << 17;
+/// The labels of a dictionary whose keys are names of the program.
+const NAMESPACES: [&str; 2] = [".__dict__", ".__globals__"];
+
+/// What a label says of the object that it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says<'l> {
+    /// It is a namespace.
+    Namespace,
+    /// Its name.
+    Name(&'l str),
+    /// Its name if what refers to it is a namespace.
+    Key(&'l str),
+    /// Nothing that would be the same in another process.
+    Nothing,
+}
+
+impl<'l> Says<'l> {
+    fn of(label: &'l str) -> Self {
+        if NAMESPACES.contains(&label) {
+            return Says::Namespace;
+        }
+        let key = label.strip_prefix("['").and_then(|label| label.strip_suffix("']"));
+        let name = key.or(label.strip_prefix('.')).unwrap_or(label);
+        let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            // What every object has says nothing.
+            && !(name.starts_with("__") && name.ends_with("__"));
+        match (is_name, key) {
+            (false, _) => Says::Nothing,
+            (true, Some(_)) => Says::Key(name),
+            (true, None) => Says::Name(name),
+        }
+    }
+}
+
+/// By node, the place of its name among `names` and 1, or 0: the label of the first reference by which its immediate
+/// dominator refers to it, if that is a name of the program. Empty where the dump has no labels.
+///
+/// A key of a dictionary is such a name where the dictionary is a namespace, that of an object, a class or a module.
+pub(super) fn labels<I: Id>(
+    index: &GraphIndex<I>,
+    edges: &[PathBuf],
+    names: &mut NodeNames,
+    cancel: &AtomicBool,
+) -> Result<Vec<u32>> {
+    if !edges.iter().map(|path| has_labels(path)).collect::<Result<Vec<_>>>()?.contains(&true) {
+        return Ok(Vec::new());
+    }
+    let mut namespaces = BitSet::new(index.n_nodes());
+    for_each_label(index, edges, cancel, |_, child, says| {
+        if says == Says::Namespace {
+            namespaces.insert(child);
+        }
+    })?;
+    let mut found = vec![0; index.n_nodes()];
+    for_each_label(index, edges, cancel, |parent, child, says| {
+        if found[child] != 0 || index.idoms()[child].index() != parent {
+            return;
+        }
+        let name = match says {
+            Says::Name(name) => name,
+            Says::Key(name) if namespaces.contains(parent) => name,
+            _ => return,
+        };
+        found[child] = names.place(name).map_or(0, |place| place + 1);
+    })?;
+    Ok(found)
+}
+
+/// Whether some reference of a file has a label; the file's statistics say it.
+fn has_labels(path: &Path) -> Result<bool> {
+    let reader = open(path)?;
+    let metadata = reader.metadata();
+    let column =
+        metadata.file_metadata().schema_descr().columns().iter().position(|column| column.name() == LABEL);
+    let Some(column) = column else { return Ok(false) };
+    Ok(metadata.row_groups().iter().any(|group| {
+        let nulls = group.column(column).statistics().and_then(|statistics| statistics.null_count_opt());
+        nulls != Some(group.num_rows().unsigned_abs())
+    }))
+}
+
+fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|source| Error::Parquet { path: path.to_owned(), source })
+}
+
+/// Calls `take` with parent, child and what the label says, for every reference that keeps an object alive, in order.
+fn for_each_label<I: Id>(
+    index: &GraphIndex<I>,
+    edges: &[PathBuf],
+    cancel: &AtomicBool,
+    mut take: impl FnMut(usize, usize, Says<'_>),
+) -> Result<()> {
+    let graph = index.graph();
+    let (mut edge, mut parent) = (0, 0);
+    for path in edges {
+        let parquet_error = |source| Error::Parquet { path: path.clone(), source };
+        let builder = open(path)?;
+        let mask = ProjectionMask::columns(builder.parquet_schema(), [LABEL]);
+        let reader: ParquetRecordBatchReader =
+            builder.with_projection(mask).with_batch_size(ROWS).build().map_err(parquet_error)?;
+        for batch in reader {
+            if cancel.load(Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let batch = batch.map_err(|error| parquet_error(error.into()))?;
+            let column = dictionary(batch.column(0)).map_err(|error| parquet_error(error.into()))?;
+            let labels = column.as_dictionary::<Int32Type>();
+            let values = labels.values().as_string::<i32>();
+            let says: Vec<Says<'_>> = (0..values.len()).map(|at| Says::of(values.value(at))).collect();
+            for row in 0..labels.len() {
+                let at = edge + row;
+                let Some(says) = labels.key(row).and_then(|key| says.get(key)) else { continue };
+                if *says == Says::Nothing || at >= graph.forward.n_edges() || graph.skip.contains(at) {
+                    continue;
+                }
+                while graph.forward.range(parent).end <= at {
+                    parent += 1;
+                }
+                let child = graph.forward.target(at);
+                if child != I::NONE {
+                    take(parent, child.index(), *says);
+                }
+            }
+            edge += labels.len();
+        }
+    }
+    Ok(())
+}
+
+/// The labels as the file has them, each text once.
+fn dictionary(column: &ArrayRef) -> std::result::Result<ArrayRef, arrow::error::ArrowError> {
+    let wanted = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    if *column.data_type() == wanted { Ok(column.clone()) } else { cast(column, &wanted) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_from_data() {
+        for (label, says) in [
+            (".history", Says::Name("history")),
+            ("order", Says::Name("order")),
+            ("['HISTORY']", Says::Key("HISTORY")),
+            (".__dict__", Says::Namespace),
+            (".__class__", Says::Nothing),
+            ("['a b']", Says::Nothing),
+            ("['redacted:7:0123456789abcdef']", Says::Nothing),
+            ("[0]", Says::Nothing),
+            ("<key>", Says::Nothing),
+            ("()", Says::Nothing),
+            ("['']", Says::Nothing),
+            ("", Says::Nothing),
+            (".", Says::Nothing),
+            ("['é']", Says::Key("é")),
+        ] {
+            assert_eq!(Says::of(label), says, "{label}");
+        }
+    }
+}
