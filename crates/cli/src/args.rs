@@ -718,7 +718,7 @@ pub struct Shape {
     /// Format of the rows [default: table on a terminal, csv otherwise]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Do not cut long cells of a table on a terminal, nor fold repetitions of a path
+    /// Do not fit tables to the terminal, nor fold repetitions of a path
     #[arg(long)]
     pub full: bool,
 }

@@ -14,6 +14,9 @@ use crate::{
     selection,
 };
 
+/// Columns for people that can be spared where the terminal is narrow: stored, format, types, edges, issues, source, tags.
+const EXPENDABLE: [&[usize]; 7] = [&[10], &[6], &[5], &[3], &[9], &[8], &[7]];
+
 /// Prints one row per dump.
 pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None, console)?;
@@ -23,13 +26,15 @@ pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
         console.note(&format!("the lake has no dumps yet; import one: {} import FILE", console.command()));
     }
     if !manifests.is_empty() || plan.format != Format::Table {
-        plan.print(&rows(&manifests, plan.format)?)?;
+        let (rows, left_out) = plan.fitted(rows(&manifests, plan.format)?, &EXPENDABLE)?;
+        plan.print(&rows)?;
+        console.note_left_out(&left_out);
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// One row per dump, as suits the format.
-pub fn rows(manifests: &[Manifest], format: Format) -> Result<RecordBatch> {
+fn rows(manifests: &[Manifest], format: Format) -> Result<RecordBatch> {
     if format == Format::Table { for_people(manifests) } else { for_programs(manifests) }
 }
 

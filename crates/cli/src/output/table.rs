@@ -153,6 +153,21 @@ fn escaped(text: &str, multiline: bool) -> String {
     if multiline { escape::message(text.trim_end()).into_owned() } else { escape::line(text).into_owned() }
 }
 
+/// How wide a table of the batch would be if no cell were cut beyond `text` characters of its text.
+pub fn width(batch: &RecordBatch, text: usize) -> Result<usize> {
+    let options = FormatOptions::default();
+    let mut total = batch.num_columns() * CELL_FRAME + 1;
+    for (field, cells) in batch.schema().fields().iter().zip(flat::formatters(batch, &options)?) {
+        let column = Column::new(field);
+        let mut width = column.width;
+        for row in 0..batch.num_rows() {
+            width = width.max(escaped(&cells.value(row).try_to_string()?, false).width());
+        }
+        total += if column.right { width } else { width.min(text) };
+    }
+    Ok(total)
+}
+
 /// Whether rows of this schema are what EXPLAIN answers, text of many lines that is made to be read.
 pub fn is_plan(schema: &Schema) -> bool {
     schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"])
