@@ -549,7 +549,7 @@ pub struct ChainsArgs {
 }
 
 /// Arguments of `diff`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 By holder: a holder is the path of types and names from the top of the dominator tree down to objects, such as
 `module shop -> dict -> list -> Payload`; what repeats is folded, (A -> B ->)+. It means the same in another process or

@@ -2,7 +2,8 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use heaplake_store::Lake;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     output::{Columns, Format, Plan, Sink},
     query::Querier,
     rows::{Rows, quoted},
+    selection,
 };
 
 /// Rows shown to a person.
@@ -27,11 +29,27 @@ const EXPENDABLE: [&[usize]; 2] = [&[5], &[6, 7]];
 pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     interrupt::install()?;
+    let args = with_ids(args, &Lake::open(console.lake.path())?, console)?;
     let querier = Querier::of_lake(None, console)?;
     let mut sink = plan.open()?;
-    print(args, &querier, &plan, &mut sink, console)?;
+    print(&args, &querier, &plan, &mut sink, console)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The arguments with the ids of the dumps that they select, for people to read.
+fn with_ids(args: &DiffArgs, lake: &Lake, console: &Console) -> Result<DiffArgs> {
+    let manifests = lake.manifests()?;
+    if let ([only], "latest~1", "latest") = (manifests.as_slice(), args.before.as_str(), args.after.as_str())
+    {
+        bail!(
+            "{} is the only dump in the lake, and it takes two; import another: {} import FILE",
+            only.id,
+            console.command()
+        );
+    }
+    let id = |text: &str| Ok::<_, anyhow::Error>(selection::one(lake, Some(text), console)?.id.to_string());
+    Ok(DiffArgs { before: id(&args.before)?, after: id(&args.after)?, ..args.clone() })
 }
 
 /// Prints the differences to an open sink.

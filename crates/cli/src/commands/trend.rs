@@ -3,6 +3,7 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
+use heaplake_store::Lake;
 
 use super::diff;
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     output::{Columns, Format, Plan, Sink},
     query::Querier,
     rows::{Rows, quoted},
+    selection,
 };
 
 /// Rows shown to a person.
@@ -21,6 +23,11 @@ const N_SHOWN: usize = 20;
 pub fn run(args: &TrendArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     interrupt::install()?;
+    // What is wrong with the selection is said in the words of the command, not in those of the function in SQL.
+    let dumps = selection::several(&Lake::open(console.lake.path())?, std::slice::from_ref(&args.dumps))?;
+    if let [only] = dumps.as_slice() {
+        console.note(&format!("{} is the only dump here; it takes two or more to show what grows", only.id));
+    }
     let querier = Querier::of_lake(None, console)?;
     let mut sink = plan.open()?;
     print(args, &querier, &plan, &mut sink, console)?;
