@@ -40,6 +40,8 @@ pub struct Table<W: Write> {
 struct Column {
     name: String,
     right: bool,
+    /// Never cut.
+    whole: bool,
     /// Widest text so far.
     width: usize,
     /// Widest text allowed.
@@ -145,7 +147,8 @@ impl<W: Write> Encoder for Table<W> {
 impl Column {
     fn new(field: &arrow::datatypes::Field) -> Self {
         let name = escape::line(field.name()).into_owned();
-        Self { width: name.width(), name, right: flat::is_right_aligned(field), cap: usize::MAX }
+        let (right, whole) = (flat::is_right_aligned(field), flat::is_whole(field));
+        Self { width: name.width(), name, right, whole, cap: usize::MAX }
     }
 }
 
@@ -163,7 +166,7 @@ pub fn width(batch: &RecordBatch, text: usize) -> Result<usize> {
         for row in 0..batch.num_rows() {
             width = width.max(escaped(&cells.value(row).try_to_string()?, false).width());
         }
-        total += if column.right { width } else { width.min(text) };
+        total += if column.whole { width } else { width.min(text) };
     }
     Ok(total)
 }
@@ -176,10 +179,10 @@ pub fn is_plan(schema: &Schema) -> bool {
 /// Limits columns of text so that a row fits `terminal`: narrow ones keep their width, wide ones share the rest.
 fn cap_columns(columns: &mut [Column], terminal: usize) {
     let frame = columns.len() * CELL_FRAME + 1;
-    let fixed: usize = columns.iter().filter(|column| column.right).map(|column| column.width).sum();
+    let fixed: usize = columns.iter().filter(|column| column.whole).map(|column| column.width).sum();
     let mut left = terminal.saturating_sub(frame + fixed);
     let mut widths: Vec<usize> =
-        columns.iter().filter(|column| !column.right).map(|column| column.width).collect();
+        columns.iter().filter(|column| !column.whole).map(|column| column.width).collect();
     widths.sort_unstable();
     let mut n_left = widths.len();
     for width in widths {
@@ -193,7 +196,7 @@ fn cap_columns(columns: &mut [Column], terminal: usize) {
     // Where everything fits, what is left over is room for one wider cell further down.
     let widest_that_fits = columns.iter().map(|column| column.width).max().unwrap_or_default();
     let cap = left.checked_div(n_left).unwrap_or(widest_that_fits + left);
-    for column in columns.iter_mut().filter(|column| !column.right) {
+    for column in columns.iter_mut().filter(|column| !column.whole) {
         column.cap = cap.max(NARROWEST_CUT);
     }
 }
