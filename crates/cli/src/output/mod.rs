@@ -114,6 +114,8 @@ impl Format {
 
 /// Text that is cut to this is still read; rather than cut it further, a table leaves columns out that can be spared.
 const READABLE: usize = 24;
+/// What the numbers of rows take in a shell, `#12.345` and a frame.
+const ROW_NUMBER: usize = 10;
 
 /// Where rows go and what they look like there.
 #[derive(Debug, Clone)]
@@ -230,6 +232,7 @@ impl Plan {
     /// of columns that may go: the first group of them first, and each as a whole.
     pub fn fitted(&self, batch: RecordBatch, expendable: &[&[usize]]) -> Result<(RecordBatch, Vec<String>)> {
         match self.table_width().filter(|_| self.format == Format::Table) {
+            Some(width) if self.results.is_some() => fit(batch, expendable, width.saturating_sub(ROW_NUMBER)),
             Some(width) => fit(batch, expendable, width),
             None => Ok((batch, Vec::new())),
         }
