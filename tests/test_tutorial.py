@@ -194,21 +194,24 @@ def terminal(tmp_path):
 
 def refreshed(shown, actual):
     """The lines that are shown as they are now: between dots, those that are most like what was there."""
+    if "..." not in shown:
+        return actual
     result, rest = [], actual
-    for is_dots, chunk in itertools.groupby(shown, lambda line: line == "..."):
-        chunk = list(chunk)
+
+    def likeness(old, new):
+        same = sum(bool(re.fullmatch(pattern([line]), other + "\n")) for line, other in zip(old, new))
+        return same, difflib.SequenceMatcher(None, "\n".join(old), "\n".join(new)).ratio()
+
+    for is_dots, lines in itertools.groupby(shown, lambda line: line == "..."):
+        lines = list(lines)
         if is_dots:
-            result += chunk
+            result += lines
             continue
-        if "..." not in shown:
-            return actual
-        size = len(chunk)
-        places = range(max(1, len(rest) - size + 1))
-        like = [difflib.SequenceMatcher(None, "\n".join(chunk), "\n".join(rest[at : at + size])).ratio() for at in places]
-        best = like.index(max(like))
-        result += rest[best : best + size]
-        rest = rest[best + size :]
-    return result or actual
+        size = len(lines)
+        at = max(range(max(1, len(rest) - size + 1)), key=lambda at: likeness(lines, rest[at : at + size]))
+        result += rest[at : at + size]
+        rest = rest[at + size :]
+    return result
 
 
 def bless(command, shown, actual):
