@@ -183,8 +183,10 @@ class _Files:
             _say(f"no dump was written: {error}")
 
     def _note(self, result):
+        if self._keep is None:
+            return
         self._written.append(result["path"])
-        while self._keep is not None and len(self._written) > self._keep:
+        while len(self._written) > self._keep:
             try:
                 os.unlink(self._written.pop(0))
             except OSError:

@@ -603,7 +603,7 @@ pub struct ChainsArgs {
 }
 
 /// Arguments of `diff`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 By holder: a holder is the path of types and names from the top of the dominator tree down to objects, such as
 `module shop -> dict -> list -> Payload`; what repeats is folded, (A -> B ->)+. It means the same in another process or
@@ -772,7 +772,7 @@ pub struct Shape {
     /// Format of the rows [default: table on a terminal, csv otherwise]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Do not cut long cells of a table on a terminal, nor fold repetitions of a path
+    /// Do not fit tables to the terminal, nor fold repetitions of a path
     #[arg(long)]
     pub full: bool,
 }

@@ -85,6 +85,16 @@ impl Console {
         }
     }
 
+    /// Says which columns of a table were left out.
+    pub fn note_left_out(&self, columns: &[String]) {
+        if !columns.is_empty() {
+            self.note(&format!(
+                "(left out, for the width of the terminal: {}; --full shows them)",
+                columns.join(", ")
+            ));
+        }
+    }
+
     /// What says notes for others.
     pub fn notice(&self) -> heaplake_engine::Notice {
         let console = self.clone();

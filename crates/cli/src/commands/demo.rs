@@ -16,9 +16,9 @@ use heaplake_engine::{SessionOptions, path_shape};
 use heaplake_model::DumpId;
 use heaplake_store::{Error, ImportOptions, Input, Lake, Manifest};
 
-use super::{dumps, import::import_one, path, tree, whatif};
+use super::{diff, import::import_one, path, trend, whatif};
 use crate::{
-    args::{GraphArgs, Shape, TreeArgs, WhatifArgs},
+    args::{DiffArgs, DiffBy, GraphArgs, GroupBy, IdentityArg, MetricArg, Shape, TrendArgs, WhatifArgs},
     console::{Console, LakeChoice, shell_quoted},
     interrupt,
     output::{Format, Plan, Sink},
@@ -34,55 +34,26 @@ const DUMPS: [(&str, &str, &[u8]); 3] = [
 ];
 /// The folder in the demo's lake where the dump files are put, so that importing can be tried as well.
 const SOURCE: &str = "source";
+/// How the answers are written.
+const TABLE: Shape = Shape { format: Some(Format::Table), full: false };
 /// A tag that tells the demo's dumps from others of the same names.
 const TAG: (&str, &str) = ("demo", "edx");
+
+const DUMPS_IN_SHORT: &str = "\
+select id, taken, objects, edges, bytes
+from dump
+order by taken";
 
 const HISTOGRAM: &str = "\
 select type, count, size
 from type_stat
-order by size desc, type limit 10";
-
-const GROWTH: &str = "\
-select later.type, coalesce(before.count, 0) as before, later.count as later,
-       later.count - coalesce(before.count, 0) as grown
-from later.type_stat as later
-left join before.type_stat as before on before.type = later.type
-order by grown desc, later.type limit 8";
-
-const ROUNDS: &str = "\
-select dump, type, count
-from history.type_stat
-where type in ('CombinedSystem', 'LmsModuleSystem')
-order by type, count";
+order by size desc, type limit 8";
 
 const REFERRERS: &str = "\
-select p.type as parent, c.type as child, count(*) as refs
-from ref
-join obj as p on p.address = ref.parent
-join obj as c on c.address = ref.child
-where c.type = 'CombinedSystem'
-group by p.type, c.type
-order by refs desc, parent, child";
-
-const HOLDERS: &str = "\
-select g.type as grandparent, p.type as parent, c.type as child, count(*) as refs
-from ref as up
-join ref as down on down.parent = up.child
-join obj as g on g.address = up.parent
-join obj as p on p.address = down.parent
-join obj as c on c.address = down.child
-where c.type in ('CombinedSystem', 'LmsModuleSystem') and p.type = 'dict'
-group by g.type, p.type, c.type
-order by refs desc, grandparent, child";
-
-const BACK: &str = "\
-select p.type as parent, c.type as child, count(*) as refs
-from ref
-join obj as p on p.address = ref.parent
-join obj as c on c.address = ref.child
-where p.type = 'CombinedSystem'
-group by p.type, c.type
-order by refs desc, parent, child";
+select hops, type, count(*) as objects
+from parents('type = ''CombinedSystem''', 3)
+group by hops, type
+order by hops, objects desc, type";
 
 /// Imports the dumps and tells the story.
 pub fn run(console: &Console) -> Result<ExitCode> {
@@ -90,14 +61,14 @@ pub fn run(console: &Console) -> Result<ExitCode> {
     interrupt::install()?;
     let lake = import_dumps(&console)?;
     let options = SessionOptions { dump: Some("later".to_owned()), ..SessionOptions::default() };
-    let shape = Shape { format: Some(Format::Table), full: false };
     let mut tour = Tour {
         querier: Querier::open(&lake, &options)?,
-        plan: Plan::new(shape, None, &console)?,
+        plan: Plan::new(TABLE, None, &console)?,
         sink: Sink::stdout(),
         manifest: lake.manifest("later")?,
         command: console.command(),
-        console,
+        // Notes go to another stream, and would come between the lines of the story.
+        console: Console { quiet: true, ..console },
     };
     tell(&mut tour, &lake)?;
     tour.sink.commit()?;
@@ -180,11 +151,38 @@ impl Tour {
 }
 
 impl Tour {
-    fn tree(&mut self, depth: u32, children: u32) -> Result<()> {
-        let shape = Shape { format: Some(Format::Table), full: false };
-        let graph = GraphArgs { layer: None, memory_limit: None };
-        let args = TreeArgs { address: None, dump: None, depth, children, graph, shape };
-        tree::print(&args, &self.querier, &self.manifest, &self.plan, &mut self.sink)?;
+    /// The first dump against the last.
+    fn diff(&mut self, by: DiffBy, n: u32) -> Result<()> {
+        let option = if by == DiffBy::Holder { " --by holder" } else { "" };
+        self.show_command(&format!("diff before later{option} -n {n}"))?;
+        let args = DiffArgs {
+            before: "before".to_owned(),
+            after: "later".to_owned(),
+            by,
+            identity: IdentityArg::Auto,
+            metric: None,
+            n: Some(n),
+            all: false,
+            output: None,
+            shape: TABLE,
+        };
+        diff::print(&args, &self.querier, &self.plan, &mut self.sink, &self.console)?;
+        writeln!(self.sink)?;
+        Ok(self.sink.flush()?)
+    }
+
+    fn trend(&mut self, n: u32) -> Result<()> {
+        self.show_command(&format!("trend --metric count -n {n}"))?;
+        let args = TrendArgs {
+            dumps: "*".to_owned(),
+            by: GroupBy::Type,
+            metric: Some(MetricArg::Count),
+            n: Some(n),
+            all: false,
+            output: None,
+            shape: TABLE,
+        };
+        trend::print(&args, &self.querier, &self.plan, &mut self.sink, &self.console)?;
         writeln!(self.sink)?;
         Ok(self.sink.flush()?)
     }
@@ -198,9 +196,8 @@ impl Tour {
 
     fn whatif(&mut self, cut: &str) -> Result<()> {
         self.show_command(&format!("whatif --cut \"{cut}\""))?;
-        let shape = Shape { format: Some(Format::Table), full: false };
         let graph = GraphArgs { layer: None, memory_limit: None };
-        let args = WhatifArgs { cuts: vec![cut.to_owned()], save: None, dump: None, graph, shape };
+        let args = WhatifArgs { cuts: vec![cut.to_owned()], save: None, dump: None, graph, shape: TABLE };
         whatif::print(&args, &self.querier, &self.manifest, &self.plan, &mut self.sink, &self.console)?;
         writeln!(self.sink)?;
         Ok(self.sink.flush()?)
@@ -211,73 +208,77 @@ fn tell(tour: &mut Tour, lake: &Lake) -> Result<()> {
     let [(first, taken, _), ..] = DUMPS;
     let file = shell_quoted(&source_file(lake, first).to_string_lossy());
     tour.say(
-        "A server keeps growing: the leak that edX had in 2015, rebuilt as a Python program that\n\
-         grades students. Three dumps of one process, made with meliae, were just imported:",
+        "A server keeps growing: the leak that edX had in 2015, rebuilt as a Python\n\
+         program that grades students. Three dumps of one process, made with meliae, were\n\
+         just imported:",
     )?;
-    tour.show_command(&format!("import --replace --tag {}={} --taken {taken} {file}", TAG.0, TAG.1))?;
+    tour.show_command(&format!("import --replace --tag {}={} \\\n--taken {taken} {file}", TAG.0, TAG.1))?;
     tour.say("and so on for the other two. This is what the lake holds now:")?;
-    tour.show_command("dumps")?;
-    tour.plan.print_to(&dumps::rows(&lake.manifests()?, Format::Table)?, &mut tour.sink)?;
-    writeln!(tour.sink)?;
-    tour.say("1. What is in the newest one? Its types by size:")?;
+    tour.ask(DUMPS_IN_SHORT)?;
+    tour.say("1. What is in the newest one? Its types by size, in SQL:")?;
     tour.ask(HISTOGRAM)?;
     tour.say(
-        "Much of it is what every Python process has. The question is not what is large but what\n\
-         grows. Every dump is a schema, so two of them are compared with an ordinary join.\n\n\
+        "Much of it is what every Python process has. The question is not what is large\n\
+         but what grows.\n\n\
          2. What grew between the first dump and the last?",
     )?;
-    tour.ask(GROWTH)?;
+    tour.diff(DiffBy::Type, 6)?;
     tour.say(
-        "Dicts, strings and numbers grow with anything. But classes of the application at the top,\n\
-         several of them by exactly the same number, are a pattern.\n\n\
-         3. Does it go on? history spans all dumps:",
+        "Dicts and strings grow with anything. But classes of the application, such as\n\
+         CombinedSystem and LmsModuleSystem, all by the same number, are a pattern.\n\n\
+         3. Does it go on? All dumps, oldest first:",
     )?;
-    tour.ask(ROUNDS)?;
+    tour.trend(4)?;
     tour.say(
-        "In step, and by the same number each time: they are made in pairs and never released.\n\n\
-         4. Who refers to a CombinedSystem? ref holds every reference, as in memsee:",
+        "In step, and by the same number each time: made together and never released.\n\n\
+         4. Who holds them? A holder is the chain of objects without which they would go:",
+    )?;
+    tour.diff(DiffBy::Holder, 1)?;
+    tour.say(
+        "That is the leak in one line. The module store holds CapaDescriptors, each holds\n\
+         an LmsModuleSystem, that holds a CombinedSystem, that an LmsModuleSystem, and so\n\
+         on: what repeats is folded, (...)+.\n\n\
+         5. Does anything else refer to a CombinedSystem? What is above them, by hops:",
     )?;
     tour.ask(REFERRERS)?;
-    tour.say("Dicts: those are the attributes of instances. 5. Whose dicts are they?")?;
-    tour.ask(HOLDERS)?;
-    tour.say("An LmsModuleSystem holds a CombinedSystem. 6. And what does a CombinedSystem hold?")?;
-    tour.ask(BACK)?;
     tour.say(
-        "There it is: an LmsModuleSystem keeps, through its dict, a CombinedSystem, and that keeps the\n\
-         LmsModuleSystem of the grading before, and so on back to the first. The CombinedSystems\n\
-         with a NoneType instead are the ends of these chains.\n\n\
-         7. How does the program get there? A path pattern is a chain of types: -> is one reference,\n\
-         ..> one or more, (...)+ a repetition, and dict? may be there or not:",
+        "Nothing but dicts, which are the attributes of an LmsModuleSystem each.\n\n\
+         6. How does the program get there? A path pattern is a chain of types: -> is one\n\
+         reference, ..> one or more, (...)+ a repetition, and dict? may be there or not:",
     )?;
-    tour.path("root ..> (LmsModuleSystem -> dict? -> CombinedSystem ->)+ LmsModuleSystem")?;
-    tour.say("8. And how long is the chain? From a CapaDescriptor to the end of it:")?;
-    tour.path("CapaDescriptor -> dict? -> (LmsModuleSystem -> dict? -> CombinedSystem ->)+ NoneType")?;
+    tour.path("root ..>\n(LmsModuleSystem -> dict? -> CombinedSystem ->)+ LmsModuleSystem")?;
+    tour.say("7. And how long is the chain? From a CapaDescriptor to the end of it:")?;
+    tour.path("CapaDescriptor -> dict? ->\n(LmsModuleSystem -> dict? -> CombinedSystem ->)+ NoneType")?;
     tour.say(
-        "9. Who holds all that? Every import also finds the dominators: what stands below an object\n\
-         would go with it.",
+        "82 times: every grading keeps the one before, back to the first. In the program\n\
+         LmsModuleSystem.descriptor_runtime kept the CombinedSystem. meliae writes no\n\
+         names of attributes, but the types of both ends say which references are meant.\n\n\
+         8. What would go if .descriptor_runtime were cut? Exactly this:",
     )?;
-    tour.show_command("tree --depth 7 --children 1")?;
-    tour.tree(7, 1)?;
-    tour.say(
-        "The module store holds the CapaDescriptors, and each of them the head of a chain.\n\n\
-         10. If nothing kept the CombinedSystems, what would that give back? Exactly this:",
-    )?;
-    tour.whatif("type = 'CombinedSystem'")?;
+    tour.whatif("parent_type = 'dict'\nand child_type = 'CombinedSystem'")?;
     farewell(tour, lake.path())
 }
 
 fn farewell(tour: &mut Tour, lake: &Path) -> Result<()> {
     let remove = shell_quoted(&lake.to_string_lossy());
     tour.say(&format!(
-        "Now your own:\n\n  \
-           $ heaplake import heap.json.gz            a dump of meliae, compressed or not\n  \
-           $ heaplake info                           what it holds\n  \
-           $ heaplake top                            the biggest objects and types, and what holds them\n  \
-           $ heaplake path 'root ..> SomeType'       how a root reaches an object of that type\n  \
-           $ heaplake run                            the questions that come with heaplake\n  \
-           $ heaplake sql \"select * from obj order by size desc limit 20\"\n  \
-           $ heaplake sql \"describe obj\"             the columns\n\n\
-         The lake is a folder of Parquet files; DuckDB, Polars and pandas read {remove}/obj and\n\
-         {remove}/edge as they are. Remove {remove} when you are done with the demo."
+        "Now your own process. Dump it twice with some work in between, from outside:\n\n  \
+           $ heaplake capture python --pid PID -o one.dump.gz\n\n\
+         or from within, which needs no permissions:\n\n  \
+           $ heaplake capture script > heaplake_dump.py\n\n    \
+             import signal, heaplake_dump                   # in the program\n    \
+             heaplake_dump.install(signal=signal.SIGUSR1)   # then: kill -USR1 PID\n\n\
+         Such dumps have the names of attributes, too. Then ask:\n\n  \
+           $ heaplake import one.dump.gz two.dump.gz\n  \
+           $ heaplake diff                             what grew\n  \
+           $ heaplake diff --by holder                 in which container\n  \
+           $ heaplake chains                           types that repeat along chains\n  \
+           $ heaplake path 'root ..> SomeType'         how a root reaches it\n  \
+           $ heaplake whatif --cut \"label = '.cache'\"  what would go without it\n  \
+           $ heaplake shell                            all of it, and SQL, at a prompt\n\n\
+         docs/tutorial.md goes that way with a web shop that leaks, to the fix.\n\n\
+         The lake is a folder of Parquet files; DuckDB, Polars and pandas read\n\
+         {remove}/obj and {remove}/edge as they are. Remove {remove}\n\
+         when you are done with the demo."
     ))
 }

@@ -2,7 +2,9 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use heaplake_store::Lake;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
     args::{DiffArgs, DiffBy, GroupBy, MetricArg},
@@ -12,31 +14,63 @@ use crate::{
     output::{Columns, Format, Plan, Sink},
     query::Querier,
     rows::{Rows, quoted},
+    selection,
 };
 
 /// Rows shown to a person.
 pub const N_SHOWN: usize = 20;
+/// Holders stand below their numbers.
+const HOLDER_INDENT: usize = 5;
+
+/// Columns that can be spared where the terminal is narrow: percent; what is retained, and by how much it grew.
+const EXPENDABLE: [&[usize]; 2] = [&[5], &[6, 7]];
 
 /// Prints the differences, what grew most first.
 pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     interrupt::install()?;
+    let args = with_ids(args, &Lake::open(console.lake.path())?, console)?;
     let querier = Querier::of_lake(None, console)?;
     let mut sink = plan.open()?;
+    print(&args, &querier, &plan, &mut sink, console)?;
+    sink.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The arguments with the ids of the dumps that they select, for people to read.
+fn with_ids(args: &DiffArgs, lake: &Lake, console: &Console) -> Result<DiffArgs> {
+    let manifests = lake.manifests()?;
+    if let ([only], "latest~1", "latest") = (manifests.as_slice(), args.before.as_str(), args.after.as_str())
+    {
+        bail!(
+            "{} is the only dump in the lake, and it takes two; import another: {} import FILE",
+            only.id,
+            console.command()
+        );
+    }
+    let id = |text: &str| Ok::<_, anyhow::Error>(selection::one(lake, Some(text), console)?.id.to_string());
+    Ok(DiffArgs { before: id(&args.before)?, after: id(&args.after)?, ..args.clone() })
+}
+
+/// Prints the differences to an open sink.
+pub fn print(
+    args: &DiffArgs,
+    querier: &Querier,
+    plan: &Plan,
+    sink: &mut Sink,
+    console: &Console,
+) -> Result<()> {
     let Some(by) = args.by.group() else {
-        diff_objects::print(args, &querier, &plan, console, &mut sink)?;
-        sink.commit()?;
-        return Ok(ExitCode::SUCCESS);
+        return diff_objects::print(args, querier, plan, console, sink);
     };
     let statement = statement(args, by, plan.format == Format::Table);
     if plan.format == Format::Table {
         let rows = Rows::new(&querier.collect(&statement)?)?;
-        show(args, by, &rows, &querier, &plan, console, &mut sink)?;
+        show(args, by, &rows, querier, plan, console, sink)?;
     } else {
-        querier.run(&statement, &plan, &mut sink)?;
+        querier.run(&statement, plan, sink)?;
     }
-    sink.commit()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What did not change is left out unless it is asked for.
@@ -83,10 +117,13 @@ fn show(
     }
     writeln!(sink, "\nWhat changed, by {}; what grew most comes first", by.name())?;
     let shown = rows.first(n);
+    let mut left_out = Vec::new();
     match by {
-        GroupBy::Holder => show_holders(&shown, sink)?,
+        GroupBy::Holder => show_holders(&shown, plan, sink)?,
         GroupBy::Type | GroupBy::Module => {
-            plan.print_to(&table(by, &shown)?, sink)?;
+            let table;
+            (table, left_out) = plan.fitted(self::table(by, &shown)?, &EXPENDABLE)?;
+            plan.print_to(&table, sink)?;
         }
     }
     let more = rows.len().saturating_sub(shown.len());
@@ -100,6 +137,7 @@ fn show(
         counted("gone"),
         if more > 0 { format!("; {more} more with -n {}", rows.len()) } else { String::new() }
     ));
+    console.note_left_out(&left_out);
     Ok(())
 }
 
@@ -167,7 +205,7 @@ fn table(by: GroupBy, rows: &Rows) -> Result<arrow::array::RecordBatch> {
 }
 
 /// Holders are long: a block for each.
-fn show_holders(rows: &Rows, sink: &mut Sink) -> Result<()> {
+fn show_holders(rows: &Rows, plan: &Plan, sink: &mut Sink) -> Result<()> {
     let (holders, statuses) = (rows.texts("holder")?, rows.texts("status")?);
     let numbers = |name: &str| rows.numbers(name);
     let (count, counts) = (numbers("count_after")?, numbers("count_delta")?);
@@ -189,9 +227,35 @@ fn show_holders(rows: &Rows, sink: &mut Sink) -> Result<()> {
             human::count(of(&count).unsigned_abs()),
             human::delta_bytes(of(&size)),
         )?;
-        writeln!(sink, "     {}", escape::line(&holders[i]))?;
+        write_holder(&holders[i], plan, sink)?;
     }
     Ok(())
+}
+
+/// Writes a holder; on a terminal it is broken behind arrows.
+pub fn write_holder(holder: &str, plan: &Plan, sink: &mut Sink) -> Result<()> {
+    let width = plan.table_width().unwrap_or(usize::MAX).saturating_sub(HOLDER_INDENT);
+    let holder = escape::line(holder);
+    for line in broken(&holder, width) {
+        writeln!(sink, "{:HOLDER_INDENT$}{line}", "")?;
+    }
+    Ok(())
+}
+
+/// The text in lines of at most `width`, broken behind arrows only.
+fn broken(text: &str, width: usize) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let (mut start, mut end) = (0, 0);
+    for piece in text.split_inclusive("-> ") {
+        let next = end + piece.len();
+        if end > start && text[start..next].trim_end().width() > width {
+            lines.push(text[start..end].trim_end());
+            start = end;
+        }
+        end = next;
+    }
+    lines.push(text[start..].trim_end());
+    lines
 }
 
 impl DiffBy {
@@ -225,5 +289,20 @@ impl MetricArg {
             MetricArg::Size => "size",
             MetricArg::Retained => "retained",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holders_are_broken_behind_arrows() {
+        let holder = "module a -> dict -> (A -> B ->)+";
+        assert_eq!(broken(holder, usize::MAX), [holder]);
+        assert_eq!(broken(holder, 20), ["module a -> dict ->", "(A -> B ->)+"]);
+        assert_eq!(broken(holder, 12), ["module a ->", "dict ->", "(A -> B ->)+"]);
+        assert_eq!(broken(holder, 1), ["module a ->", "dict ->", "(A ->", "B ->)+"]);
+        assert_eq!(broken("", 10), [""]);
     }
 }

@@ -30,8 +30,14 @@ pub fn print(
     heading(args, querier, sink)?;
     let n = args.n.map_or(N_SHOWN, |n| n as usize);
     let types = Rows::new(&querier.collect(&by_type(args))?)?;
-    writeln!(sink, "\nWhat became of the objects, by type; what grew most comes first")?;
-    plan.print_to(&types_table(&types.first(n))?, sink)?;
+    let n_changed = types.numbers("changed")?.into_iter().flatten().sum::<i64>().unsigned_abs() as usize;
+    let n_types = if args.all { types.len() } else { n_changed };
+    if n_types == 0 {
+        writeln!(sink, "\nNo object is new or gone, and none has grown or shrunk.")?;
+    } else {
+        writeln!(sink, "\nWhat became of the objects, by type; what grew most comes first")?;
+        plan.print_to(&types_table(&types.first(n.min(n_types)))?, sink)?;
+    }
     let sum = |name: &str| -> Result<u64> {
         Ok(types.numbers(name)?.into_iter().flatten().sum::<i64>().unsigned_abs())
     };
@@ -42,14 +48,15 @@ pub fn print(
         plan.print_to(&objects_table(&grown)?, sink)?;
     }
     sink.flush()?;
-    let more = types.len().saturating_sub(n);
+    let more = n_types.saturating_sub(n);
     console.note(&format!(
-        "({}: {} new, {} gone, {} survived{}; {})",
+        "({} of {} changed: {} new, {} gone, {} survived{}; {})",
+        human::count(n_changed as u64),
         human::counted(types.len() as u64, "type"),
-        human::count(sum("new")?),
+        human::counted(sum("new")?, "object"),
         human::count(sum("gone")?),
         human::count(sum("survived")?),
-        if more > 0 { format!("; {more} more types with -n {}", types.len()) } else { String::new() },
+        if more > 0 { format!("; {more} more types with -n {n_types}") } else { String::new() },
         recognised(&types)?
     ));
     Ok(())
@@ -93,7 +100,7 @@ fn by_type(args: &DiffArgs) -> String {
         _ => "delta",
     };
     format!(
-        "SELECT * FROM ( \
+        "SELECT *, CASE WHEN new + gone + grown = 0 AND delta = 0 THEN 0 ELSE 1 END AS changed FROM ( \
              SELECT type, \
                  count(*) FILTER (WHERE status = 'new') AS new, \
                  count(*) FILTER (WHERE status = 'gone') AS gone, \
@@ -108,7 +115,7 @@ fn by_type(args: &DiffArgs) -> String {
                  count(*) FILTER (WHERE status NOT IN ('new', 'gone') AND confidence = 'medium') AS medium, \
                  count(*) FILTER (WHERE status NOT IN ('new', 'gone') AND confidence = 'low') AS low \
              FROM {} GROUP BY type \
-         ) ORDER BY {order} DESC, type",
+         ) ORDER BY changed DESC, {order} DESC, type",
         call(args)
     )
 }

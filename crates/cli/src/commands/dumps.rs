@@ -14,6 +14,12 @@ use crate::{
     selection,
 };
 
+/// Columns for people that can be spared where the terminal is narrow: stored, format, types, edges, issues, source, tags.
+const EXPENDABLE: [&[usize]; 7] = [&[10], &[6], &[5], &[3], &[9], &[8], &[7]];
+
+/// Tags that captures bring along.
+const OF_CAPTURES: [&str; 5] = ["host", "pid", "python", "rss", "command"];
+
 /// Prints one row per dump.
 pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None, console)?;
@@ -23,13 +29,15 @@ pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
         console.note(&format!("the lake has no dumps yet; import one: {} import FILE", console.command()));
     }
     if !manifests.is_empty() || plan.format != Format::Table {
-        plan.print(&rows(&manifests, plan.format)?)?;
+        let (rows, left_out) = plan.fitted(rows(&manifests, plan.format)?, &EXPENDABLE)?;
+        plan.print(&rows)?;
+        console.note_left_out(&left_out);
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// One row per dump, as suits the format.
-pub fn rows(manifests: &[Manifest], format: Format) -> Result<RecordBatch> {
+fn rows(manifests: &[Manifest], format: Format) -> Result<RecordBatch> {
     if format == Format::Table { for_people(manifests) } else { for_programs(manifests) }
 }
 
@@ -54,7 +62,7 @@ fn for_programs(manifests: &[Manifest]) -> Result<RecordBatch> {
 fn for_people(manifests: &[Manifest]) -> Result<RecordBatch> {
     let each = || manifests.iter();
     Columns::default()
-        .text("id", each().map(|m| m.id.to_string()))
+        .name("id", each().map(|m| m.id.to_string()))
         .quantity("taken (UTC)", each().map(|m| m.taken.format("%Y-%m-%d %H:%M").to_string()))
         .count("objects", each().map(|m| m.counts.objects))
         .count("edges", each().map(|m| m.counts.edges))
@@ -73,8 +81,11 @@ fn stored(manifest: &Manifest) -> String {
     format!("{}{pruned}", human::bytes(manifest.stored_bytes()))
 }
 
-/// `host=web3, version=17`.
+/// `version=17, host=web3`: what somebody has said of the dump first, then what it says of itself, the longest last.
 pub fn tags_in_words(tags: &BTreeMap<String, String>) -> String {
-    let words: Vec<_> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let rank = |key: &str| OF_CAPTURES.iter().position(|other| *other == key).map_or(0, |at| at + 1);
+    let mut tags: Vec<_> = tags.iter().collect();
+    tags.sort_by_key(|(key, _)| rank(key));
+    let words: Vec<_> = tags.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     words.join(", ")
 }

@@ -3,7 +3,9 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
+use heaplake_store::Lake;
 
+use super::diff;
 use crate::{
     args::{GroupBy, MetricArg, TrendArgs},
     console::Console,
@@ -11,6 +13,7 @@ use crate::{
     output::{Columns, Format, Plan, Sink},
     query::Querier,
     rows::{Rows, quoted},
+    selection,
 };
 
 /// Rows shown to a person.
@@ -20,21 +23,38 @@ const N_SHOWN: usize = 20;
 pub fn run(args: &TrendArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     interrupt::install()?;
+    // What is wrong with the selection is said in the words of the command, not in those of the function in SQL.
+    let dumps = selection::several(&Lake::open(console.lake.path())?, std::slice::from_ref(&args.dumps))?;
+    if let [only] = dumps.as_slice() {
+        console.note(&format!("{} is the only dump here; it takes two or more to show what grows", only.id));
+    }
     let querier = Querier::of_lake(None, console)?;
+    let mut sink = plan.open()?;
+    print(args, &querier, &plan, &mut sink, console)?;
+    sink.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the series to an open sink.
+pub fn print(
+    args: &TrendArgs,
+    querier: &Querier,
+    plan: &Plan,
+    sink: &mut Sink,
+    console: &Console,
+) -> Result<()> {
     let metric = args.metric.unwrap_or(match args.by {
         GroupBy::Holder => MetricArg::Retained,
         GroupBy::Type | GroupBy::Module => MetricArg::Size,
     });
     let statement = statement(args, metric, plan.format == Format::Table);
-    let mut sink = plan.open()?;
     if plan.format == Format::Table {
         let rows = Rows::new(&querier.collect(&statement)?)?;
-        show(args, metric, &rows, &plan, console, &mut sink)?;
+        show(args, metric, &rows, plan, console, sink)?;
     } else {
-        querier.run(&statement, &plan, &mut sink)?;
+        querier.run(&statement, plan, sink)?;
     }
-    sink.commit()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What is the same all the time is left out unless it is asked for.
@@ -74,7 +94,7 @@ fn show(
     writeln!(sink, "{} by {what} ({unit}), oldest dump first; what grows most comes first", metric.name())?;
     let shown = rows.first(args.n.map_or(N_SHOWN, |n| n as usize));
     match args.by {
-        GroupBy::Holder => show_holders(metric, &shown, sink)?,
+        GroupBy::Holder => show_holders(metric, &shown, plan, sink)?,
         GroupBy::Type | GroupBy::Module => {
             plan.print_to(&table(args.by, metric, &shown)?, sink)?;
         }
@@ -108,7 +128,7 @@ fn pace(metric: MetricArg, per_hour: Option<f64>, per_dump: Option<f64>) -> Stri
     };
     match metric {
         MetricArg::Count if slope.abs() < 10.0 => format!("{slope:+.2}/{unit}"),
-        MetricArg::Count => format!("{slope:+.0}/{unit}"),
+        MetricArg::Count => format!("{}/{unit}", human::delta(slope.round() as i64)),
         _ => format!("{}/{unit}", human::delta_bytes(slope as i64)),
     }
 }
@@ -130,7 +150,7 @@ fn table(by: GroupBy, metric: MetricArg, rows: &Rows) -> Result<arrow::array::Re
 }
 
 /// Holders are long: a block for each.
-fn show_holders(metric: MetricArg, rows: &Rows, sink: &mut Sink) -> Result<()> {
+fn show_holders(metric: MetricArg, rows: &Rows, plan: &Plan, sink: &mut Sink) -> Result<()> {
     let text = |name: &str| rows.texts(name);
     let (holders, shapes, sparks, began) = (text("holder")?, text("shape")?, text("spark")?, text("began")?);
     let (first, last) = (rows.numbers("first")?, rows.numbers("last")?);
@@ -148,7 +168,7 @@ fn show_holders(metric: MetricArg, rows: &Rows, sink: &mut Sink) -> Result<()> {
             pace(metric, per_hour[i], per_dump[i]),
             escape::line(&since)
         )?;
-        writeln!(sink, "     {}", escape::line(&holders[i]))?;
+        diff::write_holder(&holders[i], plan, sink)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use arrow::{
 };
 use chrono::{DateTime, Utc};
 
-use super::flat::align_right;
+use super::flat::{align_right, keep_whole};
 
 /// Columns of equal length, in the order they were added.
 #[derive(Debug, Default)]
@@ -33,6 +33,12 @@ impl Columns {
     pub fn text(self, name: &str, cells: impl IntoIterator<Item = String>) -> Self {
         let array = StringArray::from_iter_values(cells);
         self.add(Field::new(name, DataType::Utf8, true), Arc::new(array))
+    }
+
+    /// A column of text that is never cut in tables, such as an id.
+    pub fn name(self, name: &str, cells: impl IntoIterator<Item = String>) -> Self {
+        let array = StringArray::from_iter_values(cells);
+        self.add(keep_whole(Field::new(name, DataType::Utf8, true)), Arc::new(array))
     }
 
     /// A column of text that stands to the right in tables and is never cut, such as a size with its unit.

@@ -10,16 +10,28 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 
-/// Marks a text column whose cells a table aligns to the right, as sizes with units are.
+/// Marks a text column whose cells a table does not cut, and on which side they stand.
 const ALIGN: &str = "heaplake.align";
+const RIGHT: &str = "right";
+const LEFT: &str = "left";
 
-/// The field, aligned to the right in tables.
+/// The field, aligned to the right in tables and never cut, as sizes with units are.
 pub fn align_right(field: Field) -> Field {
-    field.with_metadata([(ALIGN.to_owned(), "right".to_owned())].into())
+    field.with_metadata([(ALIGN.to_owned(), RIGHT.to_owned())].into())
+}
+
+/// The field, never cut in tables, as names are that one has to type.
+pub fn keep_whole(field: Field) -> Field {
+    field.with_metadata([(ALIGN.to_owned(), LEFT.to_owned())].into())
 }
 
 /// Whether the cells of a column are aligned to the right: numbers, and what was marked so.
 pub fn is_right_aligned(field: &Field) -> bool {
+    field.data_type().is_numeric() || field.metadata().get(ALIGN).is_some_and(|side| side == RIGHT)
+}
+
+/// Whether the cells of a column are never cut: numbers, and what was marked so.
+pub fn is_whole(field: &Field) -> bool {
     field.data_type().is_numeric() || field.metadata().contains_key(ALIGN)
 }
 

@@ -112,6 +112,11 @@ impl Format {
     }
 }
 
+/// Text that is cut to this is still read; rather than cut it further, a table leaves columns out that can be spared.
+const READABLE: usize = 24;
+/// What the numbers of rows take in a shell, `#12.345` and a frame.
+const ROW_NUMBER: usize = 10;
+
 /// Where rows go and what they look like there.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -223,6 +228,16 @@ impl Plan {
         Ok(())
     }
 
+    /// The batch without columns for which a terminal is too narrow, and the names of those. `expendable` are the positions
+    /// of columns that may go: the first group of them first, and each as a whole.
+    pub fn fitted(&self, batch: RecordBatch, expendable: &[&[usize]]) -> Result<(RecordBatch, Vec<String>)> {
+        match self.table_width().filter(|_| self.format == Format::Table) {
+            Some(width) if self.results.is_some() => fit(batch, expendable, width.saturating_sub(ROW_NUMBER)),
+            Some(width) => fit(batch, expendable, width),
+            None => Ok((batch, Vec::new())),
+        }
+    }
+
     /// Writes one batch as a whole result.
     pub fn print(&self, batch: &RecordBatch) -> Result<()> {
         let mut sink = self.open()?;
@@ -266,11 +281,25 @@ impl Plan {
         self.file.as_deref()
     }
 
-    /// The width that a table should keep to: that of the terminal, if it is on one.
-    fn table_width(&self) -> Option<usize> {
+    /// The width that text should keep to: that of the terminal, if it is on one.
+    pub fn table_width(&self) -> Option<usize> {
         let cut = (self.to_terminal || self.width.is_some()) && !self.full;
         cut.then(|| self.width.unwrap_or_else(|| comfy_table::Table::new().width().map_or(100, usize::from)))
     }
+}
+
+fn fit(batch: RecordBatch, expendable: &[&[usize]], width: usize) -> Result<(RecordBatch, Vec<String>)> {
+    let (mut fitted, mut gone) = (batch.clone(), Vec::new());
+    for columns in expendable {
+        if table::width(&fitted, READABLE)? <= width {
+            break;
+        }
+        gone.extend_from_slice(columns);
+        let kept: Vec<usize> = (0..batch.num_columns()).filter(|column| !gone.contains(column)).collect();
+        fitted = batch.project(&kept)?;
+    }
+    let schema = batch.schema();
+    Ok((fitted, gone.into_iter().map(|column| schema.field(column).name().clone()).collect()))
 }
 
 fn format_of_file(path: &Path) -> Result<Format> {
@@ -330,6 +359,33 @@ mod tests {
             columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
         let arrays = columns.into_iter().map(|(_, array)| array).collect();
         RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns of one length")
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_columns() {
+        let names = |batch: &RecordBatch| -> Vec<String> {
+            batch.schema().fields().iter().map(|field| field.name().clone()).collect()
+        };
+        let texts = |n: usize| vec!["x".repeat(n)];
+        let batch = Columns::default()
+            .text("a", texts(40))
+            .quantity("b", texts(10))
+            .quantity("c", texts(10))
+            .quantity("d", texts(10))
+            .batch()
+            .expect("a batch");
+        // Text counts up to 24 characters, a frame takes 3 for each column and 1.
+        assert_eq!(table::width(&batch, READABLE).expect("a width"), 24 + 3 * 10 + 4 * 3 + 1);
+        let expendable: [&[usize]; 2] = [&[2], &[1, 3]];
+        let fitted = |width: usize| fit(batch.clone(), &expendable, width).expect("fitted");
+        assert_eq!(names(&fitted(67).0), ["a", "b", "c", "d"]);
+        assert_eq!(
+            (names(&fitted(66).0), fitted(66).1),
+            (vec!["a".into(), "b".into(), "d".into()], vec!["c".into()])
+        );
+        assert_eq!(names(&fitted(54).0), ["a", "b", "d"]);
+        assert_eq!(fitted(53).1, ["c", "b", "d"]);
+        assert_eq!(names(&fitted(1).0), ["a"]);
     }
 
     fn plan(format: Format) -> Plan {

@@ -40,6 +40,8 @@ pub struct Table<W: Write> {
 struct Column {
     name: String,
     right: bool,
+    /// Never cut.
+    whole: bool,
     /// Widest text so far.
     width: usize,
     /// Widest text allowed.
@@ -145,12 +147,28 @@ impl<W: Write> Encoder for Table<W> {
 impl Column {
     fn new(field: &arrow::datatypes::Field) -> Self {
         let name = escape::line(field.name()).into_owned();
-        Self { width: name.width(), name, right: flat::is_right_aligned(field), cap: usize::MAX }
+        let (right, whole) = (flat::is_right_aligned(field), flat::is_whole(field));
+        Self { width: name.width(), name, right, whole, cap: usize::MAX }
     }
 }
 
 fn escaped(text: &str, multiline: bool) -> String {
     if multiline { escape::message(text.trim_end()).into_owned() } else { escape::line(text).into_owned() }
+}
+
+/// How wide a table of the batch would be if no cell were cut beyond `text` characters of its text.
+pub fn width(batch: &RecordBatch, text: usize) -> Result<usize> {
+    let options = FormatOptions::default();
+    let mut total = batch.num_columns() * CELL_FRAME + 1;
+    for (field, cells) in batch.schema().fields().iter().zip(flat::formatters(batch, &options)?) {
+        let column = Column::new(field);
+        let mut width = column.width;
+        for row in 0..batch.num_rows() {
+            width = width.max(escaped(&cells.value(row).try_to_string()?, false).width());
+        }
+        total += if column.whole { width } else { width.min(text) };
+    }
+    Ok(total)
 }
 
 /// Whether rows of this schema are what EXPLAIN answers, text of many lines that is made to be read.
@@ -161,10 +179,10 @@ pub fn is_plan(schema: &Schema) -> bool {
 /// Limits columns of text so that a row fits `terminal`: narrow ones keep their width, wide ones share the rest.
 fn cap_columns(columns: &mut [Column], terminal: usize) {
     let frame = columns.len() * CELL_FRAME + 1;
-    let fixed: usize = columns.iter().filter(|column| column.right).map(|column| column.width).sum();
+    let fixed: usize = columns.iter().filter(|column| column.whole).map(|column| column.width).sum();
     let mut left = terminal.saturating_sub(frame + fixed);
     let mut widths: Vec<usize> =
-        columns.iter().filter(|column| !column.right).map(|column| column.width).collect();
+        columns.iter().filter(|column| !column.whole).map(|column| column.width).collect();
     widths.sort_unstable();
     let mut n_left = widths.len();
     for width in widths {
@@ -178,7 +196,7 @@ fn cap_columns(columns: &mut [Column], terminal: usize) {
     // Where everything fits, what is left over is room for one wider cell further down.
     let widest_that_fits = columns.iter().map(|column| column.width).max().unwrap_or_default();
     let cap = left.checked_div(n_left).unwrap_or(widest_that_fits + left);
-    for column in columns.iter_mut().filter(|column| !column.right) {
+    for column in columns.iter_mut().filter(|column| !column.whole) {
         column.cap = cap.max(NARROWEST_CUT);
     }
 }
