@@ -231,7 +231,9 @@ fn reference_end(text: &str, start: usize, token: &TokenWithSpan) -> Option<usiz
                 _ => result,
             }
         }
-        b'$' if rest[1..].starts_with(|c: char| c.is_alphabetic() || c == '_') => {
+        b'$' if matches!(token.token, Token::Placeholder(_))
+            && rest[1..].starts_with(|c: char| c.is_alphabetic() || c == '_') =>
+        {
             1 + length(&rest[1..], &is_part)
         }
         b'@' | b'0'..=b'9'
@@ -252,15 +254,25 @@ fn reference_end(text: &str, start: usize, token: &TokenWithSpan) -> Option<usiz
         return (rest.starts_with('@') && end > 1).then_some(start + end);
     }
     end += steps;
-    Some(start + end)
+    // A column of a table with such a name is none.
+    let goes_on = rest[end..].strip_prefix('.').is_some_and(|rest| rest.starts_with(is_part));
+    (!goes_on).then_some(start + end)
 }
+
+/// Words of SQL that an operand cannot begin with.
+const NO_OPERANDS: [&str; 24] = [
+    "and", "as", "asc", "between", "cross", "desc", "else", "end", "from", "full", "group", "having", "in",
+    "inner", "is", "join", "left", "limit", "on", "or", "order", "then", "union", "where",
+];
 
 /// Whether no operand follows, so that `^` or `&` before it is no operator between two.
 fn ends_operand(rest: &str) -> bool {
-    !rest
-        .trim_start()
-        .starts_with(|c: char| c.is_ascii_digit() || matches!(c, '(' | '\'' | '"' | '#' | '$' | '@' | '-'))
-        && !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+    let next = rest.trim_start();
+    let word: String = next.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    if !word.is_empty() {
+        return next.len() < rest.len() && NO_OPERANDS.contains(&word.to_ascii_lowercase().as_str());
+    }
+    !next.starts_with(['(', '\'', '"', '#', '$', '@', '-', '+', '~'])
 }
 
 /// The pieces of a pattern, `base` bytes into the statement.
@@ -316,7 +328,10 @@ mod tests {
             ("#2.5 ..> A", &["#2.5"]),
             ("root ..> $x^&..> (A WHERE address in (#3.address) and name = '$no')", &["$x^&", "#3.address"]),
             ("0& ..> \"$no\" -> /$no/ EXCEPT #2", &["0&", "#2"]),
-            ("select 2^3, 6&3", &[]),
+            ("select 2^3, 6&3, 2& size, 64 &size, 64& (1)", &[]),
+            ("select $a$hi$a$, $x$ $leak $x$, $b", &["$b"]),
+            ("select #1.1.size", &[]),
+            ("select 0& from t", &["0&"]),
             ("select a#2 from t", &[]),
         ] {
             assert_eq!(references(text), found, "{text}");

@@ -17,6 +17,8 @@ use crate::{
 pub enum Named {
     /// Objects, by address.
     Addresses(Vec<u64>),
+    /// A number, which may be an address.
+    Number(u64),
     /// A text.
     Text(String),
 }

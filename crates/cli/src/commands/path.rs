@@ -209,6 +209,9 @@ fn paths(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Resu
         }
         Ok(())
     })?;
+    if let (Some(results), Some(number)) = (plan.results(), result) {
+        results.end(number);
+    }
     if path.is_empty() {
         return Ok(false);
     }

@@ -56,6 +56,7 @@ pub fn print(
             for batch in &batches {
                 results.keep(number, batch);
             }
+            results.end(number);
             Some(number)
         }
         _ => None,

@@ -28,7 +28,7 @@ use self::numbered::Numbered;
 pub use self::{
     columns::Columns,
     flat::{distinct_names, row_in_words},
-    numbered::Results,
+    numbered::{Results, address_name},
     sink::{Sink, reopen_stdout, stdout_is_closed},
 };
 use crate::{

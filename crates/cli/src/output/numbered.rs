@@ -31,6 +31,8 @@ struct Shared {
     bytes: usize,
     /// How an address is shown that has a name.
     names: HashMap<u64, String>,
+    /// The dump that is asked.
+    dump: Option<String>,
 }
 
 /// The rows of a result.
@@ -42,6 +44,10 @@ struct Kept {
     bytes: usize,
     /// Rows that were shown but are not kept.
     n_lost: usize,
+    /// All rows came.
+    is_whole: bool,
+    /// The dump that was asked.
+    dump: Option<String>,
 }
 
 impl Results {
@@ -54,8 +60,28 @@ impl Results {
         let mut shared = self.shared();
         shared.last += 1;
         let number = shared.last;
-        shared.kept.insert(number, Kept { schema: Some(schema.clone()), ..Kept::default() });
+        let dump = shared.dump.clone();
+        shared.kept.insert(number, Kept { schema: Some(schema.clone()), dump, ..Kept::default() });
         number
+    }
+
+    /// Ends a result: all its rows came.
+    pub fn end(&self, number: usize) {
+        if let Some(kept) = self.shared().kept.get_mut(&number) {
+            kept.is_whole = true;
+        }
+    }
+
+    /// Sets the dump that results are of from now on.
+    pub fn set_dump(&self, dump: &str) {
+        self.shared().dump = Some(dump.to_owned());
+    }
+
+    /// The dump that a result is of, where it is another than the one that is asked now.
+    pub fn other_dump(&self, number: usize) -> Option<String> {
+        let shared = self.shared();
+        let kept = shared.kept.get(&number)?;
+        kept.dump.clone().filter(|dump| Some(dump) != shared.dump.as_ref())
     }
 
     /// Keeps rows of a result and returns the number of the first of them.
@@ -95,6 +121,13 @@ impl Results {
                 "result {number} was too long to keep whole: of its {} rows the first {} can be referred to, one by one \
                  as #{number}.1",
                 kept.n_rows + kept.n_lost,
+                kept.n_rows
+            );
+        }
+        if !kept.is_whole {
+            bail!(
+                "result {number} was not shown to its end, so that it is not kept whole; ask for it again, or refer to \
+                 its {} rows one by one as #{number}.1",
                 kept.n_rows
             );
         }
@@ -162,11 +195,18 @@ impl Shared {
     }
 }
 
+/// The name of the column that has the addresses of rows.
+pub fn address_name(batch: &RecordBatch) -> Option<&str> {
+    let fields = batch.schema_ref().fields();
+    let is_address = |field: &&Arc<Field>| *field.data_type() == DataType::UInt64;
+    let named = fields.iter().filter(is_address).find(|field| field.name() == ADDRESS);
+    named.or_else(|| fields.iter().find(is_address)).map(|field| field.name().as_str())
+}
+
 /// The addresses of rows: the column of that name, else the first that may be some.
 fn address_column(batch: &RecordBatch, number: usize) -> Result<&ArrayRef> {
-    let named = batch.column_by_name(ADDRESS).filter(|column| *column.data_type() == DataType::UInt64);
-    let first = || batch.columns().iter().find(|column| *column.data_type() == DataType::UInt64);
-    named.or_else(first).with_context(|| {
+    let column = address_name(batch).and_then(|name| batch.column_by_name(name));
+    column.with_context(|| {
         let names = batch.schema_ref().fields().iter().map(|field| format!("#{number}.{}", field.name()));
         let names = names.collect::<Vec<_>>().join(", ");
         format!("result {number} has no column of addresses; it has {names}")
@@ -218,6 +258,7 @@ impl Encoder for Numbered<'_> {
     }
 
     fn finish(self: Box<Self>) -> Result<Written> {
+        self.results.end(self.number);
         self.inner.finish()
     }
 }
@@ -240,6 +281,8 @@ mod tests {
         let number = results.begin(&batch(&[]).schema());
         assert_eq!(results.keep(number, &batch(&[Some(7), None])), 1);
         assert_eq!(results.keep(number, &batch(&[Some(9)])), 3);
+        assert!(results.rows(1).expect_err("not whole").to_string().contains("not shown to its end"));
+        results.end(number);
         assert_eq!(results.address(1, 1).expect("a row"), 7);
         assert_eq!(results.address(1, 3).expect("a row"), 9);
         assert_eq!(results.addresses(1).expect("a column"), [7, 9]);
@@ -258,6 +301,7 @@ mod tests {
         for _ in 0..3 {
             let number = results.begin(&big.schema());
             results.keep(number, &big);
+            results.end(number);
         }
         assert!(results.rows(1).expect_err("gone").to_string().contains("not kept any more"));
         assert_eq!(results.rows(3).expect("kept").len(), 1);

@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write as _,
     fs,
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _, Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     rc::Rc,
@@ -23,13 +23,16 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use arrow::array::RecordBatch;
 use clap::ValueEnum as _;
-use heaplake_engine::{Edited, PathShape, address, is_complete, is_pattern, path_shape, split_as_written};
+use heaplake_engine::{
+    Edited, PathShape, Piece, PieceKind, address, is_complete, is_pattern, path_shape, pieces,
+    split_as_written,
+};
 use heaplake_store::{Lake, Manifest, Named};
 
 use self::{
     commands::{By, Command},
     editor::{Line, Terminal, Words},
-    references::{Known, Reference, Step, Value, is_name, rewrite},
+    references::{Known, Reference, Step, Value, is_name, rewrite, rewrite_for_good},
 };
 use crate::{
     ERROR,
@@ -173,8 +176,9 @@ impl Shell {
     /// Runs what stands in standard input.
     fn run_input(mut self) -> Result<ExitCode> {
         interrupt::install()?;
-        let lines = io::stdin().lock().lines().collect::<io::Result<Vec<_>>>();
-        let lines = lines.context("cannot read commands from standard input")?;
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).context("cannot read commands from standard input")?;
+        let lines: Vec<String> = String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect();
         self.run_lines(&lines)?;
         Ok(if self.has_failed { ExitCode::from(ERROR) } else { ExitCode::SUCCESS })
     }
@@ -190,7 +194,7 @@ impl Shell {
                 continue;
             }
             let flow = self.execute_and_tell(&text);
-            if interrupt::requested() && !self.is_interactive {
+            if interrupt::requested() {
                 return Err(Interrupted { outcome: "the rest of the commands was not run" }.into());
             }
             if stdout_is_closed() && !self.is_interactive {
@@ -237,6 +241,12 @@ impl Shell {
     }
 
     fn execute(&mut self, text: &str) -> Result<Flow> {
+        if let Some((first, rest)) = first_command(text) {
+            return match self.execute(first)? {
+                Flow::Quit => Ok(Flow::Quit),
+                Flow::Go => self.execute(rest),
+            };
+        }
         let (text, redirected) = redirection(text)?;
         if self.chosen().dump.is_some() {
             // References ask it.
@@ -251,7 +261,16 @@ impl Shell {
 
     /// Runs SQL and path patterns.
     fn statements(&mut self, text: &str) -> Result<()> {
+        let is_alone = |text: &str| text.starts_with(['#', '$']) && Reference::parse(text).is_some();
         for statement in split_as_written(text)? {
+            if is_alone(&statement.text) {
+                self.info(&statement.text)?;
+                continue;
+            }
+            if let Some((command, rest)) = commands::find(&statement.text) {
+                self.command(command, rest)?;
+                continue;
+            }
             match statement.pattern {
                 Some(pattern) => self.pattern(&rewrite(&pattern, self)?)?,
                 None => {
@@ -320,6 +339,9 @@ impl Shell {
         if command.by == By::Heaplake {
             return self.heaplake(command.name, rest).map(|()| Flow::Go);
         }
+        if command.usage.is_empty() && !rest.is_empty() {
+            bail!("{} takes nothing behind it, not {rest}", command.name);
+        }
         match command.name {
             "quit" => return Ok(Flow::Quit),
             "help" => self.help(rest)?,
@@ -336,8 +358,19 @@ impl Shell {
                 ))?;
             }
             "ancestor_types" => {
-                let set = quoted(&self.set_of(rest)?);
-                self.sql(&format!("SELECT * FROM ancestor_types({set}) ORDER BY hops, size DESC, type"))?;
+                let (objects, levels) = match rest.rsplit_once(" levels ") {
+                    Some((objects, n)) if n.parse::<u32>().is_ok() => (objects, n),
+                    _ => (rest, ANCESTOR_LEVELS),
+                };
+                let set = quoted(&self.set_of(objects)?);
+                let query = format!("FROM ancestor_types({set}, {levels})");
+                self.sql(&format!("SELECT * {query} ORDER BY hops, size DESC, type"))?;
+                let last = self
+                    .querier()?
+                    .collect(&format!("SELECT count(*) AS n {query} WHERE hops = {levels}"))?;
+                if sum(&last, "n")? > 0 {
+                    self.console.note(&format!("up to {levels} levels; for more write: levels N behind it"));
+                }
             }
             "path" => self.path(rest)?,
             "cut" => self.cut(rest)?,
@@ -351,20 +384,38 @@ impl Shell {
             "save" => self.save(rest)?,
             "load" => return self.load(rest),
             "width" => self.width(rest)?,
-            "pager" => self.chosen_mut().paged = switch(rest, self.chosen().paged)?,
-            "timing" => self.has_timing = switch(rest, self.has_timing)?,
-            "debug" => self.has_debug = switch(rest, self.has_debug)?,
+            "pager" => {
+                let paged = switch(rest, self.chosen().paged)?;
+                self.chosen_mut().paged = paged;
+                self.note_switch("pager", paged);
+            }
+            "timing" => {
+                self.has_timing = switch(rest, self.has_timing)?;
+                self.note_switch("timing", self.has_timing);
+            }
+            "debug" => {
+                self.has_debug = switch(rest, self.has_debug)?;
+                self.note_switch("debug", self.has_debug);
+            }
             "history" => self.show_history(rest)?,
             other => bail!("{other} is not known; this is a bug of heaplake"),
         }
         Ok(Flow::Go)
     }
 
+    fn note_switch(&self, what: &str, is_on: bool) {
+        self.console.note(&format!("{what} is {}", if is_on { "on" } else { "off" }));
+    }
+
     /// Runs a command of heaplake, with references in the place of whole words.
     fn heaplake(&mut self, name: &str, rest: &str) -> Result<()> {
-        let words = shlex::split(rest).context("a quote is not closed")?;
+        let words = words_of(rest).context("a quote is not closed")?;
         let mut line = vec![name.to_owned()];
         for word in words {
+            if word.contains(char::is_whitespace) {
+                line.push(rewrite_for_good(&word, self)?);
+                continue;
+            }
             match Reference::parse(&word)
                 .filter(|_| word.starts_with(['#', '$']) || word.ends_with(['^', '&']))
             {
@@ -382,17 +433,29 @@ impl Shell {
             Ok(invocation) => invocation,
             Err(error) => {
                 // Help is an answer, too.
-                self.has_failed |= error.use_stderr();
-                return Ok(error.print()?);
+                if !error.use_stderr() {
+                    return Ok(error.print()?);
+                }
+                bail!("{}", error.render().to_string().trim_start_matches("error: ").trim_end());
             }
         };
         self.debug(&format!("{} {}", self.console.command(), line.join(" ")));
         let code = run(invocation, &self.console)?;
+        if ["diff", "info", "trend"].contains(&name) {
+            self.note_as_taken();
+        }
         self.has_failed |= code != ExitCode::SUCCESS;
         if ["import", "tag"].contains(&name) {
             self.look_again()?;
         }
         Ok(())
+    }
+
+    /// Says that an answer is not of what the edits have left.
+    fn note_as_taken(&self) {
+        if self.chosen().edited.is_some() {
+            self.console.note("of the dumps as they were taken, without the edits");
+        }
     }
 
     /// After the lake has changed.
@@ -415,6 +478,7 @@ impl Shell {
         let objects = human::counted(manifest.counts.objects, "object");
         let bytes = human::signed_bytes(manifest.counts.bytes);
         self.console.note(&format!("asking {}, taken {taken}: {objects}, {bytes}", manifest.id));
+        self.note_as_taken();
         Ok(())
     }
 
@@ -424,6 +488,7 @@ impl Shell {
         self.querier = None;
         let lake = Lake::open(self.console.lake.path())?;
         self.names = lake.names(manifest)?;
+        self.chosen().results.set_dump(&id);
         let chosen = self.chosen_mut();
         chosen.dump = Some(id);
         chosen.edited = edited;
@@ -439,7 +504,7 @@ impl Shell {
                 [address] => Some((*address, name.clone())),
                 _ => None,
             },
-            Named::Text(_) => None,
+            Named::Number(_) | Named::Text(_) => None,
         });
         self.chosen().results.set_names(single.collect());
         self.words.borrow_mut().references = self.names.keys().map(|name| format!("${name}")).collect();
@@ -481,13 +546,23 @@ impl Shell {
     }
 }
 
+/// A command before a `;`, and what follows it; none where nothing does.
+fn first_command(text: &str) -> Option<(&str, &str)> {
+    commands::find(text)?;
+    let is_end = |piece: &Piece| piece.kind == PieceKind::Sign && &text[piece.span.clone()] == ";";
+    let at = pieces(text).into_iter().find(is_end)?.span;
+    let rest = text[at.end..].trim();
+    (!rest.is_empty()).then(|| (&text[..at.start], rest))
+}
+
 /// What is probably meant, where a text begins with a word that begins nothing.
 fn slip(text: &str) -> Option<String> {
     let word = text.split_whitespace().next()?;
     let known = ["select", "with", "explain", "describe", "show", "values"];
     let is_known =
         commands::by_name(word).is_some() || known.iter().any(|known| known.eq_ignore_ascii_case(word));
-    if is_known || is_pattern(text) {
+    let is_keyword = pieces(word).first().is_some_and(|piece| piece.kind == PieceKind::Keyword);
+    if is_known || is_keyword || is_pattern(text) {
         return None;
     }
     let near = heaplake_engine::nearest(word, commands::names().chain(known));
@@ -578,8 +653,10 @@ fn is_whole(text: &str) -> bool {
 type Redirection<'t> = (&'t str, Option<(Format, Option<PathBuf>)>);
 
 fn redirection(text: &str) -> Result<Redirection<'_>> {
-    let (before, target) = match text.rfind('|') {
-        Some(at) => (&text[..at], text[at + 1..].trim().trim_end_matches(';').trim_end()),
+    // A sign that is not within a text or a comment.
+    let is_bar = |piece: &&Piece| piece.kind == PieceKind::Sign && &text[piece.span.clone()] == "|";
+    let (before, target) = match pieces(text).iter().rev().find(is_bar) {
+        Some(bar) => (&text[..bar.span.start], text[bar.span.end..].trim().trim_end_matches(';').trim_end()),
         None => return Ok((text, None)),
     };
     let (format, file) = match target.split_once('>') {
@@ -592,7 +669,7 @@ fn redirection(text: &str) -> Result<Redirection<'_>> {
     }
     let file = match file {
         Some(file) => {
-            let words = shlex::split(file).unwrap_or_default();
+            let words = words_of(file).unwrap_or_default();
             let [file] = words.as_slice() else {
                 bail!("one file is expected behind >; write '...' around a name with blanks");
             };
@@ -609,6 +686,13 @@ fn redirection(text: &str) -> Result<Redirection<'_>> {
     Ok((before.trim_end(), Some((format, file))))
 }
 
+/// The words of a command, as a POSIX shell takes them; but `#` begins a reference and no comment.
+fn words_of(text: &str) -> Option<Vec<String>> {
+    const MARK: &str = "\u{e000}";
+    let words = shlex::split(&text.replace('#', MARK))?;
+    Some(words.into_iter().map(|word| word.replace(MARK, "#")).collect())
+}
+
 /// `on` or `off`; without a word the other of what it is.
 fn switch(word: &str, is_on: bool) -> Result<bool> {
     match word {
@@ -618,6 +702,9 @@ fn switch(word: &str, is_on: bool) -> Result<bool> {
         other => bail!("on or off is expected, not {other}"),
     }
 }
+
+/// Levels of `ancestor_types` where nobody says how many.
+const ANCESTOR_LEVELS: &str = "10";
 
 const STATS: &str = "SELECT what, number FROM ( \
     SELECT 1 AS place, 'objects' AS what, coalesce(sum(count), 0) AS number FROM type_stat \
@@ -646,12 +733,12 @@ impl Shell {
             for reference in references {
                 addresses.extend(reference.addresses(self)?);
             }
-            if addresses.is_empty() {
-                bail!("{text} stands for no object");
+            if self.known_objects(&addresses)? == 0 {
+                bail!("{text} is no object of {}", self.chosen().dump.as_deref().unwrap_or("any dump"));
             }
             return Ok(addresses.iter().map(|at| format!("@{at}")).collect::<Vec<_>>().join(" "));
         }
-        let rewritten = rewrite(text, self)?;
+        let rewritten = rewrite_for_good(text, self)?;
         if !is_pattern(&rewritten) {
             return Ok(rewritten);
         }
@@ -662,7 +749,25 @@ impl Shell {
         })
     }
 
+    /// How many of some addresses are of objects that are left.
+    fn known_objects(&self, addresses: &[u64]) -> Result<i64> {
+        let Some(querier) = &self.querier else { return Ok(0) };
+        if addresses.is_empty() {
+            return Ok(0);
+        }
+        let list = addresses.iter().map(|at| format!("@{at}")).collect::<Vec<_>>().join(" ");
+        let query = format!("SELECT count(*) AS n FROM reachable({}) WHERE hops = 0", quoted(&list));
+        sum(&querier.collect(&query)?, "n")
+    }
+
     fn neighbours(&mut self, rest: &str, step: Step) -> Result<()> {
+        if rest == "0" && step == Step::Children {
+            // As in memsee, where 0 refers to the roots.
+            return self.sql(
+                "SELECT address, type, name, value, size, retained, root_kind FROM obj WHERE root_kind IS NOT NULL \
+                 ORDER BY retained DESC, address",
+            );
+        }
         let set = self.set_of(rest)?;
         let query = self.neighbours_query(&set, step)?;
         self.sql(&query)
@@ -698,9 +803,9 @@ impl Shell {
     }
 
     fn info(&mut self, rest: &str) -> Result<()> {
-        // What is neither an address nor a reference is a dump.
-        let is_object = Reference::parse(unquoted(rest)).is_some() || is_pattern(rest) || rest.contains('=');
-        if !is_object {
+        // One word that is neither an address nor a reference is a dump.
+        let is_dump = !rest.contains([' ', '\'', '(']) && Reference::parse(unquoted(rest)).is_none();
+        if is_dump || rest.contains("--") {
             return self.heaplake("info", rest);
         }
         let set = self.set_of(rest)?;
@@ -761,19 +866,24 @@ fn unquoted(text: &str) -> &str {
 
 /// The conditions of `from "COND" to "COND" [reversed]`; none where it does not begin so.
 fn from_to(text: &str) -> Result<Option<(&str, &str, bool)>> {
-    let Some(rest) = text.strip_prefix("from").filter(|rest| rest.trim_start().starts_with(['"', '\'']))
-    else {
+    let Some(rest) = behind_word(text, "from").filter(|rest| rest.starts_with(['"', '\''])) else {
         return Ok(None);
     };
     let usage = "write path from \"COND\" to \"COND\", and reversed behind it to begin at the other end";
     let (from, rest) = in_quotes(rest).context(usage)?;
-    let rest = rest.trim_start().strip_prefix("to").context(usage)?;
+    let rest = behind_word(rest, "to").context(usage)?;
     let (to, rest) = in_quotes(rest).context(usage)?;
-    match rest.trim() {
+    match rest.trim().to_ascii_lowercase().as_str() {
         "" => Ok(Some((from, to, false))),
         "reversed" => Ok(Some((from, to, true))),
         _ => bail!(usage),
     }
+}
+
+/// What stands behind a word, if the text begins with it.
+fn behind_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let (first, rest) = text.trim_start().split_at_checked(word.len())?;
+    first.eq_ignore_ascii_case(word).then(|| rest.trim_start())
 }
 
 /// What stands between quotes, and what follows.
@@ -889,6 +999,7 @@ impl Shell {
                     [address] => format!("@{address:#x}"),
                     addresses => human::counted(addresses.len() as u64, "object"),
                 },
+                Named::Number(number) => number.to_string(),
                 Named::Text(text) => quoted(text),
             };
             let batch = Columns::default()
@@ -905,19 +1016,32 @@ impl Shell {
         if value.is_empty() {
             bail!("set {name} to what? An address, a reference such as #2.5 or #2.address, or a text");
         }
-        let named = match Reference::parse(value) {
-            Some(reference) => match reference.value(self)? {
-                Value::Text(text) => Named::Text(text),
-                _ => Named::Addresses(reference.addresses(self)?),
-            },
-            None => {
-                let inner = value.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
-                Named::Text(inner.map_or_else(|| unquoted(value).to_owned(), |text| text.replace("''", "'")))
-            }
-        };
+        let named = self.value_of(value)?;
         self.change_names(|names| {
             names.insert(name.to_owned(), named);
         })
+    }
+
+    /// What a name is to stand for: a number, objects, or a text.
+    fn value_of(&self, value: &str) -> Result<Named> {
+        if let Ok(number) = value.parse() {
+            return Ok(Named::Number(number));
+        }
+        let items: Vec<&str> = value.split([',', ' ']).filter(|item| !item.is_empty()).collect();
+        let references: Option<Vec<Reference>> = items.iter().map(|item| Reference::parse(item)).collect();
+        let Some(references) = references else {
+            let inner = value.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+            let text = inner.map_or_else(|| unquoted(value).to_owned(), |text| text.replace("''", "'"));
+            return Ok(Named::Text(text));
+        };
+        let mut addresses = Vec::new();
+        for reference in &references {
+            match reference.value(self)? {
+                Value::Text(text) if references.len() == 1 => return Ok(Named::Text(text)),
+                _ => addresses.extend(reference.addresses(self)?),
+            }
+        }
+        Ok(Named::Addresses(addresses))
     }
 
     fn unset(&mut self, rest: &str) -> Result<()> {
@@ -984,6 +1108,7 @@ impl Shell {
                     let list = addresses.iter().map(|at| format!("@{at}")).collect::<Vec<_>>().join(",");
                     writeln!(text, "set {name} {list}")?;
                 }
+                Named::Number(number) => writeln!(text, "set {name} {number}")?,
                 Named::Text(value) if value.contains(['\n', '\r']) => {
                     self.console.warn(&format!("${name} has line breaks and was not saved"));
                 }
@@ -1100,22 +1225,34 @@ $name is what set has named; ^ behind one of them are its parents, & its childre
 help COMMAND says more.";
 
 fn file_argument(rest: &str) -> Result<PathBuf> {
-    match shlex::split(rest).unwrap_or_default().as_slice() {
+    match words_of(rest).unwrap_or_default().as_slice() {
         [file] => Ok(Path::new(file).to_owned()),
         _ => bail!("one file is expected; write '...' around a name with blanks"),
     }
 }
 
+impl Shell {
+    /// An address means another object in another dump.
+    fn note_other_dump(&self, number: usize) {
+        if let (Some(other), Some(dump)) = (self.chosen().results.other_dump(number), &self.chosen().dump) {
+            self.console.note(&format!("result {number} is of {other}, and {dump} is asked"));
+        }
+    }
+}
+
 impl Known for Shell {
     fn rows(&self, number: usize) -> Result<Vec<RecordBatch>> {
+        self.note_other_dump(number);
         self.chosen().results.rows(number)
     }
 
     fn addresses(&self, number: usize) -> Result<Vec<u64>> {
+        self.note_other_dump(number);
         self.chosen().results.addresses(number)
     }
 
     fn address(&self, number: usize, row: usize) -> Result<u64> {
+        self.note_other_dump(number);
         self.chosen().results.address(number, row)
     }
 

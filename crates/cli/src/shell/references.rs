@@ -10,7 +10,7 @@ use arrow::{
 use heaplake_engine::{PieceKind, address, pieces};
 use heaplake_store::Named;
 
-use crate::rows::quoted;
+use crate::{output::address_name, rows::quoted};
 
 /// Values that are written out; more than that are a table of their own.
 const MAX_WRITTEN: usize = 1000;
@@ -117,6 +117,7 @@ impl Reference {
                 Base::Address(address) => Value::Addresses(vec![*address]),
                 Base::Name(name) => match known.named(name)? {
                     Named::Addresses(addresses) => Value::Addresses(addresses),
+                    Named::Number(number) => Value::Addresses(vec![number]),
                     Named::Text(text) => Value::Text(text),
                 },
             });
@@ -132,6 +133,7 @@ impl Reference {
             Base::Address(address) => vec![*address],
             Base::Name(name) => match known.named(name)? {
                 Named::Addresses(addresses) => addresses,
+                Named::Number(number) => vec![number],
                 Named::Text(_) => bail!("${name} is a text; only objects have parents and children"),
             },
         };
@@ -183,8 +185,17 @@ fn addresses_of(rows: &[RecordBatch], name: &str) -> Result<Vec<u64>> {
     Ok(addresses)
 }
 
-/// The statement with values in the place of its references.
+/// The statement with values in the place of its references. What is long becomes a table that is shown.
 pub fn rewrite(text: &str, known: &dyn Known) -> Result<String> {
+    rewrite_as(text, known, false)
+}
+
+/// The same for a text that is to mean the same later, without the results: all values are written out.
+pub fn rewrite_for_good(text: &str, known: &dyn Known) -> Result<String> {
+    rewrite_as(text, known, true)
+}
+
+fn rewrite_as(text: &str, known: &dyn Known, for_good: bool) -> Result<String> {
     let mut rewritten = String::with_capacity(text.len());
     let mut end = 0;
     for piece in pieces(text) {
@@ -199,7 +210,7 @@ pub fn rewrite(text: &str, known: &dyn Known) -> Result<String> {
             PieceKind::Object => object(written, &value)?,
             _ => {
                 let place = Place::of(&text[..piece.span.start], &text[piece.span.end..]);
-                in_sql(written, &value, place, known)?
+                in_sql(written, &value, place, known, for_good)?
             }
         };
         rewritten += &text[end..piece.span.start];
@@ -212,64 +223,78 @@ pub fn rewrite(text: &str, known: &dyn Known) -> Result<String> {
 /// Where a reference stands in SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Alone between parentheses.
-    InParentheses,
+    /// Alone between parentheses; whether IN is before them.
+    InParentheses(bool),
     /// Behind IN, without parentheses.
     BehindIn,
     /// Behind FROM or JOIN.
     Table,
+    /// Behind a comparison, which takes one value.
+    Compared,
     /// Anywhere else.
     Value,
 }
 
 impl Place {
     fn of(before: &str, behind: &str) -> Self {
+        let last_word = |text: &str| {
+            let word = text.trim_end().rsplit(|c: char| !c.is_ascii_alphanumeric()).next();
+            word.unwrap_or_default().to_ascii_lowercase()
+        };
         let (before, behind) = (before.trim_end(), behind.trim_start());
-        let word = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        if before.ends_with('(') && behind.starts_with(')') {
-            Place::InParentheses
-        } else if word.eq_ignore_ascii_case("in") {
-            Place::BehindIn
-        } else if word.eq_ignore_ascii_case("from") || word.eq_ignore_ascii_case("join") {
-            Place::Table
-        } else {
-            Place::Value
+        match (before.strip_suffix('('), last_word(before).as_str()) {
+            (Some(before), _) if behind.starts_with(')') => Place::InParentheses(last_word(before) == "in"),
+            (_, "in") => Place::BehindIn,
+            (_, "from" | "join") => Place::Table,
+            _ if before.ends_with(['=', '<', '>']) => Place::Compared,
+            _ => Place::Value,
         }
     }
 }
 
-/// A value in SQL. What is long becomes a table with the name of the reference.
-fn in_sql(written: &str, value: &Value, place: Place, known: &dyn Known) -> Result<String> {
+/// A value in SQL. What is long becomes a table with the name of the reference, unless it is written for good.
+fn in_sql(written: &str, value: &Value, place: Place, known: &dyn Known, for_good: bool) -> Result<String> {
     let table = format!("\"{written}\"");
+    let is_list = matches!(place, Place::InParentheses(true) | Place::BehindIn);
     let (rows, column) = match value {
+        Value::Table(rows) if is_list => match rows.first().and_then(address_name) {
+            Some(name) => (rows.clone(), name.to_owned()),
+            None => bail!("{written} has no column of addresses; write {written}.COLUMN"),
+        },
         Value::Table(rows) => {
             known.show(written, rows)?;
             return Ok(table);
         }
         Value::Text(text) => return Ok(quoted(text)),
         Value::Addresses(addresses) => match (addresses.as_slice(), place) {
-            (_, Place::Table) => (vec![addresses_batch(addresses)?], "address"),
             ([address], Place::BehindIn) => return Ok(format!("({address})")),
-            ([address], _) => return Ok(address.to_string()),
-            (addresses, _) => (vec![addresses_batch(addresses)?], "address"),
+            ([address], place) if place != Place::Table => return Ok(address.to_string()),
+            (addresses, _) => (vec![addresses_batch(addresses)?], "address".to_owned()),
         },
-        Value::Column(rows, name) => (rows.clone(), name.as_str()),
+        Value::Column(rows, name) => (rows.clone(), name.clone()),
     };
+    let n_rows: usize = rows.iter().map(RecordBatch::num_rows).sum();
     let select = format!("SELECT \"{column}\" FROM {table}");
     match place {
-        Place::InParentheses => known.show(written, &rows).map(|()| select),
-        Place::BehindIn => known.show(written, &rows).map(|()| format!("({select})")),
+        Place::Compared if n_rows != 1 => {
+            bail!("{written} stands for {n_rows} values; write IN ({written})")
+        }
         Place::Table => known.show(written, &rows).map(|()| table),
-        Place::Value => literals(written, &rows, column),
+        Place::BehindIn if for_good => Ok(format!("({})", literals(&rows, &column)?)),
+        Place::InParentheses(_) if for_good => literals(&rows, &column),
+        Place::InParentheses(_) => known.show(written, &rows).map(|()| select),
+        Place::BehindIn => known.show(written, &rows).map(|()| format!("({select})")),
+        Place::Value | Place::Compared if n_rows > MAX_WRITTEN => {
+            bail!(
+                "{written} has {n_rows} values, too many to stand here; let it be the only one: IN ({written})"
+            )
+        }
+        Place::Value | Place::Compared => literals(&rows, &column),
     }
 }
 
 /// The values of a column, as a list.
-fn literals(written: &str, rows: &[RecordBatch], column: &str) -> Result<String> {
-    let n_rows: usize = rows.iter().map(RecordBatch::num_rows).sum();
-    if n_rows > MAX_WRITTEN {
-        bail!("{written} has {n_rows} values, too many to stand here; write IN ({written})");
-    }
+fn literals(rows: &[RecordBatch], column: &str) -> Result<String> {
     let mut list = Vec::new();
     for batch in rows {
         let values = batch.column_by_name(column).context("the column is there")?;
@@ -407,6 +432,7 @@ mod tests {
             ),
             ("select 1 where 1 in $many", "select 1 where 1 in (SELECT \"address\" FROM \"$many\")"),
             ("select 1 where 1 in $leak", "select 1 where 1 in (140)"),
+            ("select 1 where 1 in (#2)", "select 1 where 1 in (SELECT \"address\" FROM \"#2\")"),
             ("select 1 where 1 in (#2.address, $leak)", "select 1 where 1 in (7, 8, 140)"),
             ("select 1 where '' in (0, #2.type)", "select 1 where '' in (0, 'a''b', NULL)"),
             (
@@ -429,6 +455,19 @@ mod tests {
     }
 
     #[test]
+    fn for_good_nothing_is_left_to_look_up() {
+        for (text, expected) in [
+            ("address in (#2.address) or type in #2.type", "address in (7, 8) or type in ('a''b', NULL)"),
+            ("address in (#2)", "address in (7, 8)"),
+            ("address = $leak", "address = 140"),
+        ] {
+            let known = Test::default();
+            assert_eq!(rewrite_for_good(text, &known).expect(text), expected, "{text}");
+            assert!(known.shown.borrow().is_empty());
+        }
+    }
+
+    #[test]
     fn what_is_not_there_is_said() {
         for (text, part) in [
             ("select #1.1", "no result 1"),
@@ -436,6 +475,7 @@ mod tests {
             ("select #2.name", "it has address, type"),
             ("select $nobody", "no name nobody"),
             ("select $text^", "is a text"),
+            ("select * from obj where address = $many", "stands for 2 values; write IN ($many)"),
         ] {
             let error = rewrite(text, &Test::default()).expect_err(text).to_string();
             assert!(error.contains(part), "{text}: {error}");
