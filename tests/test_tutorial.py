@@ -34,7 +34,7 @@ MARK = b"\036"
 
 #: Before Python 3.11 the attributes of an object are in a dictionary, as the page says.
 BEFORE_311 = [
-    ("Signal -> list", "Signal -> dict -> list"),
+    ("Signal order_paid -> list", "Signal order_paid -> dict -> list"),
     ("-.listeners-> list ", "-.__dict__-> dict @0x1 1 B 1 B\n 1 -['listeners']-> list "),
 ]
 
