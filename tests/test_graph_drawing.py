@@ -11,7 +11,7 @@ import pytest
 from lake import environment
 
 #: A token of DOT: a quoted string, a name, or a sign.
-TOKEN = re.compile(r'"((?:[^"\\\\]|\\\\.)*)"|([\w.#-]+(?<!-))|(->|[{}\[\]=,;])', re.ASCII)
+TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([\w.#-]+(?<!-))|(->|[{}\[\]=,;])', re.ASCII)
 
 
 def parsed(dot):

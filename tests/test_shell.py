@@ -354,7 +354,7 @@ def test_what_is_saved_comes_back(lake_of_two, tmp_path):
     saved = tmp_path / "saved.txt"
     first = said(lake_of_two, "select address from obj where type = 'CombinedSystem' order by address limit 5",
                  "set two #1.address", "set n 5", "set word 'a''b'", "cut address in (#1.address)", "cut parent in (#1)",
-                 "pin #1.3", f"save {saved}", "undo all", "select count(*) as n from obj | ndjson")  # fmt: skip
+                 "select address from obj where type = 'ModuleStore'", "pin #2.1", f"save {saved}", "undo all", "select count(*) as n from obj | ndjson")  # fmt: skip
     script_text = saved.read_text()
     assert "#" not in script_text and "SELECT" not in script_text
     for name in ("two", "n", "word"):

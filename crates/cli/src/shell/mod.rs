@@ -549,10 +549,23 @@ impl Shell {
 /// A command before a `;`, and what follows it; none where nothing does.
 fn first_command(text: &str) -> Option<(&str, &str)> {
     commands::find(text)?;
-    let is_end = |piece: &Piece| piece.kind == PieceKind::Sign && &text[piece.span.clone()] == ";";
-    let at = pieces(text).into_iter().find(is_end)?.span;
-    let rest = text[at.end..].trim();
-    (!rest.is_empty()).then(|| (&text[..at.start], rest))
+    let at = unquoted_places(text, ';').next()?;
+    let rest = text[at + 1..].trim();
+    (!rest.is_empty()).then(|| (&text[..at], rest))
+}
+
+/// Where a sign stands in a command that is in no quotes.
+fn unquoted_places(text: &str, sign: char) -> impl Iterator<Item = usize> + '_ {
+    let mut quote = None;
+    text.char_indices().filter_map(move |(at, c)| {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            None => return (c == sign).then_some(at),
+        }
+        None
+    })
 }
 
 /// What is probably meant, where a text begins with a word that begins nothing.
@@ -653,10 +666,16 @@ fn is_whole(text: &str) -> bool {
 type Redirection<'t> = (&'t str, Option<(Format, Option<PathBuf>)>);
 
 fn redirection(text: &str) -> Result<Redirection<'_>> {
-    // A sign that is not within a text or a comment.
-    let is_bar = |piece: &&Piece| piece.kind == PieceKind::Sign && &text[piece.span.clone()] == "|";
-    let (before, target) = match pieces(text).iter().rev().find(is_bar) {
-        Some(bar) => (&text[..bar.span.start], text[bar.span.end..].trim().trim_end_matches(';').trim_end()),
+    let bar = match commands::find(text) {
+        Some(_) => unquoted_places(text, '|').last(),
+        // A sign that is not within a text or a comment.
+        None => {
+            let is_bar = |piece: &&Piece| piece.kind == PieceKind::Sign && &text[piece.span.clone()] == "|";
+            pieces(text).iter().rev().find(is_bar).map(|piece| piece.span.start)
+        }
+    };
+    let (before, target) = match bar {
+        Some(at) => (&text[..at], text[at + 1..].trim().trim_end_matches(';').trim_end()),
         None => return Ok((text, None)),
     };
     let (format, file) = match target.split_once('>') {
@@ -898,12 +917,12 @@ fn in_quotes(text: &str) -> Option<(&str, &str)> {
 impl Shell {
     fn cut(&mut self, rest: &str) -> Result<()> {
         let set = self.set_of(rest)?;
-        self.edit(&[set.clone()], &[], format!("cut {set}"), "cut")
+        self.edit(std::slice::from_ref(&set), &[], format!("cut {set}"), "cut")
     }
 
     fn pin(&mut self, rest: &str) -> Result<()> {
         let set = self.set_of(rest)?;
-        self.edit(&[], &[set.clone()], format!("pin {set}"), "pinned")
+        self.edit(&[], std::slice::from_ref(&set), format!("pin {set}"), "pinned")
     }
 
     fn gc(&mut self) -> Result<()> {
