@@ -47,7 +47,11 @@ def names_by_label(lake, dump, idoms):
     """What the program calls objects: the first name among the labels by which its dominator refers to each."""
     edges = lake.sql("select parent, child, label from edge where kind <> 'weak' order by parent, idx", "--dump", dump)
     namespaces = {child for _, child, label in edges if label in (".__dict__", ".__globals__")}
+    modules = dict(lake.sql("select address, name from obj where type = 'module'", "--dump", dump))
     names = {}
+    for parent, child, label in edges:
+        if label in (".__dict__", ".__globals__") and modules.get(parent) is not None and idoms.get(child) != parent:
+            names.setdefault(child, modules[parent])
     for parent, child, label in edges:
         if label is None or idoms.get(child) != parent or child in names:
             continue

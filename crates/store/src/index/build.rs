@@ -179,7 +179,7 @@ fn build_with<I: Id>(
     let (holders, type_sums) = in_parallel(
         threads,
         || -> Result<_> {
-            let labels = labels(&index, &inputs.edges, &mut names, cancel)?;
+            let labels = labels(&index, inputs.type_names, &inputs.edges, &mut names, cancel)?;
             Ok(holder_stats(&index, inputs.type_names, (&names, &labels), cancel)?)
         },
         || index.type_sums(inputs.type_names.len()),

@@ -37,6 +37,12 @@ impl NodeNames {
         }
     }
 
+    /// The place of the name of a node.
+    pub(super) fn of(&self, node: usize) -> Option<u32> {
+        let found = self.of.binary_search_by_key(&(node as u64), |(node, _)| *node).ok()?;
+        Some(self.of[found].1)
+    }
+
     /// The place of a name, if there is one for it.
     pub(super) fn place(&mut self, name: &str) -> Option<u32> {
         let name = Self::clipped(name);

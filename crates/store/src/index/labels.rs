@@ -26,6 +26,9 @@ const ROWS: usize = 1 << 17;
 /// The labels of a dictionary whose keys are names of the program.
 const NAMESPACES: [&str; 2] = [".__dict__", ".__globals__"];
 
+/// The type of modules.
+const MODULE: &str = "module";
+
 /// What a label says of the object that it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Says<'l> {
@@ -61,9 +64,12 @@ impl<'l> Says<'l> {
 /// By node, the place of its name among `names` and 1, or 0: the label of the first reference by which its immediate
 /// dominator refers to it, if that is a name of the program. Empty where the dump has no labels.
 ///
-/// A key of a dictionary is such a name where the dictionary is a namespace, that of an object, a class or a module.
+/// A key of a dictionary is such a name where the dictionary is a namespace, that of an object, a class or a module. The
+/// functions of a module refer to its dictionary, too, so that the module is often not what holds it: the dictionary has
+/// the module's name then.
 pub(super) fn labels<I: Id>(
     index: &GraphIndex<I>,
+    type_names: &[&str],
     edges: &[PathBuf],
     names: &mut NodeNames,
     cancel: &AtomicBool,
@@ -72,12 +78,17 @@ pub(super) fn labels<I: Id>(
         return Ok(Vec::new());
     }
     let mut namespaces = BitSet::new(index.n_nodes());
-    for_each_label(index, edges, cancel, |_, child, says| {
-        if says == Says::Namespace {
-            namespaces.insert(child);
+    let mut found = vec![0; index.n_nodes()];
+    for_each_label(index, edges, cancel, |parent, child, says| {
+        if says != Says::Namespace {
+            return;
+        }
+        namespaces.insert(child);
+        let is_module = type_names.get(index.types()[parent] as usize).is_some_and(|name| *name == MODULE);
+        if is_module && found[child] == 0 && index.idoms()[child].index() != parent {
+            found[child] = names.of(parent).map_or(0, |place| place + 1);
         }
     })?;
-    let mut found = vec![0; index.n_nodes()];
     for_each_label(index, edges, cancel, |parent, child, says| {
         if found[child] != 0 || index.idoms()[child].index() != parent {
             return;
