@@ -358,11 +358,12 @@ mod tests {
             ("parents $l", &["$leak"]),
             ("pare", &["parents"]),
             ("SEL", &["SELECT"]),
-            ("x \u{1b}", &[]),
         ] {
             assert_eq!(found(line), expected, "{line}");
         }
         assert!(found("he").contains(&"help".to_owned()));
+        // A name that would do something to the terminal is not offered.
+        assert_eq!(found("select '"), ["Combined", "dict", "odd type", "shop.Catalog"]);
     }
 
     #[test]
