@@ -265,14 +265,14 @@ EVERY_COMMAND = [
     "diff before later", "trend", "run histogram", "check max_total limit=1GiB", "cut type = 'CombinedSystem'",
     "pin type = 'module'", "gc", "edits", "undo", "undo all", "whatif --cut \"type = 'list'\"", "layers",
     "set leak #3.1", "set", "echo $leak", "save saved.txt", "load saved.txt", "unset leak", "width 80", "width", "width auto",
-    "pager off", "timing on", "debug off", "history", "help", "help cut", "help top", "quit",
+    "pager off", "timing on", "debug off", "history", "help", "help cut", "help top", "verify", "help capture", "rm before", "stats", "quit",
 ]  # fmt: skip
 
 
 def test_every_command_does_what_it_says(lake_of_two, tmp_path):
     listed = said(lake_of_two, "help").split("Anything else")[0]
     names = re.findall(r"^  ([a-z_]+)", listed, re.MULTILINE)
-    tried = {line.split()[0] for line in EVERY_COMMAND} | {"import", "graph"}
+    tried = {line.split()[0] for line in EVERY_COMMAND} | {"import", "graph", "capture"}
     assert set(names) <= tried
     result = lake_of_two.run("shell", input="\n".join(EVERY_COMMAND).encode(), cwd=tmp_path)
     assert result.returncode == 0, result.stderr.decode()

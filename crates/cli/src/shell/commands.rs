@@ -42,10 +42,13 @@ pub const GROUPS: [(&str, &[Command]); 6] = [
 use                 says which dump is asked
 use before          its tables are obj, edge, ... from now on
 use latest~1        the one before the newest; docs/warehouse.md has all selectors"),
+            outer("capture", "python --pid N -o FILE", "dump a running Python process"),
             outer("import", "FILE...", "import dumps into the lake"),
             own("stats", "", "how much there is: objects, bytes, types, references, roots", "stats               of what the edits have left"),
             outer("top", "", "the biggest objects and types, and what holds them"),
             outer("tag", "DUMPS KEY=VALUE...", "say more of dumps"),
+            outer("rm", "DUMP...", "remove dumps from the lake"),
+            outer("verify", "[DUMP...]", "compare the files of dumps with their checksums"),
         ],
     ),
     (

@@ -21,7 +21,7 @@ use rustyline::{
     validate::{ValidationContext, ValidationResult, Validator},
 };
 
-use super::{commands, is_whole};
+use super::{commands, lines::is_whole};
 use crate::escape;
 
 /// Lines that are remembered across sessions.

@@ -1,0 +1,105 @@
+//! What if: cuts and pins, one over the other, and back.
+
+use anyhow::{Context as _, Result, bail};
+use arrow::array::RecordBatch;
+
+use super::{Edit, Shell};
+use crate::{
+    args::Shape,
+    human,
+    output::{Columns, Plan},
+};
+
+impl Shell {
+    pub(super) fn cut(&mut self, rest: &str) -> Result<()> {
+        let set = self.set_of(rest)?;
+        self.edit(std::slice::from_ref(&set), &[], format!("cut {set}"), "cut")
+    }
+
+    pub(super) fn pin(&mut self, rest: &str) -> Result<()> {
+        let set = self.set_of(rest)?;
+        self.edit(&[], std::slice::from_ref(&set), format!("pin {set}"), "pinned")
+    }
+
+    pub(super) fn gc(&mut self) -> Result<()> {
+        let batches = self.querier()?.collect("SELECT address FROM root WHERE kind = 'cycle'")?;
+        let addresses = addresses(&batches)?;
+        if addresses.is_empty() {
+            self.console.note("nothing is held by cycles alone");
+            return Ok(());
+        }
+        let set = addresses.iter().map(|at| format!("@{at}")).collect::<Vec<_>>().join(" ");
+        self.edit(&[set], &[], "gc".to_owned(), "collected")
+    }
+
+    fn edit(&mut self, cuts: &[String], pins: &[String], command: String, what: &str) -> Result<()> {
+        let before = self.querier()?.totals()?;
+        let edited = self.querier()?.edit(cuts, pins)?;
+        let left = human::signed_bytes(before.bytes.saturating_sub(edited.bytes));
+        self.console.note(&format!(
+            "{what}: {} of {} gone, {} of {}; {left} left (undo takes it back)",
+            human::count(edited.objects),
+            human::counted(before.objects.unsigned_abs(), "object"),
+            human::signed_bytes(edited.bytes),
+            human::signed_bytes(before.bytes),
+        ));
+        let dump = self.querier()?.dump_name()?;
+        self.chosen_mut().edited = Some(edited.clone());
+        self.edits.entry(dump).or_default().push(Edit { command, edited });
+        self.querier = None;
+        Ok(())
+    }
+
+    pub(super) fn undo(&mut self, rest: &str) -> Result<()> {
+        let dump = self.querier()?.dump_name()?;
+        let edits = self.edits.entry(dump).or_default();
+        let n_undone = match rest {
+            "all" => edits.len(),
+            "" => 1.min(edits.len()),
+            other => bail!("undo, or undo all; not undo {other}"),
+        };
+        if n_undone == 0 {
+            bail!("there is nothing to undo");
+        }
+        let undone: Vec<Edit> = edits.drain(edits.len() - n_undone..).collect();
+        let edited = edits.last().map(|edit| edit.edited.clone());
+        for edit in undone.iter().rev() {
+            self.console.note(&format!("undone: {}", shortened(&edit.command)));
+        }
+        self.chosen_mut().edited = edited;
+        self.querier = None;
+        Ok(())
+    }
+
+    pub(super) fn list_edits(&self) -> Result<RecordBatch> {
+        let dump = self.chosen().dump.as_deref().unwrap_or_default();
+        let edits = self.edits.get(dump).map(Vec::as_slice).unwrap_or_default();
+        Columns::default()
+            .text("edit", edits.iter().map(|edit| shortened(&edit.command)))
+            .count("objects", edits.iter().map(|edit| edit.edited.objects))
+            .number("size", edits.iter().map(|edit| Some(edit.edited.bytes)))
+            .batch()
+    }
+
+    pub(super) fn print(&self, batch: &RecordBatch) -> Result<()> {
+        Plan::new(Shape::default(), None, &self.console)?.print(batch)
+    }
+}
+
+pub(super) fn addresses(batches: &[RecordBatch]) -> Result<Vec<u64>> {
+    use arrow::{array::AsArray as _, datatypes::UInt64Type};
+    let mut addresses = Vec::new();
+    for batch in batches {
+        let column = batch.column_by_name("address").context("the answer has no address")?;
+        addresses.extend(column.as_primitive::<UInt64Type>().iter().flatten());
+    }
+    Ok(addresses)
+}
+
+fn shortened(text: &str) -> String {
+    const MAX_CHARS: usize = 80;
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
