@@ -195,7 +195,7 @@ mod tests {
         let (mut at, mut found) = (0, Vec::new());
         while at < lines.len() {
             let n = unit(&lines[at..]);
-            found.extend(Some(lines[at..at + n].join(" ")).filter(|unit| !unit.trim().is_empty()));
+            found.extend(Some(lines[at..at + n].join(" ").trim().to_owned()).filter(|unit| !unit.is_empty()));
             at += n;
         }
         found
@@ -210,7 +210,7 @@ mod tests {
                 &["select type from obj where size > 1", "select 2"],
             ),
             ("select 1\nas a;\nroot ..> A\n-> B\nA -> B", &["select 1 as a;", "root ..> A -> B", "A -> B"]),
-            ("-- why\nselect 1\n\nselect (\n\nstats", &["-- why select 1", "select ( ", "stats"]),
+            ("-- why\nselect 1\n\nselect (\n\nstats", &["-- why select 1", "select (", "stats"]),
             ("root ..> A | json > x.json\nselect 1 | csv", &["root ..> A | json > x.json", "select 1 | csv"]),
             ("select 'a\n;b'\nfrom obj", &["select 'a ;b' from obj"]),
         ] {
