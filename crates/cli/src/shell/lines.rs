@@ -48,6 +48,9 @@ pub(super) fn slip(text: &str) -> Option<String> {
     })
 }
 
+/// Lines of a statement after which only a `;` or an empty line ends it.
+const MAX_ASKED: usize = 1000;
+
 /// How many lines belong together: a command, or a statement up to where it is complete.
 pub(super) fn unit(lines: &[String]) -> usize {
     if commands::find(&lines[0]).is_some() && !lines[0].trim_end().ends_with('\\') {
@@ -58,12 +61,13 @@ pub(super) fn unit(lines: &[String]) -> usize {
         text += line;
         text.push('\n');
         let next = lines[at + 1..].iter().find(|line| !line.trim().is_empty());
-        let is_over = at > 0 && line.trim().is_empty();
-        if line.trim_end().ends_with(';') && is_whole(&text) || is_over {
+        let end = line.trim_end();
+        if at > 0 && end.is_empty() || end.ends_with(';') && is_whole(&text) {
             return at + 1;
         }
-        let open = line.trim_end().ends_with('\\') || !is_whole(&text);
-        if !open && next.is_none_or(|next| !goes_on(&text, next)) {
+        // The parser is asked last: it reads all lines again.
+        let goes_on = end.ends_with([',', '(', '\\']) || next.is_some_and(|next| goes_on(&text, next));
+        if !goes_on && at < MAX_ASKED && is_whole(&text) {
             return at + 1;
         }
     }

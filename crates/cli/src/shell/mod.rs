@@ -238,13 +238,17 @@ impl Shell {
         }
     }
 
-    fn execute(&mut self, text: &str) -> Result<Flow> {
-        if let Some((first, rest)) = first_command(text) {
-            return match self.execute(first)? {
-                Flow::Quit => Ok(Flow::Quit),
-                Flow::Go => self.execute(rest),
-            };
+    fn execute(&mut self, mut text: &str) -> Result<Flow> {
+        while let Some((first, rest)) = first_command(text) {
+            if let Flow::Quit = self.execute_one(first)? {
+                return Ok(Flow::Quit);
+            }
+            text = rest;
         }
+        self.execute_one(text)
+    }
+
+    fn execute_one(&mut self, text: &str) -> Result<Flow> {
         let (text, redirected) = redirection(text)?;
         if self.chosen().dump.is_some() {
             // References ask it.
