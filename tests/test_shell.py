@@ -71,6 +71,12 @@ class Terminal:
         while self.read() or not self.text().rstrip(" ").endswith(">"):
             assert time.monotonic() < end, f"no prompt behind {self.text()[-500:]!r}"
 
+    def ready_after(self, typed):
+        """Waits until what was typed is on the screen and nothing else comes."""
+        end = time.monotonic() + PATIENCE
+        while self.read() or not self.text().endswith(typed):
+            assert time.monotonic() < end, f"{typed!r} is not at the end of {self.text()[-500:]!r}"
+
     def leave(self):
         """Ctrl-D; the exit code."""
         self.ready()
@@ -188,8 +194,16 @@ def test_ctrl_c_stops_the_query_and_not_the_shell(lake_of_two, history):
         shell.until("stopped", since)
         shell.until("later> ", since)
         shell.ask("select 40 + 2 as sum", "│  42 │")
+    # One Ctrl-C too many, before the prompt is there, does no harm.
+    for _ in range(5):
+        shell.type("select 1\r")
+        shell.type("\x03")
+        os.kill(shell.process, signal.SIGINT)
     # Ctrl-C at the prompt forgets the line.
-    shell.type("select nonsense\x03")
+    shell.ready()
+    shell.type("select nonsense")
+    shell.ready_after("nonsense")
+    shell.type("\x03")
     text = shell.ask("select 'here' as word", "here │")
     assert "nonsense" not in text.split("select 'here'")[-1]
     assert shell.leave() == 0

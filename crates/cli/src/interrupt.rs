@@ -1,6 +1,9 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks the running command to stop and tidy up, the second ends the process.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
@@ -11,8 +14,8 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 /// A shell goes on after a command was stopped, as often as the user wants.
 static IN_SHELL: AtomicBool = AtomicBool::new(false);
-/// At the prompt of a shell Ctrl-C is a key; a signal comes from outside and ends the shell.
-static AT_PROMPT: AtomicBool = AtomicBool::new(false);
+/// At the prompt of a shell SIGTERM and SIGHUP end it; Ctrl-C never does.
+static AT_PROMPT: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 static WAKE: Notify = Notify::const_new();
 
 /// The command was stopped by the user.
@@ -37,7 +40,7 @@ pub fn install() -> anyhow::Result<()> {
     }
     ctrlc::set_handler(|| {
         let again = REQUESTED.swap(true, Ordering::SeqCst);
-        if (again && !IN_SHELL.load(Ordering::SeqCst)) || AT_PROMPT.load(Ordering::SeqCst) {
+        if again && !IN_SHELL.load(Ordering::SeqCst) {
             std::process::exit(crate::INTERRUPTED.into());
         }
         WAKE.notify_one();
@@ -48,7 +51,14 @@ pub fn install() -> anyhow::Result<()> {
 /// From now on the first signal stops a command, and the process goes on.
 pub fn enter_shell() -> anyhow::Result<()> {
     IN_SHELL.store(true, Ordering::SeqCst);
-    install()
+    install()?;
+    #[cfg(unix)]
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        let at_prompt = Arc::clone(&AT_PROMPT);
+        signal_hook::flag::register_conditional_shutdown(signal, crate::INTERRUPTED.into(), at_prompt)
+            .context("cannot watch for signals")?;
+    }
+    Ok(())
 }
 
 /// Says whether the user is asked for a command right now.
