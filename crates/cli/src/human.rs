@@ -21,6 +21,14 @@ pub fn counted(n: u64, singular: &str) -> String {
     format!("{} {singular}{ending}", count(n))
 }
 
+/// A text of so many characters at most, with `…` behind it where it was longer.
+pub fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// `58.3 MiB`.
 pub fn bytes(n: u64) -> String {
     bytesize::ByteSize(n).display().iec().to_string()

@@ -1,10 +1,12 @@
 //! Rows of an answer that a command words itself, by column and row.
 
-use anyhow::{Context as _, Result};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
 use arrow::{
-    array::{AsArray as _, RecordBatch},
+    array::{ArrayRef, AsArray as _, RecordBatch, UInt64Array},
     compute::{cast, concat_batches},
-    datatypes::{DataType, Float64Type, Int64Type},
+    datatypes::{DataType, Field, Float64Type, Int64Type, Schema, UInt64Type},
 };
 
 /// All rows of an answer.
@@ -58,4 +60,29 @@ impl Rows {
 /// A text in SQL.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The addresses in a column of an answer, without nulls.
+pub fn addresses_of(batches: &[RecordBatch], name: &str) -> Result<Vec<u64>> {
+    let mut addresses = Vec::new();
+    for batch in batches {
+        let column = batch.column_by_name(name).with_context(|| format!("there is no column {name}"))?;
+        let Some(numbers) = column.as_primitive_opt::<UInt64Type>() else {
+            bail!("the column {name} has no addresses");
+        };
+        addresses.extend(numbers.iter().flatten());
+    }
+    Ok(addresses)
+}
+
+/// Addresses as rows of one column, `address`.
+pub fn address_rows(addresses: &[u64]) -> Result<RecordBatch> {
+    let schema = Schema::new(vec![Field::new("address", DataType::UInt64, false)]);
+    let column: ArrayRef = Arc::new(UInt64Array::from_iter_values(addresses.iter().copied()));
+    Ok(RecordBatch::try_new(schema.into(), vec![column])?)
+}
+
+/// Addresses as a set that graph functions and commands take: `@140,@160`.
+pub fn address_set(addresses: &[u64]) -> String {
+    addresses.iter().map(|address| format!("@{address}")).collect::<Vec<_>>().join(",")
 }

@@ -11,11 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use arrow::{
-    array::{ArrayRef, AsArray as _, RecordBatch, UInt64Array},
-    compute::cast,
-    datatypes::{DataType, Field, Schema, UInt64Type},
-};
+use arrow::array::RecordBatch;
 use heaplake_engine::{PathShape, path_shape};
 
 use crate::{
@@ -24,7 +20,7 @@ use crate::{
     escape, human, interrupt,
     output::Sink,
     query::Querier,
-    rows::{Rows, quoted},
+    rows::{Rows, address_rows, addresses_of, quoted},
 };
 
 /// Objects that a drawing begins with, at most: nobody can look at more.
@@ -181,7 +177,7 @@ impl Drawing {
         querier: &Querier,
     ) -> Result<Vec<u64>> {
         let (this, other) = if args.refs { ("parent", "child") } else { ("child", "parent") };
-        querier.show("drawn", &[addresses(level)?])?;
+        querier.show("drawn", &[address_rows(level)?])?;
         let query = format!(
             "SELECT * FROM ( \
                SELECT e.{this} AS this, e.{other} AS other, e.label, e.is_weak, {OBJECT}, \
@@ -197,7 +193,7 @@ impl Drawing {
         let found = Found::new(&batches, "other")?;
         let rows = Rows::new(&batches)?;
         let (labels, weak) = (rows.texts("label")?, rows.texts("is_weak")?);
-        let (this, total) = (numbers(&batches, "this")?, rows.numbers("n")?);
+        let (this, total) = (addresses_of(&batches, "this")?, rows.numbers("n")?);
         let mut new = Vec::new();
         for (row, other) in found.at.iter().enumerate() {
             let more = total[row].unwrap_or_default().unsigned_abs().saturating_sub(args.children.into());
@@ -345,7 +341,7 @@ impl Found {
     fn new(batches: &[RecordBatch], address: &str) -> Result<Self> {
         let rows = Rows::new(batches)?;
         Ok(Self {
-            at: numbers(batches, address)?,
+            at: addresses_of(batches, address)?,
             types: rows.texts("type")?,
             names: rows.texts("name")?,
             values: rows.texts("value")?,
@@ -356,10 +352,10 @@ impl Found {
     }
 
     fn node(&self, row: usize, depth: usize) -> Node {
-        let mut text = vec![shortened(&self.types[row])];
+        let mut text = vec![human::shortened(&self.types[row], MAX_CHARS)];
         for word in [&self.names[row], &self.values[row]] {
             if !word.is_empty() {
-                text.push(shortened(word));
+                text.push(human::shortened(word, MAX_CHARS));
             }
         }
         let size = human::signed_bytes(self.sizes[row].unwrap_or_default());
@@ -369,31 +365,9 @@ impl Found {
         });
         let is_root = !self.root_kinds[row].is_empty();
         if is_root {
-            text.push(format!("root: {}", shortened(&self.root_kinds[row])));
+            text.push(format!("root: {}", human::shortened(&self.root_kinds[row], MAX_CHARS)));
         }
         Node { depth, text, is_root }
-    }
-}
-
-fn numbers(batches: &[RecordBatch], name: &str) -> Result<Vec<u64>> {
-    let mut found = Vec::new();
-    for batch in batches {
-        let column = batch.column_by_name(name).with_context(|| format!("the answer has no {name}"))?;
-        found.extend(cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().values());
-    }
-    Ok(found)
-}
-
-fn addresses(of: &[u64]) -> Result<RecordBatch> {
-    let schema = Schema::new(vec![Field::new("address", DataType::UInt64, false)]);
-    let column: ArrayRef = std::sync::Arc::new(UInt64Array::from_iter_values(of.iter().copied()));
-    Ok(RecordBatch::try_new(schema.into(), vec![column])?)
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

@@ -28,6 +28,9 @@ const MIN_FOLDED_ROUNDS: usize = 3;
 /// Objects that are listed one by one on a terminal; of more the types are.
 const MAX_LISTED: i64 = 40;
 
+/// Characters of a value that are shown; --format csv has it whole.
+const MAX_VALUE_CHARS: usize = 40;
+
 /// Asks each of the dumps.
 pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
@@ -297,21 +300,12 @@ impl Hop {
             text += &format!(" {name}");
         }
         if let Some(value) = shown(&self.value) {
-            text += &format!(" = {}", shortened(&value));
+            text += &format!(" = {}", human::shortened(&value, MAX_VALUE_CHARS));
         }
         if let Some(kind) = shown(&self.root_kind) {
             text += &format!(" ({kind})");
         }
         text
-    }
-}
-
-/// Long values are cut; --format csv has them whole.
-fn shortened(text: &str) -> String {
-    const MAX_CHARS: usize = 40;
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

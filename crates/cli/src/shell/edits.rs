@@ -1,6 +1,6 @@
 //! What if: cuts and pins, one over the other, and back.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 
 use super::{Edit, Shell};
@@ -8,7 +8,11 @@ use crate::{
     args::Shape,
     human,
     output::{Columns, Plan},
+    rows::{address_set, addresses_of},
 };
+
+/// Characters of an edit that are shown.
+const MAX_SHOWN: usize = 80;
 
 impl Shell {
     pub(super) fn cut(&mut self, rest: &str) -> Result<()> {
@@ -23,12 +27,12 @@ impl Shell {
 
     pub(super) fn gc(&mut self) -> Result<()> {
         let batches = self.querier()?.collect("SELECT address FROM root WHERE kind = 'cycle'")?;
-        let addresses = addresses(&batches)?;
+        let addresses = addresses_of(&batches, "address")?;
         if addresses.is_empty() {
             self.console.note("nothing is held by cycles alone");
             return Ok(());
         }
-        let set = addresses.iter().map(|at| format!("@{at}")).collect::<Vec<_>>().join(" ");
+        let set = address_set(&addresses);
         self.edit(&[set], &[], "gc".to_owned(), "collected")
     }
 
@@ -64,7 +68,7 @@ impl Shell {
         let undone: Vec<Edit> = edits.drain(edits.len() - n_undone..).collect();
         let edited = edits.last().map(|edit| edit.edited.clone());
         for edit in undone.iter().rev() {
-            self.console.note(&format!("undone: {}", shortened(&edit.command)));
+            self.console.note(&format!("undone: {}", human::shortened(&edit.command, MAX_SHOWN)));
         }
         self.chosen_mut().edited = edited;
         self.querier = None;
@@ -75,7 +79,7 @@ impl Shell {
         let dump = self.chosen().dump.as_deref().unwrap_or_default();
         let edits = self.edits.get(dump).map(Vec::as_slice).unwrap_or_default();
         Columns::default()
-            .text("edit", edits.iter().map(|edit| shortened(&edit.command)))
+            .text("edit", edits.iter().map(|edit| human::shortened(&edit.command, MAX_SHOWN)))
             .count("objects", edits.iter().map(|edit| edit.edited.objects))
             .number("size", edits.iter().map(|edit| Some(edit.edited.bytes)))
             .batch()
@@ -83,23 +87,5 @@ impl Shell {
 
     pub(super) fn print(&self, batch: &RecordBatch) -> Result<()> {
         Plan::new(Shape::default(), None, &self.console)?.print(batch)
-    }
-}
-
-pub(super) fn addresses(batches: &[RecordBatch]) -> Result<Vec<u64>> {
-    use arrow::{array::AsArray as _, datatypes::UInt64Type};
-    let mut addresses = Vec::new();
-    for batch in batches {
-        let column = batch.column_by_name("address").context("the answer has no address")?;
-        addresses.extend(column.as_primitive::<UInt64Type>().iter().flatten());
-    }
-    Ok(addresses)
-}
-
-fn shortened(text: &str) -> String {
-    const MAX_CHARS: usize = 80;
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

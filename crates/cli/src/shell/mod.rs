@@ -41,7 +41,7 @@ use crate::{
     interrupt::{self, Interrupted},
     output::{Format, Plan, Results, reopen_stdout, stdout_is_closed},
     query::{Querier, sum},
-    rows::{Rows, quoted},
+    rows::{Rows, address_set, quoted},
     selection,
 };
 
@@ -425,7 +425,7 @@ impl Shell {
                     Value::Text(text) => line.push(text),
                     _ => {
                         let addresses = reference.addresses(self)?;
-                        line.push(addresses.iter().map(|at| format!("@{at}")).collect::<Vec<_>>().join(","));
+                        line.push(address_set(&addresses));
                     }
                 },
                 None => line.push(word),

@@ -15,7 +15,6 @@ use heaplake_store::{Lake, Named};
 use super::{
     Flow, Shell,
     commands::{self, By},
-    edits::addresses,
     lines::words_of,
     objects::unquoted,
     references::{Known, Reference, Step, Value, is_name},
@@ -24,7 +23,7 @@ use crate::{
     args::{self, Shape},
     escape, human,
     output::{Columns, Plan, Sink},
-    rows::{Rows, quoted},
+    rows::{Rows, address_set, addresses_of, quoted},
     selection,
 };
 
@@ -142,8 +141,7 @@ impl Shell {
         for (name, named) in &self.names {
             match named {
                 Named::Addresses(addresses) => {
-                    let list = addresses.iter().map(|at| format!("@{at}")).collect::<Vec<_>>().join(",");
-                    writeln!(text, "set {name} {list}")?;
+                    writeln!(text, "set {name} {}", address_set(addresses))?;
                 }
                 Named::Number(number) => writeln!(text, "set {name} {number}")?,
                 Named::Text(value) if value.contains(['\n', '\r']) => {
@@ -301,13 +299,16 @@ impl Known for Shell {
         let querier = self.querier.as_ref().context("the lake has no dumps yet")?;
         let mut found = Vec::new();
         if from.contains(&0) && step == Step::Children {
-            found = addresses(&querier.collect("SELECT address FROM root ORDER BY address")?)?;
+            found = addresses_of(&querier.collect("SELECT address FROM root ORDER BY address")?, "address")?;
         }
         let function = if step == Step::Parents { "parents" } else { "children" };
-        let set = from.iter().filter(|at| **at != 0).map(|at| format!("@{at}")).collect::<Vec<_>>().join(" ");
-        if !set.is_empty() {
-            let query = format!("SELECT address FROM {function}({}) ORDER BY address", quoted(&set));
-            found.extend(addresses(&querier.collect(&query)?)?);
+        let objects: Vec<u64> = from.iter().copied().filter(|at| *at != 0).collect();
+        if !objects.is_empty() {
+            let query = format!(
+                "SELECT address FROM {function}({}) ORDER BY address",
+                quoted(&address_set(&objects))
+            );
+            found.extend(addresses_of(&querier.collect(&query)?, "address")?);
         }
         found.sort_unstable();
         found.dedup();

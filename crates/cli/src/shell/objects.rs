@@ -15,7 +15,7 @@ use crate::{
     human,
     output::{Format, Plan},
     query::sum,
-    rows::quoted,
+    rows::{address_set, quoted},
 };
 
 impl Shell {
@@ -37,7 +37,7 @@ impl Shell {
             if self.known_objects(&addresses)? == 0 {
                 bail!("{text} is no object of {}", self.chosen().dump.as_deref().unwrap_or("any dump"));
             }
-            return Ok(addresses.iter().map(|at| format!("@{at}")).collect::<Vec<_>>().join(" "));
+            return Ok(address_set(&addresses));
         }
         let rewritten = rewrite_for_good(text, self)?;
         if !is_pattern(&rewritten) {
@@ -56,8 +56,10 @@ impl Shell {
         if addresses.is_empty() {
             return Ok(0);
         }
-        let list = addresses.iter().map(|at| format!("@{at}")).collect::<Vec<_>>().join(" ");
-        let query = format!("SELECT count(*) AS n FROM reachable({}) WHERE hops = 0", quoted(&list));
+        let query = format!(
+            "SELECT count(*) AS n FROM reachable({}) WHERE hops = 0",
+            quoted(&address_set(addresses))
+        );
         sum(&querier.collect(&query)?, "n")
     }
 

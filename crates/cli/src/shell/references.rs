@@ -10,7 +10,10 @@ use arrow::{
 use heaplake_engine::{PieceKind, address, pieces};
 use heaplake_store::Named;
 
-use crate::{output::address_name, rows::quoted};
+use crate::{
+    output::address_name,
+    rows::{address_rows, addresses_of, quoted},
+};
 
 /// Values that are written out; more than that are a table of their own.
 const MAX_WRITTEN: usize = 1000;
@@ -172,19 +175,6 @@ fn check_column(rows: &[RecordBatch], number: usize, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn addresses_of(rows: &[RecordBatch], name: &str) -> Result<Vec<u64>> {
-    use arrow::{array::AsArray as _, datatypes::UInt64Type};
-    let mut addresses = Vec::new();
-    for batch in rows {
-        let column = batch.column_by_name(name).context("the column is there")?;
-        let Some(numbers) = column.as_primitive_opt::<UInt64Type>() else {
-            bail!("the column {name} has no addresses");
-        };
-        addresses.extend(numbers.iter().flatten());
-    }
-    Ok(addresses)
-}
-
 /// The statement with values in the place of its references. What is long becomes a table that is shown.
 pub fn rewrite(text: &str, known: &dyn Known) -> Result<String> {
     rewrite_as(text, known, false)
@@ -269,7 +259,7 @@ fn in_sql(written: &str, value: &Value, place: Place, known: &dyn Known, for_goo
         Value::Addresses(addresses) => match (addresses.as_slice(), place) {
             ([address], Place::BehindIn) => return Ok(format!("({address})")),
             ([address], place) if place != Place::Table => return Ok(address.to_string()),
-            (addresses, _) => (vec![addresses_batch(addresses)?], "address".to_owned()),
+            (addresses, _) => (vec![address_rows(addresses)?], "address".to_owned()),
         },
         Value::Column(rows, name) => (rows.clone(), name.clone()),
     };
@@ -353,17 +343,6 @@ fn in_pattern(written: &str, n: usize, items: impl Iterator<Item = String>) -> R
         1..=MAX_OBJECTS => Ok(items.collect::<Vec<_>>().join("|")),
         n => bail!("{written} stands for {n} objects; in a pattern write (* WHERE address IN ({written}))"),
     }
-}
-
-/// Addresses as rows of a table.
-fn addresses_batch(addresses: &[u64]) -> Result<RecordBatch> {
-    use arrow::{
-        array::UInt64Array,
-        datatypes::{Field, Schema},
-    };
-    let schema = Schema::new(vec![Field::new("address", DataType::UInt64, false)]);
-    let array = UInt64Array::from_iter_values(addresses.iter().copied());
-    Ok(RecordBatch::try_new(schema.into(), vec![std::sync::Arc::new(array)])?)
 }
 
 #[cfg(test)]
