@@ -46,15 +46,20 @@ impl Labels {
     /// The label of a reference.
     #[inline]
     pub fn get(&self, reference: usize) -> Option<&[u8]> {
-        let id = *self.ids.get(reference)?;
-        (id != Self::NONE).then(|| self.distinct(id as usize))
+        self.distinct(*self.ids.get(reference)?)
     }
 
-    /// A distinct label.
+    /// The label of a number; none of [`Labels::NONE`].
     #[inline]
-    fn distinct(&self, id: usize) -> &[u8] {
-        let start = id.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start as usize..self.ends[id] as usize]
+    pub(crate) fn distinct(&self, id: u32) -> Option<&[u8]> {
+        let end = *self.ends.get(id as usize)?;
+        let start = id.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
+        Some(&self.text[start as usize..end as usize])
+    }
+
+    /// The same distinct labels, of no reference.
+    pub(crate) fn distinct_only(&self) -> Self {
+        Self { text: self.text.clone(), ends: self.ends.clone(), ..Self::default() }
     }
 
     /// Gives a reference its label; those before it that were given none have none.
@@ -66,7 +71,8 @@ impl Labels {
         self.ids.push(id);
     }
 
-    fn intern(&mut self, label: &[u8]) -> u32 {
+    /// The number of a label, a new one where it is new.
+    pub(crate) fn intern(&mut self, label: &[u8]) -> u32 {
         let hash = self.hasher.hash_one(label);
         let same = |id: &u32| {
             let start = id.checked_sub(1).map_or(0, |before| self.ends[before as usize]);

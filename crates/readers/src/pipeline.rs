@@ -23,7 +23,8 @@ use heaplake_model::{Issue, IssueKind};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Batch, Capture, Compression, Error, TypeTable,
+    Capture, Compression, Error, Records, TypeTable,
+    batch::Batch,
     capture::{self, End, Mark, MarkKind},
     decompress::decompress,
     meliae::{Ending, Parsed, Parser, block::Cutter, sniff},
@@ -144,7 +145,7 @@ pub fn read<E: From<Error>>(
     source: impl Read + Send + 'static,
     options: &ReadOptions<'_>,
     types: &TypeTable,
-    consume: impl FnMut(Batch) -> Result<(), E>,
+    consume: impl FnMut(Records) -> Result<(), E>,
 ) -> Result<Summary, E> {
     let threads = options.threads.max(1);
     let n_buffers = 3 * threads + 2;
@@ -199,7 +200,9 @@ struct Done {
 }
 
 struct Block {
-    parsed: Parsed,
+    records: Records,
+    /// `[` minus `]` between objects.
+    open_brackets: i64,
     offset: u64,
     bytes: Vec<u8>,
     ending: Ending,
@@ -207,19 +210,20 @@ struct Block {
 
 fn parse_blocks(work: &Receiver<Work>, done: &Sender<Done>, unwanted: &Receiver<()>, types: &TypeTable) {
     let mut types = TypeCache::new(types);
-    // Columns grow here; a batch that is kept gets exactly the memory it needs.
-    let mut scratch = Batch::default();
+    // Columns and records grow here, again and again in the same memory.
+    let (mut scratch, mut packed) = (Batch::default(), Vec::new());
     loop {
         let received = select! {
             recv(work) -> work => work,
             recv(unwanted) -> _ => return,
         };
         let Ok(Work { index, offset, bytes, ending }) = received else { return };
-        let mut parsed = Parser::new(&mut types, &bytes, ending.clone(), std::mem::take(&mut scratch)).run();
-        let batch = parsed.batch.clone();
-        scratch = std::mem::replace(&mut parsed.batch, batch);
-        scratch.clear();
-        let result = Ok(Block { parsed, offset, bytes, ending });
+        let parsed = Parser::new(&mut types, &bytes, ending.clone(), scratch).run();
+        let Parsed { mut batch, open_brackets } = parsed;
+        let records = Records::pack(&mut batch, &mut packed);
+        batch.clear();
+        scratch = batch;
+        let result = Ok(Block { records, open_brackets, offset, bytes, ending });
         if done.send(Done { index, result }).is_err() {
             return;
         }
@@ -419,7 +423,7 @@ impl<'o, C> Collecting<'o, C> {
     /// What the dump says of its process, once everything was consumed.
     fn run<E: From<Error>>(mut self, done: Receiver<Done>) -> Result<Option<Capture>, E>
     where
-        C: FnMut(Batch) -> Result<(), E>,
+        C: FnMut(Records) -> Result<(), E>,
     {
         loop {
             match done.recv_timeout(CANCEL_POLL) {
@@ -445,45 +449,45 @@ impl<'o, C> Collecting<'o, C> {
 
     fn block<E: From<Error>>(&mut self, block: Block) -> Result<(), E>
     where
-        C: FnMut(Batch) -> Result<(), E>,
+        C: FnMut(Records) -> Result<(), E>,
     {
-        let Block { parsed: Parsed { mut batch, open_brackets }, offset, bytes, ending } = block;
-        batch.first_line = self.next_line;
-        batch.first_offset = offset;
-        self.next_line += batch.n_lines;
+        let Block { mut records, open_brackets, offset, bytes, ending } = block;
+        records.first_line = self.next_line;
+        records.first_offset = offset;
+        self.next_line += records.n_lines;
         self.open_brackets += open_brackets;
-        for issue in &mut batch.issues {
-            issue.line += batch.first_line;
+        for issue in &mut records.issues {
+            issue.line += records.first_line;
             issue.offset += offset;
         }
         if ending == Ending::Complete
             && self.open_brackets > 0
-            && batch.issues.last().is_none_or(|i| i.kind != IssueKind::Truncated)
+            && records.issues.last().is_none_or(|i| i.kind != IssueKind::Truncated)
         {
-            batch.issues.push(Issue {
+            records.issues.push(Issue {
                 kind: IssueKind::Truncated,
                 line: self.next_line,
                 offset: offset + bytes.len() as u64,
                 what: "the input ends inside the array that it begins with".to_owned(),
             });
         }
-        self.marks(&mut batch)?;
+        self.marks(&mut records)?;
         if ending == Ending::Complete
-            && let Some(what) = self.cut_capture(&batch)
+            && let Some(what) = self.cut_capture(&records)
         {
             let offset = offset + bytes.len() as u64;
-            batch.issues.push(Issue { kind: IssueKind::Truncated, line: self.next_line, offset, what });
+            records.issues.push(Issue { kind: IssueKind::Truncated, line: self.next_line, offset, what });
         }
         // Nobody waits for buffers once the input has ended.
         let _ = self.free.try_send(bytes);
-        self.n_objects += batch.rows.len() as u64;
-        self.check(&batch, &ending)?;
-        (self.consume)(batch)
+        self.n_objects += records.len() as u64;
+        self.check(&records, &ending)?;
+        (self.consume)(records)
     }
 
     /// Takes what a capture says of itself: in its first line, and in its last.
-    fn marks(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        for Mark { n_before, line, offset, what } in std::mem::take(&mut batch.marks) {
+    fn marks(&mut self, records: &mut Records) -> Result<(), Error> {
+        for Mark { n_before, line, offset, what } in std::mem::take(&mut records.marks) {
             let is_first = self.n_objects + n_before as u64 == 0 && self.capture.is_none();
             match what {
                 MarkKind::Capture(capture) if is_first => {
@@ -493,10 +497,10 @@ impl<'o, C> Collecting<'o, C> {
                     self.capture = Some(*capture);
                 }
                 MarkKind::End(end) if self.capture.is_some() && self.end.is_none() => self.end = Some(end),
-                _ => batch.issues.push(Issue {
+                _ => records.issues.push(Issue {
                     kind: IssueKind::Malformed,
-                    line: batch.first_line + u64::from(line),
-                    offset: batch.first_offset + u64::from(offset),
+                    line: records.first_line + u64::from(line),
+                    offset: records.first_offset + u64::from(offset),
                     what: "another dump begins or ends here; a file is to hold one".to_owned(),
                 }),
             }
@@ -504,13 +508,13 @@ impl<'o, C> Collecting<'o, C> {
         Ok(())
     }
 
-    /// Why a capture that has been read to its end, `batch` being the last, is not whole.
-    fn cut_capture(&self, batch: &Batch) -> Option<String> {
+    /// Why a capture that has been read to its end, `records` being the last, is not whole.
+    fn cut_capture(&self, records: &Records) -> Option<String> {
         self.capture.as_ref()?;
-        if self.first_issue.is_some() || batch.issues.iter().any(|issue| issue.kind.is_lossy()) {
+        if self.first_issue.is_some() || records.issues.iter().any(|issue| issue.kind.is_lossy()) {
             return None;
         }
-        let n_objects = self.n_objects + batch.rows.len() as u64;
+        let n_objects = self.n_objects + records.len() as u64;
         match self.end {
             None => Some("the last line of the capture is missing: its writer was stopped".to_owned()),
             Some(End { objects }) if objects != n_objects => {
@@ -521,9 +525,9 @@ impl<'o, C> Collecting<'o, C> {
     }
 
     /// Stops at damage: the first lossy issue in strict reading; a start without any object always.
-    fn check(&mut self, batch: &Batch, ending: &Ending) -> Result<(), Error> {
+    fn check(&mut self, records: &Records, ending: &Ending) -> Result<(), Error> {
         if self.first_issue.is_none() {
-            self.first_issue = batch.issues.iter().find(|issue| issue.kind.is_lossy()).cloned();
+            self.first_issue = records.issues.iter().find(|issue| issue.kind.is_lossy()).cloned();
         }
         let Some(issue) = &self.first_issue else { return Ok(()) };
         if self.n_objects == 0

@@ -1,16 +1,17 @@
 //! Which addresses are of an object, and which of them something refers to.
 //!
-//! A bit per 8 bytes of address space, in pages that a hash table finds by their number. On a real heap, whose objects
+//! A bit per 16 bytes of address space, or per 8 where objects begin there, in pages that a hash table finds by their number. On a real heap, whose objects
 //! lie close together, a page covers 2 MiB: then the table stays in the processor's first cache, and a look-up costs
 //! one access to the bits, a few bytes an object. Where objects are scattered pages are smaller, down to 4 KiB; at
-//! worst, with one object per page, 80 bytes an object and 64 more per thread that marks. Addresses that are no
-//! multiple of 8 go into a sorted list.
+//! worst, with one object per page, 80 bytes an object and 128 more per thread that marks. Addresses that are no multiple
+//! of that go into a sorted list.
 
 use heaplake_graph::Id;
 
 /// Bits of an address within a page, from the largest pages to the smallest.
 const PAGE_BITS: [u32; 4] = [21, 18, 15, 12];
-const SLOT_BITS: u32 = 3;
+/// Bits of an address below those that tell objects apart: CPython's allocator aligns to 16 bytes since 3.7, before to 8.
+const SLOT_BITS: [u32; 2] = [4, 3];
 /// Bytes of pages an object may take before smaller ones are taken, and for all objects together in any case.
 const BYTES_PER_OBJECT: usize = 8;
 const FREE_BYTES: usize = 1 << 20;
@@ -19,6 +20,7 @@ const FREE_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct AddressSet {
     page_bits: u32,
+    slot_bits: u32,
     /// Page number and page index plus 1, by hash of the number; 0 is free. The length is a power of two.
     table: Vec<(u64, u32)>,
     /// The numbers of the pages, by index.
@@ -32,19 +34,21 @@ pub(crate) struct AddressSet {
 /// instruction per address, which keeps the processor from waiting for several addresses at once.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    pages: Vec<u64>,
+    /// The words of the set's pages, each with the marks of its bits beside it: one access finds both.
+    pages: Vec<[u64; 2]>,
     odd: Vec<u64>,
 }
 
 impl Marks {
     /// No mark for any address of a sealed set.
     pub(crate) fn new(set: &AddressSet) -> Self {
-        Self { pages: vec![0; set.present.len()], odd: vec![0; set.odd.len().div_ceil(64)] }
+        let pages = set.present.iter().map(|present| [*present, 0]).collect();
+        Self { pages, odd: vec![0; set.odd.len().div_ceil(64)] }
     }
 
     /// Adds the marks of another thread.
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.pages.iter_mut().zip(&other.pages).for_each(|(a, b)| *a |= b);
+        self.pages.iter_mut().zip(&other.pages).for_each(|([_, a], [_, b])| *a |= b);
         self.odd.iter_mut().zip(&other.odd).for_each(|(a, b)| *a |= b);
     }
 }
@@ -52,26 +56,36 @@ impl Marks {
 impl Default for AddressSet {
     /// An empty set with the smallest pages, for addresses that come one by one and in any order.
     fn default() -> Self {
-        Self::with_pages(PAGE_BITS[PAGE_BITS.len() - 1])
+        Self::with_pages(PAGE_BITS[PAGE_BITS.len() - 1], SLOT_BITS[1])
     }
 }
 
 impl AddressSet {
-    fn with_pages(page_bits: u32) -> Self {
-        Self { page_bits, table: Vec::new(), numbers: Vec::new(), present: Vec::new(), odd: Vec::new() }
+    fn with_pages(page_bits: u32, slot_bits: u32) -> Self {
+        Self {
+            page_bits,
+            slot_bits,
+            table: Vec::new(),
+            numbers: Vec::new(),
+            present: Vec::new(),
+            odd: Vec::new(),
+        }
     }
 
     /// The sealed set of sorted addresses, with pages as large as their distances allow.
     pub(crate) fn of_sorted(addresses: impl ExactSizeIterator<Item = u64> + Clone) -> Self {
         let allowed = FREE_BYTES + BYTES_PER_OBJECT * addresses.len();
+        let all = addresses.clone().fold(0, |all, address| all | address);
+        let slot_bits = if all.trailing_zeros() >= SLOT_BITS[0] { SLOT_BITS[0] } else { SLOT_BITS[1] };
         let fits = |bits: u32| {
             let mut last = None;
             let numbers = addresses.clone().map(|address| address >> bits);
             let n_pages = numbers.filter(|number| last.replace(*number) != Some(*number)).count();
-            n_pages.saturating_mul(8 << (bits - SLOT_BITS - 6)) <= allowed
+            n_pages.saturating_mul(8 << (bits - slot_bits - 6)) <= allowed
         };
         let smallest = PAGE_BITS[PAGE_BITS.len() - 1];
-        let mut set = Self::with_pages(PAGE_BITS.into_iter().find(|&bits| fits(bits)).unwrap_or(smallest));
+        let page_bits = PAGE_BITS.into_iter().find(|&bits| fits(bits)).unwrap_or(smallest);
+        let mut set = Self::with_pages(page_bits, slot_bits);
         addresses.for_each(|address| set.insert(address));
         set.seal();
         set
@@ -79,7 +93,7 @@ impl AddressSet {
 
     /// Adds an address.
     pub(crate) fn insert(&mut self, address: u64) {
-        if !address.is_multiple_of(1 << SLOT_BITS) {
+        if !self.is_even(address) {
             self.odd.push(address);
             return;
         }
@@ -103,20 +117,20 @@ impl AddressSet {
     /// Marks an address; false when it is not in the set.
     #[inline]
     pub(crate) fn mark(&self, address: u64, marks: &mut Marks) -> bool {
-        if !address.is_multiple_of(1 << SLOT_BITS) {
+        if !self.is_even(address) {
             return self.mark_odd(address, marks);
         }
         let Some(page) = self.find(address >> self.page_bits) else { return false };
         let (word, bit) = self.place(page, address);
-        let present = self.present[word] & bit;
-        marks.pages[word] |= present;
-        present != 0
+        let [present, marked] = &mut marks.pages[word];
+        *marked |= *present & bit;
+        *present & bit != 0
     }
 
     /// Whether an address is in the set.
     #[inline]
     pub(crate) fn contains(&self, address: u64) -> bool {
-        if !address.is_multiple_of(1 << SLOT_BITS) {
+        if !self.is_even(address) {
             return self.odd.binary_search(&address).is_ok();
         }
         self.find(address >> self.page_bits).is_some_and(|page| {
@@ -134,9 +148,9 @@ impl AddressSet {
             let first = self.numbers[page] << self.page_bits;
             (0..n_words).flat_map(move |i| {
                 let word = page * n_words + i;
-                let base = first + ((i as u64) << (6 + SLOT_BITS));
-                let unmarked = self.present[word] & !marks.pages[word];
-                bits(unmarked).map(move |bit| base + (bit << SLOT_BITS))
+                let base = first + ((i as u64) << (6 + self.slot_bits));
+                let unmarked = self.present[word] & !marks.pages[word][1];
+                bits(unmarked).map(move |bit| base + (bit << self.slot_bits))
             })
         });
         let odd_marked = move |i: usize| marks.odd[i / 64] >> (i % 64) & 1 == 1;
@@ -157,16 +171,22 @@ impl AddressSet {
         true
     }
 
+    /// Whether a bit stands for the address, if it is in the set.
+    #[inline]
+    fn is_even(&self, address: u64) -> bool {
+        address & ((1 << self.slot_bits) - 1) == 0
+    }
+
     /// Words of a page.
     #[inline]
     fn words(&self) -> usize {
-        1 << (self.page_bits - SLOT_BITS - 6)
+        1 << (self.page_bits - self.slot_bits - 6)
     }
 
     /// The word of all pages and its bit that stand for an address.
     #[inline]
     fn place(&self, page: usize, address: u64) -> (usize, u64) {
-        let slot = address >> SLOT_BITS;
+        let slot = address >> self.slot_bits;
         let word = (slot >> 6) as usize & (self.words() - 1);
         (page * self.words() + word, 1 << (slot % 64))
     }
@@ -243,7 +263,7 @@ impl<'p, I: Id> Positions<'p, I> {
         if !self.set.odd.is_empty() {
             return self.addresses.binary_search(&address).map_or(I::NONE, I::new);
         }
-        if !address.is_multiple_of(1 << SLOT_BITS) {
+        if !self.set.is_even(address) {
             return I::NONE;
         }
         let Some(page) = self.set.find(address >> self.set.page_bits) else { return I::NONE };
@@ -302,6 +322,11 @@ mod tests {
         let close: Vec<u64> = (0..200_000).map(|i| 0x7f00_0000_0000 + 16 * i).collect();
         let set = AddressSet::of_sorted(close.iter().copied());
         assert_eq!(set.page_bits, PAGE_BITS[0]);
+        check(&set, &close);
+        // Some between them, on half the distance.
+        let close: Vec<u64> = (0..100_000).map(|i| 0x7f00_0000_0000 + 8 * (i / 3 + i)).collect();
+        let set = AddressSet::of_sorted(close.iter().copied());
+        assert_eq!(set.slot_bits, 3);
         check(&set, &close);
         // Far apart: memory stays in proportion.
         let far: Vec<u64> = (0..20_000).map(|i| i << 30).collect();

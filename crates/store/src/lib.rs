@@ -24,6 +24,7 @@ mod names;
 mod parquet_file;
 mod properties;
 mod summary;
+mod text_runs;
 mod verify;
 
 pub use error::{Error, Result};

@@ -10,17 +10,20 @@ use std::{
 };
 
 use arrow::{array::ArrayRef, datatypes::SchemaRef};
+use bytes::Bytes;
 use parquet::{
     arrow::{
         ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata,
         arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves},
     },
+    column::writer::ColumnCloseResult,
     errors::ParquetError,
     file::{properties::WriterProperties, writer::SerializedFileWriter},
+    schema::types::ColumnDescPtr,
 };
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Error, Result};
+use crate::{Error, Result, text_runs::TextRuns};
 
 /// A file that is hashed as it is written.
 pub(crate) struct HashedFile {
@@ -65,15 +68,27 @@ impl Write for HashedFile {
 /// Row groups that wait for an earlier one, at most, before their encoder waits as well.
 const MAX_WAITING: usize = 4;
 
+/// A column of a row group.
+pub(crate) enum Column {
+    Array(ArrayRef),
+    Runs(TextRuns),
+}
+
+impl From<ArrayRef> for Column {
+    fn from(array: ArrayRef) -> Self {
+        Self::Array(array)
+    }
+}
+
 /// Writes a file on `threads` threads: each takes the next piece of work from `produce` (one thread at a time), makes
-/// the arrays of its row groups with `arrays`, and encodes them. `written` is told the rows of each, in order.
-pub(crate) fn write<W>(
+/// the columns of its row groups with `columns`, and encodes them. `written` is told the rows of each, in order.
+pub(crate) fn write<W, C: Into<Column>>(
     path: &Path,
     schema: SchemaRef,
     properties: WriterProperties,
     threads: usize,
     produce: impl FnMut() -> Result<Option<W>> + Send,
-    arrays: impl Fn(W) -> Result<Vec<Vec<ArrayRef>>> + Sync,
+    columns: impl Fn(W) -> Result<Vec<Vec<C>>> + Sync,
     written: impl Fn(u64) + Sync,
 ) -> Result<(FileSum, u64)> {
     let parquet_error = |source: ParquetError| Error::Parquet { path: path.to_owned(), source };
@@ -83,7 +98,8 @@ pub(crate) fn write<W>(
     let file =
         SerializedFileWriter::new(HashedFile::create(path)?, descriptor.root_schema_ptr(), properties.into())
             .map_err(parquet_error)?;
-    let encoder = Encoder { factory: ArrowRowGroupWriterFactory::new(&file, schema.clone()), schema };
+    let factory = ArrowRowGroupWriterFactory::new(&file, schema.clone());
+    let encoder = Encoder { factory, schema, columns: descriptor.columns().to_vec() };
     let source = Mutex::new((produce, 0));
     let sink = Sink {
         state: Mutex::new(SinkState { file, next: 0, waiting: BTreeMap::new(), error: None, n_rows: 0 }),
@@ -98,8 +114,8 @@ pub(crate) fn write<W>(
                 (piece, source.1 - 1)
             };
             let mut groups = Vec::new();
-            for arrays in arrays(piece)? {
-                groups.push(encoder.encode(&arrays).map_err(parquet_error)?);
+            for columns in columns(piece)? {
+                groups.push(encoder.encode(columns).map_err(parquet_error)?);
             }
             sink.append(index, groups, &written).map_err(parquet_error)?;
         }
@@ -125,25 +141,44 @@ pub(crate) fn write<W>(
 struct Encoder {
     factory: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
+    columns: Vec<ColumnDescPtr>,
 }
 
 /// An encoded row group.
 struct RowGroup {
-    columns: Vec<ArrowColumnChunk>,
+    columns: Vec<Chunk>,
     n_rows: u64,
 }
 
+/// An encoded column of a row group.
+enum Chunk {
+    Array(ArrowColumnChunk),
+    Runs(Bytes, Box<ColumnCloseResult>),
+}
+
 impl Encoder {
-    fn encode(&self, arrays: &[ArrayRef]) -> Result<RowGroup, ParquetError> {
-        let mut columns = Vec::with_capacity(arrays.len());
+    fn encode(&self, columns: Vec<impl Into<Column>>) -> Result<RowGroup, ParquetError> {
+        let mut group = RowGroup { columns: Vec::with_capacity(columns.len()), n_rows: 0 };
         let writers = self.factory.create_column_writers(0)?;
-        for ((mut writer, array), field) in writers.into_iter().zip(arrays).zip(self.schema.fields()) {
-            for leaf in compute_leaves(field, array)? {
+        let fields = self.schema.fields().iter().zip(&self.columns);
+        for ((mut writer, column), (field, descriptor)) in writers.into_iter().zip(columns).zip(fields) {
+            let array = match column.into() {
+                Column::Runs(runs) if runs.is_small() => {
+                    group.n_rows = runs.len() as u64;
+                    let (bytes, close) = runs.encode(descriptor)?;
+                    group.columns.push(Chunk::Runs(bytes, close.into()));
+                    continue;
+                }
+                Column::Runs(runs) => runs.array()?,
+                Column::Array(array) => array,
+            };
+            group.n_rows = array.len() as u64;
+            for leaf in compute_leaves(field, &array)? {
                 writer.write(&leaf)?;
             }
-            columns.push(writer.close()?);
+            group.columns.push(Chunk::Array(writer.close()?));
         }
-        Ok(RowGroup { columns, n_rows: arrays.first().map_or(0, |array| array.len() as u64) })
+        Ok(group)
     }
 }
 
@@ -201,7 +236,10 @@ impl SinkState {
     fn append(&mut self, group: RowGroup, written: &impl Fn(u64)) -> Result<(), ParquetError> {
         let mut writer = self.file.next_row_group()?;
         for column in group.columns {
-            column.append_to_row_group(&mut writer)?;
+            match column {
+                Chunk::Array(chunk) => chunk.append_to_row_group(&mut writer)?,
+                Chunk::Runs(bytes, close) => writer.append_column(&bytes, *close)?,
+            }
         }
         writer.close()?;
         self.n_rows += group.n_rows;

@@ -75,6 +75,7 @@ pub(crate) fn edge() -> WriterProperties {
         .set_column_dictionary_enabled(column("label"), true)
         .set_column_dictionary_enabled(column("kind"), true)
         .set_column_statistics_enabled(column("child"), EnabledStatistics::Chunk)
+        .set_column_statistics_enabled(column("idx"), EnabledStatistics::None)
         .set_sorting_columns(Some(sorted_by(&[0, 2])))
         .build()
 }

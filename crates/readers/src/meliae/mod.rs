@@ -17,13 +17,19 @@ use heaplake_model::{Issue, IssueKind};
 use memchr::memchr;
 
 use crate::{
+    Records,
     batch::{Batch, Row},
     text::{shown, unescape},
     types::{TypeCache, TypeTable},
 };
 
 /// Parses a whole input at once, as one block; for tests and fuzzing.
-pub fn parse(bytes: &[u8], types: &TypeTable) -> Batch {
+pub fn parse(bytes: &[u8], types: &TypeTable) -> Records {
+    Records::pack(&mut parse_columns(bytes, types), &mut Vec::new())
+}
+
+/// The same by column.
+pub(crate) fn parse_columns(bytes: &[u8], types: &TypeTable) -> Batch {
     Parser::new(&mut TypeCache::new(types), bytes, Ending::Complete, Batch::default()).run().batch
 }
 

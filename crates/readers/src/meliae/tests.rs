@@ -1,29 +1,30 @@
 //! Cases of lines: what comes of them, and what is reported. A case is an input, its objects, its issues.
 
 use super::*;
-use crate::{Error, Format, ReadOptions, read};
+use crate::{Error, Format, ReadOptions, Record, read};
 use std::{
     io::{self, Read, Write as _},
     sync::atomic::AtomicBool,
 };
 
 /// Objects as text, one a line: `address type size len name value refs`, `-` for what is not there.
-fn objects(batch: &Batch, types: &TypeTable) -> Vec<String> {
+fn objects(records: &Records, types: &TypeTable) -> Vec<String> {
     let names = types.names();
-    let number = |n: i64| if n == Row::NO_NUMBER { "-".to_owned() } else { n.to_string() };
+    let number = |n: Option<i64>| n.map_or("-".to_owned(), |n| n.to_string());
     let text = |t: Option<&[u8]>| {
         t.map_or("-".to_owned(), |t| format!("{:?}", String::from_utf8(t.to_vec()).unwrap()))
     };
-    let one = |row: &Row| {
-        let (name, value) = (text(batch.name(row)), text(batch.value(row)));
-        let type_name = &names[row.type_id as usize];
-        let (size, len) = (number(row.size), number(row.len));
-        format!("{} {type_name} {size} {len} {name} {value} {:?}", row.address, batch.refs(row))
+    let one = |(_, record): (usize, Record<'_>)| {
+        let (name, value) = (text(record.name), text(record.value));
+        let type_name = &names[record.type_id as usize];
+        let (size, len) = (number(record.size), number(record.len));
+        let refs: Vec<u64> = record.refs.iter().collect();
+        format!("{} {type_name} {size} {len} {name} {value} {refs:?}", record.address)
     };
-    batch.rows.iter().map(one).collect()
+    records.iter().map(one).collect()
 }
 
-fn issues(batch: &Batch) -> Vec<String> {
+fn issues(batch: &Records) -> Vec<String> {
     batch.issues.iter().map(|i| format!("{} {} {}", i.kind, i.line + 1, i.offset)).collect()
 }
 
@@ -266,7 +267,7 @@ fn hostile_inputs_take_linear_time() {
     ] {
         let input = unit.repeat(4_000_000 / unit.len());
         let types = TypeTable::default();
-        assert_eq!(parse(input.as_bytes(), &types).rows.len(), 0, "{unit}");
+        assert_eq!(parse(input.as_bytes(), &types).len(), 0, "{unit}");
     }
 }
 
@@ -525,17 +526,17 @@ fn formats_have_names() {
 }
 
 /// Labels, weak references and roots as text, a row a line.
-fn captured(batch: &Batch) -> Vec<String> {
+fn captured(records: &Records) -> Vec<String> {
     let label = |label: Option<&[u8]>| {
         label.map_or("-".to_owned(), |label| String::from_utf8(label.to_vec()).unwrap())
     };
-    let one = |row: &Row| {
-        let labels: Vec<String> = batch.labels(row).map(label).collect();
-        let weak: Vec<u32> = batch.weak(row).collect();
-        let root = batch.roots.iter().find(|(address, _)| *address == row.address);
-        format!("{} {} {weak:?} {}", row.address, labels.join(" "), root.map_or("-", |(_, kind)| kind))
+    let one = |(_, record): (usize, Record<'_>)| {
+        let labels: Vec<String> = (0..record.refs.len()).map(|place| label(record.label(place))).collect();
+        let weak: Vec<u32> = record.weak().collect();
+        let root = records.roots.iter().find(|(address, _)| *address == record.address);
+        format!("{} {} {weak:?} {}", record.address, labels.join(" "), root.map_or("-", |(_, kind)| kind))
     };
-    batch.rows.iter().map(one).collect()
+    records.iter().map(one).collect()
 }
 
 #[test]
@@ -550,7 +551,7 @@ fn labels_weak_references_and_roots_on_both_paths() {
         let batch = parse(input.as_bytes(), &types);
         assert_eq!(captured(&batch), rows, "{input}");
         assert_eq!(issues(&batch), [""; 0], "{input}");
-        assert_eq!(batch.labels.text_len(), ".x['\"']".len());
+        assert_eq!(batch.labels().text_len(), ".x['\"']".len());
     }
 }
 
@@ -589,7 +590,7 @@ fn captures_cut_or_changed_anywhere_never_panic() {
         for byte in *b"\"\\[]{},:0 n\n\xff" {
             let mut changed = capture.as_bytes().to_vec();
             changed[at] = byte;
-            let batch = parse(&changed, &types);
+            let batch = parse_columns(&changed, &types);
             for row in &batch.rows {
                 assert_eq!(batch.labels(row).count(), batch.refs(row).len());
                 assert!(batch.weak(row).all(|place| place < row.n_refs));

@@ -1,4 +1,4 @@
-//! Gathers batches within the memory limit; beyond it, sorts what is there into runs on disk.
+//! Gathers blocks of records within the memory limit; beyond it, sorts what is there into runs on disk.
 
 use std::{
     collections::HashSet,
@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use heaplake_readers::{Batch, TypeTable};
+use heaplake_readers::{Records, TypeTable};
 
 use super::{ImportProgress, Limits, issues::IssueFile, order::RowRef, runs::Run};
 use crate::{Result, addresses::AddressSet, index};
@@ -17,10 +17,10 @@ pub(super) struct Collector<'c> {
     limits: &'c Limits,
     progress: &'c ImportProgress,
     issues: IssueFile,
-    batches: Vec<Batch>,
-    /// Number of the first of `batches`.
-    first_batch: usize,
-    /// Where each batch begins in the input: line and byte.
+    blocks: Vec<Records>,
+    /// Number of the first of `blocks`.
+    first_block: usize,
+    /// Where each block begins in the input: line and byte.
     starts: Vec<(u64, u64)>,
     memory: usize,
     runs: Vec<Run>,
@@ -37,7 +37,7 @@ pub(super) struct Collector<'c> {
 pub(super) struct Collected {
     pub(super) rows: Rows,
     pub(super) issues: IssueFile,
-    /// Where each batch begins in the input: line and byte.
+    /// Where each block begins in the input: line and byte.
     pub(super) starts: Vec<(u64, u64)>,
     /// What the dump calls roots: address and kind.
     pub(super) recorded_roots: Vec<(u64, Arc<str>)>,
@@ -47,7 +47,7 @@ pub(super) struct Collected {
 
 pub(super) enum Rows {
     /// All fitted.
-    Memory(Vec<Batch>),
+    Memory(Vec<Records>),
     /// Sorted runs, and the addresses of all rows.
     Runs(Vec<Run>, AddressSet),
 }
@@ -76,8 +76,8 @@ impl<'c> Collector<'c> {
             limits,
             progress,
             issues,
-            batches: Vec::new(),
-            first_batch: 0,
+            blocks: Vec::new(),
+            first_block: 0,
             starts: Vec::new(),
             memory: 0,
             runs: Vec::new(),
@@ -89,20 +89,20 @@ impl<'c> Collector<'c> {
         }
     }
 
-    pub(super) fn add(&mut self, mut batch: Batch) -> Result<()> {
-        for issue in batch.issues.drain(..) {
+    pub(super) fn add(&mut self, mut records: Records) -> Result<()> {
+        for issue in records.issues.drain(..) {
             self.issues.push(issue)?;
         }
-        for (address, kind) in batch.roots.drain(..) {
+        for (address, kind) in records.roots.drain(..) {
             let kind = self.kind_of_root(kind);
             self.recorded_roots.push((address, kind));
         }
-        self.starts.push((batch.first_line, batch.first_offset));
-        self.memory += batch.memory() + batch.rows.len() * SORT_BYTES;
-        self.n_rows += batch.rows.len() as u64;
-        self.n_refs += batch.refs.len() as u64;
-        self.progress.objects.fetch_add(batch.rows.len() as u64, Relaxed);
-        self.batches.push(batch);
+        self.starts.push((records.first_line, records.first_offset));
+        self.memory += records.memory() + records.len() * SORT_BYTES;
+        self.n_rows += records.len() as u64;
+        self.n_refs += records.n_refs() as u64;
+        self.progress.objects.fetch_add(records.len() as u64, Relaxed);
+        self.blocks.push(records);
         let roots = self.recorded_roots.capacity() * size_of::<(u64, Arc<str>)>();
         let fixed = self.types.memory() + self.addresses.memory() + roots;
         if fixed as u64 > self.limits.total / 2 {
@@ -128,11 +128,11 @@ impl<'c> Collector<'c> {
     }
 
     pub(super) fn finish(mut self) -> Result<Collected> {
-        if !self.runs.is_empty() && !self.batches.is_empty() {
+        if !self.runs.is_empty() && !self.blocks.is_empty() {
             self.spill()?;
         }
         let rows = if self.runs.is_empty() {
-            Rows::Memory(self.batches)
+            Rows::Memory(self.blocks)
         } else {
             self.addresses.seal();
             Rows::Runs(self.runs, self.addresses)
@@ -148,13 +148,13 @@ impl<'c> Collector<'c> {
     }
 
     fn spill(&mut self) -> Result<()> {
-        let batches = std::mem::take(&mut self.batches);
-        for row in batches.iter().flat_map(|batch| &batch.rows) {
-            self.addresses.insert(row.address);
+        let blocks = std::mem::take(&mut self.blocks);
+        for (_, record) in blocks.iter().flat_map(Records::iter) {
+            self.addresses.insert(record.address);
         }
         let names = self.types.names();
-        self.runs.push(Run::write(self.work, self.runs.len(), &batches, self.first_batch, &names)?);
-        self.first_batch += batches.len();
+        self.runs.push(Run::write(self.work, self.runs.len(), &blocks, self.first_block, &names)?);
+        self.first_block += blocks.len();
         self.memory = 0;
         self.progress.check_cancel()
     }

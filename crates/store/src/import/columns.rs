@@ -1,7 +1,7 @@
-//! Rows of batches to Arrow arrays, in a given order.
+//! Objects to Arrow arrays, in a given order.
 //!
-//! Rows lie all over the memory. They are fetched some thousands at a time, first the rows and then their texts or
-//! references, so that the processor waits for many of them at once.
+//! Records lie all over the memory. Some thousands at a time are touched before they are read, so that the processor waits
+//! for many of them at once.
 
 use std::{ops::Range, sync::Arc};
 
@@ -15,34 +15,31 @@ use arrow::{
     error::ArrowError,
 };
 use heaplake_model::schema;
-use heaplake_readers::{Batch, Labels, Row, TypeId};
+use heaplake_readers::{Labels, Record, Records, Refs, TypeId};
 
 use super::order::RowRef;
 use crate::{
     TypeStat,
     addresses::{AddressSet, Marks},
     index::{ObjIndex, null_columns},
+    parquet_file::Column,
+    text_runs::TextRuns,
 };
 
-/// A stretch of rows in their final order.
+/// A stretch of objects in their final order.
 pub(super) struct Stretch<'s> {
-    pub(super) batches: &'s [Batch],
+    pub(super) blocks: &'s [Records],
     pub(super) rows: &'s [RowRef],
 }
 
-const FETCH: usize = 2048;
+const FETCH: usize = 512;
 
 impl<'s> Stretch<'s> {
-    /// Calls `each` with the rows and their batches, some at a time.
-    fn fetch(&self, mut each: impl FnMut(&[(&'s Batch, Row)])) {
-        let mut fetched = Vec::with_capacity(FETCH);
+    /// Calls `each` with the objects.
+    fn fetch(&self, mut each: impl FnMut(Record<'s>)) {
         for rows in self.rows.chunks(FETCH) {
-            fetched.clear();
-            fetched.extend(rows.iter().map(|row| {
-                let (batch, row) = row.of(self.batches, 0);
-                (batch, *row)
-            }));
-            each(&fetched);
+            std::hint::black_box(rows.iter().fold(0, |sum, row| sum ^ row.touch(self.blocks)));
+            rows.iter().for_each(|row| each(row.of(self.blocks, 0)));
         }
     }
 }
@@ -51,7 +48,7 @@ impl<'s> Stretch<'s> {
 #[derive(Default)]
 pub(super) struct ObjColumns {
     address: Vec<u64>,
-    types: TypeRuns,
+    types: Vec<(TypeId, usize)>,
     name: Texts,
     value: Texts,
     size: Numbers,
@@ -67,16 +64,14 @@ impl ObjColumns {
         let mut groups = Vec::new();
         let mut totals: Vec<(TypeId, TypeTotals)> = Vec::new();
         let mut group = Self::default();
-        stretch.fetch(|rows| {
-            for (batch, row) in rows {
-                match totals.last_mut() {
-                    Some((type_id, total)) if *type_id == row.type_id => total.add(row),
-                    _ => totals.push((row.type_id, TypeTotals::of(row))),
-                }
-                group.push(batch, row);
-                if group.value.bytes.len() + group.name.bytes.len() > MAX_TEXT {
-                    groups.push(std::mem::take(&mut group));
-                }
+        stretch.fetch(|record| {
+            match totals.last_mut() {
+                Some((type_id, total)) if *type_id == record.type_id => total.add(&record),
+                _ => totals.push((record.type_id, TypeTotals::of(&record))),
+            }
+            group.push(&record);
+            if group.value.bytes.len() + group.name.bytes.len() > MAX_TEXT {
+                groups.push(std::mem::take(&mut group));
             }
         });
         if !group.address.is_empty() {
@@ -85,35 +80,36 @@ impl ObjColumns {
         (groups, totals)
     }
 
-    fn push(&mut self, batch: &Batch, row: &Row) {
-        self.address.push(row.address);
-        self.types.push(row.type_id);
-        self.name.push(batch.name(row));
-        self.value.push(batch.value(row));
-        self.size.push(row.size);
-        self.len.push(row.len);
+    #[inline]
+    fn push(&mut self, record: &Record<'_>) {
+        self.address.push(record.address);
+        match self.types.last_mut() {
+            Some((type_id, n)) if *type_id == record.type_id => *n += 1,
+            _ => self.types.push((record.type_id, 1)),
+        }
+        self.name.push(record.name);
+        self.value.push(record.value);
+        self.size.push(record.size);
+        self.len.push(record.len);
     }
 
-    /// The arrays, in the order of the schema.
-    pub(super) fn arrays(
+    /// The columns, in the order of the schema.
+    pub(super) fn columns(
         self,
         names: &[Box<str>],
         index: Option<&ObjIndex<'_>>,
-    ) -> Result<Vec<ArrayRef>, ArrowError> {
+    ) -> Result<Vec<Column>, ArrowError> {
         let from_index = match index {
             Some(index) => index.columns(&self.address),
             None => null_columns(self.address.len()),
         };
-        let mut arrays: Vec<ArrayRef> = vec![
-            Arc::new(UInt64Array::from(self.address)),
-            self.types.array(names)?,
-            self.name.array()?,
-            self.value.array()?,
-            self.size.array(),
-            self.len.array(),
-        ];
-        arrays.extend(from_index);
-        Ok(arrays)
+        let types = self.types.iter().map(|(id, _)| names[*id as usize].clone()).collect();
+        let runs = self.types.iter().zip(0..).map(|((_, n), text)| (text, *n)).collect();
+        let address: ArrayRef = Arc::new(UInt64Array::from(self.address));
+        let mut columns = vec![address.into(), Column::Runs(TextRuns::new(types, runs))];
+        let arrays = [self.name.array()?, self.value.array()?, self.size.array(), self.len.array()];
+        columns.extend(arrays.into_iter().chain(from_index).map(Column::from));
+        Ok(columns)
     }
 }
 
@@ -126,15 +122,14 @@ pub(super) struct TypeTotals {
 }
 
 impl TypeTotals {
-    fn of(row: &Row) -> Self {
+    fn of(record: &Record<'_>) -> Self {
         let mut totals = Self::default();
-        totals.add(row);
+        totals.add(record);
         totals
     }
 
-    fn add(&mut self, row: &Row) {
-        let size = (row.size != Row::NO_NUMBER).then_some(row.size);
-        self.merge(Self { count: 1, size: size.unwrap_or(0), max_size: size });
+    fn add(&mut self, record: &Record<'_>) {
+        self.merge(Self { count: 1, size: record.size.unwrap_or(0), max_size: record.size });
     }
 
     /// Adds other totals; a sum that does not fit stays at the largest number.
@@ -152,28 +147,6 @@ impl TypeTotals {
             max_size: self.max_size,
             retained: None,
         }
-    }
-}
-
-/// The column `type`: rows come clustered, so keys of a small dictionary.
-#[derive(Default)]
-struct TypeRuns {
-    keys: Vec<i32>,
-    types: Vec<TypeId>,
-}
-
-impl TypeRuns {
-    #[inline]
-    fn push(&mut self, type_id: TypeId) {
-        if self.types.last() != Some(&type_id) {
-            self.types.push(type_id);
-        }
-        self.keys.push(self.types.len() as i32 - 1);
-    }
-
-    fn array(self, names: &[Box<str>]) -> Result<ArrayRef, ArrowError> {
-        let values = StringArray::from_iter_values(self.types.iter().map(|&id| &names[id as usize]));
-        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(self.keys.into(), Arc::new(values))?))
     }
 }
 
@@ -219,10 +192,9 @@ impl Default for Numbers {
 
 impl Numbers {
     #[inline]
-    fn push(&mut self, number: i64) {
-        let known = number != Row::NO_NUMBER;
-        self.values.push(if known { number } else { 0 });
-        self.nulls.append(known);
+    fn push(&mut self, number: Option<i64>) {
+        self.values.push(number.unwrap_or(0));
+        self.nulls.append(number.is_some());
     }
 
     fn array(mut self) -> ArrayRef {
@@ -244,23 +216,22 @@ impl<'r> Referred<'r> {
         Self { addresses, marks: Marks::new(addresses), dangling: 0 }
     }
 
-    #[inline]
-    fn note(&mut self, children: &[u64], is_weak: bool) {
-        for &child in children {
-            let found = if is_weak {
-                self.addresses.contains(child)
-            } else {
-                self.addresses.mark(child, &mut self.marks)
-            };
-            self.dangling += u64::from(!found);
-        }
+    /// Notes strong references.
+    fn note(&mut self, children: &[u64]) {
+        let Self { addresses, marks, dangling } = self;
+        let unknown = children.iter().filter(|child| !addresses.mark(**child, marks)).count();
+        *dangling += unknown as u64;
     }
 
-    /// The same where some references of an object are weak, `weak` saying which positions.
-    fn note_some_weak(&mut self, children: &[u64], first_idx: usize, weak: &[u32]) {
-        for (place, child) in children.iter().enumerate() {
-            let is_weak = weak.binary_search(&((first_idx + place) as u32)).is_ok();
-            self.note(std::slice::from_ref(child), is_weak);
+    /// Notes references of an object, those from `first_idx` on, of which some are weak: those keep nothing alive.
+    fn note_some_weak(&mut self, children: &[u64], first_idx: usize, is_weak: impl Fn(usize) -> bool) {
+        for (child, place) in children.iter().zip(first_idx..) {
+            let found = if is_weak(place) {
+                self.addresses.contains(*child)
+            } else {
+                self.addresses.mark(*child, &mut self.marks)
+            };
+            self.dangling += u64::from(!found);
         }
     }
 }
@@ -272,13 +243,17 @@ pub(super) struct EdgeColumns {
     child: Vec<u64>,
     idx: Vec<u32>,
     labels: Labels,
-    /// Rows of weak references.
+    /// Rows of weak references, ascending and apart.
     weak: Vec<Range<usize>>,
 }
 
-/// Names of the kinds, by key.
+/// References that are noted together: while the processor waits for one it asks for the next.
+const NOTED: usize = 4096;
+
+/// The kinds, and where they are among them.
 const KINDS: [&str; 2] = [schema::STRONG, schema::WEAK];
-const WEAK_KEY: i32 = 1;
+const STRONG: u32 = 0;
+const WEAK: u32 = 1;
 
 impl EdgeColumns {
     /// The row groups of a stretch, of at most `max_rows` rows. `is_weak` says by type id whose references are weak.
@@ -291,83 +266,99 @@ impl EdgeColumns {
     ) -> Vec<Self> {
         let mut groups = Vec::new();
         let mut group = Self::default();
-        stretch.fetch(|rows| {
-            for (batch, row) in rows {
-                let mut done = 0;
-                let refs = batch.refs(row);
-                let is_weak = is_weak[row.type_id as usize];
-                let weak: Vec<u32> =
-                    if batch.weak.is_empty() { Vec::new() } else { batch.weak(row).collect() };
-                while done < refs.len() {
-                    let part = &refs[done..refs.len().min(done + max_rows - group.child.len())];
-                    group.push(row.address, done, part, is_weak);
-                    group.push_labels(batch, row, done, part.len());
+        // References of the group before this one are noted.
+        let mut noted = 0;
+        stretch.fetch(|record| {
+            let is_weak = is_weak[record.type_id as usize];
+            let weak: Vec<u32> = record.weak().collect();
+            let mut done = 0;
+            while done < record.refs.len() {
+                let part = record.refs.part(done, max_rows - group.child.len());
+                let start = group.child.len();
+                group.push(record.address, done, &part, is_weak);
+                group.push_labels(&record, done, part.len());
+                if !is_weak {
                     group.push_weak(done, part.len(), &weak);
-                    match &mut referred {
-                        Some(referred) if weak.is_empty() => referred.note(part, is_weak),
-                        Some(referred) => referred.note_some_weak(part, done, &weak),
-                        None => {}
+                }
+                done += part.len();
+                let is_full = group.child.len() == max_rows || group.labels.text_len() > MAX_TEXT;
+                if let Some(referred) = &mut referred {
+                    let is_any_weak = is_weak || !weak.is_empty();
+                    if is_any_weak {
+                        referred.note(&group.child[noted..start]);
+                        let is_weak = |place| is_weak || weak.binary_search(&(place as u32)).is_ok();
+                        referred.note_some_weak(&group.child[start..], done - part.len(), is_weak);
+                        noted = group.child.len();
+                    } else if is_full || group.child.len() - noted > NOTED {
+                        referred.note(&group.child[noted..]);
+                        noted = group.child.len();
                     }
-                    done += part.len();
-                    if group.child.len() == max_rows || group.labels.text_len() > MAX_TEXT {
-                        groups.push(std::mem::take(&mut group));
-                    }
+                }
+                if is_full {
+                    groups.push(std::mem::take(&mut group));
+                    noted = 0;
                 }
             }
         });
+        if let Some(referred) = referred {
+            referred.note(&group.child[noted..]);
+        }
         if !group.child.is_empty() {
             groups.push(group);
         }
         groups
     }
 
+    /// Takes references of an object, those from `first_idx` on.
     #[inline]
-    fn push(&mut self, parent: u64, first_idx: usize, children: &[u64], is_weak: bool) {
+    fn push(&mut self, parent: u64, first_idx: usize, children: &Refs<'_>, is_weak: bool) {
+        let start = self.child.len();
+        children.append_to(&mut self.child);
         if is_weak {
-            self.weak.push(self.child.len()..self.child.len() + children.len());
+            self.weak.push(start..self.child.len());
         }
-        self.parent.resize(self.parent.len() + children.len(), parent);
-        self.child.extend_from_slice(children);
+        self.parent.resize(self.child.len(), parent);
         self.idx.extend(first_idx as u32..(first_idx + children.len()) as u32);
     }
 
-    /// Takes the labels of the last `n` references, which are those of a row from `first_idx` on.
+    /// Takes the labels of the last `n` references, which are those of an object from `first_idx` on.
     #[inline]
-    fn push_labels(&mut self, batch: &Batch, row: &Row, first_idx: usize, n: usize) {
-        if batch.labels.is_empty() {
+    fn push_labels(&mut self, record: &Record<'_>, first_idx: usize, n: usize) {
+        if !record.has_labels() {
             return;
         }
         let start = self.child.len() - n;
         for place in 0..n {
-            if let Some(label) = batch.labels.get(row.refs as usize + first_idx + place) {
+            if let Some(label) = record.label(first_idx + place) {
                 self.labels.set(start + place, label);
             }
         }
     }
 
-    /// Notes which of the last `n` references, those of a row from `first_idx` on, are weak by themselves.
+    /// Notes which of the last `n` references, those of an object from `first_idx` on, are weak by themselves.
     fn push_weak(&mut self, first_idx: usize, n: usize, weak: &[u32]) {
         let start = self.child.len() - n;
         let here = weak.iter().filter_map(|place| (*place as usize).checked_sub(first_idx));
         self.weak.extend(here.filter(|place| *place < n).map(|place| start + place..start + place + 1));
     }
 
-    /// The arrays, in the order of the schema.
-    pub(super) fn arrays(self) -> Result<Vec<ArrayRef>, ArrowError> {
+    /// The columns, in the order of the schema.
+    pub(super) fn columns(self) -> Result<Vec<Column>, ArrowError> {
         let n_rows = self.child.len();
         let labels = label_array(&self.labels, n_rows)?;
-        let mut kinds = vec![0; n_rows];
-        self.weak.into_iter().for_each(|rows| kinds[rows].fill(WEAK_KEY));
-        Ok(vec![
-            Arc::new(UInt64Array::from(self.parent)),
-            Arc::new(UInt64Array::from(self.child)),
-            Arc::new(UInt32Array::from(self.idx)),
-            labels,
-            Arc::new(DictionaryArray::<Int32Type>::try_new(
-                kinds.into(),
-                Arc::new(StringArray::from_iter_values(KINDS)),
-            )?),
-        ])
+        let mut kinds = Vec::new();
+        let mut done = 0;
+        for weak in self.weak {
+            kinds.extend([(STRONG, weak.start - done), (WEAK, weak.len())]);
+            done = weak.end;
+        }
+        kinds.push((STRONG, n_rows - done));
+        kinds.retain(|(_, n)| *n > 0);
+        let parent: ArrayRef = Arc::new(UInt64Array::from(self.parent));
+        let child: ArrayRef = Arc::new(UInt64Array::from(self.child));
+        let idx: ArrayRef = Arc::new(UInt32Array::from(self.idx));
+        let kinds = TextRuns::new(KINDS.map(Box::from).to_vec(), kinds);
+        Ok(vec![parent.into(), child.into(), idx.into(), labels.into(), Column::Runs(kinds)])
     }
 }
 

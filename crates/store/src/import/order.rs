@@ -1,69 +1,97 @@
-//! The two orders of the rows of one set of batches: by address for `edge`, by type and address for `obj`.
+//! The two orders of the objects of some blocks: by address for `edge`, by type and address for `obj`.
 //!
 //! Nothing is moved: an order is a list of [`RowRef`]s.
 
-use heaplake_readers::{Batch, Row, TypeId};
+use heaplake_readers::{Record, Records, TypeId};
 use rayon::prelude::*;
 
 use crate::index::Nodes;
 
-/// Which row of which batch; ordered as the input is.
+/// Which object of which block, by its position among the records of the block; ordered as the input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
 pub(super) struct RowRef(u64);
 
+/// A block is at most 1 GiB of input, which makes at most some GiB of records; the other bits are enough for 64 TiB of the
+/// smallest blocks.
+const POSITION_BITS: u32 = 36;
+
 impl RowRef {
-    pub(super) fn new(batch: usize, row: usize) -> Self {
-        Self((batch as u64) << 32 | row as u64)
+    pub(super) fn new(block: usize, position: usize) -> Self {
+        Self((block as u64) << POSITION_BITS | position as u64)
     }
 
     #[inline]
-    pub(super) fn batch(self) -> usize {
-        (self.0 >> 32) as usize
+    pub(super) fn block(self) -> usize {
+        (self.0 >> POSITION_BITS) as usize
     }
 
     #[inline]
-    pub(super) fn row(self) -> usize {
-        (self.0 & u64::from(u32::MAX)) as usize
+    fn position(self) -> usize {
+        (self.0 & ((1 << POSITION_BITS) - 1)) as usize
     }
 
-    /// The row it refers to; `batches` are numbered from `first`.
+    /// The object it refers to; `blocks` are numbered from `first`.
     #[inline]
-    pub(super) fn of(self, batches: &[Batch], first: usize) -> (&Batch, &Row) {
-        let batch = &batches[self.batch() - first];
-        (batch, &batch.rows[self.row()])
+    pub(super) fn of(self, blocks: &[Records], first: usize) -> Record<'_> {
+        blocks[self.block() - first].get(self.position())
+    }
+
+    /// See [`Records::touch`].
+    #[inline]
+    pub(super) fn touch(self, blocks: &[Records]) -> u8 {
+        blocks[self.block()].touch(self.position())
+    }
+
+    /// The type of the object.
+    #[inline]
+    pub(super) fn type_id(self, blocks: &[Records], first: usize) -> TypeId {
+        blocks[self.block() - first].type_id(self.position())
     }
 }
 
-/// Every row of `batches`, numbered from `first`, by (address, position in the input).
-pub(super) fn by_address(batches: &[Batch], first: usize) -> Vec<(u64, RowRef)> {
-    let n_rows = batches.iter().map(|batch| batch.rows.len()).sum();
-    let mut keys = Vec::with_capacity(n_rows);
-    for (i, batch) in batches.iter().enumerate() {
-        keys.extend(batch.rows.iter().enumerate().map(|(j, row)| (row.address, RowRef::new(first + i, j))));
+/// Every object of `blocks`, numbered from `first`, by (address, position in the input).
+pub(super) fn by_address(blocks: &[Records], first: usize) -> Vec<(u64, RowRef)> {
+    let n_rows = blocks.iter().map(Records::len).sum();
+    // Pairs of numbers, because the memory of those is clear already.
+    let mut keys = vec![[0_u64; 2]; n_rows];
+    let (mut pieces, mut rest) = (Vec::with_capacity(blocks.len()), &mut keys[..]);
+    for (records, number) in blocks.iter().zip(first..) {
+        let piece;
+        (piece, rest) = rest.split_at_mut(records.len());
+        pieces.push((records, number, piece));
     }
+    pieces.into_par_iter().for_each(|(records, number, piece)| {
+        for (key, (position, record)) in piece.iter_mut().zip(records.iter()) {
+            *key = [record.address, RowRef::new(number, position).0];
+        }
+    });
     keys.par_sort_unstable();
-    keys
+    keys.into_iter().map(|[address, row]| (address, RowRef(row))).collect()
 }
 
-/// The rows of an order by address, by (rank of the type, address): a counting sort.
-pub(super) fn by_type(batches: &[Batch], first: usize, rows: &[RowRef], ranks: &[u32]) -> Vec<RowRef> {
-    let rank_of = |row: &RowRef| ranks[row.of(batches, first).1.type_id as usize];
+/// Puts the objects of an order by address into the order by (rank of the type, address), in `sorted`: a counting sort.
+pub(super) fn by_type(
+    blocks: &[Records],
+    first: usize,
+    rows: &[RowRef],
+    ranks: &[u32],
+    sorted: &mut [RowRef],
+) {
+    let rank_of = |row: &RowRef| ranks[row.type_id(blocks, first) as usize];
     let row_ranks: Vec<u32> = rows.par_iter().with_min_len(1 << 14).map(rank_of).collect();
     let mut next = vec![0_usize; ranks.len() + 1];
     row_ranks.iter().for_each(|&rank| next[rank as usize + 1] += 1);
     (1..next.len()).for_each(|rank| next[rank] += next[rank - 1]);
-    let mut sorted = vec![RowRef(0); rows.len()];
     for (row, rank) in rows.iter().zip(row_ranks) {
         let slot = &mut next[rank as usize];
         sorted[*slot] = *row;
         *slot += 1;
     }
-    sorted
 }
 
 /// The objects of an order by address, as the graph index wants them.
-pub(super) fn nodes(batches: &[Batch], first: usize, rows: &[RowRef], ranks: &[u32]) -> Nodes {
+pub(super) fn nodes(blocks: &[Records], rows: &[RowRef], ranks: &[u32]) -> Nodes {
     const PIECE: usize = 1 << 14;
     let mut nodes = Nodes {
         addresses: vec![0; rows.len()],
@@ -77,11 +105,11 @@ pub(super) fn nodes(batches: &[Batch], first: usize, rows: &[RowRef], ranks: &[u
         let ((addresses, types), sizes) = columns;
         let mut named = Vec::new();
         for (i, row_ref) in rows.iter().enumerate() {
-            let row = row_ref.of(batches, first).1;
-            addresses[i] = row.address;
-            types[i] = ranks[row.type_id as usize];
-            sizes[i] = Nodes::size(row);
-            if row.name_len != Row::NO_TEXT {
+            let record = row_ref.of(blocks, 0);
+            addresses[i] = record.address;
+            types[i] = ranks[record.type_id as usize];
+            sizes[i] = Nodes::size(&record);
+            if record.name.is_some() {
                 named.push((piece * PIECE + i, *row_ref));
             }
         }
@@ -89,8 +117,7 @@ pub(super) fn nodes(batches: &[Batch], first: usize, rows: &[RowRef], ranks: &[u
     });
     let named: Vec<Vec<(usize, RowRef)>> = pieces.collect();
     for (node, row) in named.into_iter().flatten() {
-        let (batch, row) = row.of(batches, first);
-        if let Some(name) = batch.name(row) {
+        if let Some(name) = row.of(blocks, 0).name {
             nodes.names.push(node, &String::from_utf8_lossy(name));
         }
     }

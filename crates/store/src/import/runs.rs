@@ -4,8 +4,8 @@
 //! position), without. Both are sequences of frames, in native byte order:
 //!
 //! ```text
-//! u64 n_rows, u64 text bytes, u64 n_refs, u64 labelled references, u64 bytes of labels, u64 n_labels, u64 n_weak
-//! Row x n_rows | RowRef x n_rows | text | u64 x n_refs | u32 x labelled | labels | u32 x n_labels | u32 x n_weak
+//! u64 objects, u64 bytes of records, u64 bytes of labels, u64 labels
+//! RowRef x objects | records | labels | u32 x labels
 //! ```
 
 use std::{
@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use heaplake_readers::{Batch, Labels, Row};
+use heaplake_readers::{Labels, Record, Records};
 
 use super::order::{self, RowRef};
 use crate::{Error, Result};
@@ -31,11 +31,11 @@ pub(super) struct Run {
 const FRAME_BYTES: usize = 1 << 18;
 
 impl Run {
-    /// Sorts `batches`, numbered from `first`, and writes them as run number `index`.
+    /// Sorts `blocks`, numbered from `first`, and writes them as run number `index`.
     pub(super) fn write(
         work: &Path,
         index: usize,
-        batches: &[Batch],
+        blocks: &[Records],
         first: usize,
         names: &[Box<str>],
     ) -> Result<Self> {
@@ -43,129 +43,79 @@ impl Run {
             by_address: work.join(format!("run-{index}-address")),
             by_type: work.join(format!("run-{index}-type")),
         };
-        let rows: Vec<RowRef> = order::by_address(batches, first).into_iter().map(|(_, row)| row).collect();
-        write_frames(&run.by_address, batches, first, &rows, true)?;
-        let rows = order::by_type(batches, first, &rows, &order::type_ranks(names));
-        write_frames(&run.by_type, batches, first, &rows, false)?;
+        let rows: Vec<RowRef> = order::by_address(blocks, first).into_iter().map(|(_, row)| row).collect();
+        write_frames(&run.by_address, blocks, first, &rows, Records::push)?;
+        let mut by_type = vec![RowRef::new(0, 0); rows.len()];
+        order::by_type(blocks, first, &rows, &order::type_ranks(names), &mut by_type);
+        write_frames(&run.by_type, blocks, first, &by_type, Records::push_without_refs)?;
         Ok(run)
     }
 }
 
 fn write_frames(
     path: &Path,
-    batches: &[Batch],
+    blocks: &[Records],
     first: usize,
     rows: &[RowRef],
-    with_refs: bool,
+    push: impl Fn(&mut Records, &Record<'_>),
 ) -> Result<()> {
     let io_error = |source| Error::Io { path: path.to_owned(), source };
     let mut file = BufWriter::new(File::create(path).map_err(io_error)?);
     let mut frame = Frame::default();
-    for &row_ref in rows {
-        let (batch, row) = row_ref.of(batches, first);
-        frame.push(batch, row, row_ref, with_refs);
-        if frame.batch.memory() >= FRAME_BYTES {
+    for row in rows {
+        push(&mut frame.records, &row.of(blocks, first));
+        frame.rows.push(*row);
+        if frame.records.memory() >= FRAME_BYTES {
             frame.write(&mut file).map_err(io_error)?;
         }
     }
     frame.write(&mut file).and_then(|()| file.flush()).map_err(io_error)
 }
 
-/// Rows that are moved together.
+/// Objects that are moved together, and where they were in the input.
 #[derive(Default)]
 struct Frame {
-    batch: Batch,
-    row_refs: Vec<RowRef>,
+    records: Records,
+    rows: Vec<RowRef>,
 }
 
 impl Frame {
-    fn push(&mut self, batch: &Batch, row: &Row, row_ref: RowRef, with_refs: bool) {
-        append(&mut self.batch, batch, row, with_refs);
-        self.row_refs.push(row_ref);
-    }
-
     /// Writes the frame and empties it.
     fn write(&mut self, file: &mut impl Write) -> io::Result<()> {
-        let Self { batch, row_refs } = self;
-        let (label_ids, label_text, label_ends) = batch.labels.parts();
-        let lens = [
-            batch.rows.len(),
-            batch.text.len(),
-            batch.refs.len(),
-            label_ids.len(),
-            label_text.len(),
-            label_ends.len(),
-            batch.weak.len(),
-        ]
-        .map(|len| len as u64);
+        let Self { records, rows } = self;
+        let (_, label_text, label_ends) = records.labels().parts();
+        let lens =
+            [rows.len(), records.bytes().len(), label_text.len(), label_ends.len()].map(|len| len as u64);
         file.write_all(bytemuck::cast_slice(&lens))?;
-        file.write_all(bytemuck::cast_slice(&batch.rows))?;
-        file.write_all(bytemuck::cast_slice(row_refs))?;
-        file.write_all(&batch.text)?;
-        file.write_all(bytemuck::cast_slice(&batch.refs))?;
-        file.write_all(bytemuck::cast_slice(label_ids))?;
+        file.write_all(bytemuck::cast_slice(rows))?;
+        file.write_all(records.bytes())?;
         file.write_all(label_text)?;
         file.write_all(bytemuck::cast_slice(label_ends))?;
-        file.write_all(bytemuck::cast_slice(&batch.weak))?;
         *self = Self::default();
         Ok(())
     }
 
-    /// Reads the next frame; false at the end of the file.
-    fn read(&mut self, file: &mut impl Read) -> io::Result<bool> {
-        let mut lens = [0_u64; 7];
+    /// Reads the next frame; none at the end of the file.
+    fn read(file: &mut impl Read) -> io::Result<Option<Self>> {
+        let mut lens = [0_u64; 4];
         match file.read_exact(bytemuck::cast_slice_mut(&mut lens)) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             read => read?,
         }
-        let [n_rows, n_text, n_refs, n_labelled, n_label_text, n_labels, n_weak] =
-            lens.map(|len| len as usize);
-        self.batch.rows.resize(n_rows, bytemuck::Zeroable::zeroed());
-        self.row_refs.resize(n_rows, bytemuck::Zeroable::zeroed());
-        self.batch.text.resize(n_text, 0);
-        self.batch.refs.resize(n_refs, 0);
-        file.read_exact(bytemuck::cast_slice_mut(&mut self.batch.rows))?;
-        file.read_exact(bytemuck::cast_slice_mut(&mut self.row_refs))?;
-        file.read_exact(&mut self.batch.text)?;
-        file.read_exact(bytemuck::cast_slice_mut(&mut self.batch.refs))?;
-        let (mut ids, mut text, mut ends) =
-            (vec![0_u32; n_labelled], vec![0; n_label_text], vec![0_u32; n_labels]);
-        file.read_exact(bytemuck::cast_slice_mut(&mut ids))?;
+        let [n_rows, n_bytes, n_label_text, n_labels] = lens.map(|len| len as usize);
+        let mut rows = vec![RowRef::new(0, 0); n_rows];
+        let (mut bytes, mut text, mut ends) =
+            (vec![0; n_bytes], vec![0; n_label_text], vec![0_u32; n_labels]);
+        file.read_exact(bytemuck::cast_slice_mut(&mut rows))?;
+        file.read_exact(&mut bytes)?;
         file.read_exact(&mut text)?;
         file.read_exact(bytemuck::cast_slice_mut(&mut ends))?;
-        let labels = Labels::from_parts(ids, text, ends);
-        self.batch.labels =
-            labels.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the labels do not fit"))?;
-        self.batch.weak.resize(n_weak, 0);
-        file.read_exact(bytemuck::cast_slice_mut(&mut self.batch.weak))?;
-        Ok(true)
+        let labels = Labels::from_parts(Vec::new(), text, ends);
+        let records = labels.and_then(|labels| Records::from_parts(bytes, labels, n_rows));
+        let records = records
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the records do not fit together"))?;
+        Ok(Some(Self { records, rows }))
     }
-}
-
-/// Copies a row with its text, and its references if asked for, to the end of another batch.
-pub(super) fn append(to: &mut Batch, from: &Batch, row: &Row, with_refs: bool) {
-    let refs: &[u64] = if with_refs { from.refs(row) } else { &[] };
-    let text = &from.text[row.text as usize..][..row.text_len()];
-    to.rows.push(Row {
-        text: to.text.len() as u32,
-        refs: to.refs.len() as u32,
-        n_refs: refs.len() as u32,
-        ..*row
-    });
-    to.text.extend_from_slice(text);
-    let start = to.refs.len();
-    to.refs.extend_from_slice(refs);
-    if !with_refs {
-        return;
-    }
-    if !from.labels.is_empty() {
-        for (place, label) in from.labels(row).enumerate() {
-            if let Some(label) = label {
-                to.labels.set(start + place, label);
-            }
-        }
-    }
-    to.weak.extend(from.weak(row).map(|place| start as u32 + place));
 }
 
 /// Which of a run's files to merge.
@@ -190,7 +140,9 @@ struct Cursor {
     path: PathBuf,
     file: BufReader<File>,
     frame: Frame,
+    /// The next object of the frame: its number and its position.
     at: usize,
+    position: usize,
 }
 
 impl<'m> Merge<'m> {
@@ -201,7 +153,7 @@ impl<'m> Merge<'m> {
             let path = if side == Side::Type { &run.by_type } else { &run.by_address };
             let file = File::open(path).map_err(|source| Error::Io { path: path.clone(), source })?;
             let file = BufReader::with_capacity(FRAME_BYTES, file);
-            let mut cursor = Cursor { path: path.clone(), file, frame: Frame::default(), at: 0 };
+            let mut cursor = Cursor { path: path.clone(), file, frame: Frame::default(), at: 0, position: 0 };
             if cursor.read()? {
                 merge.heap.push(Reverse((merge.key(&cursor), merge.cursors.len())));
             }
@@ -210,11 +162,10 @@ impl<'m> Merge<'m> {
         Ok(merge)
     }
 
-    /// The next row, if there is one: its batch, itself, and where it was in the input.
-    pub(super) fn peek(&self) -> Option<(&Batch, &Row, RowRef)> {
+    /// The next object, if there is one, and where it was in the input.
+    pub(super) fn peek(&self) -> Option<(Record<'_>, RowRef)> {
         let Reverse((_, i)) = self.heap.peek()?;
-        let Cursor { frame, at, .. } = &self.cursors[*i];
-        Some((&frame.batch, &frame.batch.rows[*at], frame.row_refs[*at]))
+        Some(self.cursors[*i].object())
     }
 
     /// Moves on.
@@ -227,26 +178,32 @@ impl<'m> Merge<'m> {
     }
 
     fn key(&self, cursor: &Cursor) -> Key {
-        let row = &cursor.frame.batch.rows[cursor.at];
-        let rank = self.ranks.get(row.type_id as usize).copied().unwrap_or(0);
-        (rank, row.address, cursor.frame.row_refs[cursor.at])
+        let (record, row) = cursor.object();
+        (self.ranks.get(record.type_id as usize).copied().unwrap_or(0), record.address, row)
     }
 }
 
 impl Cursor {
+    fn object(&self) -> (Record<'_>, RowRef) {
+        (self.frame.records.get(self.position), self.frame.rows[self.at])
+    }
+
     fn advance(&mut self) -> Result<bool> {
+        self.position += self.object().0.n_bytes();
         self.at += 1;
-        if self.at < self.frame.row_refs.len() { Ok(true) } else { self.read() }
+        if self.at < self.frame.rows.len() { Ok(true) } else { self.read() }
     }
 
     /// Reads the next frame that is not empty.
     fn read(&mut self) -> Result<bool> {
-        self.at = 0;
+        (self.at, self.position) = (0, 0);
         loop {
-            let read = self.frame.read(&mut self.file);
-            let more = read.map_err(|source| Error::Io { path: self.path.clone(), source })?;
-            if !more || !self.frame.row_refs.is_empty() {
-                return Ok(more);
+            let read = Frame::read(&mut self.file);
+            let read = read.map_err(|source| Error::Io { path: self.path.clone(), source })?;
+            let Some(frame) = read else { return Ok(false) };
+            self.frame = frame;
+            if !self.frame.rows.is_empty() {
+                return Ok(true);
             }
         }
     }

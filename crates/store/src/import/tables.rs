@@ -10,7 +10,7 @@ use std::{
 };
 
 use heaplake_model::{Issue, IssueKind, schema, schema::Table};
-use heaplake_readers::{Batch, Format, Row, TypeTable};
+use heaplake_readers::{Format, Record, Records, TypeTable};
 
 use super::{
     ImportProgress, Limits, Phase,
@@ -18,7 +18,7 @@ use super::{
     columns::{self, EdgeColumns, ObjColumns, Referred, Stretch, TypeTotals},
     names::FileNames,
     order::{self, RowRef},
-    runs::{Merge, Run, Side, append},
+    runs::{Merge, Run, Side},
 };
 use crate::{
     AnyIndex, Counts, Error, FileEntry, HolderStat, IndexOptions, Result, TypeStat,
@@ -78,7 +78,7 @@ pub(super) fn write(
     };
     let mut issues = issues;
     match rows {
-        Rows::Memory(batches) => tables.write_memory(batches, &starts, n_refs, &mut issues)?,
+        Rows::Memory(blocks) => tables.write_memory(&blocks, &starts, n_refs, &mut issues)?,
         Rows::Runs(runs, addresses) => {
             tables.write_runs(&runs, addresses, &starts, (n_rows, n_refs), &mut issues)?;
         }
@@ -120,61 +120,59 @@ struct Graph {
 impl Tables<'_> {
     fn write_memory(
         &mut self,
-        mut batches: Vec<Batch>,
+        blocks: &[Records],
         starts: &[(u64, u64)],
         n_refs: u64,
         issues: &mut super::IssueFile,
     ) -> Result<()> {
-        let (mut rows, mut nodes) = (Vec::new(), Nodes::default());
-        let keys = order::by_address(&batches, 0);
+        let mut nodes = Nodes::default();
+        let mut keys = order::by_address(blocks, 0);
         self.progress.check_cancel()?;
-        rows.reserve_exact(keys.len());
-        // What stays while the index is built: the rows and texts, and their order.
-        let held = batches.iter().map(|batch| batch.memory() - size_of_val(&batch.refs[..])).sum::<usize>();
-        let held = held + keys.len() * 2 * size_of::<RowRef>();
+        // What stays while the index is built: the records, and their order.
+        let held = blocks.iter().map(Records::memory).sum::<usize>() + keys.len() * 2 * size_of::<RowRef>();
         let wants_index = self.wants_index(keys.len() as u64, n_refs, held as u64);
+        let mut reported = Ok(());
+        keys.dedup_by(|(address, row), (kept_address, kept)| {
+            let is_second = address == kept_address;
+            if is_second && reported.is_ok() {
+                let pair = [*kept, *row].map(|row| (row, row.of(blocks, 0)));
+                reported = issues.push(duplicate(pair[0], pair[1], starts));
+            }
+            is_second
+        });
+        reported?;
         let addresses =
             (!wants_index).then(|| AddressSet::of_sorted(keys.iter().map(|(address, _)| *address)));
-        let mut kept: Option<(u64, RowRef)> = None;
-        for (address, row) in keys {
-            if let Some((_, first)) = kept.filter(|(kept, _)| *kept == address) {
-                let pair = [first, row].map(|row| (row, row.of(&batches, 0)));
-                issues.push(duplicate(pair[0], pair[1], starts))?;
-                continue;
-            }
-            kept = Some((address, row));
-            rows.push(row);
-        }
+        let n_rows = keys.len();
+        let mut orders: Vec<RowRef> = keys.into_iter().map(|(_, row)| row).collect();
+        // There is room for both orders where the keys were, because a collected vector stays in its place.
+        orders.resize(2 * n_rows, RowRef::new(0, 0));
+        let (rows, by_type) = orders.split_at_mut(n_rows);
+        let rows = &rows[..];
         self.progress.enter(Phase::Writing);
         let edge_rows = self.limits.edge_rows;
         let (ranks, weak_types) = (self.ranks.clone(), self.weak_types.clone());
-        let by_type = thread::scope(|scope| -> Result<Vec<RowRef>> {
+        thread::scope(|scope| {
             // One core finds the order of `obj` while both would otherwise wait for it.
-            let by_type = scope.spawn(|| {
+            scope.spawn(|| {
                 if wants_index {
-                    nodes = order::nodes(&batches, 0, &rows, &ranks);
+                    nodes = order::nodes(blocks, rows, &ranks);
                 }
-                order::by_type(&batches, 0, &rows, &ranks)
+                order::by_type(blocks, 0, rows, &ranks, by_type);
             });
             let mut pieces = rows.chunks(EDGE_OBJECTS);
             self.edges(
                 addresses,
                 || Ok(pieces.next()),
-                |rows, referred| {
-                    EdgeColumns::of(&Stretch { batches: &batches, rows }, edge_rows, &weak_types, referred)
-                },
-            )?;
-            Ok(by_type.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                |rows, referred| EdgeColumns::of(&Stretch { blocks, rows }, edge_rows, &weak_types, referred),
+            )
         })?;
-        drop(rows);
-        batches.iter_mut().for_each(|batch| batch.drop_refs());
         if wants_index {
             self.build_index(nodes)?;
         }
-        let batches = &batches[..];
         let mut pieces = by_type.chunks(self.limits.obj_rows);
         let (sum, n_rows) =
-            self.objects(|| Ok(pieces.next()), |rows| ObjColumns::of(&Stretch { batches, rows }))?;
+            self.objects(|| Ok(pieces.next()), |rows| ObjColumns::of(&Stretch { blocks, rows }))?;
         self.finished(Table::Obj, sum, n_rows);
         Ok(())
     }
@@ -200,20 +198,20 @@ impl Tables<'_> {
         self.edges(
             addresses,
             || {
-                let batch = unique_rows(&mut merge, edge_rows, starts, &mut dropped, issues)?;
+                let piece = unique_rows(&mut merge, edge_rows, starts, &mut dropped, issues)?;
                 if dropped.len() > most_dropped {
                     return Err(
                         limits.exceeded("the list of duplicates", dropped.len() * size_of::<(RowRef, u64)>())
                     );
                 }
-                if wants_index && let Some(batch) = &batch {
-                    batch.rows.iter().for_each(|row| nodes.push(batch, row, &ranks));
+                if wants_index && let Some(piece) = &piece {
+                    piece.iter().for_each(|(_, record)| nodes.push(&record, &ranks));
                 }
-                Ok(batch)
+                Ok(piece)
             },
-            |batch, referred| {
-                let rows = in_order(&batch);
-                let stretch = Stretch { batches: std::slice::from_ref(&batch), rows: &rows };
+            |piece, referred| {
+                let rows = in_order(&piece);
+                let stretch = Stretch { blocks: std::slice::from_ref(&piece), rows: &rows };
                 EdgeColumns::of(&stretch, edge_rows, &weak_types, referred)
             },
         )?;
@@ -224,9 +222,9 @@ impl Tables<'_> {
         let mut merge = Merge::open(runs, Side::Type, &ranks)?;
         let (sum, n_rows) = self.objects(
             || kept_rows(&mut merge, limits.obj_rows, &dropped),
-            |batch| {
-                let rows = in_order(&batch);
-                ObjColumns::of(&Stretch { batches: std::slice::from_ref(&batch), rows: &rows })
+            |piece| {
+                let rows = in_order(&piece);
+                ObjColumns::of(&Stretch { blocks: std::slice::from_ref(&piece), rows: &rows })
             },
         )?;
         self.finished(Table::Obj, sum, n_rows);
@@ -287,7 +285,7 @@ impl Tables<'_> {
             let mut referred = noted.or_else(|| addresses.as_ref().map(Referred::new));
             let groups = columns(piece, referred.as_mut());
             idle.lock().unwrap_or_else(PoisonError::into_inner).extend(referred);
-            groups.into_iter().map(EdgeColumns::arrays).collect::<Result<_, _>>().map_err(arrow_error(&path))
+            groups.into_iter().map(EdgeColumns::columns).collect::<Result<_, _>>().map_err(arrow_error(&path))
         };
         let progress = self.progress;
         let produce = || progress.check_cancel().and_then(|()| produce());
@@ -333,8 +331,8 @@ impl Tables<'_> {
             let mut all = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
             totals.into_iter().for_each(|(type_id, totals)| all[type_id as usize].merge(totals));
             drop(all);
-            let arrays = groups.into_iter().map(|group| group.arrays(self.type_names, index.as_ref()));
-            arrays.collect::<Result<_, _>>().map_err(arrow_error(&path))
+            let columns = groups.into_iter().map(|group| group.columns(self.type_names, index.as_ref()));
+            columns.collect::<Result<_, _>>().map_err(arrow_error(&path))
         };
         let produce = || self.progress.check_cancel().and_then(|()| produce());
         parquet_file::write(
@@ -451,86 +449,79 @@ fn arrow_error(path: &Path) -> impl Fn(arrow::error::ArrowError) -> Error + '_ {
     |error| Error::Parquet { path: path.to_owned(), source: error.into() }
 }
 
-fn in_order(batch: &Batch) -> Vec<RowRef> {
-    (0..batch.rows.len()).map(|row| RowRef::new(0, row)).collect()
+fn in_order(records: &Records) -> Vec<RowRef> {
+    records.iter().map(|(position, _)| RowRef::new(0, position)).collect()
 }
 
-/// Bytes of text and references of a merged piece, at most, but for one object.
+/// Bytes of the records of a merged piece, at most, but for one object.
 const PIECE_BYTES: usize = 32 << 20;
 
-/// The next rows by address without those whose address was there before.
+/// The next objects by address without those whose address was there before.
 fn unique_rows(
     merge: &mut Merge<'_>,
     max_refs: usize,
     starts: &[(u64, u64)],
     dropped: &mut HashSet<RowRef>,
     issues: &mut super::IssueFile,
-) -> Result<Option<Batch>> {
-    let mut piece = Batch::default();
-    let mut last: Option<RowRef> = None;
-    while let Some((batch, row, row_ref)) = merge.peek() {
-        match (last, piece.rows.last()) {
-            (Some(first), Some(kept)) if kept.address == row.address => {
-                issues.push(duplicate((first, (&piece, kept)), (row_ref, (batch, row)), starts))?;
-                dropped.insert(row_ref);
+) -> Result<Option<Records>> {
+    let mut piece = Records::default();
+    // The last one that was kept, and its position in the piece.
+    let mut last: Option<(RowRef, usize)> = None;
+    while let Some((record, row)) = merge.peek() {
+        let kept = last.map(|(row, position)| (row, piece.get(position)));
+        match kept {
+            Some(kept) if kept.1.address == record.address => {
+                issues.push(duplicate(kept, (row, record), starts))?;
+                dropped.insert(row);
             }
-            _ if piece.refs.len() >= max_refs
-                || piece.rows.len() >= EDGE_OBJECTS
-                || piece.text.len() >= PIECE_BYTES =>
+            _ if piece.n_refs() >= max_refs
+                || piece.len() >= EDGE_OBJECTS
+                || piece.bytes().len() >= PIECE_BYTES =>
             {
                 break;
             }
             _ => {
-                append(&mut piece, batch, row, true);
-                last = Some(row_ref);
+                last = Some((row, piece.bytes().len()));
+                piece.push(&record);
             }
         }
         merge.advance()?;
     }
-    Ok((!piece.rows.is_empty()).then_some(piece))
+    Ok((!piece.is_empty()).then_some(piece))
 }
 
-/// The next rows by type without the dropped ones.
-fn kept_rows(merge: &mut Merge<'_>, max_rows: usize, dropped: &HashSet<RowRef>) -> Result<Option<Batch>> {
-    let mut piece = Batch::default();
-    while let Some((batch, row, row_ref)) = merge.peek() {
-        if piece.rows.len() >= max_rows || piece.text.len() >= PIECE_BYTES {
+/// The next objects by type without the dropped ones.
+fn kept_rows(merge: &mut Merge<'_>, max_rows: usize, dropped: &HashSet<RowRef>) -> Result<Option<Records>> {
+    let mut piece = Records::default();
+    while let Some((record, row)) = merge.peek() {
+        if piece.len() >= max_rows || piece.bytes().len() >= PIECE_BYTES {
             break;
         }
-        if !dropped.contains(&row_ref) {
-            append(&mut piece, batch, row, false);
+        if !dropped.contains(&row) {
+            piece.push(&record);
         }
         merge.advance()?;
     }
-    Ok((!piece.rows.is_empty()).then_some(piece))
+    Ok((!piece.is_empty()).then_some(piece))
 }
 
-type Placed<'p> = (RowRef, (&'p Batch, &'p Row));
+type Placed<'p> = (RowRef, Record<'p>);
 
 /// The issue of an address that is there a second time.
 fn duplicate(first: Placed<'_>, second: Placed<'_>, starts: &[(u64, u64)]) -> Issue {
-    let place = |(row_ref, (_, row)): Placed<'_>| {
-        let (line, offset) = starts[row_ref.batch()];
-        (line + u64::from(row.line), offset + u64::from(row.offset))
+    let place = |(row, record): &Placed<'_>| {
+        let (line, offset) = starts[row.block()];
+        (line + u64::from(record.line), offset + u64::from(record.offset))
     };
-    let (first_line, _) = place(first);
-    let (line, offset) = place(second);
-    let (kind, how) = if same_object(first.1, second.1) {
+    let (first_line, _) = place(&first);
+    let (line, offset) = place(&second);
+    let (kind, how) = if first.1.same_object(&second.1) {
         (IssueKind::Duplicate, "with the same fields")
     } else {
         (IssueKind::ConflictingDuplicate, "with other fields")
     };
-    let address = second.1.1.address;
+    let address = second.1.address;
     let what =
         format!("address {address} was there before, in line {first_line}, {how}; the first one counts");
     Issue { kind, line, offset, what }
-}
-
-fn same_object((a_batch, a): (&Batch, &Row), (b_batch, b): (&Batch, &Row)) -> bool {
-    (a.type_id, a.size, a.len) == (b.type_id, b.size, b.len)
-        && a_batch.name(a) == b_batch.name(b)
-        && a_batch.value(a) == b_batch.value(b)
-        && a_batch.refs(a) == b_batch.refs(b)
-        && a_batch.labels(a).eq(b_batch.labels(b))
-        && a_batch.weak(a).eq(b_batch.weak(b))
 }

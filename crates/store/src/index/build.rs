@@ -26,7 +26,7 @@ use heaplake_graph::{
     BitSet, Cancelled, CsrBuf, Cut, Graph, Id, Search, distances, search::type_edges, unreachable_after,
 };
 use heaplake_model::{DumpId, schema};
-use heaplake_readers::{Batch, Format, Row};
+use heaplake_readers::{Format, Record};
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -62,19 +62,18 @@ impl Nodes {
     pub(crate) const BYTES: u64 = 36;
 
     /// Adds an object.
-    pub(crate) fn push(&mut self, batch: &Batch, row: &Row, ranks: &[u32]) {
-        if let Some(name) = batch.name(row) {
+    pub(crate) fn push(&mut self, record: &Record<'_>, ranks: &[u32]) {
+        if let Some(name) = record.name {
             self.names.push(self.addresses.len(), &String::from_utf8_lossy(name));
         }
-        self.addresses.push(row.address);
-        self.types.push(ranks[row.type_id as usize]);
-        self.sizes.push(Self::size(row));
+        self.addresses.push(record.address);
+        self.types.push(ranks[record.type_id as usize]);
+        self.sizes.push(Self::size(record));
     }
 
     /// The size of an object as sums take it.
-    pub(crate) fn size(row: &Row) -> u64 {
-        // Also what `Row::NO_NUMBER` becomes.
-        u64::try_from(row.size).unwrap_or(0)
+    pub(crate) fn size(record: &Record<'_>) -> u64 {
+        record.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
     }
 
     /// Renumbers the types to those that some object has, and returns their names in order.
