@@ -1,7 +1,4 @@
 //! Objects to Arrow arrays, in a given order.
-//!
-//! Records lie all over the memory. Some thousands at a time are touched before they are read, so that the processor waits
-//! for many of them at once.
 
 use std::{ops::Range, sync::Arc};
 
@@ -17,7 +14,7 @@ use arrow::{
 use heaplake_model::schema;
 use heaplake_readers::{Labels, Record, Records, Refs, TypeId};
 
-use super::order::RowRef;
+use super::order::{self, RowRef};
 use crate::{
     TypeStat,
     addresses::{AddressSet, Marks},
@@ -30,18 +27,6 @@ use crate::{
 pub(super) struct Stretch<'s> {
     pub(super) blocks: &'s [Records],
     pub(super) rows: &'s [RowRef],
-}
-
-const FETCH: usize = 512;
-
-impl<'s> Stretch<'s> {
-    /// Calls `each` with the objects.
-    fn fetch(&self, mut each: impl FnMut(Record<'s>)) {
-        for rows in self.rows.chunks(FETCH) {
-            std::hint::black_box(rows.iter().fold(0, |sum, row| sum ^ row.touch(self.blocks)));
-            rows.iter().for_each(|row| each(row.of(self.blocks, 0)));
-        }
-    }
 }
 
 /// The columns of `obj`, of one row group.
@@ -64,7 +49,7 @@ impl ObjColumns {
         let mut groups = Vec::new();
         let mut totals: Vec<(TypeId, TypeTotals)> = Vec::new();
         let mut group = Self::default();
-        stretch.fetch(|record| {
+        order::fetch(stretch.blocks, stretch.rows, |_, record| {
             match totals.last_mut() {
                 Some((type_id, total)) if *type_id == record.type_id => total.add(&record),
                 _ => totals.push((record.type_id, TypeTotals::of(&record))),
@@ -218,9 +203,8 @@ impl<'r> Referred<'r> {
 
     /// Notes strong references.
     fn note(&mut self, children: &[u64]) {
-        let Self { addresses, marks, dangling } = self;
-        let unknown = children.iter().filter(|child| !addresses.mark(**child, marks)).count();
-        *dangling += unknown as u64;
+        let known = self.addresses.mark_all(children, &mut self.marks);
+        self.dangling += (children.len() - known) as u64;
     }
 
     /// Notes references of an object, those from `first_idx` on, of which some are weak: those keep nothing alive.
@@ -247,7 +231,7 @@ pub(super) struct EdgeColumns {
     weak: Vec<Range<usize>>,
 }
 
-/// References that are noted together: while the processor waits for one it asks for the next.
+/// References that are noted together.
 const NOTED: usize = 4096;
 
 /// The kinds, and where they are among them.
@@ -268,7 +252,7 @@ impl EdgeColumns {
         let mut group = Self::default();
         // References of the group before this one are noted.
         let mut noted = 0;
-        stretch.fetch(|record| {
+        order::fetch(stretch.blocks, stretch.rows, |_, record| {
             let is_weak = is_weak[record.type_id as usize];
             let weak: Vec<u32> = record.weak().collect();
             let mut done = 0;

@@ -39,14 +39,26 @@ impl RowRef {
 
     /// See [`Records::touch`].
     #[inline]
-    pub(super) fn touch(self, blocks: &[Records]) -> u8 {
+    fn touch(self, blocks: &[Records]) -> u8 {
         blocks[self.block()].touch(self.position())
     }
 
     /// The type of the object.
     #[inline]
-    pub(super) fn type_id(self, blocks: &[Records], first: usize) -> TypeId {
+    fn type_id(self, blocks: &[Records], first: usize) -> TypeId {
         blocks[self.block() - first].type_id(self.position())
+    }
+}
+
+/// Objects that are touched before the first of them is read.
+const FETCH: usize = 512;
+
+/// Calls `each` with the objects and their places in `rows`. Records lie all over the memory: the processor is to fetch
+/// many at once.
+pub(super) fn fetch<'b>(blocks: &'b [Records], rows: &[RowRef], mut each: impl FnMut(usize, Record<'b>)) {
+    for (piece, rows) in rows.chunks(FETCH).enumerate() {
+        std::hint::black_box(rows.iter().fold(0, |sum, row| sum ^ row.touch(blocks)));
+        rows.iter().enumerate().for_each(|(i, row)| each(piece * FETCH + i, row.of(blocks, 0)));
     }
 }
 
@@ -70,21 +82,20 @@ pub(super) fn by_address(blocks: &[Records], first: usize) -> Vec<(u64, RowRef)>
     keys.into_iter().map(|[address, row]| (address, RowRef(row))).collect()
 }
 
-/// Puts the objects of an order by address into the order by (rank of the type, address), in `sorted`: a counting sort.
-pub(super) fn by_type(
-    blocks: &[Records],
-    first: usize,
-    rows: &[RowRef],
-    ranks: &[u32],
-    sorted: &mut [RowRef],
-) {
+/// The rank of the type of every object of an order.
+pub(super) fn row_ranks(blocks: &[Records], first: usize, rows: &[RowRef], ranks: &[u32]) -> Vec<u32> {
     let rank_of = |row: &RowRef| ranks[row.type_id(blocks, first) as usize];
-    let row_ranks: Vec<u32> = rows.par_iter().with_min_len(1 << 14).map(rank_of).collect();
-    let mut next = vec![0_usize; ranks.len() + 1];
+    rows.par_iter().with_min_len(1 << 14).map(rank_of).collect()
+}
+
+/// Puts the objects of an order by address, whose types have the given ranks, below `n_ranks`, into the order by (rank of
+/// the type, address), in `sorted`: a counting sort.
+pub(super) fn by_type(rows: &[RowRef], row_ranks: &[u32], n_ranks: usize, sorted: &mut [RowRef]) {
+    let mut next = vec![0_usize; n_ranks + 1];
     row_ranks.iter().for_each(|&rank| next[rank as usize + 1] += 1);
     (1..next.len()).for_each(|rank| next[rank] += next[rank - 1]);
     for (row, rank) in rows.iter().zip(row_ranks) {
-        let slot = &mut next[rank as usize];
+        let slot = &mut next[*rank as usize];
         sorted[*slot] = *row;
         *slot += 1;
     }
@@ -104,15 +115,14 @@ pub(super) fn nodes(blocks: &[Records], rows: &[RowRef], ranks: &[u32]) -> Nodes
     let pieces = rows.par_chunks(PIECE).zip(columns).enumerate().map(|(piece, (rows, columns))| {
         let ((addresses, types), sizes) = columns;
         let mut named = Vec::new();
-        for (i, row_ref) in rows.iter().enumerate() {
-            let record = row_ref.of(blocks, 0);
+        fetch(blocks, rows, |i, record| {
             addresses[i] = record.address;
             types[i] = ranks[record.type_id as usize];
             sizes[i] = Nodes::size(&record);
             if record.name.is_some() {
-                named.push((piece * PIECE + i, *row_ref));
+                named.push((piece * PIECE + i, rows[i]));
             }
-        }
+        });
         named
     });
     let named: Vec<Vec<(usize, RowRef)>> = pieces.collect();

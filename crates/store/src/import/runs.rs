@@ -46,7 +46,8 @@ impl Run {
         let rows: Vec<RowRef> = order::by_address(blocks, first).into_iter().map(|(_, row)| row).collect();
         write_frames(&run.by_address, blocks, first, &rows, Records::push)?;
         let mut by_type = vec![RowRef::new(0, 0); rows.len()];
-        order::by_type(blocks, first, &rows, &order::type_ranks(names), &mut by_type);
+        let ranks = order::type_ranks(names);
+        order::by_type(&rows, &order::row_ranks(blocks, first, &rows, &ranks), ranks.len(), &mut by_type);
         write_frames(&run.by_type, blocks, first, &by_type, Records::push_without_refs)?;
         Ok(run)
     }

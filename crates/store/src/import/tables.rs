@@ -21,9 +21,9 @@ use super::{
     runs::{Merge, Run, Side},
 };
 use crate::{
-    AnyIndex, Counts, Error, FileEntry, HolderStat, IndexOptions, Result, TypeStat,
+    AnyIndex, Counts, Error, FileEntry, IndexOptions, Result, TypeStat,
     addresses::{AddressSet, Marks},
-    index::{self, GraphCounts, Nodes, ObjIndex},
+    index::{self, GraphCounts, NodeNames, Nodes, ObjIndex, Summaries},
     parquet_file::{self, FileSum},
     properties, summary, with_index,
 };
@@ -74,6 +74,7 @@ pub(super) fn write(
         syncing: Vec::new(),
         totals: Mutex::new(vec![TypeTotals::default(); type_names.len()]),
         graph: None,
+        summaries: None,
         counts: GraphCounts::default(),
     };
     let mut issues = issues;
@@ -105,19 +106,21 @@ struct Tables<'t> {
     /// By type id.
     totals: Mutex<Vec<TypeTotals>>,
     /// The index, once it is built.
-    graph: Option<Graph>,
+    graph: Option<Graph<'t>>,
+    summaries: Option<Summaries>,
     counts: GraphCounts,
 }
 
 /// A built index.
-struct Graph {
+struct Graph<'t> {
     index: AnyIndex,
-    /// Bytes retained by type, in byte order of the names.
-    type_retained: Vec<u64>,
-    holders: Vec<HolderStat>,
+    /// In byte order.
+    type_names: Vec<&'t str>,
+    /// For the summaries.
+    names: NodeNames,
 }
 
-impl Tables<'_> {
+impl<'t> Tables<'t> {
     fn write_memory(
         &mut self,
         blocks: &[Records],
@@ -157,8 +160,10 @@ impl Tables<'_> {
             scope.spawn(|| {
                 if wants_index {
                     nodes = order::nodes(blocks, rows, &ranks);
+                    order::by_type(rows, &nodes.types, ranks.len(), by_type);
+                } else {
+                    order::by_type(rows, &order::row_ranks(blocks, 0, rows, &ranks), ranks.len(), by_type);
                 }
-                order::by_type(blocks, 0, rows, &ranks, by_type);
             });
             let mut pieces = rows.chunks(EDGE_OBJECTS);
             self.edges(
@@ -171,10 +176,7 @@ impl Tables<'_> {
             self.build_index(nodes)?;
         }
         let mut pieces = by_type.chunks(self.limits.obj_rows);
-        let (sum, n_rows) =
-            self.objects(|| Ok(pieces.next()), |rows| ObjColumns::of(&Stretch { blocks, rows }))?;
-        self.finished(Table::Obj, sum, n_rows);
-        Ok(())
+        self.objects_and_summaries(|| Ok(pieces.next()), |rows| ObjColumns::of(&Stretch { blocks, rows }))
     }
 
     fn write_runs(
@@ -220,15 +222,13 @@ impl Tables<'_> {
             self.build_index(nodes)?;
         }
         let mut merge = Merge::open(runs, Side::Type, &ranks)?;
-        let (sum, n_rows) = self.objects(
+        self.objects_and_summaries(
             || kept_rows(&mut merge, limits.obj_rows, &dropped),
             |piece| {
                 let rows = in_order(&piece);
                 ObjColumns::of(&Stretch { blocks: std::slice::from_ref(&piece), rows: &rows })
             },
-        )?;
-        self.finished(Table::Obj, sum, n_rows);
-        Ok(())
+        )
     }
 
     /// Whether an index is asked for, and fits beside what is held.
@@ -242,7 +242,7 @@ impl Tables<'_> {
     /// Builds the index of the objects and the written `edge`, and writes `root`.
     fn build_index(&mut self, mut nodes: Nodes) -> Result<()> {
         self.progress.enter(Phase::Indexing);
-        let mut by_rank: Vec<&str> = self.type_names.iter().map(|name| &**name).collect();
+        let mut by_rank: Vec<&'t str> = self.type_names.iter().map(|name| &**name).collect();
         by_rank.sort_unstable();
         let type_names = nodes.forget_unused_types(&by_rank);
         let edges: Vec<&FileEntry> = self.files.iter().filter(|file| file.table == Table::Edge).collect();
@@ -264,8 +264,7 @@ impl Tables<'_> {
         self.syncing.push((path, thread::spawn(move || built.file.sync_all())));
         self.counts = built.counts;
         with_index!(&built.index, |index| self.roots(index.named_roots()))?;
-        self.graph =
-            Some(Graph { index: built.index, type_retained: built.type_retained, holders: built.holders });
+        self.graph = Some(Graph { index: built.index, type_names, names: built.names });
         self.progress.enter(Phase::Writing);
         Ok(())
     }
@@ -315,6 +314,26 @@ impl Tables<'_> {
         }))?;
         self.counts.unreferenced = n_unreferenced;
         self.counts.roots = counts;
+        Ok(())
+    }
+
+    /// Writes `obj` from pieces of work, and sums the index up meanwhile.
+    fn objects_and_summaries<W>(
+        &mut self,
+        produce: impl FnMut() -> Result<Option<W>> + Send,
+        columns: impl Fn(W) -> (Vec<ObjColumns>, Vec<(u32, TypeTotals)>) + Sync,
+    ) -> Result<()> {
+        let names = self.graph.as_mut().map(|graph| std::mem::take(&mut graph.names));
+        let summaries = || {
+            let (graph, names) = self.graph.as_ref().zip(names)?;
+            let (edges, cancel) = ([self.names.path(Table::Edge)], &self.progress.cancel);
+            Some(index::summaries(&graph.index, &graph.type_names, &edges, names, cancel))
+        };
+        let (summaries, objects) =
+            index::in_parallel(self.limits.threads, summaries, || self.objects(produce, columns));
+        let (sum, n_rows) = objects?;
+        self.summaries = summaries.transpose()?;
+        self.finished(Table::Obj, sum, n_rows);
         Ok(())
     }
 
@@ -392,15 +411,15 @@ impl Tables<'_> {
         // A type may have lost its only object to a duplicate.
         let mut types: Vec<TypeStat> = stats.filter(|stat| stat.count > 0).collect();
         types.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        if let Some(graph) = &self.graph {
+        if let Some(summaries) = &self.summaries {
             types
                 .iter_mut()
-                .zip(&graph.type_retained)
+                .zip(&summaries.type_retained)
                 .for_each(|(stat, sum)| stat.retained = Some(index::bytes(*sum)));
         }
         self.files.push(summary::write_types(self.names, &types)?);
-        if let Some(graph) = &self.graph {
-            self.files.push(summary::write_holders(self.names, &graph.holders)?);
+        if let Some(summaries) = &self.summaries {
+            self.files.push(summary::write_holders(self.names, &summaries.holders)?);
         }
         let rows = |table| self.files.iter().filter(|file| file.table == table).map(|file| file.rows).sum();
         let counts = Counts {

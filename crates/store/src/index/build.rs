@@ -43,7 +43,7 @@ use super::{
     layer_path,
     roots::{self, Roots},
 };
-use crate::{Error, HolderStat, Lake, Manifest, Result, addresses::Positions, commit};
+use crate::{Error, HolderStat, Lake, Manifest, Result, addresses::Positions, commit, with_index};
 
 /// The objects, by ascending address.
 #[derive(Debug, Default)]
@@ -112,6 +112,12 @@ pub(crate) struct Built {
     /// The index file, still to be synced.
     pub(crate) file: File,
     pub(crate) counts: GraphCounts,
+    /// Names of objects, for [`summaries`].
+    pub(crate) names: NodeNames,
+}
+
+/// Totals of the objects of a dump.
+pub(crate) struct Summaries {
     /// Bytes that each type retains, nothing counted twice.
     pub(crate) type_retained: Vec<u64>,
     pub(crate) holders: Vec<HolderStat>,
@@ -154,7 +160,7 @@ fn build_with<I: Id>(
     path: &Path,
     any: impl Fn(GraphIndex<I>) -> AnyIndex,
 ) -> Result<Built> {
-    let Inputs { nodes: Nodes { addresses, types, sizes, mut names }, cancel, threads, .. } = inputs;
+    let Inputs { nodes: Nodes { addresses, types, sizes, names }, cancel, threads, .. } = inputs;
     let mut writer = Writer::create(path)?;
     writer.section("address", &addresses)?;
     let positions = Positions::<I>::new(&addresses);
@@ -175,16 +181,24 @@ fn build_with<I: Id>(
     let find_roots = |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, recorded);
     let (index, file, analysed) = analysing.finish(types, sizes, find_roots, true, path)?;
     let counts = GraphCounts { dangling, unreferenced: analysed.unreferenced, roots: analysed.roots };
-    let (holders, type_sums) = in_parallel(
-        threads,
-        || -> Result<_> {
-            let labels = labels(&index, inputs.type_names, &inputs.edges, &mut names, cancel)?;
-            Ok(holder_stats(&index, inputs.type_names, (&names, &labels), cancel)?)
-        },
-        || index.type_sums(inputs.type_names.len()),
-    );
-    let (holders, type_retained) = (holders?, type_sums.into_iter().map(|sums| sums.retained).collect());
-    Ok(Built { index: any(index), file, counts, type_retained, holders })
+    Ok(Built { index: any(index), file, counts, names })
+}
+
+/// Sums up an index over types and holders. `edges` are the files of `edge`, `names` comes from [`build`]. On one thread;
+/// the columns of `obj` may be written meanwhile.
+pub(crate) fn summaries(
+    index: &AnyIndex,
+    type_names: &[&str],
+    edges: &[PathBuf],
+    mut names: NodeNames,
+    cancel: &AtomicBool,
+) -> Result<Summaries> {
+    with_index!(index, |index| {
+        let sums = index.type_sums(type_names.len());
+        let labels = labels(index, type_names, edges, &mut names, cancel)?;
+        let holders = holder_stats(index, type_names, (&names, &labels), cancel)?;
+        Ok(Summaries { type_retained: sums.into_iter().map(|sums| sums.retained).collect(), holders })
+    })
 }
 
 /// Builds the index of a layer: of the graph of `base` without some nodes (addresses) and edges (address of the parent
@@ -406,9 +420,6 @@ impl<I: Id> Analysing<'_, I> {
         );
         let n_type_pairs = written?;
         let tree = tree?;
-        writer.section("root", &roots.nodes)?;
-        writer.section("root_kind", &roots.kinds)?;
-        writer.section("idom", &tree.idom)?;
         let unreferenced = (0..n_nodes).filter(|node| graph.reverse.range(*node).is_empty()).count() as u64;
         let root_counts = roots.counts();
         let content = Content {
@@ -426,7 +437,16 @@ impl<I: Id> Analysing<'_, I> {
             root_kinds: roots.names,
         };
         drop((reverse, edges));
-        let retained = tree.retained(|node| sizes[node]);
+        let (written, retained) = in_parallel(
+            threads,
+            || -> Result<()> {
+                writer.section("root", &roots.nodes)?;
+                writer.section("root_kind", &roots.kinds)?;
+                writer.section("idom", &tree.idom)
+            },
+            || tree.retained(|node| sizes[node]),
+        );
+        written?;
         drop((tree, sizes));
         writer.section("retained", &retained.size)?;
         writer.section("retained_count", &retained.count)?;
@@ -460,7 +480,11 @@ impl From<Cancelled> for Error {
 }
 
 /// Both, at the same time where there are two threads.
-fn in_parallel<A: Send, B>(threads: usize, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B) -> (A, B) {
+pub(crate) fn in_parallel<A: Send, B>(
+    threads: usize,
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B,
+) -> (A, B) {
     if threads < 2 {
         return (a(), b());
     }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, FileEntry, Finding, Lake, Manifest, Result};
 pub use build::{Edit, build_layer, build_unnamed_layer};
-pub(crate) use build::{GraphCounts, Inputs, Nodes, build, bytes_needed};
+pub(crate) use build::{GraphCounts, Inputs, Nodes, Summaries, build, bytes_needed, in_parallel, summaries};
 use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns};

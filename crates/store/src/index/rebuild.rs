@@ -25,8 +25,8 @@ use parquet::arrow::{
 use rayon::prelude::*;
 
 use super::{
-    AnyIndex, Inputs, NodeNames, Nodes, ObjIndex, build, bytes, bytes_needed, edges_xxh3, index_name,
-    index_path, obj_columns::n_plain_columns,
+    AnyIndex, Inputs, NodeNames, Nodes, ObjIndex, Summaries, build, bytes, bytes_needed, edges_xxh3,
+    in_parallel, index_name, index_path, obj_columns::n_plain_columns, summaries,
 };
 use crate::{
     Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, TypeStat, commit,
@@ -94,13 +94,19 @@ pub fn index_dump(
     let names = FileNames::new(work.path(), id);
     let mut new = manifest.clone();
     new.files.retain(|file| matches!(file.table, Table::Edge | Table::Issue));
-    new.files.extend([building.obj(&names, &built.index)?, building.root(&names, &built.index)?]);
+    let (summaries, obj) = in_parallel(
+        building.threads,
+        || building.summaries(&built.index, built.names),
+        || building.obj(&names, &built.index),
+    );
+    let Summaries { type_retained, holders } = summaries?;
+    new.files.extend([obj?, building.root(&names, &built.index)?]);
     let mut types = building.types;
-    for (stat, retained) in types.iter_mut().zip(built.type_retained) {
+    for (stat, retained) in types.iter_mut().zip(type_retained) {
         stat.retained = Some(bytes(retained));
     }
     new.files.push(summary::write_types(&names, &types)?);
-    new.files.push(summary::write_holders(&names, &built.holders)?);
+    new.files.push(summary::write_holders(&names, &holders)?);
     new.counts.dangling = built.counts.dangling;
     new.counts.unreferenced = built.counts.unreferenced;
     new.roots = built.counts.roots;
@@ -197,6 +203,11 @@ impl<'b> Building<'b> {
             cancel: &self.progress.cancel,
         };
         build(inputs, &work.join(index_name(self.manifest.files_of(Table::Edge))))
+    }
+
+    fn summaries(&self, index: &AnyIndex, names: NodeNames) -> Result<Summaries> {
+        let type_names: Vec<&str> = self.types.iter().map(|stat| stat.name.as_str()).collect();
+        summaries(index, &type_names, &self.paths(Table::Edge), names, &self.progress.cancel)
     }
 
     /// The objects of `obj`, by address.
