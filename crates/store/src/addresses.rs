@@ -365,7 +365,7 @@ mod tests {
         let third: Vec<u64> = addresses.iter().copied().step_by(3).collect();
         for (i, few) in third.chunks(97).enumerate() {
             assert_eq!(set.mark_all(few, &mut marks[i % 2]), few.len());
-            few.iter().for_each(|address| drop(model.remove(address)));
+            few.iter().for_each(|address| _ = model.remove(address));
         }
         for absent in [2, 16, 4097, 5 << 60] {
             assert_eq!(set.mark(absent, &mut marks[0]), addresses.contains(&absent), "{absent}");

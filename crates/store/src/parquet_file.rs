@@ -152,7 +152,7 @@ struct RowGroup {
 
 /// An encoded column of a row group.
 enum Chunk {
-    Array(ArrowColumnChunk),
+    Array(Box<ArrowColumnChunk>),
     Runs(Bytes, Box<ColumnCloseResult>),
 }
 
@@ -176,7 +176,7 @@ impl Encoder {
             for leaf in compute_leaves(field, &array)? {
                 writer.write(&leaf)?;
             }
-            group.columns.push(Chunk::Array(writer.close()?));
+            group.columns.push(Chunk::Array(writer.close()?.into()));
         }
         Ok(group)
     }
