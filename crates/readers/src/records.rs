@@ -134,7 +134,7 @@ impl Records {
             while let Some((place, behind)) =
                 weak.split_first().filter(|(place, _)| **place < refs.end as u32)
             {
-                weak_here.push(place - row.refs);
+                weak_here.extend(place.checked_sub(row.refs));
                 weak = behind;
             }
             // Labels may be shorter than the references; none of those behind has one.
@@ -164,7 +164,7 @@ impl Records {
             // A copy has exactly the memory that it needs.
             bytes: scratch.clone(),
             len: batch.rows.len(),
-            n_refs: batch.refs.len(),
+            n_refs: batch.rows.iter().map(|row| row.n_refs as usize).sum(),
             labels: batch.labels.distinct_only(),
         }
     }
