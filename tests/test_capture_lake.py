@@ -93,6 +93,32 @@ def test_an_index_that_is_built_later_has_the_same_roots(lake, tmp_path):
     lake.assert_sound()
 
 
+@pytest.mark.parametrize("options", [[], ["--no-index"], ["--memory-limit", "24MB"]])
+def test_weak_references_of_objects_larger_than_a_row_group(lake, tmp_path, options):
+    n = 600_000
+    weak = sorted({0, 1, n - 1, 262_143, 262_144, 524_288, *range(7, n, 1001)})
+    children = [obj(32 + 16 * i, "B") for i in range(100)]
+    large = obj(16, "A", [32 + 16 * (i % 100) for i in range(n)], weak=weak)
+    # A weak reference object that says so itself, in the same row group.
+    of_both = obj(8, "weakref", [16, 32], weak=[1])
+    lake.load(write(tmp_path / "heap.dump", [of_both, large, *children]), "heap", *options)
+    assert lake.sql("select idx from edge where kind = 'weak' and parent = 16 order by idx") == [(i,) for i in weak]
+    assert lake.sql("select count(*), count(distinct idx), min(child), max(child) from edge where parent = 16") == [
+        (n, n, 32, 32 + 16 * 99)]
+    assert lake.sql("select idx, kind from edge where parent = 8 order by idx") == [(0, "strong"), (1, "weak")]
+
+
+def test_a_weak_reference_object_with_weak_references(lake, tmp_path):
+    lines = [obj(16, "weakref", [32, 48], weak=[1]), obj(32, "A"), obj(48, "A", [32], weak=[0])]
+    path = tmp_path / "heap.dump"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for options in [[], ["--no-index"]]:
+        lake.load(path, "heap", "--replace", *options)
+        assert lake.sql("select parent, idx, kind from edge order by parent, idx") == [
+            (16, 0, "weak"), (16, 1, "weak"), (48, 0, "weak")]
+        assert lake.sql("select address from root order by 1") == [(16,), (32,), (48,)]
+
+
 def test_labels_survive_an_import_that_spills(lake, tmp_path):
     objects = []
     for n in range(30_000):

@@ -49,7 +49,7 @@ impl ObjColumns {
         let mut groups = Vec::new();
         let mut totals: Vec<(TypeId, TypeTotals)> = Vec::new();
         let mut group = Self::default();
-        order::fetch(stretch.blocks, stretch.rows, |_, record| {
+        order::fetch(stretch.blocks, 0, stretch.rows, |_, record| {
             match totals.last_mut() {
                 Some((type_id, total)) if *type_id == record.type_id => total.add(&record),
                 _ => totals.push((record.type_id, TypeTotals::of(&record))),
@@ -248,11 +248,11 @@ impl EdgeColumns {
         is_weak: &[bool],
         mut referred: Option<&mut Referred<'_>>,
     ) -> Vec<Self> {
-        let mut groups = Vec::new();
-        let mut group = Self::default();
+        let empty = || Self::with_capacity(max_rows.min(4 * stretch.rows.len()));
+        let (mut groups, mut group) = (Vec::new(), empty());
         // References of the group before this one are noted.
         let mut noted = 0;
-        order::fetch(stretch.blocks, stretch.rows, |_, record| {
+        order::fetch(stretch.blocks, 0, stretch.rows, |_, record| {
             let is_weak = is_weak[record.type_id as usize];
             let weak: Vec<u32> = record.weak().collect();
             let mut done = 0;
@@ -279,7 +279,7 @@ impl EdgeColumns {
                     }
                 }
                 if is_full {
-                    groups.push(std::mem::take(&mut group));
+                    groups.push(std::mem::replace(&mut group, empty()));
                     noted = 0;
                 }
             }
@@ -291,6 +291,16 @@ impl EdgeColumns {
             groups.push(group);
         }
         groups
+    }
+
+    /// No row, with room for some.
+    fn with_capacity(n_rows: usize) -> Self {
+        Self {
+            parent: Vec::with_capacity(n_rows),
+            child: Vec::with_capacity(n_rows),
+            idx: Vec::with_capacity(n_rows),
+            ..Self::default()
+        }
     }
 
     /// Takes references of an object, those from `first_idx` on.
@@ -322,8 +332,9 @@ impl EdgeColumns {
     /// Notes which of the last `n` references, those of an object from `first_idx` on, are weak by themselves.
     fn push_weak(&mut self, first_idx: usize, n: usize, weak: &[u32]) {
         let start = self.child.len() - n;
-        let here = weak.iter().filter_map(|place| (*place as usize).checked_sub(first_idx));
-        self.weak.extend(here.filter(|place| *place < n).map(|place| start + place..start + place + 1));
+        let before = |end: usize| weak.partition_point(|place| (*place as usize) < end);
+        let here = weak[before(first_idx)..before(first_idx + n)].iter().map(|place| *place as usize);
+        self.weak.extend(here.map(|place| start + place - first_idx..start + place - first_idx + 1));
     }
 
     /// The columns, in the order of the schema.

@@ -39,8 +39,8 @@ impl RowRef {
 
     /// See [`Records::touch`].
     #[inline]
-    fn touch(self, blocks: &[Records]) -> u8 {
-        blocks[self.block()].touch(self.position())
+    fn touch(self, blocks: &[Records], first: usize) -> u8 {
+        blocks[self.block() - first].touch(self.position())
     }
 
     /// The type of the object.
@@ -53,12 +53,17 @@ impl RowRef {
 /// Objects that are touched before the first of them is read.
 const FETCH: usize = 512;
 
-/// Calls `each` with the objects and their places in `rows`. Records lie all over the memory: the processor is to fetch
-/// many at once.
-pub(super) fn fetch<'b>(blocks: &'b [Records], rows: &[RowRef], mut each: impl FnMut(usize, Record<'b>)) {
+/// Calls `each` with the objects and their places in `rows`; `blocks` are numbered from `first`. Records lie all over the
+/// memory: the processor is to fetch many at once.
+pub(super) fn fetch<'b>(
+    blocks: &'b [Records],
+    first: usize,
+    rows: &[RowRef],
+    mut each: impl FnMut(usize, Record<'b>),
+) {
     for (piece, rows) in rows.chunks(FETCH).enumerate() {
-        std::hint::black_box(rows.iter().fold(0, |sum, row| sum ^ row.touch(blocks)));
-        rows.iter().enumerate().for_each(|(i, row)| each(piece * FETCH + i, row.of(blocks, 0)));
+        std::hint::black_box(rows.iter().fold(0, |sum, row| sum ^ row.touch(blocks, first)));
+        rows.iter().enumerate().for_each(|(i, row)| each(piece * FETCH + i, row.of(blocks, first)));
     }
 }
 
@@ -115,7 +120,7 @@ pub(super) fn nodes(blocks: &[Records], rows: &[RowRef], ranks: &[u32]) -> Nodes
     let pieces = rows.par_chunks(PIECE).zip(columns).enumerate().map(|(piece, (rows, columns))| {
         let ((addresses, types), sizes) = columns;
         let mut named = Vec::new();
-        fetch(blocks, rows, |i, record| {
+        fetch(blocks, 0, rows, |i, record| {
             addresses[i] = record.address;
             types[i] = ranks[record.type_id as usize];
             sizes[i] = Nodes::size(&record);

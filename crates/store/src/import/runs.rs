@@ -44,11 +44,14 @@ impl Run {
             by_type: work.join(format!("run-{index}-type")),
         };
         let rows: Vec<RowRef> = order::by_address(blocks, first).into_iter().map(|(_, row)| row).collect();
-        write_frames(&run.by_address, blocks, first, &rows, Records::push)?;
         let mut by_type = vec![RowRef::new(0, 0); rows.len()];
         let ranks = order::type_ranks(names);
         order::by_type(&rows, &order::row_ranks(blocks, first, &rows, &ranks), ranks.len(), &mut by_type);
-        write_frames(&run.by_type, blocks, first, &by_type, Records::push_without_refs)?;
+        let (one, other) = rayon::join(
+            || write_frames(&run.by_address, blocks, first, &rows, Records::push),
+            || write_frames(&run.by_type, blocks, first, &by_type, Records::push_without_refs),
+        );
+        one.and(other)?;
         Ok(run)
     }
 }
@@ -63,14 +66,18 @@ fn write_frames(
     let io_error = |source| Error::Io { path: path.to_owned(), source };
     let mut file = BufWriter::new(File::create(path).map_err(io_error)?);
     let mut frame = Frame::default();
-    for row in rows {
-        push(&mut frame.records, &row.of(blocks, first));
-        frame.rows.push(*row);
-        if frame.records.memory() >= FRAME_BYTES {
-            frame.write(&mut file).map_err(io_error)?;
+    let mut written = Ok(());
+    order::fetch(blocks, first, rows, |i, record| {
+        if written.is_err() {
+            return;
         }
-    }
-    frame.write(&mut file).and_then(|()| file.flush()).map_err(io_error)
+        push(&mut frame.records, &record);
+        frame.rows.push(rows[i]);
+        if frame.records.memory() >= FRAME_BYTES {
+            written = frame.write(&mut file);
+        }
+    });
+    written.and_then(|()| frame.write(&mut file)).and_then(|()| file.flush()).map_err(io_error)
 }
 
 /// Objects that are moved together, and where they were in the input.
@@ -141,9 +148,10 @@ struct Cursor {
     path: PathBuf,
     file: BufReader<File>,
     frame: Frame,
-    /// The next object of the frame: its number and its position.
+    /// The next object of the frame: its number, its position, and that of the one behind it.
     at: usize,
     position: usize,
+    behind: usize,
 }
 
 impl<'m> Merge<'m> {
@@ -154,9 +162,10 @@ impl<'m> Merge<'m> {
             let path = if side == Side::Type { &run.by_type } else { &run.by_address };
             let file = File::open(path).map_err(|source| Error::Io { path: path.clone(), source })?;
             let file = BufReader::with_capacity(FRAME_BYTES, file);
-            let mut cursor = Cursor { path: path.clone(), file, frame: Frame::default(), at: 0, position: 0 };
+            let mut cursor =
+                Cursor { path: path.clone(), file, frame: Frame::default(), at: 0, position: 0, behind: 0 };
             if cursor.read()? {
-                merge.heap.push(Reverse((merge.key(&cursor), merge.cursors.len())));
+                merge.heap.push(Reverse((cursor.enter(merge.ranks), merge.cursors.len())));
             }
             merge.cursors.push(cursor);
         }
@@ -166,31 +175,31 @@ impl<'m> Merge<'m> {
     /// The next object, if there is one, and where it was in the input.
     pub(super) fn peek(&self) -> Option<(Record<'_>, RowRef)> {
         let Reverse((_, i)) = self.heap.peek()?;
-        Some(self.cursors[*i].object())
+        let Cursor { frame, at, position, .. } = &self.cursors[*i];
+        Some((frame.records.get(*position), frame.rows[*at]))
     }
 
     /// Moves on.
     pub(super) fn advance(&mut self) -> Result<()> {
         let Some(Reverse((_, i))) = self.heap.pop() else { return Ok(()) };
         if self.cursors[i].advance()? {
-            self.heap.push(Reverse((self.key(&self.cursors[i]), i)));
+            self.heap.push(Reverse((self.cursors[i].enter(self.ranks), i)));
         }
         Ok(())
-    }
-
-    fn key(&self, cursor: &Cursor) -> Key {
-        let (record, row) = cursor.object();
-        (self.ranks.get(record.type_id as usize).copied().unwrap_or(0), record.address, row)
     }
 }
 
 impl Cursor {
-    fn object(&self) -> (Record<'_>, RowRef) {
-        (self.frame.records.get(self.position), self.frame.rows[self.at])
+    /// The key of the next object, which is looked at for the first time.
+    fn enter(&mut self, ranks: &[u32]) -> Key {
+        let record = self.frame.records.get(self.position);
+        self.behind = self.position + record.n_bytes();
+        let rank = ranks.get(record.type_id as usize).copied().unwrap_or(0);
+        (rank, record.address, self.frame.rows[self.at])
     }
 
     fn advance(&mut self) -> Result<bool> {
-        self.position += self.object().0.n_bytes();
+        self.position = self.behind;
         self.at += 1;
         if self.at < self.frame.rows.len() { Ok(true) } else { self.read() }
     }

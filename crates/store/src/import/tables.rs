@@ -484,13 +484,12 @@ fn unique_rows(
     issues: &mut super::IssueFile,
 ) -> Result<Option<Records>> {
     let mut piece = Records::default();
-    // The last one that was kept, and its position in the piece.
-    let mut last: Option<(RowRef, usize)> = None;
+    // The last one that was kept, its address, and its position in the piece.
+    let mut last: Option<(RowRef, u64, usize)> = None;
     while let Some((record, row)) = merge.peek() {
-        let kept = last.map(|(row, position)| (row, piece.get(position)));
-        match kept {
-            Some(kept) if kept.1.address == record.address => {
-                issues.push(duplicate(kept, (row, record), starts))?;
+        match last {
+            Some((kept, address, position)) if address == record.address => {
+                issues.push(duplicate((kept, piece.get(position)), (row, record), starts))?;
                 dropped.insert(row);
             }
             _ if piece.n_refs() >= max_refs
@@ -500,7 +499,7 @@ fn unique_rows(
                 break;
             }
             _ => {
-                last = Some((row, piece.bytes().len()));
+                last = Some((row, record.address, piece.bytes().len()));
                 piece.push(&record);
             }
         }
