@@ -85,27 +85,6 @@ impl Batch {
         row.value_range().map(|range| &self.text[range])
     }
 
-    /// The references of a row of this batch.
-    #[cfg(test)]
-    pub(crate) fn refs(&self, row: &Row) -> &[u64] {
-        &self.refs[row.refs as usize..][..row.n_refs as usize]
-    }
-
-    /// The labels of a row's references, in their order.
-    #[cfg(test)]
-    pub(crate) fn labels(&self, row: &Row) -> impl Iterator<Item = Option<&[u8]>> {
-        (row.refs as usize..row.refs as usize + row.n_refs as usize)
-            .map(|reference| self.labels.get(reference))
-    }
-
-    /// Which references of a row are weak, by their position among its references, ascending.
-    #[cfg(test)]
-    pub(crate) fn weak(&self, row: &Row) -> impl Iterator<Item = u32> {
-        let start = self.weak.partition_point(|place| *place < row.refs);
-        let end = row.refs.saturating_add(row.n_refs);
-        self.weak[start..].iter().take_while(move |place| **place < end).map(|place| place - row.refs)
-    }
-
     /// Empties it; the memory stays for the next use.
     pub(crate) fn clear(&mut self) {
         let Self { n_lines, rows, text, refs, labels, weak, roots, issues, marks } = self;

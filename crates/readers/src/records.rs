@@ -578,9 +578,11 @@ mod tests {
 
     /// An object as text, from the columns that the parser filled.
     fn of_row(batch: &Batch, row: &Row) -> String {
-        let labels: Vec<_> = batch.labels(row).collect();
-        let weak: Vec<u32> = batch.weak(row).collect();
-        let (name, value, refs) = (batch.name(row), batch.value(row), batch.refs(row));
+        let places = row.refs as usize..row.refs as usize + row.n_refs as usize;
+        let labels: Vec<_> = places.clone().map(|place| batch.labels.get(place)).collect();
+        let weak = batch.weak.iter().map(|place| *place as usize).filter(|place| places.contains(place));
+        let weak: Vec<usize> = weak.map(|place| place - places.start).collect();
+        let (name, value, refs) = (batch.name(row), batch.value(row), &batch.refs[places]);
         let Row { address, type_id, line, offset, .. } = row;
         let [size, len] = [row.size, row.len].map(|n| (n != Row::NO_NUMBER).then_some(n));
         format!(

@@ -121,18 +121,14 @@ impl AddressSet {
         self.mark_all(&[address], marks) == 1
     }
 
-    /// Marks addresses; returns how many of them are in the set. First the words of many are looked for, which needs no
-    /// memory that is far away, then the processor fetches many at once.
+    /// Marks addresses; returns how many of them are in the set.
     pub(crate) fn mark_all(&self, addresses: &[u64], marks: &mut Marks) -> usize {
-        const TOGETHER: usize = 64;
         let (mut words, mut n_found) = ([0; TOGETHER], 0);
         for addresses in addresses.chunks(TOGETHER) {
             for (word, address) in words.iter_mut().zip(addresses) {
-                *word = self.present.len();
+                *word = self.word(*address);
                 if !self.is_even(*address) {
                     n_found += usize::from(self.mark_odd(*address, marks));
-                } else if let Some(page) = self.find(*address >> self.page_bits) {
-                    *word = self.place(page, *address).0;
                 }
             }
             for (word, address) in words.iter().zip(addresses) {
@@ -201,6 +197,13 @@ impl AddressSet {
         1 << (self.page_bits - self.slot_bits - 6)
     }
 
+    /// The word of all pages that has the bit for an address; where there is none, the number of all words.
+    #[inline]
+    fn word(&self, address: u64) -> usize {
+        let page = if self.is_even(address) { self.find(address >> self.page_bits) } else { None };
+        page.map_or(self.present.len(), |page| self.place(page, address).0)
+    }
+
     /// The word of all pages and its bit that stand for an address.
     #[inline]
     fn place(&self, page: usize, address: u64) -> (usize, u64) {
@@ -259,20 +262,24 @@ impl AddressSet {
 pub(crate) struct Positions<'p, I> {
     addresses: &'p [u64],
     set: AddressSet,
-    /// By word of the pages: how many addresses come before it.
-    before: Vec<I>,
+    /// The words of the pages, and how many addresses come before each. The last one is of no page.
+    words: Vec<(u64, I)>,
 }
+
+/// Addresses that are looked up together: first their words are looked for, which needs no memory that is far away, then the
+/// processor fetches many at once.
+const TOGETHER: usize = 64;
 
 impl<'p, I: Id> Positions<'p, I> {
     /// The positions of ascending addresses, without duplicates.
     pub(crate) fn new(addresses: &'p [u64]) -> Self {
         let set = AddressSet::of_sorted(addresses.iter().copied());
         let mut n_before = 0;
-        let counts = set.present.iter().map(|word| {
+        let words = set.present.iter().chain([&0]).map(|word| {
             n_before += word.count_ones() as usize;
-            I::new(n_before - word.count_ones() as usize)
+            (*word, I::new(n_before - word.count_ones() as usize))
         });
-        Self { before: counts.collect(), addresses, set }
+        Self { words: words.collect(), addresses, set }
     }
 
     /// Number of addresses.
@@ -286,14 +293,27 @@ impl<'p, I: Id> Positions<'p, I> {
         if !self.set.odd.is_empty() {
             return self.addresses.binary_search(&address).map_or(I::NONE, I::new);
         }
-        if !self.set.is_even(address) {
-            return I::NONE;
+        self.at(self.set.word(address), address)
+    }
+
+    /// Appends the positions of many addresses to `to`.
+    pub(crate) fn append_of(&self, addresses: &[u64], to: &mut Vec<I>) {
+        if !self.set.odd.is_empty() {
+            to.extend(addresses.iter().map(|address| self.of(*address)));
+            return;
         }
-        let Some(page) = self.set.find(address >> self.set.page_bits) else { return I::NONE };
-        let (word, bit) = self.set.place(page, address);
-        let present = self.set.present[word];
+        let mut words = [0; TOGETHER];
+        for addresses in addresses.chunks(TOGETHER) {
+            words.iter_mut().zip(addresses).for_each(|(word, address)| *word = self.set.word(*address));
+            to.extend(words.iter().zip(addresses).map(|(word, address)| self.at(*word, *address)));
+        }
+    }
+
+    #[inline]
+    fn at(&self, word: usize, address: u64) -> I {
+        let ((present, before), bit) = (self.words[word], self.set.bit(address));
         let lower = (present & (bit - 1)).count_ones() as usize;
-        if present & bit == 0 { I::NONE } else { I::new(self.before[word].index() + lower) }
+        if present & bit == 0 { I::NONE } else { I::new(before.index() + lower) }
     }
 }
 
@@ -385,9 +405,12 @@ mod tests {
             let positions = Positions::<u32>::new(&addresses);
             let near =
                 addresses.iter().flat_map(|a| [*a, a.wrapping_add(1), a.wrapping_sub(8), a.wrapping_add(8)]);
-            for address in near.chain([0, 1, 8, u64::MAX]) {
-                let expected = addresses.binary_search(&address).map_or(u32::NONE, |i| i as u32);
-                assert_eq!(positions.of(address), expected, "{address:#x}");
+            let asked: Vec<u64> = near.chain([0, 1, 8, u64::MAX]).collect();
+            let mut all = vec![7];
+            positions.append_of(&asked, &mut all);
+            for (address, found) in asked.iter().zip(&all[1..]) {
+                let expected = addresses.binary_search(address).map_or(u32::NONE, |i| i as u32);
+                assert_eq!((positions.of(*address), *found), (expected, expected), "{address:#x}");
             }
         }
     }

@@ -590,10 +590,10 @@ fn captures_cut_or_changed_anywhere_never_panic() {
         for byte in *b"\"\\[]{},:0 n\n\xff" {
             let mut changed = capture.as_bytes().to_vec();
             changed[at] = byte;
-            let batch = parse_columns(&changed, &types);
-            for row in &batch.rows {
-                assert_eq!(batch.labels(row).count(), batch.refs(row).len());
-                assert!(batch.weak(row).all(|place| place < row.n_refs));
+            for (_, record) in parse(&changed, &types).iter() {
+                assert!(record.weak().all(|place| (place as usize) < record.refs.len()));
+                let labels = (0..record.refs.len()).filter_map(|place| record.label(place));
+                assert!(labels.map(std::str::from_utf8).all(|label| label.is_ok()));
             }
         }
     }

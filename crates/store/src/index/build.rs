@@ -162,8 +162,9 @@ fn build_with<I: Id>(
 ) -> Result<Built> {
     let Inputs { nodes: Nodes { addresses, types, sizes, names }, cancel, threads, .. } = inputs;
     let mut writer = Writer::create(path)?;
-    writer.section("address", &addresses)?;
-    let positions = Positions::<I>::new(&addresses);
+    let (written, positions) =
+        in_parallel(threads, || writer.section("address", &addresses), || Positions::<I>::new(&addresses));
+    written?;
     let edges = Edges::read(&inputs.edges, &positions, threads, cancel)?;
     let recorded = roots::recorded(inputs.recorded_roots, |address| positions.of(address));
     drop(positions);
@@ -697,7 +698,7 @@ impl<I: Id> Piece<I> {
             *last = Some(*parent);
         }
         let start = self.targets.len();
-        self.targets.extend(children.values().iter().map(|child| positions.of(*child)));
+        positions.append_of(children.values(), &mut self.targets);
         let Some(kinds) = batch.columns().get(2).and_then(|kinds| kinds.as_dictionary_opt::<Int32Type>())
         else {
             return;

@@ -67,7 +67,9 @@ impl<'i, I: Id> Located<'i, I> {
 
     /// One array after the other, so that the processor waits for many nodes at once.
     fn columns(&self, addresses: &[u64]) -> Vec<ArrayRef> {
-        let nodes: Vec<usize> = addresses.iter().map(|address| self.positions.of(*address).index()).collect();
+        let mut nodes = Vec::with_capacity(addresses.len());
+        self.positions.append_of(addresses, &mut nodes);
+        let nodes: Vec<usize> = nodes.into_iter().map(Id::index).collect();
         let mut root_kind = StringBuilder::new();
         for &node in &nodes {
             root_kind
