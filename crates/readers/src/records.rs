@@ -1,6 +1,6 @@
 //! The objects of one block, packed: what an import keeps of them until they are written.
 //!
-//! A record has everything of its object in one place and is as long as it must be, about 60 bytes on a real heap: it is
+//! A record has everything of its object in one place and is as long as it must be, about 50 bytes on a real heap: it is
 //! fetched from memory once, in whatever order records are wanted. Little-endian, nothing aligned:
 //!
 //! ```text
