@@ -1,7 +1,7 @@
 //! One input through decompression, cutting and parsing, on several threads.
 //!
 //! ```text
-//! reading thread --blocks--> parsing threads --batches--> the caller's thread, in order
+//! reading thread --blocks--> parsing threads --records--> the caller's thread, in order
 //! ```
 //!
 //! A fixed number of block buffers goes round, so that memory does not grow with the input or with one slow block.
@@ -137,10 +137,10 @@ pub struct Summary {
     pub sha256: String,
 }
 
-/// Reads a dump and hands its batches to `consume`, in the order of the input.
+/// Reads a dump and hands its records to `consume`, block by block, in the order of the input.
 ///
 /// Types are entered into `types`. Stops at the first error of the input, of `consume`, or at a cancellation; an
-/// input without any object is an error as well. Memory: about `3 * threads + 2` blocks and the batches of as many.
+/// input without any object is an error as well. Memory: about `3 * threads + 2` blocks and the records of as many.
 pub fn read<E: From<Error>>(
     source: impl Read + Send + 'static,
     options: &ReadOptions<'_>,
@@ -156,7 +156,7 @@ pub fn read<E: From<Error>>(
         // Sized by the first block; the channel has room for all of them.
         let _ = free_sender.send(Vec::new());
     }
-    // Nothing is ever sent: it closes when nobody wants batches any more.
+    // Nothing is ever sent: it closes when nobody wants records any more.
     let (wanted, unwanted) = bounded::<()>(0);
     let summary = Arc::new(Mutex::new(None));
     let reading = Reading {

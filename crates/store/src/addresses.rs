@@ -1,10 +1,10 @@
 //! Which addresses are of an object, and which of them something refers to.
 //!
-//! A bit per 16 bytes of address space, or per 8 where objects begin there, in pages that a hash table finds by their number. On a real heap, whose objects
-//! lie close together, a page covers 2 MiB: then the table stays in the processor's first cache, and a look-up costs
-//! one access to the bits, a few bytes an object. Where objects are scattered pages are smaller, down to 4 KiB; at
-//! worst, with one object per page, 80 bytes an object and 128 more per thread that marks. Addresses that are no multiple
-//! of that go into a sorted list.
+//! A bit per 16 bytes of address space, or per 8 where objects begin there, in pages that a hash table finds by their
+//! number. On a real heap, whose objects lie close together, a page covers 2 MiB: then the table stays in the processor's
+//! first cache, and a look-up costs one access to the bits, a few bytes an object. Where objects are scattered pages are
+//! smaller, down to 4 KiB; at worst, with one object per page, 80 bytes an object and 128 more per thread that marks.
+//! Addresses that are no multiple of that go into a sorted list.
 
 use heaplake_graph::Id;
 

@@ -36,7 +36,7 @@ const MAX_TEXT_BYTES: usize = 256;
 const MAX_DICTIONARY_BYTES: usize = 1 << 20;
 
 /// Texts of the rows of one row group, without nulls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct TextRuns {
     /// Distinct.
     texts: Vec<Box<str>>,
@@ -89,10 +89,10 @@ impl TextRuns {
         let (mut column_index, mut offset_index) =
             (ColumnIndexBuilder::new(Type::BYTE_ARRAY), OffsetIndexBuilder::new());
         let (mut text_bytes, mut first_offset) = (0, None);
-        let pages = self.pages();
-        for page in &pages {
+        let mut pages = self.pages();
+        for page in &mut pages {
             let spec = chunk.write(Page::DataPage {
-                buf: page.bytes.clone().into(),
+                buf: std::mem::take(&mut page.bytes).into(),
                 num_values: page.n_rows as u32,
                 encoding: Encoding::RLE_DICTIONARY,
                 def_level_encoding: Encoding::RLE,

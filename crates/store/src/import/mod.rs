@@ -1,7 +1,7 @@
 //! The import of one dump, from its file to the commit.
 //!
 //! ```text
-//! batches --collect--> in memory, or sorted runs on disk --order--> row groups --encode--> edge --index--> obj --commit--> lake
+//! records --collect--> in memory, or sorted runs on disk --order--> row groups --encode--> edge --index--> obj --commit--> lake
 //! ```
 //!
 //! `collect.rs` gathers what the reader hands over, within the memory limit; `runs.rs` is what it does when the limit
