@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parent.parent / "crates/cli/capture"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "crates/capture/script"))
+import join
 
 #: Eight objects an order: instance, strings, numbers, list, tuple, dictionary.
 PROGRAM = """
@@ -32,8 +33,9 @@ print(json.dumps(result))
 
 def measure(python, n_objects, folder):
     path = Path(folder) / "heap.dump.gz"
+    join.write(folder)
     command = [python, "-c", PROGRAM, str(n_objects), str(path)]
-    output = subprocess.run(command, env={"PYTHONPATH": str(SCRIPT)}, check=True, capture_output=True).stdout
+    output = subprocess.run(command, env={"PYTHONPATH": str(folder)}, check=True, capture_output=True).stdout
     return json.loads(output)
 
 

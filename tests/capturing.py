@@ -5,11 +5,19 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from lake import REPOSITORY, environment
 
-FOLDER = REPOSITORY / "crates/cli/capture"
+PARTS = REPOSITORY / "crates/capture/script"
+sys.path.insert(0, str(PARTS))
+import join
+
+#: A folder with the script as its users have it, for the import path of programs.
+_SCRIPT = tempfile.TemporaryDirectory(prefix="heaplake-script-")
+FOLDER = Path(_SCRIPT.name)
+join.write(FOLDER)
 VERSIONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 
 #: A hang guard, not a speed claim.

@@ -18,6 +18,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use heaplake_capture::SCRIPT;
 use serde::Deserialize;
 
 use super::import;
@@ -29,8 +30,6 @@ use crate::{
     output::Sink,
 };
 
-/// The capture script.
-const SCRIPT: &str = include_str!("../../capture/heaplake_dump.py");
 /// How often the answer is looked for.
 const POLL: Duration = Duration::from_millis(50);
 /// The first version of Python with `sys.remote_exec`.

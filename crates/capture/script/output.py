@@ -1,0 +1,103 @@
+# The file -----------------------------------------------------------------------------------------------------------
+
+
+class _Output:
+    """Lines to a compressed file, compressed beside the walk where there is a child."""
+
+    def __init__(self, part, options):
+        self.lines = []
+        self.n_lines = 0
+        # Dumps hold whatever the program held: nobody else may read them.
+        self._fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._n_bytes = 0
+        self._held = None if options.fork else []
+        self._n_held = 0
+        if options.compress == "gzip":
+            packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        elif options.compress == "zstd":
+            packer = _zstd.ZstdCompressor()
+        else:
+            packer = None
+        self._packer = packer
+        self._failed = None
+        self._todo = None
+        # Where threads were replaced by something else, compressing is done in between.
+        if options.fork and isinstance(_thread.start_new_thread, types.BuiltinFunctionType):
+            self._todo, self._room, self._done = SimpleQueue(), SimpleQueue(), SimpleQueue()
+            for _ in range(4):
+                self._room.put(None)
+            _thread.start_new_thread(self._work, ())
+
+    def flush(self):
+        """Hands over the lines that are there."""
+        if not self.lines:
+            return
+        self.n_lines += len(self.lines)
+        self.lines.append("")
+        text = "\n".join(self.lines).encode("ascii")
+        self.lines.clear()
+        if self._held is not None:
+            self._held.append(text)
+            self._n_held += len(text)
+            if self._n_held > HELD_BYTES:
+                self._release()
+        elif self._todo is not None:
+            self._room.get()
+            if self._failed is not None:
+                raise self._failed
+            self._todo.put(text)
+        else:
+            self._pack(text)
+
+    def close(self):
+        """Writes what is left; the bytes of the file."""
+        self.flush()
+        if self._held is not None:
+            self._release()
+        if self._todo is not None:
+            self._todo.put(None)
+            self._done.get()
+            if self._failed is not None:
+                raise self._failed
+        if self._packer is not None:
+            self._put(self._packer.flush())
+        os.fsync(self._fd)
+        os.close(self._fd)
+        self._fd = None
+        return self._n_bytes
+
+    def abandon(self):
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _work(self):
+        while True:
+            text = self._todo.get()
+            if text is None:
+                self._done.put(None)
+                return
+            if self._failed is None:
+                try:
+                    self._pack(text)
+                except BaseException as error:
+                    self._failed = error
+            self._room.put(None)
+
+    def _release(self):
+        for text in self._held:
+            self._pack(text)
+        self._held.clear()
+        self._n_held = 0
+
+    def _pack(self, text):
+        for at in range(0, len(text), _CHUNK):
+            piece = text[at : at + _CHUNK]
+            self._put(self._packer.compress(piece) if self._packer is not None else piece)
+
+    def _put(self, data):
+        view = memoryview(data)
+        while view:
+            n = os.write(self._fd, view)
+            self._n_bytes += n
+            view = view[n:]

@@ -1,0 +1,412 @@
+# The walk -----------------------------------------------------------------------------------------------------------
+
+
+class _Walk:
+    """Every object once, as lines."""
+
+    def __init__(self, options, out, stacks, objects):
+        self.options = options
+        self.out = out
+        self.stacks = stacks
+        self.objects = objects
+        self.types = {}
+        self.roots = {}
+        #: Objects that are not in `objects` and were met.
+        self.seen = set()
+        self.kept_alive = None if options.fork else []
+        #: Whether all containers are in `objects`. Those that the program has frozen are not.
+        self.all_listed = not gc.get_freeze_count()
+        self.values = _Values(options)
+        self._value = self.values.field
+        self._number = self.values.number
+        self.labels = _Labels(options, self.values)
+        self._labels = self.labels.of
+        self._indexes = self.labels.indexes
+        self.keys = self.labels.keys
+        self.handlers = {
+            str: self._str,
+            int: self._int,
+            float: self._float,
+            bool: self._bool,
+            bytes: self._bytes,
+            list: self._list,
+            tuple: self._tuple,
+            dict: self._dict,
+            types.ModuleType: self._module,
+            types.FunctionType: self._function,
+            types.CodeType: self._code,
+            types.FrameType: self._frame,
+            weakref.ReferenceType: self._weakref,
+            memoryview: self._memoryview,
+            type: self._class,
+        }
+        self.array = self._array_type()
+        self.hidden = self._hidden()
+
+    # Which objects
+
+    def run(self):
+        out = self.out
+        _find_roots(self.roots, self.stacks)
+        if self.options.redact:
+            self.labels.names = _program_names(self.objects)
+        skip = self.hidden
+        refs = []
+        for frame in self.stacks.frames:
+            refs += self._running_frame(frame)
+            skip.add(frame.address)
+        self.seen.update(skip)
+        if not self.all_listed:
+            self.seen.update(map(id, self.objects))
+        refs += [obj for _, obj in self.stacks.roots]
+        self._others(refs)
+        objects = self.objects
+        for at in range(0, len(objects), _BATCH):
+            batch = objects[at : at + _BATCH]
+            if not skip.isdisjoint(map(id, batch)):
+                batch = [obj for obj in batch if id(obj) not in skip]
+            self._others(self._lines(batch))
+            out.flush()
+
+    def _others(self, refs):
+        """Writes what is referred to, is not listed, and was not met before; then what that refers to."""
+        while refs:
+            if self.all_listed:
+                refs = list(filterfalse(gc.is_tracked, refs))
+            met = dict(zip(map(id, refs), refs))
+            new = set(met) - self.seen
+            self.seen |= new
+            fresh = [met[address] for address in new]
+            if self.kept_alive is not None:
+                self.kept_alive += fresh
+            refs = []
+            for at in range(0, len(fresh), _BATCH):
+                refs += self._lines(fresh[at : at + _BATCH])
+                if len(self.out.lines) > _BATCH:
+                    self.out.flush()
+
+    def _lines(self, objects):
+        """Writes objects; returns what they refer to."""
+        found = []
+        known = self.types
+        for obj in objects:
+            cls = type(obj)
+            try:
+                handle, info = known[id(cls)]
+            except KeyError:
+                handle, info = known[id(cls)] = self._handler(cls), _Type(cls)
+            try:
+                refs = handle(obj, info)
+            except Exception:
+                # Whatever is wrong with one object, the others are to be dumped.
+                refs = self._write(obj, info, gc.get_referents(obj), "")
+            if refs:
+                found += refs
+        return found
+
+    def _handler(self, cls):
+        handler = self.handlers.get(cls) if type(cls) is type else None
+        if handler is not None:
+            return handler
+        mro = _mro_of(cls)
+        for base, handler in (
+            (type, self._class),
+            (dict, self._dict_subclass),
+            (list, self._sequence_subclass),
+            (tuple, self._sequence_subclass),
+            (deque, self._sequence_subclass),
+            (str, self._str_subclass),
+            (bytes, self._bytes_subclass),
+            (int, self._int_subclass),
+            (types.ModuleType, self._module),
+            (weakref.ReferenceType, self._weakref),
+        ):
+            if _is_one_of(base, mro):
+                return handler
+        if self.array is not None and _is_one_of(self.array, mro):
+            return self._array
+        if _is_one_of(cls, _GENERATORS):
+            return self._generator
+        if cls is set or cls is frozenset:
+            return self._set
+        return self._instance
+
+    def _hidden(self):
+        """Addresses of what this dump made and the collector lists."""
+        hidden = self.stacks.own
+        hidden.update(map(id, (self.objects, self.options, self.out, self.stacks, hidden)))
+        for owner in (self.options, self.out, self):
+            hidden.add(id(owner.__dict__))
+        called_us = False
+        frame = sys._getframe(2)
+        while frame is not None:
+            if frame.f_globals is _GLOBALS or called_us:
+                hidden.add(id(frame))
+                called_us = frame.f_code.co_filename == _FROM_OUTSIDE and frame.f_code.co_name == "<module>"
+            frame = frame.f_back
+        return hidden
+
+
+    def _root(self, address):
+        kind = self.roots.get(address)
+        return "" if kind is None else f', "root": {_quote(kind)}'
+
+
+    # Objects without references
+
+    def _str(self, obj, info):
+        n = len(obj)
+        options = self.options
+        if options.redact or options.values != "short" or not obj.isascii():
+            value = self._value(obj)
+        else:
+            value = f', "value": {_quote(obj if n <= SHORT else obj[:SHORT])}'
+        self.out.lines.append(
+            f'{{"address": {id(obj)}{info.head}{info.size(obj)}, "len": {n}{value}, "refs": []}}'
+        )
+
+    def _bytes(self, obj, info):
+        value = self._value(obj if self.options.redact else self.values.latin(obj))
+        self.out.lines.append(
+            f'{{"address": {id(obj)}{info.head}{info.size(obj)}, "len": {len(obj)}{value}, "refs": []}}'
+        )
+
+
+    def _int(self, obj, info):
+        self.out.lines.append(
+            f'{{"address": {id(obj)}{info.head}{info.size(obj)}{self._number(obj)}, "refs": []}}'
+        )
+
+    def _bool(self, obj, info):
+        value = "" if self.options.values == "none" or self.options.redact else f', "value": "{obj!r}"'
+        self.out.lines.append(f'{{"address": {id(obj)}{info.head}{info.size(obj)}{value}, "refs": []}}')
+
+    _float = _bool
+
+    # Containers
+
+    def _list(self, obj, info):
+        refs = obj[:]
+        return self._write(obj, info, refs, self._indexes(len(refs)), f', "len": {len(refs)}')
+
+    def _tuple(self, obj, info):
+        return self._write(obj, info, obj, self._indexes(len(obj)), f', "len": {len(obj)}')
+
+    def _set(self, obj, info):
+        refs = gc.get_referents(obj)
+        return self._write(obj, info, refs, "", f', "len": {len(obj)}')
+
+    def _dict(self, obj, info):
+        refs = list(chain.from_iterable(obj.items()))
+        keys = self.keys
+        # A dictionary of nothing but strings does not show its keys to the collector.
+        if len(obj) <= 1024 and len(gc.get_referents(obj)) == len(obj):
+            labels = ", ".join(map(keys.__getitem__, obj))
+            if len(keys) > _REMEMBERED_KEYS:
+                keys.clear()
+        else:
+            labels = ", ".join([keys.made(key) for key in obj])
+        return self._write(obj, info, refs, labels, f', "len": {len(obj)}')
+
+    def _dict_subclass(self, obj, info):
+        items = list(dict.items(obj))
+        refs = list(chain.from_iterable(items))
+        labels = [self.keys.made(key) for key, _ in items]
+        return self._with_rest(obj, info, refs, labels, len(items))
+
+    def _sequence_subclass(self, obj, info):
+        base = next(one for one in (list, tuple, deque) if _is_one_of(one, info.mro))
+        refs = list(base.__iter__(obj))
+        labels = [self._indexes(len(refs))] if refs else []
+        return self._with_rest(obj, info, refs, labels, len(refs))
+
+    def _with_rest(self, obj, info, refs, labels, n):
+        """A container that has attributes beside its items."""
+        items = set(map(id, refs))
+        rest = [ref for ref in gc.get_referents(obj) if id(ref) not in items]
+        if rest:
+            of_rest = self._labels(obj, info, rest, list(map(id, rest)))
+            if of_rest:
+                labels.append(of_rest)
+            elif labels:
+                labels.append(", ".join(["null"] * len(rest)))
+            refs += rest
+        return self._write(obj, info, refs, ", ".join(labels), f', "len": {n}')
+
+    # Texts and numbers with attributes
+
+    def _str_subclass(self, obj, info):
+        return self._atom(obj, info, f', "len": {str.__len__(obj)}{self._value(str.__str__(obj)[:])}')
+
+    def _bytes_subclass(self, obj, info):
+        data = bytes.__getitem__(obj, slice(None))
+        value = self._value(data if self.options.redact else self.values.latin(data))
+        return self._atom(obj, info, f', "len": {len(data)}{value}')
+
+    def _int_subclass(self, obj, info):
+        return self._atom(obj, info, self._number(int.__add__(obj, 0)))
+
+    def _atom(self, obj, info, fields):
+        refs = gc.get_referents(obj)
+        return self._write(obj, info, refs, self._labels(obj, info, refs, list(map(id, refs))), fields)
+
+    # Everything else
+
+    def _instance(self, obj, info):
+        refs = gc.get_referents(obj)
+        return self._write(obj, info, refs, self._labels(obj, info, refs, list(map(id, refs))))
+
+    def _function(self, obj, info):
+        refs = gc.get_referents(obj)
+        name = _function_name(obj)
+        labels = self._labels(obj, info, refs, list(map(id, refs)))
+        return self._write(obj, info, refs, labels, f', "name": {_quote(_clean(name))}')
+
+    def _module(self, obj, info):
+        refs = gc.get_referents(obj)
+        space = _module_dict(obj)
+        labels = ", ".join(['".__dict__"' if ref is space else "null" for ref in refs])
+        name = space.get("__name__") if type(space) is dict else None
+        name = f', "name": {_quote(_clean(name))}' if type(name) is str else ""
+        return self._write(obj, info, refs, labels, name)
+
+    def _class(self, obj, info):
+        own = _class_dict(obj)
+        named = [(own, ".__dict__"), (_real_mro_of(obj), ".__mro__")]
+        named += [(_bases_of(obj), ".__bases__"), (_base_of(obj), ".__base__")]
+        if _flags_of(obj) & _HEAP_TYPE:
+            refs = gc.get_referents(obj)
+        else:
+            # The collector does not look into types of the interpreter itself.
+            refs = [ref for ref, _ in named if ref is not None]
+            self.roots.setdefault(id(obj), "static type")
+        names = {id(ref): label for ref, label in named}
+        names[id(info.cls)] = ".__class__"
+        labels = ", ".join([f'"{names[id(ref)]}"' if id(ref) in names else "null" for ref in refs])
+        return self._write(obj, info, refs, labels, f', "name": {_quote(_clean(_name_of(obj)))}')
+
+    def _code(self, obj, info):
+        found = [(name, getattr(obj, name)) for name in _CODE]
+        refs = [ref for _, ref in found]
+        labels = ", ".join([f'".{name}"' for name, _ in found])
+        return self._write(obj, info, refs, labels, f', "name": {_quote(_clean(obj.co_name))}')
+
+    def _weakref(self, obj, info):
+        refs = gc.get_referents(obj)
+        labels = self._labels(obj, info, refs, list(map(id, refs))) or ", ".join(["null"] * len(refs))
+        target = weakref.ReferenceType.__call__(obj)
+        weak = ""
+        if target is not None:
+            weak = f', "weak": [{len(refs)}]'
+            refs = [*refs, target]
+            labels = f'{labels}, "()"' if labels else '"()"'
+        return self._write(obj, info, refs, labels, "", weak)
+
+    def _memoryview(self, obj, info):
+        refs = gc.get_referents(obj)
+        try:
+            owner = obj.obj
+        except ValueError:
+            owner = None
+        labels = ["null"] * len(refs)
+        if owner is not None:
+            refs = [*refs, owner]
+            labels.append('".obj"')
+        return self._write(obj, info, refs, ", ".join(labels), f', "len": {self._view_bytes(obj)}')
+
+    def _view_bytes(self, view):
+        try:
+            return view.nbytes
+        except ValueError:
+            return 0
+
+    def _array_type(self):
+        """numpy's arrays, where the program uses numpy. Their class has no references that the collector sees."""
+        numpy = sys.modules.get("numpy")
+        found = _module_dict(numpy).get("ndarray") if type(numpy) is types.ModuleType else None
+        return found if type(found) is type else None
+
+    def _array(self, obj, info):
+        read = lambda name: _proxy_of(self.array)[name].__get__(obj)
+        refs = gc.get_referents(obj)
+        of_refs = self._labels(obj, info, refs, list(map(id, refs)))
+        labels = [of_refs or ", ".join(["null"] * len(refs))] if refs else []
+        refs = list(refs)
+        for name in ("base", "dtype"):
+            value = read(name)
+            if value is not None:
+                refs.append(value)
+                labels.append(f'".{name}"')
+        if read("dtype").kind == "O":
+            items = list(read("flat"))
+            refs += items
+            if items:
+                labels.append(self._indexes(len(items)))
+        return self._write(obj, info, refs, ", ".join(labels), f', "len": {read("size")}')
+
+    def _generator(self, obj, info):
+        refs = gc.get_referents(obj)
+        ids = list(map(id, refs))
+        frame_name, running_name = _GENERATORS[info.cls]
+        frame = None if getattr(obj, running_name) else getattr(obj, frame_name)
+        labels = self.labels.found(obj, info, ids)
+        if frame is not None and _VERSION >= (3, 11):
+            cells = {}
+            for ref in refs:
+                if type(ref) is types.CellType and gc.get_referents(ref):
+                    cells[id(gc.get_referents(ref)[0])] = id(ref)
+            for name, value in (_locals(frame) or {}).items():
+                for address in (id(value), cells.get(id(value))):
+                    if address in ids and labels[ids.index(address)] is None:
+                        labels[ids.index(address)] = name
+        for place, ref in enumerate(refs):
+            if type(ref) is types.FrameType:
+                labels[place] = "." + frame_name
+        code = obj.gi_code if info.cls is types.GeneratorType else None
+        name = code.co_name if code is not None else object.__getattribute__(obj, "__name__")
+        return self._write(
+            obj, info, refs, self.labels.joined(labels), f', "name": {_quote(_clean(name))}'
+        )
+
+    # Frames
+
+    def _frame(self, obj, info):
+        """A frame that nobody runs: of a traceback, or of a suspended generator before 3.11."""
+        seen = gc.get_referents(obj)
+        back = next((ref for ref in seen if type(ref) is types.FrameType), None)
+        if _VERSION >= (3, 11) and not seen:
+            # It belongs to a generator, which shows everything itself.
+            refs, labels = [obj.f_code], [".f_code"]
+        else:
+            refs, labels = _frame_references(obj, seen, back)
+        name, value = self._of_frame(obj.f_code, obj.f_lineno)
+        return self._write(obj, info, refs, self.labels.joined(labels), name + value)
+
+    def _running_frame(self, frame):
+        self.roots[frame.address] = frame.root
+        name, value = self._of_frame(frame.code, frame.line)
+        refs = ", ".join([str(id(ref)) for ref in frame.refs])
+        self.out.lines.append(
+            f'{{"address": {frame.address}, "type": "frame", "size": {frame.size}{name}{value}, "refs": [{refs}], '
+            f'"labels": [{self.labels.joined(frame.labels)}]{self._root(frame.address)}}}'
+        )
+        return frame.refs
+
+    def _of_frame(self, code, line):
+        name = f', "name": {_quote(_clean(code.co_name))}'
+        return name, self._value(f"{code.co_filename}:{line or 0}")
+
+
+    # Lines
+
+    def _write(self, obj, info, refs, labels, fields="", more=""):
+        address = id(obj)
+        ids = str(list(map(id, refs)))
+        if labels:
+            more = f', "labels": [{labels}]{more}'
+        if address in self.roots:
+            more += self._root(address)
+        self.out.lines.append(
+            f'{{"address": {address}{info.head}{info.size(obj)}{fields}, "refs": {ids}{more}}}'
+        )
+        return refs
