@@ -162,6 +162,47 @@ def test_statements_go_on_over_lines(lake_of_two, history):
     assert shell.leave() == 0
 
 
+#: Keys that do something in the editor, and texts of one to four bytes a character, of no width and of two columns.
+KEYS = [
+    "?", "\\q", "exit", "help", "select ", "'", '"', "(", ")", ";", " ", "root ..> ", "#1", "$x", "| csv", "-", "->", "\\", "é",
+    "e\u0301", "漢字", "😀", "👩\u200d👧", "\u202e", "\x00", "\x7f", "\t", "\t\t", "\r", "\x01", "\x05", "\x02", "\x06", "\x0b", "\x15", "\x17",
+    "\x19", "\x14", "\x12", "\x07", "\x0c", "\x1f", "\x03", "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[3~", "\x1b",
+    "\x1bf", "\x1bb", "\x1bd", "\x1bu", "\x1bt", "\x1by", "\x1b[200~pasted\nlines\x1b[201~", "\x16", "\x18\x15", "\x1b[99;99X", "\x1b5",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_key_ends_the_shell(lake_of_two, history, tmp_path, monkeypatch, seed):
+    rng = random.Random(seed)
+    monkeypatch.chdir(tmp_path)
+    history["HEAPLAKE_PAGER"] = "cat"
+    shell = Terminal(lake_of_two, "--color", rng.choice(["always", "never"]), columns=rng.choice([5, 20, 80]), **history)
+    for _ in range(60):
+        try:
+            shell.type("".join(rng.choice(KEYS) for _ in range(rng.randrange(1, 8))))
+            shell.read(0.02)
+        except OSError:
+            # It was left: with `\q`, for instance.
+            assert shell.end() == 0, shell.text()[-2000:]
+            shell = Terminal(lake_of_two, **history)
+    assert "panicked" not in shell.text(), shell.text()[-2000:]
+    os.kill(shell.process, signal.SIGTERM)
+    assert shell.end() in (0, 130), shell.text()[-2000:]
+
+
+@pytest.mark.parametrize("word", ["?", "\\q", "? cut", "exit"])
+def test_other_words_for_commands_are_typed_and_coloured(lake_of_two, history, word):
+    shell = Terminal(lake_of_two, "--color", "always", HEAPLAKE_PAGER="cat", **history)
+    shell.type(word)
+    shell.ready_after(word)
+    shell.type("\r")
+    if word.startswith("?"):
+        shell.until("cut")
+        assert shell.leave() == 0
+    else:
+        assert shell.end() == 0
+
+
 @pytest.mark.parametrize(
     "typed, becomes",
     [

@@ -155,12 +155,16 @@ pub fn by_name(name: &str) -> Option<&'static Command> {
     GROUPS.iter().flat_map(|(_, commands)| *commands).find(|command| command.name.eq_ignore_ascii_case(name))
 }
 
-/// The command that a text begins with, and what stands behind it. A type of that name before an arrow is none.
+/// Splits a text after its first word, as it was typed: `?` is the word of the command `help`.
+pub fn first_word(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| c.is_whitespace() || c == ';').unwrap_or(text.len()))
+}
+
+/// The command that a text begins with, and the text after its word. A type of that name before an arrow is not a command.
 pub fn find(text: &str) -> Option<(&'static Command, &str)> {
-    let text = text.trim_start();
-    let end = text.find(|c: char| c.is_whitespace() || c == ';').unwrap_or(text.len());
-    let command = by_name(&text[..end])?;
-    let rest = text[end..].trim();
+    let (word, rest) = first_word(text.trim_start());
+    let command = by_name(word)?;
+    let rest = rest.trim();
     let next = rest.split_whitespace().next().unwrap_or_default();
     let is_arrow = ["->", "..", "<-"].iter().any(|arrow| next.starts_with(arrow))
         || (next.starts_with('-') && next.contains("->"));
@@ -184,6 +188,9 @@ mod tests {
             ("select 1", None),
             ("", None),
             ("HELP", Some(("help", ""))),
+            ("?", Some(("help", ""))),
+            (" ? cut", Some(("help", "cut"))),
+            ("\\q;", Some(("quit", ""))),
         ] {
             assert_eq!(find(text).map(|(command, rest)| (command.name, rest)), expected, "{text}");
         }

@@ -188,10 +188,10 @@ impl Highlighter for Assistant {
 fn colored(line: &str) -> String {
     let mut text = String::with_capacity(line.len() * 2);
     let mut end = 0;
-    if let Some((command, _)) = commands::find(line) {
+    if commands::find(line).is_some() {
         let start = line.len() - line.trim_start().len();
         let style = AnsiColor::Green.on_default().bold();
-        end = start + command.name.len();
+        end = start + commands::first_word(&line[start..]).0.len();
         text += &format!("{}{style}{}{style:#}", &line[..start], &line[start..end]);
     }
     let offset = end;
@@ -327,7 +327,7 @@ const SQL_WORDS: [&str; 40] = [
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::random::Random, *};
 
     fn words() -> Words {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -383,19 +383,57 @@ mod tests {
         }
     }
 
+    /// A line without its colours.
+    fn without_colors(line: &str) -> String {
+        let mut plain = String::new();
+        let mut rest = line;
+        while let Some(at) = rest.find('\u{1b}') {
+            plain += &rest[..at];
+            let end = rest[at..].find('m').expect("an end");
+            rest = &rest[at + end + 1..];
+        }
+        plain + rest
+    }
+
     #[test]
     fn colours_change_nothing_else() {
-        for line in
-            ["select 'é' from #2 -- x", "  stats x", "root ..> (A WHERE x = 1)", "help\u{301} x", "use é"]
-        {
-            let mut plain = String::new();
-            let mut rest = colored(line);
-            while let Some(at) = rest.find('\u{1b}') {
-                plain += &rest[..at];
-                let end = rest[at..].find('m').expect("an end");
-                rest = rest[at + end + 1..].to_owned();
+        for line in [
+            "select 'é' from #2 -- x",
+            "  stats x",
+            "root ..> (A WHERE x = 1)",
+            "help\u{301} x",
+            "use é",
+            "?",
+            " ?",
+            "\\q",
+            "? cut",
+            "exit;",
+            "EXIT",
+        ] {
+            assert_eq!(without_colors(&colored(line)), line);
+        }
+    }
+
+    /// Whatever is typed, wherever the cursor is, nothing panics, and what is offered replaces what is there.
+    #[test]
+    fn no_text_panics() {
+        let mut random = Random::new(1);
+        let history = DefaultHistory::new();
+        let context = Context::new(&history);
+        let words = Rc::new(RefCell::new(words()));
+        let assistant = Assistant { words, hints: HistoryHinter {}, has_colors: true };
+        for _ in 0..3_000 {
+            let line = random.text(8);
+            ends_here(&line);
+            let has_escapes = line.contains('\u{1b}');
+            let shown = assistant.highlight(&line, 0);
+            assert!(has_escapes || without_colors(&shown) == line, "{line:?} is shown as {shown:?}");
+            for pos in (0..=line.len()).filter(|pos| line.is_char_boundary(*pos)) {
+                let (start, found) = assistant.complete(&line, pos, &context).expect("candidates");
+                assert!(start <= pos && line.is_char_boundary(start), "{line:?} at {pos}");
+                assert!(found.iter().all(|pair| !pair.display.chars().any(escape::is_unsafe)));
+                assistant.hint(&line, pos, &context);
             }
-            assert_eq!(plain + &rest, line);
         }
     }
 

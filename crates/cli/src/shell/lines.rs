@@ -191,7 +191,7 @@ pub(super) fn switch(word: &str, is_on: bool) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::random::Random, *};
 
     /// The statements and commands of a script.
     fn units(text: &str) -> Vec<String> {
@@ -239,6 +239,26 @@ mod tests {
         }
         assert!(redirection("select 1 | > x.nothing").is_err());
         assert!(redirection("select 1 | csv > a b").is_err());
+    }
+
+    /// Whatever a script contains, it is cut into statements, and nothing is lost.
+    #[test]
+    fn no_text_panics() {
+        let mut random = Random::new(2);
+        for _ in 0..5_000 {
+            let text = random.text(12);
+            let _ = (redirection(&text), words_of(&text), slip(&text));
+            if let Some((first, rest)) = first_command(&text) {
+                assert!(text.starts_with(first) && text.trim_end().ends_with(rest), "{text:?}");
+            }
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let mut at = 0;
+            while at < lines.len() {
+                let n = unit(&lines[at..]);
+                assert!(n > 0 && at + n <= lines.len(), "{text:?}");
+                at += n;
+            }
+        }
     }
 
     #[test]

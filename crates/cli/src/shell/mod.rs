@@ -10,6 +10,8 @@ mod edits;
 mod lines;
 mod names;
 mod objects;
+#[cfg(test)]
+mod random;
 mod references;
 
 use std::{

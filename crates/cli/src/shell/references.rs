@@ -354,7 +354,7 @@ mod tests {
         datatypes::{Field, Schema},
     };
 
-    use super::*;
+    use super::{super::random::Random, *};
 
     /// Result 2 has two rows; `$leak` is an object, `$many` are two, `$text` is a text. The parent of n is n + 1.
     #[derive(Default)]
@@ -392,7 +392,10 @@ mod tests {
             }
         }
         fn step(&self, addresses: &[u64], step: Step) -> Result<Vec<u64>> {
-            Ok(addresses.iter().map(|at| if step == Step::Parents { at + 1 } else { at - 1 }).collect())
+            Ok(addresses
+                .iter()
+                .map(|at| if step == Step::Parents { at + 1 } else { at.saturating_sub(1) })
+                .collect())
         }
         fn show(&self, name: &str, _rows: &[RecordBatch]) -> Result<()> {
             self.shown.borrow_mut().push(name.to_owned());
@@ -491,15 +494,10 @@ mod tests {
             "@7^",
             ";",
         ];
-        let mut state = 0x2545_f491_4f6c_dd1d_u64;
-        let mut next = |n: usize| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state % n as u64) as usize
-        };
+        let mut random = Random::new(3);
         for _ in 0..20_000 {
-            let text: String = (0..1 + next(8)).map(|_| parts[next(parts.len())]).collect();
+            let n_parts = 1 + random.below(8);
+            let text: String = (0..n_parts).map(|_| parts[random.below(parts.len())]).collect();
             let dead = |text: &str| -> Vec<String> {
                 let dead = pieces(text).into_iter();
                 let dead = dead.filter(|piece| matches!(piece.kind, PieceKind::Text | PieceKind::Comment));
