@@ -12,6 +12,7 @@ use heaplake_engine::{Edited, SessionOptions};
 use crate::{
     escape,
     output::{Format, Results},
+    remedy,
 };
 
 /// What every command knows of its surroundings.
@@ -127,7 +128,7 @@ fn labelled(label: &str, color: AnsiColor, text: &str) {
     anstream::eprintln!("{style}{label}:{style:#} {}", escape::message(text));
 }
 
-/// The error and its causes in one line. A cause that the text before it tells already is not repeated.
+/// The error and its causes in one line, and what helps. A cause that the text before it tells already is not repeated.
 pub fn describe(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -137,7 +138,10 @@ pub fn describe(error: &anyhow::Error) -> String {
             text = format!("{text}: {cause}");
         }
     }
-    text
+    match remedy::of(error) {
+        Some(remedy) => format!("{text}; {remedy}"),
+        None => text,
+    }
 }
 
 /// The text as one word of a POSIX shell.

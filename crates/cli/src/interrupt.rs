@@ -33,6 +33,13 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// Whether an error says that the user stopped the command.
+pub fn is_cause(error: &anyhow::Error) -> bool {
+    error.is::<Interrupted>()
+        || matches!(error.downcast_ref(), Some(heaplake_engine::Error::Cancelled))
+        || matches!(error.downcast_ref(), Some(heaplake_store::Error::Cancelled))
+}
+
 /// Catches the signals from now on. For commands that look at [`requested`]; all others just end at the first one.
 pub fn install() -> anyhow::Result<()> {
     if INSTALLED.swap(true, Ordering::SeqCst) {

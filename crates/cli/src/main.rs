@@ -13,6 +13,7 @@ mod library;
 mod output;
 mod progress;
 mod query;
+mod remedy;
 mod rows;
 mod selection;
 mod shell;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         // Whoever reads our output, `head` for example, has seen enough.
         Err(_) if output::stdout_is_closed() => ExitCode::SUCCESS,
-        Err(error) if error.is::<interrupt::Interrupted>() => {
+        Err(error) if interrupt::is_cause(&error) => {
             console.note(&error.to_string());
             ExitCode::from(INTERRUPTED)
         }

@@ -59,12 +59,12 @@ impl Attached {
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !is_name {
             let name = mistake::escape(name);
-            return Err(Error::Query(format!(
+            return Err(Error::query(format!(
                 "{name:?} cannot name a table; a name is a small letter or _, then small letters, digits and _"
             )));
         }
         if TABLES.contains(&name) {
-            return Err(Error::Query(format!(
+            return Err(Error::query(format!(
                 "{name} is a table of the lake; attach the file by another name"
             )));
         }

@@ -13,7 +13,7 @@ use datafusion::{
     datasource::{MemTable, TableType},
     error::{DataFusionError, Result},
 };
-use heaplake_model::schema::Table;
+use heaplake_model::{Remedy, schema::Table};
 use heaplake_store::Manifest;
 
 use crate::{Error, select, summary, table::LakeTable};
@@ -179,7 +179,13 @@ impl SchemaProvider for LakeSchema {
         table: Arc<dyn TableProvider>,
     ) -> Result<Option<Arc<dyn TableProvider>>> {
         if !matches!(self.scope, Scope::Current(_)) {
-            return Err(Error::Refused("the schemas of dumps and history take no new tables; leave the schema out to make a table for this session".to_owned()).into());
+            return Err(Error::Refused {
+                what: "the schemas of dumps and history take no new tables; leave the schema out to make a \
+                       table for this session"
+                    .to_owned(),
+                remedy: None,
+            }
+            .into());
         }
         if TABLES.contains(&name.as_str()) {
             return Err(read_only(&name).into());
@@ -208,7 +214,8 @@ impl SchemaProvider for LakeSchema {
 
 /// The error of a statement that would change a table of the lake.
 pub(crate) fn read_only(table: &str) -> Error {
-    Error::Refused(format!(
-        "{table} is a table of the lake, which SQL cannot change; `heaplake import` and `heaplake rm` do"
-    ))
+    Error::Refused {
+        what: format!("{table} is a table of the lake, which SQL cannot change"),
+        remedy: Some(Remedy::ImportOrRemove),
+    }
 }

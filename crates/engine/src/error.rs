@@ -1,43 +1,72 @@
 //! Errors of a session, by what the caller can do about them, and how those of DataFusion become them.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use datafusion::{
     arrow::error::ArrowError, common::SchemaError, error::DataFusionError, parquet::errors::ParquetError,
     sql::sqlparser::parser::ParserError,
 };
+use heaplake_model::Remedy;
 
 use crate::mistake;
 
 /// What can go wrong with a statement. Text of dumps and statements in the messages is escaped.
+///
+/// A message says what is wrong and where; what helps is [`Error::remedy`], for the caller to word.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The lake cannot be read, or has no such dump.
     #[error("{0}")]
     Store(Arc<heaplake_store::Error>),
-    /// The statement is not right; the message says what is, where it can.
+    /// The statement is not right.
+    #[error("{what}{}{}", after(.hint.as_deref()), shown(.place.as_deref()))]
+    Query {
+        /// What is wrong.
+        what: String,
+        /// Where, if that is known.
+        place: Option<Box<Place>>,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// A name in the statement is not known.
     #[error("{0}")]
-    Query(String),
+    NotFound(Box<Missing>),
     /// The statement would do more than read the lake.
+    #[error("{what}")]
+    Refused {
+        /// What is refused, and why.
+        what: String,
+        /// What would permit it.
+        remedy: Option<Remedy>,
+    },
+    /// The statement ran into a limit of the session.
     #[error("{0}")]
-    Refused(String),
-    /// The statement needs more memory than it may have.
-    #[error("the query needs more memory than --memory-limit allows{}; raise --memory-limit, or ask for less at once ({what})",
-        .limit.map(|limit| format!(" ({limit} bytes)")).unwrap_or_default())]
-    MemoryLimit {
-        /// The limit in bytes.
-        limit: Option<u64>,
-        /// What asked for memory.
+    Limit(Limit),
+    /// The caller stopped the statement.
+    #[error("stopped")]
+    Cancelled,
+    /// There is nothing to ask.
+    #[error("the lake has no dumps yet")]
+    NoDumps,
+    /// The question compares with another dump, and the session has none.
+    #[error("this compares with another dump, and none is chosen")]
+    NoBaseline,
+    /// The dump has no graph index, or was imported without what comes from it.
+    #[error("{what}")]
+    NotIndexed {
+        /// The dump.
+        dump: String,
+        /// What is missing.
         what: String,
     },
-    /// There is nothing to ask.
-    #[error("the lake has no dumps yet; `heaplake import FILE` puts one in")]
-    NoDumps,
+    /// The statement has a parameter without a value.
+    #[error("there is no value for {0}")]
+    NoValue(String),
     /// Another process took the files away before they were opened.
     #[error("dump {0} was removed or replaced meanwhile; run the query again")]
     Removed(String),
     /// A file of the lake is not what it should be.
-    #[error("{file}: {what}; `heaplake verify` looks at every file")]
+    #[error("{file}: {what}")]
     Damaged {
         /// The file, or the files that it may be.
         file: String,
@@ -52,12 +81,189 @@ pub enum Error {
     Internal(String),
 }
 
+/// What a name in a statement may be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    /// A function.
+    Function,
+    /// A table.
+    Table,
+    /// A column.
+    Column,
+    /// A dump, or another schema.
+    Schema,
+    /// A type of objects.
+    Type,
+    /// One of a few words that an argument may be, such as a metric.
+    Word(&'static str),
+}
+
+/// A name that is not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}{}{note}{}", meant(*.thing, .nearest), shown(.place.as_deref()))]
+pub struct Missing {
+    /// What was looked for.
+    pub thing: Thing,
+    /// Its name as it was written.
+    pub name: String,
+    /// That it is not there, as a sentence.
+    pub what: String,
+    /// The names that were probably meant, nearest first, as they are.
+    pub nearest: Vec<String>,
+    /// What follows the sentence, such as the names that there are.
+    pub note: String,
+    /// Where, if that is known.
+    pub place: Option<Box<Place>>,
+}
+
+/// A place in a text: a statement, or a pattern in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The text.
+    pub text: String,
+    /// Bytes of it.
+    pub span: Range<usize>,
+}
+
+/// A limit of a session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// Memory.
+    #[error("the query needs more memory than its limit{} allows ({what})", .bytes.map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default())]
+    Memory {
+        /// The limit in bytes.
+        bytes: Option<u64>,
+        /// What asked for memory.
+        what: String,
+    },
+    /// Time.
+    #[error("the query took longer than {} s", .0.as_secs_f64())]
+    Time(Duration),
+    /// Rows of an answer.
+    #[error("the answer has more than {0} rows")]
+    Rows(u64),
+    /// Bytes of an answer, as its columns are in memory.
+    #[error("the answer has more than {0} bytes")]
+    Bytes(u64),
+}
+
+impl Error {
+    /// A mistake in a statement, whose place is not known.
+    pub(crate) fn query(what: impl Into<String>) -> Self {
+        Error::Query { what: what.into(), place: None, hint: None }
+    }
+
+    /// The same, with what to write instead.
+    pub(crate) fn with_hint(mut self, text: &str) -> Self {
+        if let Error::Query { hint, .. } = &mut self {
+            *hint = Some(text.to_owned());
+        }
+        self
+    }
+
+    /// A name that is not known, with the names that were probably meant; `what` says so in a sentence.
+    pub(crate) fn not_found(thing: Thing, name: &str, what: String, nearest: &[&str]) -> Self {
+        let nearest = nearest.iter().map(|name| (*name).to_owned()).collect();
+        Error::NotFound(Box::new(Missing {
+            thing,
+            name: name.to_owned(),
+            what,
+            nearest,
+            note: String::new(),
+            place: None,
+        }))
+    }
+
+    /// The same with a few words before it.
+    pub(crate) fn after_words(mut self, words: &str) -> Self {
+        match &mut self {
+            Error::Query { what, .. } => *what = format!("{words}{what}"),
+            Error::NotFound(missing) => missing.what = format!("{words}{}", missing.what),
+            _ => {}
+        }
+        self
+    }
+
+    /// The same with what follows the sentence.
+    pub(crate) fn with_note(mut self, text: String) -> Self {
+        if let Error::NotFound(missing) = &mut self {
+            missing.note = text;
+        }
+        self
+    }
+
+    /// The same with the place of the mistake.
+    pub(crate) fn at(mut self, text: &str, span: Range<usize>) -> Self {
+        let found = Some(Box::new(Place { text: text.to_owned(), span }));
+        match &mut self {
+            Error::Query { place, .. } => *place = found,
+            Error::NotFound(missing) => missing.place = found,
+            _ => {}
+        }
+        self
+    }
+
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Store(error) => error.remedy(),
+            Error::Refused { remedy, .. } => remedy.clone(),
+            Error::Limit(Limit::Memory { .. }) => Some(Remedy::RaiseMemoryLimit),
+            Error::NoDumps => Some(Remedy::ImportDump),
+            Error::NoBaseline => Some(Remedy::ChooseBaseline),
+            Error::NotIndexed { dump, .. } => Some(Remedy::BuildIndex { dump: dump.clone() }),
+            Error::NoValue(_) => Some(Remedy::DeclareParameters),
+            Error::Damaged { .. } => Some(Remedy::VerifyLake),
+            _ => None,
+        }
+    }
+
+    /// Where the mistake is, if that is known.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Error::Query { place, .. } => place.as_deref(),
+            Error::NotFound(missing) => missing.place.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+fn after(hint: Option<&str>) -> String {
+    hint.map(|hint| format!("; {hint}")).unwrap_or_default()
+}
+
+/// `; did you mean X?`, or nothing.
+fn meant(thing: Thing, nearest: &[String]) -> String {
+    if nearest.is_empty() {
+        return String::new();
+    }
+    let names = nearest.iter().map(|name| match thing {
+        Thing::Type => mistake::escape(name),
+        _ => mistake::quoted(name),
+    });
+    format!("; did you mean {}?", names.collect::<Vec<_>>().join(" or "))
+}
+
+/// The line with a mark below the place.
+fn shown(place: Option<&Place>) -> String {
+    place.map(|place| mistake::marked(&place.text, &place.span)).unwrap_or_default()
+}
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<heaplake_store::Error> for Error {
     fn from(error: heaplake_store::Error) -> Self {
-        Error::Store(Arc::new(error))
+        match error {
+            heaplake_store::Error::Cancelled => Error::Cancelled,
+            error => Error::Store(Arc::new(error)),
+        }
+    }
+}
+
+impl From<heaplake_graph::Cancelled> for Error {
+    fn from(_: heaplake_graph::Cancelled) -> Self {
+        Error::Cancelled
     }
 }
 
@@ -94,13 +300,13 @@ impl Context {
         if let DataFusionError::ResourcesExhausted(what) = root {
             // The engine lists its consumers below the first sentence.
             let what = clean(what).split(['\n', ':']).next().unwrap_or_default().trim().to_owned();
-            return Error::MemoryLimit { limit: self.memory_limit, what };
+            return Error::Limit(Limit::Memory { bytes: self.memory_limit, what });
         }
         if let Some(parser) = find::<ParserError>(error) {
-            return Error::Query(mistake::syntax(&self.statement, parser));
+            return mistake::syntax(&self.statement, parser);
         }
         if let Some(schema) = find::<SchemaError>(error) {
-            return Error::Query(mistake::schema(schema));
+            return mistake::schema(schema);
         }
         if let Some(what) = damage(error) {
             return Error::Damaged { file: self.file_names(), what };
@@ -113,7 +319,7 @@ impl Context {
             DataFusionError::Plan(_)
             | DataFusionError::NotImplemented(_)
             | DataFusionError::Configuration(_)
-            | DataFusionError::SchemaError(..) => Error::Query(text),
+            | DataFusionError::SchemaError(..) => Error::query(text),
             DataFusionError::Internal(_) => Error::Internal(text),
             _ => Error::Failed(text),
         }

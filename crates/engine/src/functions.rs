@@ -187,7 +187,7 @@ impl ScalarUDFImpl for Glob {
 }
 
 fn misuse() -> DataFusionError {
-    Error::Query(
+    Error::query(
         "tag is called as tag('key') where there is a column tags, or as tag(dump, 'key')".to_owned(),
     )
     .into()

@@ -13,9 +13,12 @@ use datafusion::{
     sql::{parser::Statement, sqlparser::ast::Statement as Sql},
 };
 
+use heaplake_model::Remedy;
+
 use crate::{
     Error, Result,
     catalog::{CATALOG, CURRENT, TABLES, read_only},
+    error::Thing,
     mistake, statements,
 };
 
@@ -46,10 +49,10 @@ fn check_sql(sql: &Sql, text: &str) -> Result<()> {
 
 fn refused(text: &str) -> Error {
     let kind = mistake::escape(&statements::kind(text));
-    Error::Refused(format!(
-        "{kind} is refused: queries only read the lake; --allow-files permits statements that read and write \
-         files outside it"
-    ))
+    Error::Refused {
+        what: format!("{kind} is refused: queries only read the lake"),
+        remedy: Some(Remedy::AllowFileStatements),
+    }
 }
 
 /// Refuses a plan that does something else than read: `SELECT ... INTO` and the like.
@@ -118,10 +121,13 @@ fn check_outside(url: &str, lake: &Path) -> Result<()> {
     let decoded = url.starts_with("file://").then(|| decode(path));
     for path in [Some(path.to_owned()), decoded].into_iter().flatten() {
         if resolve(Path::new(&path)).map_err(failed)?.starts_with(&lake) {
-            return Err(Error::Refused(format!(
-                "{} is within the lake, which SQL cannot change; choose a place outside it",
-                mistake::escape(&path)
-            )));
+            let path = mistake::escape(&path);
+            return Err(Error::Refused {
+                what: format!(
+                    "{path} is within the lake, which SQL cannot change; choose a place outside it"
+                ),
+                remedy: None,
+            });
         }
     }
     Ok(())
@@ -191,35 +197,35 @@ fn check_table(
     }
     let Some(catalog) = catalogs.catalog(reference.catalog().unwrap_or(CATALOG)) else {
         let name = mistake::quoted(reference.catalog().unwrap_or_default());
-        return Err(Error::Query(format!("there is no catalog {name}")));
+        return Err(Error::query(format!("there is no catalog {name}")));
     };
     let looks_like_file = reference.schema().is_none() && looks_like_file(table);
     let Some(schema) = catalog.schema(schema_name) else {
         let schemas = catalog.schema_names();
         let names = schemas.iter().map(String::as_str).filter(|name| *name != CURRENT);
-        let hint = mistake::suggestion(schema_name, names);
-        let name = mistake::quoted(schema_name);
-        let near = if hint.is_empty() { "; `SELECT id FROM dump` lists the dumps" } else { "" };
-        return Err(Error::Query(format!("there is no dump or schema {name}{hint}{near}")));
+        let near: Vec<&str> = mistake::nearest(schema_name, names).into_iter().collect();
+        let what = format!("there is no dump or schema {}", mistake::quoted(schema_name));
+        let note = if near.is_empty() { "; `SELECT id FROM dump` lists the dumps" } else { "" };
+        return Err(Error::not_found(Thing::Schema, schema_name, what, &near).with_note(note.to_owned()));
     };
     if schema.table_exist(table) || (looks_like_file && allow_files) {
         return Ok(());
     }
     let shown = mistake::quoted(table);
     if looks_like_file {
-        return Err(Error::Refused(format!(
-            "reading the file {shown} is refused: queries read the lake only; --allow-files permits it"
-        )));
+        return Err(Error::Refused {
+            what: format!("reading the file {shown} is refused: queries read the lake only"),
+            remedy: Some(Remedy::AllowReadingFiles),
+        });
     }
     let names = schema.table_names();
-    let hint = mistake::suggestion(
-        table,
-        names.iter().map(String::as_str).chain(TABLES).chain(functions.iter().copied()),
-    );
-    let known = if hint.is_empty() { format!("\n  tables: {}", names.join(", ")) } else { String::new() };
+    let candidates = names.iter().map(String::as_str).chain(TABLES).chain(functions.iter().copied());
+    let near: Vec<&str> = mistake::nearest(table, candidates).into_iter().collect();
+    let known = if near.is_empty() { format!("\n  tables: {}", names.join(", ")) } else { String::new() };
     let place =
         reference.schema().map(|schema| format!(" in {}", mistake::quoted(schema))).unwrap_or_default();
-    Err(Error::Query(format!("there is no table {shown}{place}{hint}{known}")))
+    let what = format!("there is no table {shown}{place}");
+    Err(Error::not_found(Thing::Table, table, what, &near).with_note(known))
 }
 
 fn looks_like_file(name: &str) -> bool {

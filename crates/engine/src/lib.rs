@@ -30,8 +30,9 @@ mod yielding;
 
 pub use attach::Attached;
 pub use datafusion::arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
-pub use error::{Error, Result};
+pub use error::{Error, Limit, Missing, Place, Result, Thing};
 pub use graph::{Edited, Notice, address};
+pub use heaplake_model::Remedy;
 pub use mistake::nearest;
 pub use parameters::{Parameters, Value};
 pub use path::{PathPlan, PathShape, Segment, fold, path_shape};

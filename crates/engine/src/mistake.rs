@@ -1,6 +1,10 @@
 //! What a user is told about a mistake: where it is, and what may have been meant.
 
+use std::ops::Range;
+
 use datafusion::{common::SchemaError, sql::sqlparser::parser::ParserError};
+
+use crate::{Error, error::Thing};
 
 /// Columns that a message lists at most.
 const MAX_LISTED: usize = 20;
@@ -33,11 +37,6 @@ pub(crate) fn nearest_few<'a>(name: &str, candidates: impl IntoIterator<Item = &
     near.into_iter().filter(|(distance, _)| *distance <= least + 1).map(|(_, name)| name).take(FEW).collect()
 }
 
-/// `; did you mean X?`, or nothing.
-pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, candidates).map(|near| format!("; did you mean {}?", quoted(near))).unwrap_or_default()
-}
-
 /// A name as it must be written in SQL.
 pub(crate) fn quoted(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -47,15 +46,21 @@ pub(crate) fn quoted(name: &str) -> String {
     }
 }
 
-/// A syntax error: the parser's words, then the line with a mark below the place.
-pub(crate) fn syntax(statement: &str, error: &ParserError) -> String {
+/// A syntax error: the parser's words, and the place.
+pub(crate) fn syntax(statement: &str, error: &ParserError) -> Error {
     let message = match error {
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.as_str(),
-        ParserError::RecursionLimitExceeded => return "the statement is nested too deeply".to_owned(),
+        ParserError::RecursionLimitExceeded => return Error::query("the statement is nested too deeply"),
     };
     match split_location(message) {
-        Some((message, line, column)) => located(statement, message, line, column),
-        None => escape(message),
+        Some((message, line, column)) => {
+            let error = Error::query(escape(message));
+            match span(statement, line, column) {
+                Some(span) => error.at(statement, span),
+                None => error,
+            }
+        }
+        None => Error::query(escape(message)),
     }
 }
 
@@ -68,34 +73,45 @@ pub(crate) fn syntax_message(error: &ParserError) -> String {
     escape(split_location(message).map_or(message, |(message, ..)| message))
 }
 
-/// A message with the line it is about and a mark below the place.
-pub(crate) fn located(text: &str, message: &str, line: u64, column: u64) -> String {
-    marked(text, message, (line, column), 1)
+/// The bytes of the character at a line and a column, both from 1; past the end of the line it is empty.
+fn span(text: &str, line: u64, column: u64) -> Option<Range<usize>> {
+    let line_idx = usize::try_from(line.checked_sub(1)?).ok()?;
+    let column_idx = usize::try_from(column.checked_sub(1)?).ok()?;
+    let start: usize = text.split_inclusive('\n').take(line_idx).map(str::len).sum();
+    let shown = text.lines().nth(line_idx)?;
+    let mut rest = shown.char_indices().skip(column_idx);
+    let at = rest.next().map_or(shown.len(), |(at, _)| at);
+    let end = rest.next().map_or(shown.len(), |(at, _)| at);
+    Some(start + at..start + end)
 }
 
-/// The same with a mark as wide as what it is about.
-pub(crate) fn marked(text: &str, message: &str, (line, column): (u64, u64), width: usize) -> String {
-    let message = escape(message);
-    let shown = usize::try_from(line.saturating_sub(1)).ok().and_then(|line| text.lines().nth(line));
-    let Some(shown) = shown.filter(|_| column > 0) else { return message };
-    let column_idx = usize::try_from(column - 1).unwrap_or(usize::MAX);
+/// The line that a place begins in, with a mark below as much of the place as is in it.
+pub(crate) fn marked(text: &str, place: &Range<usize>) -> String {
+    let before = &text[..text.floor_char_boundary(place.start)];
+    let line = before.matches('\n').count();
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let column_idx = before[line_start..].chars().count();
+    let marked = text.get(place.clone()).unwrap_or_default().lines().next().unwrap_or_default();
+    let width = marked.chars().count().max(1);
+    let shown = text.lines().nth(line).unwrap_or_default();
     let first = column_idx.saturating_sub(MAX_SHOWN * 3 / 4);
     // One character on the screen for each, so that the mark stays below its place.
     let shown: String = shown.chars().skip(first).take(MAX_SHOWN).map(visible).collect();
-    let mark = " ".repeat(column_idx.saturating_sub(first).min(MAX_SHOWN));
-    let room = shown.chars().count().saturating_sub(mark.len()).max(1);
+    let indent = " ".repeat(column_idx.saturating_sub(first).min(MAX_SHOWN));
+    let room = shown.chars().count().saturating_sub(indent.len()).max(1);
     format!(
-        "{message}\n  line {line}, column {column}\n  | {shown}\n  | {mark}{}",
+        "\n  line {}, column {}\n  | {shown}\n  | {indent}{}",
+        line + 1,
+        column_idx + 1,
         "^".repeat(width.min(room))
     )
 }
 
 /// What is wrong with a column.
-pub(crate) fn schema(error: &SchemaError) -> String {
+pub(crate) fn schema(error: &SchemaError) -> Error {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let names = || valid_fields.iter().map(|column| column.name.as_str());
-            let hint = suggestion(&field.name, names());
             // The columns in the order of the table; a join has some of them twice.
             let mut columns: Vec<&str> = Vec::new();
             for name in names() {
@@ -108,16 +124,19 @@ pub(crate) fn schema(error: &SchemaError) -> String {
             let more = if columns.len() > MAX_LISTED { ", ..." } else { "" };
             let known =
                 if listed.is_empty() { String::new() } else { format!("\n  columns: {listed}{more}") };
-            format!("there is no column {}{hint}{known}", escape(&field.flat_name()))
+            let what = format!("there is no column {}", escape(&field.flat_name()));
+            let near: Vec<&str> = nearest(&field.name, names()).into_iter().collect();
+            Error::not_found(Thing::Column, &field.name, what, &near).with_note(known)
         }
         SchemaError::AmbiguousReference { field } => {
             let name = escape(&field.name);
-            format!("column {name} is in more than one table; write table.{name}")
+            Error::query(format!("column {name} is in more than one table; write table.{name}"))
         }
         SchemaError::DuplicateQualifiedField { name, .. }
-        | SchemaError::DuplicateUnqualifiedField { name } => {
-            format!("column {} is there more than once; give one of them another name with AS", escape(name))
-        }
+        | SchemaError::DuplicateUnqualifiedField { name } => Error::query(format!(
+            "column {} is there more than once; give one of them another name with AS",
+            escape(name)
+        )),
     }
 }
 
@@ -171,8 +190,14 @@ mod tests {
 
     #[test]
     fn marks_the_place_and_escapes_the_rest() {
-        let text = located("select\n\tx \u{1b}[31m from", "odd \u{7}", 2, 12);
-        assert_eq!(text, "odd \\u{7}\n  line 2, column 12\n  |  x \u{fffd}[31m from\n  |            ^");
+        let statement = "select\n\tx \u{1b}[31m from";
+        let place = span(statement, 2, 12).expect("a place");
+        assert_eq!(
+            marked(statement, &place),
+            "\n  line 2, column 12\n  |  x \u{fffd}[31m from\n  |            ^"
+        );
+        assert_eq!(span(statement, 2, 99), Some(statement.len()..statement.len()));
+        assert_eq!(span(statement, 9, 1), None);
     }
 
     #[test]

@@ -100,10 +100,7 @@ pub(crate) fn bind(plan: LogicalPlan, parameters: &Parameters, context: &Context
     }
     let is_unknown = |name: &&String| !parameters.contains_key(name.trim_start_matches('$'));
     if let Some(name) = used.iter().filter(is_unknown).min() {
-        return Err(Error::Query(format!(
-            "there is no value for {name}; `heaplake run FILE.sql` gives values to the parameters that the first \
-             lines of the file declare"
-        )));
+        return Err(Error::NoValue(name.clone()));
     }
     let values: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), scalar(value))).collect();
     plan.with_param_values(ParamValues::from(values)).map_err(explained)

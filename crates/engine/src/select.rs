@@ -42,7 +42,7 @@ pub fn select_one<M: Borrow<Manifest>>(dumps: &[M], text: &str) -> Result<usize>
             let names: Vec<&str> =
                 several.iter().take(SHOWN).map(|at| dumps[*at].borrow().id.as_str()).collect();
             let more = if several.len() > SHOWN { ", ..." } else { "" };
-            Err(Error::Query(format!(
+            Err(Error::query(format!(
                 "{} selects {} dumps ({}{more}) where one is needed; add ~0 for the newest of them",
                 mistake::escape(text),
                 several.len(),
@@ -330,7 +330,7 @@ fn run<'t>(text: &mut &'t str) -> &'t str {
 }
 
 fn mistaken(text: &str, what: &str) -> Error {
-    Error::Query(format!("{} selects no dumps: {}", mistake::escape(text), mistake::escape(what)))
+    Error::query(format!("{} selects no dumps: {}", mistake::escape(text), mistake::escape(what)))
 }
 
 /// That nothing is selected, with what was probably meant.
@@ -359,7 +359,7 @@ fn none<M: Borrow<Manifest>>(dumps: &[M], text: &str) -> Error {
             hint = format!("; the newest has {}={}", mistake::escape(key), mistake::escape(near));
         }
     }
-    Error::Query(format!("no dump is selected by {}{hint}", mistake::escape(text)))
+    Error::query(format!("no dump is selected by {}{hint}", mistake::escape(text)))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use crate::{
     Attached, Error, Result,
     catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
-    error::Context,
+    error::{Context, Limit, Thing},
     functions,
     graph::{self, Edited, Indexes, Notice},
     guard, history, identity, mistake,
@@ -205,7 +205,7 @@ impl Session {
         let retry = self.options.memory_limit.is_some() && reads;
         let first = start(&state, plan, &context, self.options.memory_limit.is_some()).await;
         match first {
-            Err(Error::MemoryLimit { .. }) if retry => {
+            Err(Error::Limit(Limit::Memory { .. })) if retry => {
                 let state = with_less_memory(&state);
                 let plan = state.create_physical_plan(&logical).await;
                 let plan = plan.map_err(|error| context.explain(&error))?;
@@ -290,7 +290,7 @@ impl Session {
             let mut tables = Vec::new();
             for attached in &self.options.attached {
                 if tables.iter().any(|(name, _)| name == attached.name()) {
-                    return Err(Error::Query(format!("{} is attached twice", attached.name())));
+                    return Err(Error::query(format!("{} is attached twice", attached.name())));
                 }
                 tables.push((attached.name().to_owned(), attached.open(&self.context).await?));
             }
@@ -306,8 +306,12 @@ impl Session {
             let value = match value {
                 Value::Dump(selector) => {
                     let manifest = self.indexes.manifest(Some(selector));
-                    let manifest =
-                        manifest.map_err(|error| Error::Query(format!("parameter {name}: {error}")))?;
+                    let manifest = manifest.map_err(|error| match error {
+                        error @ (Error::Query { .. } | Error::NotFound(_) | Error::NoBaseline) => {
+                            error.after_words(&format!("parameter {name}: "))
+                        }
+                        error => Error::query(format!("parameter {name}: {error}")),
+                    })?;
                     Value::Text(manifest.id.to_string())
                 }
                 value => value.clone(),
@@ -323,19 +327,19 @@ impl Session {
         let mut parsed = parsed.map_err(|error| context.explain(&error))?;
         match (parsed.pop_front(), parsed.is_empty()) {
             (Some(parsed), true) => Ok(parsed),
-            (None, _) => Err(Error::Query("there is no statement".to_owned())),
-            _ => Err(Error::Query("there is more than one statement".to_owned())),
+            (None, _) => Err(Error::query("there is no statement".to_owned())),
+            _ => Err(Error::query("there is more than one statement".to_owned())),
         }
     }
 
     /// Adds what the planner does not say about functions.
     fn explain_planning(&self, context: &Context, error: &DataFusionError) -> Error {
         let explained = context.explain(error);
-        let Error::Query(text) = &explained else { return explained };
-        let Some(name) = mistake::unknown_function(text) else { return explained };
+        let Error::Query { what, .. } = &explained else { return explained };
+        let Some(name) = mistake::unknown_function(what) else { return explained };
         let names = self.functions();
-        let hint = mistake::suggestion(name, names.iter().map(String::as_str));
-        Error::Query(format!("there is no function {name}{hint}"))
+        let near: Vec<&str> = mistake::nearest(name, names.iter().map(String::as_str)).into_iter().collect();
+        Error::not_found(Thing::Function, name, format!("there is no function {name}"), &near)
     }
 }
 

@@ -152,7 +152,7 @@ fn pattern_end(text: &str, start: usize, begins_as_sql: bool) -> Result<Option<u
         }
         Err(error) if has_arrow && !begins_as_sql => {
             let span = start + error.span.start..start + error.span.end;
-            return Err(path::spanned(text, &span, &error.to_string()));
+            return Err(path::of_pattern(text, &heaplake_pathql::Error { span, ..error }));
         }
         Err(_) => None,
     })

@@ -10,7 +10,7 @@ use datafusion::{
     parquet::{arrow::ArrowWriter, file::properties::WriterProperties},
 };
 use futures::TryStreamExt as _;
-use heaplake_engine::{Error, Parameters, RecordBatch, Session, SessionOptions, Value};
+use heaplake_engine::{Error, Limit, Parameters, RecordBatch, Remedy, Session, SessionOptions, Value};
 use heaplake_model::schema::Table;
 use heaplake_store::{Counts, FileEntry, Lake, Manifest, Source, TakenFrom};
 use tempfile::TempDir;
@@ -240,8 +240,13 @@ async fn only_reading_is_allowed() {
     ] {
         let error = error(&session, sql).await;
         let text = error.to_string();
-        assert!(matches!(error, Error::Refused(_)), "{sql}: {text}");
-        assert!(text.contains(named) && text.contains("--allow-files"), "{sql}: {text}");
+        assert!(matches!(error, Error::Refused { .. }), "{sql}: {text}");
+        let remedy = error.remedy();
+        assert!(
+            matches!(remedy, Some(Remedy::AllowFileStatements | Remedy::AllowReadingFiles)),
+            "{sql}: {remedy:?}"
+        );
+        assert!(text.contains(named), "{sql}: {text}");
     }
     assert!(!out.exists());
 }
@@ -269,7 +274,7 @@ async fn files_are_allowed_outside_the_lake_only() {
         format!("create external table t stored as csv location '{}'", folder.path().display()),
     ] {
         let error = error(&session, &sql).await;
-        assert!(matches!(error, Error::Refused(_)), "{sql}: {error:?}");
+        assert!(matches!(error, Error::Refused { .. }), "{sql}: {error:?}");
     }
     assert!(!folder.path().join("obj/x.csv").exists());
 }
@@ -289,7 +294,7 @@ async fn mistakes_get_a_suggestion() {
     ] {
         let error = error(&session, sql).await;
         let text = error.to_string();
-        assert!(matches!(error, Error::Query(_)), "{sql}: {error:?}");
+        assert!(matches!(error, Error::Query { .. } | Error::NotFound(_)), "{sql}: {error:?}");
         assert!(text.contains(expected), "{sql}: {text}");
         assert!(!text.contains("planning") && !text.contains('\u{1b}'), "{sql}: {text}");
     }
@@ -324,8 +329,10 @@ async fn damage_is_an_error_that_names_the_file() {
     middle[4..good.len() / 2].fill(0xff);
     for damaged in [bad, middle, good[..good.len() / 2].to_vec()] {
         fs::write(&path, &damaged).unwrap();
-        let text = error(&session, "select * from obj").await.to_string();
-        assert!(text.contains("obj/dump=one/1-obj.parquet") && text.contains("heaplake verify"), "{text}");
+        let error = error(&session, "select * from obj").await;
+        let text = error.to_string();
+        assert!(text.contains("obj/dump=one/1-obj.parquet"), "{text}");
+        assert_eq!(error.remedy(), Some(Remedy::VerifyLake), "{text}");
     }
 }
 
@@ -336,8 +343,8 @@ async fn memory_is_limited() {
     let tiny = session(&folder, limited(10_000));
     let error =
         error(&tiny, "select type, address, count(*) from obj group by type, address order by 3").await;
-    assert!(matches!(error, Error::MemoryLimit { limit: Some(10_000), .. }), "{error:?}");
-    assert!(error.to_string().contains("--memory-limit"), "{error}");
+    assert!(matches!(error, Error::Limit(Limit::Memory { bytes: Some(10_000), .. })), "{error:?}");
+    assert_eq!(error.remedy(), Some(Remedy::RaiseMemoryLimit));
 
     let session = session(&folder, SessionOptions { threads: Some(1), ..limited(8 << 20) });
     let sql = "select max(r) from (select row_number() over (order by a.size + b.size, b.size) r \
@@ -362,7 +369,7 @@ async fn a_join_that_does_not_fit_is_sorted_instead() {
             SessionOptions { threads: Some(1), memory_limit: Some(step * 50_000), ..Default::default() };
         let limited = session(&folder, options);
         match limited.run(&format!("explain analyze {sql}")).await {
-            Err(error) => assert!(matches!(error, Error::MemoryLimit { .. }), "{error:?}"),
+            Err(error) => assert!(matches!(error, Error::Limit(Limit::Memory { .. })), "{error:?}"),
             Ok(answer) => {
                 let plan: Vec<RecordBatch> = answer.stream.try_collect().await.unwrap();
                 let is_sorted =

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use heaplake_model::Issue;
+use heaplake_model::{Issue, Remedy};
 
 /// Why an input cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Strict reading met damage. `issue` says where.
-    #[error("line {}, byte {}: {}; --on-error skip keeps what can be kept", .0.line, .0.offset, .0.what)]
+    #[error("line {}, byte {}: {}", .0.line, .0.offset, .0.what)]
     Damaged(Issue),
     /// The input is something else altogether.
     #[error("this is no heap dump: {0}")]
@@ -17,9 +17,7 @@ pub enum Error {
     #[error("there is no object in it{0}")]
     Empty(String),
     /// One object is larger than allowed.
-    #[error(
-        "byte {offset}: an object of more than {limit} bytes; a larger --memory-limit lets larger objects in"
-    )]
+    #[error("byte {offset}: an object of more than {limit} bytes, the most that the memory limit lets in")]
     ObjectTooLarge {
         /// Where it begins in the decompressed input.
         offset: u64,
@@ -45,4 +43,15 @@ pub enum Error {
     /// The input could not be read.
     #[error("cannot read: {0}")]
     Io(#[from] io::Error),
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Damaged(_) => Some(Remedy::SkipDamage),
+            Error::ObjectTooLarge { .. } => Some(Remedy::RaiseMemoryLimit),
+            _ => None,
+        }
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::{io, path::PathBuf};
 
-use heaplake_model::DumpId;
+use heaplake_model::{DumpId, Remedy};
 
 /// What can go wrong with a lake.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The folder is no lake.
-    #[error("{} is no lake (it has no heaplake.json); `heaplake import` makes one", .0.display())]
+    #[error("{} is no lake (it has no heaplake.json)", .0.display())]
     NotALake(PathBuf),
     /// The lake was written by a newer or an older heaplake.
     #[error("{} has format version {found}, this heaplake reads {}; {}", .path.display(), crate::FORMAT_VERSION, what_to_use(*.found))]
@@ -27,7 +27,7 @@ pub enum Error {
         suggestion: Option<DumpId>,
     },
     /// The id is in use.
-    #[error("the lake has a dump {0} already; give another name with --dump, or overwrite it with --replace")]
+    #[error("the lake has a dump {0} already")]
     DumpExists(DumpId),
     /// The dump was replaced or removed meanwhile.
     #[error("the dump {0} was replaced or removed meanwhile; nothing was changed, try again")]
@@ -54,9 +54,7 @@ pub enum Error {
         names: Vec<String>,
     },
     /// The layer is of tables that were replaced.
-    #[error(
-        "the layer {name} is of an earlier import of {dump}; save it again with `heaplake whatif --save {name}`"
-    )]
+    #[error("the layer {name} is of an earlier import of {dump}")]
     StaleLayer {
         /// The dump.
         dump: DumpId,
@@ -64,7 +62,7 @@ pub enum Error {
         name: DumpId,
     },
     /// A file of the lake is not what it should be.
-    #[error("{}: {what}; `heaplake verify` looks at every file", .path.display())]
+    #[error("{}: {what}", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -75,9 +73,7 @@ pub enum Error {
     #[error(transparent)]
     Read(#[from] heaplake_readers::Error),
     /// Not enough memory allowed.
-    #[error(
-        "{what} needs {needed} bytes, more than the memory limit of {limit} bytes leaves; raise --memory-limit"
-    )]
+    #[error("{what} needs {needed} bytes, more than the memory limit of {limit} bytes leaves")]
     MemoryLimit {
         /// What asked for memory.
         what: &'static str,
@@ -110,6 +106,22 @@ pub enum Error {
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+impl Error {
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::NotALake(_) => Some(Remedy::MakeLake),
+            Error::DumpExists(_) => Some(Remedy::RenameOrReplace),
+            Error::NoSuchLayer { names, .. } if names.is_empty() => Some(Remedy::SaveLayer { name: None }),
+            Error::StaleLayer { name, .. } => Some(Remedy::SaveLayer { name: Some(name.to_string()) }),
+            Error::Damaged { .. } => Some(Remedy::VerifyLake),
+            Error::MemoryLimit { .. } => Some(Remedy::RaiseMemoryLimit),
+            Error::Read(error) => error.remedy(),
+            _ => None,
+        }
+    }
+}
+
 fn what_to_use(version: u32) -> &'static str {
     if version > crate::FORMAT_VERSION { "use a newer heaplake" } else { "import its dumps into a new lake" }
 }
@@ -120,7 +132,7 @@ fn did_you_mean(id: &Option<DumpId>) -> String {
 
 fn layers_of(names: &[String]) -> String {
     match names {
-        [] => "; `heaplake whatif --save NAME` makes one".to_owned(),
+        [] => String::new(),
         names => format!("; it has {}", names.join(", ")),
     }
 }

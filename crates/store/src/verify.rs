@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use heaplake_model::schema::Table;
+use heaplake_model::{Remedy, schema::Table};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -20,6 +20,14 @@ pub struct Finding {
     pub path: String,
     /// What is wrong.
     pub what: String,
+    /// What the user can do about it.
+    pub remedy: Option<Remedy>,
+}
+
+impl Finding {
+    fn new(path: &str, what: String) -> Self {
+        Self { path: path.to_owned(), what, remedy: None }
+    }
 }
 
 impl Lake {
@@ -33,13 +41,13 @@ impl Lake {
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error) => Some(error.to_string()),
             };
-            findings.extend(what.map(|what| Finding { path: file.path.clone(), what }));
+            findings.extend(what.map(|what| Finding::new(&file.path, what)));
         }
         findings.extend(index::check(self, manifest)?);
         let path = format!("dumps/{}.json", manifest.id);
         // A file of types that cannot be read is among the findings already.
         let objects = self.types(manifest).ok().map(|types| types.iter().map(|stat| stat.count).sum());
-        findings.extend(sums(manifest, objects).into_iter().map(|what| Finding { path: path.clone(), what }));
+        findings.extend(sums(manifest, objects).into_iter().map(|what| Finding::new(&path, what)));
         Ok(findings)
     }
 }

@@ -13,8 +13,7 @@ use crate::{
     ERROR, NO,
     args::CheckArgs,
     console::{self, Console},
-    escape, human,
-    interrupt::{self, Interrupted},
+    escape, human, interrupt,
     library::{self, Query},
     output::{Columns, Format, Plan, Sink, row_in_words},
     query::Querier,
@@ -72,7 +71,7 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
         let start = Instant::now();
         let verdict = match violations(&check, &querier) {
             Ok(verdict) => verdict,
-            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) if interrupt::is_cause(&error) => return Err(error),
             Err(error) => Verdict::Failed(console::describe(&error)),
         };
         outcomes.push(Outcome { title: check.title, seconds: start.elapsed().as_secs_f64(), verdict });

@@ -130,7 +130,7 @@ fn import_all(
                 wanted += 1;
                 bars.suspend(|| match imported {
                     Ok(manifest) => report_import(&manifest, time, args, console),
-                    Err(error) if error.is::<Interrupted>() => {
+                    Err(error) if interrupt::is_cause(&error) => {
                         interrupted = interrupted.take().or(Some(error))
                     }
                     Err(error) => {

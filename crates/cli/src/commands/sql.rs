@@ -232,7 +232,7 @@ fn run_each(
         let outcome = querier.run_with(text, parameters, plan, sink);
         let outcome = match outcome {
             // The rows of the statements before stay on the screen; say which one failed.
-            Err(error) if are_several && !error.is::<interrupt::Interrupted>() => {
+            Err(error) if are_several && !interrupt::is_cause(&error) => {
                 sink.flush()?;
                 let which =
                     if *has_title { format!("result {name}") } else { format!("statement {}", idx + 1) };

@@ -12,7 +12,7 @@ use crate::{
     escape, human,
     interrupt::{self, Interrupted},
     output::Sink,
-    selection,
+    remedy, selection,
 };
 
 /// Checks the dumps; the answer is no when anything is found.
@@ -51,7 +51,10 @@ fn verify_each(lake: &Lake, manifests: &[Manifest], sink: &mut Sink) -> Result<b
             writeln!(sink, "{}: ok, {files}, {}", manifest.id, human::bytes(manifest.stored_bytes()))?;
         }
         for finding in &findings {
-            let text = format!("{}: {}: {}", manifest.id, finding.path, finding.what);
+            let mut text = format!("{}: {}: {}", manifest.id, finding.path, finding.what);
+            if let Some(remedy) = &finding.remedy {
+                text += &format!("; {}", remedy::worded(remedy));
+            }
             writeln!(sink, "{}", escape::line(&text))?;
         }
         sink.flush()?;

@@ -222,7 +222,7 @@ impl Shell {
             Err(_) if is_closed => Flow::Go,
             Err(error) => {
                 self.has_failed = true;
-                match error.is::<Interrupted>() {
+                match interrupt::is_cause(&error) {
                     true => {
                         self.console.note(&error.to_string());
                         // A join may not look up for long; the next query gets threads of its own.

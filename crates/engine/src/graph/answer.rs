@@ -83,12 +83,6 @@ enum Numbers {
     Component(Vec<(i64, i64)>),
 }
 
-impl From<Cancelled> for Error {
-    fn from(_: Cancelled) -> Self {
-        Error::Failed("stopped".to_owned())
-    }
-}
-
 /// Answers a call.
 pub(super) fn answer(
     call: &Call,

@@ -77,9 +77,7 @@ impl Indexes {
         let Some(name) = dump else { return self.current.as_ref().ok_or(Error::NoDumps) };
         match name {
             CURRENT => self.current.as_ref().ok_or(Error::NoDumps),
-            BASELINE => self.baseline.as_ref().ok_or_else(|| {
-                Error::Query("this compares with another dump; say which with --baseline".to_owned())
-            }),
+            BASELINE => self.baseline.as_ref().ok_or(Error::NoBaseline),
             name => Ok(&self.manifests[select::select_one(&self.manifests, name)?]),
         }
     }
@@ -171,11 +169,7 @@ impl Indexes {
             }
         };
         let index = open_or_build(&self.lake, manifest, &self.limits, progress, tell);
-        let index = index.map_err(|error| match error {
-            heaplake_store::Error::Cancelled => Error::Failed("stopped".to_owned()),
-            error => error.into(),
-        })?;
-        let index = Arc::new(OpenIndex { manifest: manifest.clone(), index });
+        let index = Arc::new(OpenIndex { manifest: manifest.clone(), index: index? });
         open.insert(manifest.id.as_str().to_owned(), index.clone());
         Ok(index)
     }

@@ -32,7 +32,7 @@ impl GraphFunction {
     }
 
     fn misuse(&self, what: &str) -> DataFusionError {
-        Error::Query(format!("{}: {what}; it is called as {}", self.name, self.kind.usage())).into()
+        Error::query(format!("{}: {what}; it is called as {}", self.name, self.kind.usage())).into()
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn call(texts: &[&str], indexes: &Arc<Indexes>) -> Result<Question> {
     let (before, after, kind) = match texts {
         [before, after] => (before, after, By::Type),
         [before, after, kind] => (before, after, by(kind)?),
-        _ => return Err(Error::Query("it takes two dumps, and perhaps what to group by".to_owned())),
+        _ => return Err(Error::query("it takes two dumps, and perhaps what to group by".to_owned())),
     };
     let dumps = [indexes.manifest(Some(before))?.clone(), indexes.manifest(Some(after))?.clone()];
     dumps.iter().try_for_each(|manifest| kind.check(manifest))?;

@@ -23,7 +23,7 @@ use datafusion::{
 };
 use futures::stream;
 
-use crate::{Error, graph::Indexes, mistake};
+use crate::{Error, error::Thing, graph::Indexes, mistake};
 use totals::{By, Metric};
 
 /// Makes the functions known.
@@ -64,8 +64,13 @@ impl fmt::Debug for HistoryFunction {
 
 impl TableFunctionImpl for HistoryFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let misuse =
-            |what: &str| Error::Query(format!("{}: {what}; it is called as {}", self.name, self.usage));
+        let misuse = |error: Error| match error {
+            error @ Error::Query { .. } => error
+                .after_words(&format!("{}: ", self.name))
+                .with_hint(&format!("it is called as {}", self.usage)),
+            error @ Error::NotFound(_) => error.after_words(&format!("{}: ", self.name)),
+            error => error,
+        };
         let mut texts = Vec::new();
         for expr in args.exprs() {
             match expr {
@@ -77,14 +82,11 @@ impl TableFunctionImpl for HistoryFunction {
                 ) => texts.push(text.as_str()),
                 other => {
                     let other = mistake::escape(&other.to_string());
-                    return Err(misuse(&format!("{other} is no constant text")).into());
+                    return Err(misuse(Error::query(format!("{other} is no constant text"))).into());
                 }
             }
         }
-        let question = (self.call)(&texts, &self.indexes).map_err(|error| match error {
-            Error::Query(what) => misuse(&what),
-            error => error,
-        })?;
+        let question = (self.call)(&texts, &self.indexes).map_err(misuse)?;
         let schema = question.schema.clone();
         Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(question)])?))
     }
@@ -113,15 +115,19 @@ impl PartitionStream for Question {
 }
 
 /// A word among some.
-fn word<T: Copy>(text: &str, what: &str, words: &[(&str, T)]) -> crate::Result<T> {
+fn word<T: Copy>(text: &str, what: &'static str, words: &[(&str, T)]) -> crate::Result<T> {
     let found = words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let names = || words.iter().map(|(name, _)| *name);
-        let hint = match mistake::nearest(text, names()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        Error::Query(format!("{} is no {what}; {hint}", mistake::quoted(text)))
+        let near: Vec<&str> = mistake::nearest(text, names()).into_iter().collect();
+        let known = format!("; there are {}", names().collect::<Vec<_>>().join(", "));
+        let error = Error::not_found(
+            Thing::Word(what),
+            text,
+            format!("{} is no {what}", mistake::quoted(text)),
+            &near,
+        );
+        if near.is_empty() { error.with_note(known) } else { error }
     })
 }
 

@@ -72,11 +72,10 @@ impl By {
         let table = self.table();
         match manifest.files_of(table).next() {
             Some(_) => Ok(()),
-            None => Err(Error::Failed(format!(
-                "dump {0} has no {1}, which the graph index gives; `heaplake index {0}` makes both",
-                manifest.id,
-                table.name()
-            ))),
+            None => Err(Error::NotIndexed {
+                dump: manifest.id.to_string(),
+                what: format!("dump {} has no {}, which the graph index gives", manifest.id, table.name()),
+            }),
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) fn call(texts: &[&str], indexes: &Arc<Indexes>) -> Result<Question> {
         [selector] => [Some(selector), None, None],
         [selector, kind] => [Some(selector), Some(kind), None],
         [selector, kind, metric] => [Some(selector), Some(kind), Some(metric)],
-        _ => return Err(Error::Query("it takes three texts at most".to_owned())),
+        _ => return Err(Error::query("it takes three texts at most".to_owned())),
     };
     let kind = kind.map_or(Ok(By::Type), |kind| by(kind))?;
     let usual = if kind == By::Holder { Metric::Retained } else { Metric::Size };

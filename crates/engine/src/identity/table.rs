@@ -45,7 +45,7 @@ impl IdentityFunction {
     }
 
     fn misuse(&self, what: &str) -> DataFusionError {
-        Error::Query(format!("{}: {what}; it is called as {}", self.name, self.kind.usage())).into()
+        Error::query(format!("{}: {what}; it is called as {}", self.name, self.kind.usage())).into()
     }
 
     fn texts<'e>(&self, exprs: &'e [Expr]) -> Result<Vec<&'e str>> {

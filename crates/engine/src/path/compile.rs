@@ -8,7 +8,7 @@ use heaplake_pathql::{
 use heaplake_store::Dump;
 use regex::Regex;
 
-use crate::{Error, Result, graph::check_is_one_expression, mistake};
+use crate::{Error, Result, error::Thing, graph::check_is_one_expression, mistake};
 
 /// A query, resolved against the types of a dump.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ impl From<Selector> for PathShape {
 
 /// What rows a pattern gives; an error where it is none.
 pub fn path_shape(text: &str) -> Result<PathShape> {
-    let query = parse(text).map_err(|error| spanned(text, &error.span, &error.to_string()))?;
+    let query = parse(text).map_err(|error| of_pattern(text, &error))?;
     Ok(query.selector.into())
 }
 
@@ -111,7 +111,7 @@ pub(crate) struct Names<'n> {
 impl Compiled {
     /// Reads a pattern and resolves it.
     pub(crate) fn new(text: &str, names: &Names<'_>) -> Result<Self> {
-        let explain = |error: heaplake_pathql::Error| spanned(text, &error.span, &error.to_string());
+        let explain = |error: heaplake_pathql::Error| of_pattern(text, &error);
         let query = parse(text).map_err(explain)?;
         let automaton = Automaton::new(&query).map_err(explain)?;
         let resolving = Resolving { text, names };
@@ -176,15 +176,18 @@ pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// A mistake in a pattern, with its place.
+pub(crate) fn of_pattern(text: &str, error: &heaplake_pathql::Error) -> Error {
+    let mistake = spanned(text, &error.span, &error.what);
+    match &error.hint {
+        Some(hint) => mistake.with_hint(&mistake::escape(hint)),
+        None => mistake,
+    }
+}
+
 /// An error with the place in the pattern.
 pub(crate) fn spanned(text: &str, span: &Span, message: &str) -> Error {
-    let before = &text[..span.start.min(text.len())];
-    let line = before.matches('\n').count() + 1;
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let column = before[line_start..].chars().count() + 1;
-    let marked = text.get(span.clone()).unwrap_or_default().lines().next().unwrap_or_default();
-    let width = marked.chars().count().max(1);
-    Error::Query(mistake::marked(text, message, (line as u64, column as u64), width))
+    Error::query(mistake::escape(message)).at(text, span.clone())
 }
 
 /// The types that were probably meant. A type in quotes must have its whole name, another its part after the last dot.
@@ -343,14 +346,10 @@ impl Resolving<'_> {
         if found.is_empty() && !self.names.lake.has_type(passes)? {
             let near = nearest_types(wanted, matches!(term.kind, TermKind::Exact(_)), self.names.manifest);
             if !near.is_empty() {
-                let near: Vec<String> = near.iter().map(|name| mistake::escape(name)).collect();
-                let message = format!(
-                    "dump {} has no type {}; did you mean {}?",
-                    self.names.manifest.id,
-                    mistake::escape(wanted),
-                    near.join(" or ")
+                let what = format!("dump {} has no type {}", self.names.manifest.id, mistake::escape(wanted));
+                return Err(
+                    Error::not_found(Thing::Type, wanted, what, &near).at(self.text, term.span.clone())
                 );
-                return Err(self.error(&term.span, &message));
             }
         }
         Ok(found)

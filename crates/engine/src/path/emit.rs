@@ -28,7 +28,7 @@ struct Emitting<'e> {
 }
 
 fn cannot(what: &str) -> Error {
-    Error::Query(format!("standard SQL cannot say this: {what}"))
+    Error::query(format!("standard SQL cannot say this: {what}"))
 }
 
 impl Emitting<'_> {
@@ -57,10 +57,10 @@ impl Emitting<'_> {
             )));
         }
         if !self.manifest.indexed && compiled.tests.iter().chain(&compiled.except).any(|test| test.roots) {
-            return Err(Error::Query(format!(
-                "obj of dump {id} has no roots yet; `heaplake index {id}` finds them",
-                id = self.manifest.id
-            )));
+            return Err(Error::NotIndexed {
+                dump: self.manifest.id.to_string(),
+                what: format!("obj of dump {} has no roots yet", self.manifest.id),
+            });
         }
         Ok(())
     }

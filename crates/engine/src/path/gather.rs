@@ -56,10 +56,13 @@ pub(super) async fn gather(
     reservation: &MemoryReservation,
 ) -> Result<(Gathered, Gone)> {
     if !manifest.indexed && compiled.tests.iter().chain(&compiled.except).any(|test| test.roots) {
-        return Err(Error::Query(format!(
-            "the roots of dump {id} are not known yet; `heaplake index {id}` finds them, or name an object to begin with",
-            id = manifest.id
-        ))
+        return Err(Error::NotIndexed {
+            dump: manifest.id.to_string(),
+            what: format!(
+                "the roots of dump {} are not known yet; name an object to begin with",
+                manifest.id
+            ),
+        }
         .into());
     }
     let context = SessionContext::new_with_state(state.clone());

@@ -30,8 +30,8 @@ use std::sync::Arc;
 use datafusion::prelude::SessionContext;
 
 use crate::graph::Indexes;
-pub(crate) use compile::spanned;
 pub use compile::{PathShape, path_shape};
+pub(crate) use compile::{of_pattern, spanned};
 pub(crate) use emit::emit;
 pub(crate) use fold::type_term;
 pub use fold::{Segment, fold};

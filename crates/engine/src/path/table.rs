@@ -45,7 +45,7 @@ impl PathFunction {
     }
 
     fn misuse(&self, what: &str) -> DataFusionError {
-        Error::Query(format!("{name}: {what}; it is called as {name}('PATTERN' [, dump])", name = self.name))
+        Error::query(format!("{name}: {what}; it is called as {name}('PATTERN' [, dump])", name = self.name))
             .into()
     }
 }
@@ -166,7 +166,7 @@ impl TableProvider for PathTable {
         let asks_labels =
             !self.compiled.labels.is_empty() || self.compiled.except_edges.iter().any(is_labelled);
         if asks_labels && !self.has_labels(state).await? {
-            return Err(Error::Query(format!(
+            return Err(Error::query(format!(
                 "dump {} has no labels: its format does not say by which attribute, key or index an object is \
                  referred to, so that no reference has the label of the pattern; write -> instead",
                 self.manifest.id
@@ -228,7 +228,7 @@ impl PathTable {
         };
         if joins && self.compiled.selector == heaplake_pathql::Selector::Dominated {
             let what = "DOMINATED needs the graph index, which a plan of joins has not";
-            return Err(Error::Query(what.to_owned()).into());
+            return Err(Error::query(what.to_owned()).into());
         }
         let type_name = |rank: usize| self.manifest.types[rank].name.clone();
         if joins {

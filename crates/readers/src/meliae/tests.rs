@@ -379,10 +379,7 @@ fn positions_count_from_the_start_of_the_input() {
         let issues = vec![format!("malformed 31 {offset}")];
         assert_eq!(outcome, Ok(Outcome { objects: rows.clone(), issues }), "{block_bytes}");
         let error = read_all(damaged.clone().into_bytes(), block_bytes, false).unwrap_err();
-        assert!(
-            error.starts_with(&format!("line 31, byte {offset}: ")) && error.contains("--on-error skip"),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("line 31, byte {offset}: ")), "{error}");
     }
 }
 
@@ -471,7 +468,7 @@ fn an_object_larger_than_allowed_is_an_error() {
         "x".repeat(2 << 20)
     );
     let error = read_all(input.into_bytes(), 1000, true).unwrap_err();
-    assert!(error.contains("--memory-limit"), "{error}");
+    assert!(error.contains("the memory limit"), "{error}");
 }
 
 #[test]

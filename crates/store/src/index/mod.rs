@@ -18,7 +18,7 @@ use std::{
 };
 
 use heaplake_graph::{Bits, Csr, Graph, Id};
-use heaplake_model::{DumpId, schema::Table};
+use heaplake_model::{DumpId, Remedy, schema::Table};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, FileEntry, Finding, Lake, Manifest, Result};
@@ -424,8 +424,9 @@ pub(crate) fn check(lake: &Lake, manifest: &Manifest) -> Result<Option<Finding>>
         Err(Refused::Failed(source)) => return Err(Error::Io { path, source }),
     };
     let path = path.strip_prefix(lake.path()).unwrap_or(&path).to_string_lossy().into_owned();
-    let what = format!("{what}; it is built anew when it is needed, or by `heaplake index {}`", manifest.id);
-    Ok(Some(Finding { path, what }))
+    let what = format!("{what}; it is built anew when it is needed");
+    let remedy = Some(Remedy::BuildIndex { dump: manifest.id.to_string() });
+    Ok(Some(Finding { path, what, remedy }))
 }
 
 /// Between the name of an index and that of its layer; no dump id has it.

@@ -1,0 +1,39 @@
+//! What helps against an error, as a flag or a command: the libraries say it as a value.
+
+use heaplake_model::Remedy;
+
+/// The remedy of the first error in a chain that has one, in words of the command line.
+pub fn of(error: &anyhow::Error) -> Option<String> {
+    let remedy = error.chain().find_map(|cause| {
+        let engine = cause.downcast_ref::<heaplake_engine::Error>().and_then(heaplake_engine::Error::remedy);
+        let store = || cause.downcast_ref::<heaplake_store::Error>()?.remedy();
+        engine.or_else(store)
+    });
+    remedy.map(|remedy| worded(&remedy))
+}
+
+/// A remedy in words of the command line.
+pub fn worded(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::RaiseMemoryLimit => "raise --memory-limit".to_owned(),
+        Remedy::SkipDamage => "--on-error skip keeps what can be kept".to_owned(),
+        Remedy::MakeLake => "`heaplake import` makes one".to_owned(),
+        Remedy::ImportDump => "`heaplake import FILE` puts one in".to_owned(),
+        Remedy::RenameOrReplace => "give another name with --dump, or overwrite it with --replace".to_owned(),
+        Remedy::ImportOrRemove => "`heaplake import` and `heaplake rm` do".to_owned(),
+        Remedy::VerifyLake => "`heaplake verify` looks at every file".to_owned(),
+        Remedy::BuildIndex { dump } => format!("`heaplake index {dump}` builds the index"),
+        Remedy::SaveLayer { name: None } => "`heaplake whatif --save NAME` makes one".to_owned(),
+        Remedy::SaveLayer { name: Some(name) } => {
+            format!("save it again with `heaplake whatif --save {name}`")
+        }
+        Remedy::AllowFileStatements => {
+            "--allow-files permits statements that read and write files outside it".to_owned()
+        }
+        Remedy::AllowReadingFiles => "--allow-files permits it".to_owned(),
+        Remedy::ChooseBaseline => "say which with --baseline".to_owned(),
+        Remedy::DeclareParameters => "`heaplake run FILE.sql` gives values to the parameters that the first \
+                                      lines of the file declare"
+            .to_owned(),
+    }
+}

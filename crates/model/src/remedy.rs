@@ -1,0 +1,41 @@
+//! What can be done about an error, as a value.
+//!
+//! A library says what is wrong and, with a [`Remedy`], what would help. Whoever shows the error words it for its own
+//! users: a command line as a flag, a page as a button, a program as a keyword.
+
+/// What the user can do about an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// Allow more memory.
+    RaiseMemoryLimit,
+    /// Keep what can be kept of a damaged dump.
+    SkipDamage,
+    /// Make a lake by importing a dump.
+    MakeLake,
+    /// Import a dump into the lake.
+    ImportDump,
+    /// Import under another name, or replace the dump that has the name.
+    RenameOrReplace,
+    /// Change the lake by importing and removing dumps.
+    ImportOrRemove,
+    /// Look at every file of the lake.
+    VerifyLake,
+    /// Build the graph index of a dump.
+    BuildIndex {
+        /// The dump.
+        dump: String,
+    },
+    /// Save a what-if layer.
+    SaveLayer {
+        /// Its name, where a layer of that name is to be saved again.
+        name: Option<String>,
+    },
+    /// Let statements read and write files outside the lake.
+    AllowFileStatements,
+    /// Let a statement read a file outside the lake.
+    AllowReadingFiles,
+    /// Choose the dump to compare with.
+    ChooseBaseline,
+    /// Run the statement as a query that declares its parameters.
+    DeclareParameters,
+}
