@@ -7,39 +7,69 @@
     heaplake_dump.install(on_memory_error=True, dir="/tmp")       # when a MemoryError is not caught
 
 By default the process forks and the child writes: the program stops for the fork only, and the dump is one moment.
+Nothing of the program runs for it on either side, neither its hooks at fork nor its signal handlers.
 docs/formats/capture.md of heaplake says what is written, docs/capture.md how to use it.
 
 How it works. The collector's list (`gc.get_objects`) gives all containers; what they refer to (`gc.get_referents`)
 gives the rest. Nothing of the program runs: no `__eq__`, `__hash__`, `__repr__`, `__getattr__`, `__sizeof__` or
 property of it. Names of attributes are found by reading an attribute and looking which reference is the same object.
+The fork is that of the C library, called with the interpreter lock; in the child a new thread does everything, so that
+no signal handler, tracer or exception that waits for the program's thread gets a turn. What it does is in `process`.
 
 Memory, in the child: 8 bytes per container, about 80 bytes per object that is none, some megabytes of buffers; and
 because looking at an object changes its reference count, the pages of the heap are copied as the child goes. With
 fork=False the text is kept in memory, too, until all is seen or HELD_BYTES are reached: 100 to 300 bytes per object.
 """
 
+import sys
+
+_MODULES = set(sys.modules)
+
+import _collections
+import _functools
+import _signal
 import _thread
+import _weakref
 import builtins
 import gc
-import json
+import marshal
 import os
-import signal as _signal
-import sys
+import posix
 import time
 import types
-import warnings
-import weakref
 import zlib
 from _queue import SimpleQueue
-from collections import deque
 from itertools import chain, filterfalse
-from json.encoder import encode_basestring_ascii as _quote
 from operator import attrgetter, itemgetter
 
 try:
-    from compression import zstd as _zstd
+    import _ctypes
 except ImportError:
+    _ctypes = None
+try:
+    from _json import encode_basestring_ascii as _quote
+except ImportError:
+    from json.encoder import encode_basestring_ascii as _quote
+try:
+    from _blake2 import blake2b as _blake2b
+except ImportError:
+    from hashlib import blake2b as _blake2b
+if sys.version_info >= (3, 14):
+    try:
+        from compression import zstd as _zstd
+    except ImportError:
+        _zstd = None
+else:
     _zstd = None
+
+#: Name of this file where heaplake has brought it into the process; what calls it then is ours, too.
+_FROM_OUTSIDE = "<heaplake>"
+_IS_FROM_OUTSIDE = sys._getframe().f_code.co_filename == _FROM_OUTSIDE
+if _IS_FROM_OUTSIDE:
+    # The program does not see what was imported for this alone.
+    for _name in set(sys.modules) - _MODULES:
+        del sys.modules[_name]
+del _MODULES
 
 __all__ = ["CaptureError", "dump", "install", "memory_errors", "uninstall"]
 
@@ -51,6 +81,8 @@ SHORT = 100
 HELD_BYTES = 1 << 30
 
 _VERSION = sys.version_info[:2]
+#: Whether threads run Python at the same time (3.13 and later, a build of its own).
+_IS_FREE_THREADED = bool(getattr(sys, "abiflags", "").count("t"))
 #: Objects that are written before new ones are looked for.
 _BATCH = 4096
 #: Bytes of text that are compressed at once.
@@ -59,10 +91,8 @@ _CHUNK = 1 << 20
 _REMEMBERED_KEYS = 50_000
 #: Seconds that other threads wait for their turn with fork=False.
 _TURN = 0.05
-#: Name of this file where heaplake has brought it into the process; what calls it then is ours, too.
-_FROM_OUTSIDE = "<heaplake>"
-#: Instances of a type whose attributes are looked up in their dictionary, in the child alone.
-_SAMPLES = 32
+#: Seconds without progress after which a child is ended.
+_STALL = 60
 
 
 class CaptureError(RuntimeError):

@@ -7,25 +7,16 @@ def install(*, signal=None, every=None, on_memory_error=False, dir=".", keep=Non
     Files go to `dir`, as heap-PID-TIME-N.dump.gz; `keep` is how many of them to keep, the oldest go. Other options are
     those of `dump`, but `wait`. May be called again for another occasion; `uninstall()` takes everything back.
     """
-    folder = os.path.abspath(os.fspath(dir))
-    if not os.path.isdir(folder):
-        raise CaptureError(f"{folder} is no folder")
-    if keep is not None and keep < 1:
-        raise CaptureError("keep must be 1 at least")
     if every is not None and not every > 0:
         raise CaptureError("every must be a number of seconds above 0")
     if signal is None and every is None and not on_memory_error:
         raise CaptureError("nothing to install: give signal, every or on_memory_error")
-    _Options("x.gz", **{"values": "short", "redact": False, "salt": None, "compress": None, "fork": True, **options})
-    files = _Files(folder, keep, options)
+    files = _Files(dir, keep, options)
     if signal is not None:
         previous = _signal.signal(signal, lambda number, frame: files.dump_quietly(wait=False))
         _installed.append(lambda: _signal.signal(signal, previous))
     if every is not None:
-        stop = _thread.allocate_lock()
-        stop.acquire()
-        _thread.start_new_thread(_repeat, (every, stop, files))
-        _installed.append(stop.release)
+        _installed.append(_Timer(every, files).stop)
     if on_memory_error:
         _install_hooks(files)
 
@@ -40,7 +31,7 @@ class memory_errors:
     """`with memory_errors(dir="/tmp"): ...` dumps when a MemoryError leaves the block; the error goes on its way."""
 
     def __init__(self, *, dir=".", keep=None, **options):
-        self._files = _Files(os.path.abspath(os.fspath(dir)), keep, options)
+        self._files = _Files(dir, keep, options)
         # Freed when the error comes, so that there is room to act.
         self._room = bytearray(1 << 20)
 
@@ -50,5 +41,5 @@ class memory_errors:
     def __exit__(self, kind, error, traceback):
         if kind is not None and issubclass(kind, MemoryError):
             self._room = None
-            self._files.dump_quietly(error)
+            self._files.dump_of_memory_error(error)
         return False

@@ -1,6 +1,47 @@
 # Labels -------------------------------------------------------------------------------------------------------------
 
 
+class _Template:
+    """The labels of objects of one type with so many references, and how to see that they fit."""
+
+    __slots__ = ("labels", "values", "places", "dictionary", "defaults", "info")
+
+    def __init__(self, labels, found, info, dictionary):
+        self.labels = labels
+        #: Where the dictionary of attributes is, which cannot be asked for.
+        self.dictionary = dictionary
+        self.info = info
+        getters = [get for _, _, get in found]
+        places = [place for place, _, _ in found]
+        names = [name for _, name, _ in found]
+        #: Where an object without the attribute would give that of its class.
+        self.defaults = [
+            (place, id(info.default(name)))
+            for place, name in zip(places, names)
+            if name is not None and name != "__class__" and info.default(name) is not None
+        ]
+        if len(found) == 1:
+            [place], [get] = places, getters
+            self.values = lambda obj: (get(obj),)
+            self.places = lambda ids: (ids[place],)
+            return
+        self.places = itemgetter(*places)
+        if info.quick and None not in names:
+            self.values = attrgetter(*names)
+        else:
+            self.values = lambda obj: [get(obj) for get in getters]
+
+    def fits(self, obj, ids):
+        if self.dictionary is not None and _dictionary_address(obj, self.info) != ids[self.dictionary]:
+            return False
+        try:
+            if tuple(map(id, self.values(obj))) != self.places(ids):
+                return False
+        except (AttributeError, ValueError):
+            return False
+        return all([ids[place] != default for place, default in self.defaults]) if self.defaults else True
+
+
 class _Labels:
     """By what an object refers to another: names of attributes, keys, indexes."""
 
@@ -48,47 +89,30 @@ class _Labels:
             return ", ".join(self.index_labels[:n])
         return ", ".join([f'"[{i}]"' for i in range(n)])
 
-    def of(self, obj, info, refs, ids):
+    def of(self, obj, info, ids):
         """The labels of an object's references, ready to be written; empty where none is known."""
         known = info.known.get(len(ids))
         if known is not None:
             for template in known:
-                if template.fits(obj, refs, ids):
+                if template.fits(obj, ids):
                     return template.labels
         found = []
         labels = self.found(obj, info, ids, found)
-        if info.has_values and info.samples and self.options.fork and None in labels:
-            info.samples -= 1
-            info.add_names(self._attributes(obj, info))
-            found = []
-            labels = self.found(obj, info, ids, found)
         text = self.joined(labels)
         dictionary = labels.index(".__dict__") if ".__dict__" in labels else None
         n_known = len(found) + (dictionary is not None)
         # What has no label here may have one in the next object, unless there is nothing to read.
-        if found and (n_known == len(ids) or not (info.readers or info.has_values)):
+        if found and None not in found and (n_known == len(ids) or not (info.readers or info.has_values)):
             known = info.known.setdefault(len(ids), [])
-            known.insert(0, _Template(text, found, info.quick, dictionary))
+            known.insert(0, _Template(text, found, info, dictionary))
             del known[4:]
         return text
 
-    def _attributes(self, obj, info):
-        """The names of an object's attributes, from its dictionary.
-
-        Since 3.11 asking for it makes one. Only the child asks, only for some objects of a type, and it has looked at
-        their references before, so that neither the program nor the dump ever has these dictionaries.
-        """
-        descriptor = _in_class(info.mro, "__dict__")
-        if type(descriptor) is not types.GetSetDescriptorType:
-            return ()
-        try:
-            found = descriptor.__get__(obj)
-        except Exception:
-            return ()
-        return list(found) if type(found) is dict else ()
-
     def found(self, obj, info, ids, found=None):
-        """The label of every reference; None where it is not known. `found` gets place, name and way of each."""
+        """The label of every reference; None where it is not known. `found` gets place, name and way of each.
+
+        A None in `found` says that something cannot be read in another object, so that there is no template.
+        """
         if info.readers is None:
             info.prepare()
         labels = [None] * len(ids)
@@ -96,56 +120,52 @@ class _Labels:
         for place in range(len(ids) - 1, -1, -1):
             places.setdefault(ids[place], []).append(place)
 
-        def note(value, label, name, get):
-            at = places.get(id(value))
+        def note(address, label, name, get):
+            at = places.get(address)
             if at:
                 place = at.pop()
                 labels[place] = label
                 if found is not None:
-                    found.append((place, name, get))
+                    found.append((place, name, get) if get is not None else None)
 
         for label, get in info.readers:
             try:
-                note(get(obj), label, None, get)
+                note(id(get(obj)), label, None, get)
             except Exception:
                 # A slot without a value.
                 continue
         if info.has_values:
-            for name in info.names:
-                try:
-                    value = _get_attribute(obj, name)
-                except Exception:
-                    continue
-                label = self.attribute(name)
-                note(value, label, name, lambda obj, name=name: _get_attribute(obj, name))
-        note(info.cls, ".__class__", "__class__", type)
+            for name, address in self._attributes(obj, info):
+                get = (lambda obj, name=name: _get_attribute(obj, name)) if info.is_plain(name) else None
+                note(address, self.attribute(name), name, get)
+        note(id(info.cls), ".__class__", "__class__", type)
         if None in labels:
-            self._label_dict(obj, info, ids, labels)
+            self._label_dict(obj, info, places, labels)
         return labels
 
-    def _label_dict(self, obj, info, ids, labels):
-        """Finds the dictionary of attributes among what has no label yet, without asking for it."""
-        if info.cls is types.FunctionType:
-            return self._label_function(obj, ids, labels)
-        descriptor = _in_class(info.mro, "__dict__")
-        if type(descriptor) is not types.GetSetDescriptorType:
-            return
-        for place, ref in enumerate(gc.get_referents(obj)):
-            if type(ref) is dict and id(ref) in ids:
-                place = ids.index(id(ref))
-                if labels[place] is None:
-                    labels[place] = ".__dict__"
-                    return
+    def _attributes(self, obj, info):
+        """Pairs of a name and the address of a value."""
+        if _READS_ATTRIBUTES:
+            return [(name, address) for name, address in _inline_attributes(obj, info.cls) if type(name) is str]
+        info.guess_names()
+        pairs = []
+        for name in info.names:
+            try:
+                pairs.append((name, id(_get_attribute(obj, name))))
+            except Exception:
+                continue
+        return pairs
 
-    def _label_function(self, obj, ids, labels):
-        """A function's `__dict__` lies behind its name; `__annotations__` behind its closure."""
-        refs = gc.get_referents(obj)
-        code = obj.__code__
-        arguments = set(code.co_varnames) | {"return"}
-        for place, ref in enumerate(refs):
-            if labels[place] is None and type(ref) is dict:
-                is_annotations = all(type(key) is str and key in arguments for key in ref)
-                labels[place] = ".__annotations__" if is_annotations and ref else ".__dict__"
+    def _label_dict(self, obj, info, places, labels):
+        """Finds the dictionary of attributes, without asking for it."""
+        at = places.get(_dictionary_address(obj, info))
+        if at:
+            labels[at.pop()] = ".__dict__"
+        if info.cls is types.FunctionType:
+            # Of all that a function refers to and that has no name so far, only one is ever a dictionary.
+            for place, ref in enumerate(gc.get_referents(obj)):
+                if labels[place] is None and type(ref) is dict and _IS_NATIVE:
+                    labels[place] = ".__annotations__"
 
     def joined(self, labels):
         if all(label is None for label in labels):

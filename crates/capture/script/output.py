@@ -4,11 +4,11 @@
 class _Output:
     """Lines to a compressed file, compressed beside the walk where there is a child."""
 
-    def __init__(self, part, options):
+    def __init__(self, options, progress):
         self.lines = []
         self.n_lines = 0
         # Dumps hold whatever the program held: nobody else may read them.
-        self._fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._fd = posix.open(options.part, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600)
         self._n_bytes = 0
         self._held = None if options.fork else []
         self._n_held = 0
@@ -21,18 +21,23 @@ class _Output:
         self._packer = packer
         self._failed = None
         self._todo = None
-        # Where threads were replaced by something else, compressing is done in between.
-        if options.fork and isinstance(_thread.start_new_thread, types.BuiltinFunctionType):
+        self._progress = progress
+        if options.fork:
             self._todo, self._room, self._done = SimpleQueue(), SimpleQueue(), SimpleQueue()
             for _ in range(4):
                 self._room.put(None)
-            _thread.start_new_thread(self._work, ())
+            try:
+                _start_thread(self._work, ())
+            except RuntimeError:
+                # An interpreter that may not, or that is about to end: compressing is done in between.
+                self._todo = None
 
     def flush(self):
         """Hands over the lines that are there."""
         if not self.lines:
             return
         self.n_lines += len(self.lines)
+        self._progress(self.n_lines)
         self.lines.append("")
         text = "\n".join(self.lines).encode("ascii")
         self.lines.clear()
@@ -61,14 +66,14 @@ class _Output:
                 raise self._failed
         if self._packer is not None:
             self._put(self._packer.flush())
-        os.fsync(self._fd)
-        os.close(self._fd)
+        posix.fsync(self._fd)
+        posix.close(self._fd)
         self._fd = None
         return self._n_bytes
 
     def abandon(self):
         if self._fd is not None:
-            os.close(self._fd)
+            posix.close(self._fd)
             self._fd = None
 
     def _work(self):
@@ -98,6 +103,6 @@ class _Output:
     def _put(self, data):
         view = memoryview(data)
         while view:
-            n = os.write(self._fd, view)
+            n = posix.write(self._fd, view)
             self._n_bytes += n
             view = view[n:]

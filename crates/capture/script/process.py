@@ -1,13 +1,12 @@
-# Here or in a child -----------------------------------------------------------------------------------------------
-
-#: Held while a dump of this process is being written.
-_busy = _thread.allocate_lock()
+# Here or in a child -------------------------------------------------------------------------------------------------
 
 
 class _Options:
     """What a dump should be like, checked."""
 
-    def __init__(self, path, values, redact, salt, compress, fork):
+    is_of_one_dump = _IS_OF_ONE_DUMP
+
+    def __init__(self, path, values="short", redact=False, salt=None, compress=None, fork=True):
         self.path = os.path.abspath(os.fsdecode(path))
         if values not in ("none", "short", "full"):
             raise CaptureError(f"values must be 'none', 'short' or 'full', not {values!r}")
@@ -18,54 +17,182 @@ class _Options:
             raise CaptureError(f"compress must be 'gzip', 'zstd' or 'none', not {compress!r}")
         if compress == "zstd" and _zstd is None:
             raise CaptureError("this Python has no zstd (it comes with 3.14); use gzip")
-        if fork and not hasattr(os, "fork"):
-            raise CaptureError("this system cannot fork; use fork=False")
+        if _IS_FREE_THREADED:
+            raise CaptureError(_WHY_NO_FORK)
+        if fork and _fork is None:
+            raise CaptureError(_WHY_NO_FORK)
         if salt is not None and not isinstance(salt, (bytes, bytearray)):
             raise CaptureError("salt must be bytes")
         self.values = values
         self.redact = bool(redact)
-        self.salt = bytes(salt) if salt is not None else os.urandom(16)
+        self.salt = bytes(salt) if salt is not None else posix.urandom(16)
         self.compress = compress
         self.fork = bool(fork)
-        if self.redact:
-            # Here, because a child must not import: another thread may have held the lock of a module.
-            from hashlib import blake2b
+        self.part = f"{self.path}.{posix.getpid()}-{int(_time() * 1e9)}.part"
 
-            self.hash = blake2b
+
+class _Job:
+    """A dump that is to be made: here, or by a child."""
+
+    is_of_one_dump = _IS_OF_ONE_DUMP
+
+    def __init__(self, options, exception, answer_to=None, status=None):
+        self.options = options
+        self.exception = exception
+        #: A pipe for progress and the answer; a file for the answer.
+        self.answer_to = answer_to
+        self.status = status
+        self.header = _header(options)
+        #: The thread that asked for the dump; its frames of this module are not dumped.
+        self.forking = None
+        self.n_objects = 0
+
+    def here(self):
+        """Writes the dump; the result."""
+        return self._write(gc.get_objects())
+
+    def work(self):
+        """Writes the dump in the child, and ends it. No lock, thread or open file of the program is used."""
+        try:
+            gc.unfreeze()
+            objects = gc.get_objects()
+            self._prepare()
+            self._answer(self._result(objects))
+        finally:
+            posix._exit(0)
+
+    def _prepare(self):
+        # Sockets and files that the program closes must not stay open because of the child; nor does who reads what
+        # the program prints have to wait for it.
+        nothing = posix.open("/dev/null", posix.O_RDWR)
+        for fd in range(3):
+            posix.dup2(nothing, fd, False)
+        kept = sorted({fd for fd in (self.answer_to, self.status and self.status.lock) if fd is not None})
+        for first, end in zip([3, *[fd + 1 for fd in kept]], [*kept, _most_files()]):
+            posix.closerange(first, end)
+        # If memory is short, the kernel should take it from the child.
+        try:
+            fd = posix.open("/proc/self/oom_score_adj", posix.O_WRONLY)
+            posix.write(fd, b"1000")
+            posix.close(fd)
+        except OSError:
+            pass
+        sys.setswitchinterval(0.0005)
+        self._say(b"%d\n" % posix.getpid())
+
+    def _result(self, objects):
+        options = self.options
+        try:
+            return self._write(objects)
+        except MemoryError:
+            result = {"error": f"{options.path}: not enough memory for the dump"}
+        except OSError as error:
+            result = {"error": f"{options.path}: {error.strerror or error}"}
+        except BaseException as error:
+            where = error.__traceback__
+            while where is not None and where.tb_next is not None:
+                where = where.tb_next
+            line = where.tb_lineno if where is not None else 0
+            result = {"error": f"{options.path}: {type(error).__name__} in line {line} of heaplake_dump: {error}"}
+        _remove(options.part)
+        return result
+
+    def _write(self, objects):
+        start = _clock()
+        options = self.options
+        out = _Output(options, self._progress)
+        try:
+            stacks = _Stacks(self, objects)
+            walk = _Walk(options, out, stacks, objects)
+            out.lines.append(self.header)
+            walk.run()
+            end = {"objects": out.n_lines + len(out.lines) - 1}
+            out.lines.append(_as_json({"address": 1, "type": "heaplake capture", "size": 0, "end": end, "refs": []}))
+            n_bytes = out.close()
+        except BaseException:
+            out.abandon()
+            raise
+        posix.rename(options.part, options.path)
+        return {"path": options.path, "objects": end["objects"], "bytes": n_bytes, "seconds": _clock() - start}
+
+    def _progress(self, n_objects):
+        if self.options.fork:
+            _fork.alive()
+            self._say(b"%d\n" % n_objects)
+
+    def _say(self, data):
+        if self.answer_to is not None:
+            try:
+                posix.write(self.answer_to, data)
+            except OSError:
+                # The parent is gone. The dump is wanted all the same.
+                pass
+
+    def _answer(self, result):
+        if self.status is not None:
+            self.status.write(result)
+        self._say(b"=" + marshal.dumps(result))
 
 
 class _Child:
     """A child that writes a dump, as its parent sees it."""
 
-    def __init__(self, pid, pipe, path, part, pause):
-        self.pid = pid
-        self._pipe = pipe
-        self._path = path
-        self._part = part
+    is_of_one_dump = _IS_OF_ONE_DUMP
+
+    def __init__(self, first, pipe, options, pause):
+        #: The child whose child it is; it ends at once.
+        self.first = first
+        self.pipe = pipe
+        self._options = options
         self.pause = pause
 
     def result(self):
         """Waits for the child; what it did, or an error."""
-        answer = b""
+        said = b""
+        heard = _clock()
         try:
+            _reap(self.first)
             while True:
-                more = os.read(self._pipe, 1 << 16)
+                more = posix.read(self.pipe, 1 << 16)
                 if not more:
                     break
-                answer += more
+                said += more
+                heard = _clock()
+        except BaseException:
+            # Whoever waited was interrupted, and does not want the dump any more.
+            self._end(said)
+            raise
         finally:
-            os.close(self._pipe)
-            status = _wait_for(self.pid)
+            posix.close(self.pipe)
+        progress, _, answer = said.partition(b"=")
+        pid = progress.partition(b"\n")[0]
+        if pid:
+            # Where the program is the first process of a container, children of children are its own in the end.
+            _reap(int(pid))
         if not answer:
-            _remove(self._part)
-            raise CaptureError(f"the child that wrote {self._path} died ({status})")
-        result = json.loads(answer.decode())
+            _remove(self._options.part)
+            n_objects = (progress.split(b"\n")[1:] or [b""])[-2:][0] or b"0"
+            why = "was killed or crashed"
+            if _clock() - heard > _STALL * 0.9:
+                why = f"made no progress for {_STALL} s and was ended"
+            path = self._options.path
+            raise CaptureError(f"{path}: the child that wrote it {why}, after {int(n_objects)} objects")
+        result = marshal.loads(answer)
         if "error" in result:
             raise CaptureError(result["error"])
         result["pause"] = self.pause
         return result
 
-    def watch(self, then):
+    def _end(self, said):
+        pid = said.partition(b"\n")[0]
+        if pid:
+            try:
+                posix.kill(int(pid), _signal.SIGKILL)
+            except OSError:
+                pass
+        _remove(self._options.part)
+
+    def watch(self, then, turn):
         """Waits for the child in a thread of its own; then calls what is to be done with the result."""
         try:
             result = self.result()
@@ -74,189 +201,118 @@ class _Child:
         except Exception as error:
             _say(str(error))
         finally:
-            _busy.release()
+            turn.give_back()
 
 
 def _say(text):
     try:
-        os.write(2, f"heaplake_dump: {text}\n".encode("utf-8", "replace"))
+        posix.write(2, f"heaplake_dump: {text}\n".encode("utf-8", "replace"))
     except OSError:
         pass
 
 
-def _wait_for(pid):
+def _reap(pid):
     try:
-        _, status = os.waitpid(pid, 0)
-    except ChildProcessError:
-        # The program waits for any child, and was first.
-        return "its exit status was taken by the program"
-    if os.WIFSIGNALED(status):
-        return f"signal {os.WTERMSIG(status)}"
-    return f"exit status {os.WEXITSTATUS(status)}"
+        posix.waitpid(pid, 0)
+    except OSError:
+        # It is not our child, or the program waits for any child and was first.
+        pass
 
 
-def _fork(options, exception, status=None):
-    """Forks; the child writes the dump and never returns.
-
-    With `status`, the name of a file, the child is nobody's child, and leaves its answer there.
-    """
-    part = f"{options.path}.{os.getpid()}-{time.time_ns()}.part"
-    header = _header(options)
-    reading, writing = os.pipe()
-    start = time.perf_counter()
+def _dump_in_child(options, exception, status=None):
+    """Lets a child write the dump."""
+    reading, writing = posix.pipe()
     try:
-        # The stacks of other threads are gone in the child, so they are looked at before.
-        stacks = _Stacks(exception, options.redact)
-        # Since 3.12 a fork beside threads is warned of; the child calls nothing that waits for another thread.
-        quiet = warnings.catch_warnings()
-        with quiet:
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-        del quiet
-    except BaseException as error:
-        os.close(reading)
-        os.close(writing)
-        if isinstance(error, OSError):
-            raise CaptureError(f"this process cannot fork: {error}") from error
+        start = _clock()
+        first = _fork(_Job(options, exception, writing, status))
+        pause = _clock() - start
+    except BaseException:
+        posix.close(reading)
         raise
-    if pid == 0:
-        code = 1
-        try:
-            os.close(reading)
-            if status is None or os.fork() == 0:
-                code = _child(options, part, header, stacks, writing, status)
-        finally:
-            os._exit(code)
-    pause = time.perf_counter() - start
-    stacks.forget()
-    os.close(writing)
-    return _Child(pid, reading, options.path, part, pause)
-
-
-def _child(options, part, header, stacks, answer_to, status):
-    """Writes the dump; the exit status. No handler, lock, thread or open file of the program is used from here on."""
-    gc.disable()
-    for number in _signal.valid_signals():
-        try:
-            if _signal.getsignal(number) not in (_signal.SIG_DFL, _signal.SIG_IGN, None):
-                _SIGNALS.append((number, _signal.getsignal(number)))
-                _signal.signal(number, _signal.SIG_DFL)
-        except (OSError, ValueError):
-            pass
-    # Sockets and files that the program closes must not stay open because of the child.
-    os.closerange(3, answer_to)
-    os.closerange(answer_to + 1, _most_files())
-    sys.setswitchinterval(0.0005)
-    if gc.get_freeze_count():
-        gc.unfreeze()
-    try:
-        result = _write(options, part, header, stacks, gc.get_objects())
-    except MemoryError:
-        result = {"error": f"{options.path}: not enough memory for the dump"}
-    except OSError as error:
-        result = {"error": f"{options.path}: {error.strerror or error}"}
-    except BaseException as error:
-        where = error.__traceback__
-        while where is not None and where.tb_next is not None:
-            where = where.tb_next
-        line = where.tb_lineno if where is not None else 0
-        result = {"error": f"{options.path}: {type(error).__name__} in line {line} of heaplake_dump: {error}"}
-    if "error" in result:
-        _remove(part)
-    answer = json.dumps(result).encode()
-    if status is not None:
-        with open(status + ".part", "wb") as file:
-            file.write(answer)
-        os.replace(status + ".part", status)
-    else:
-        os.write(answer_to, answer)
-    return 0
+    finally:
+        posix.close(writing)
+    return _Child(first, reading, options, pause)
 
 
 def _most_files():
     try:
-        return max(map(int, os.listdir("/proc/self/fd"))) + 1
+        return max(map(int, posix.listdir("/proc/self/fd"))) + 1
     except (OSError, ValueError):
-        return min(os.sysconf("SC_OPEN_MAX"), 1 << 16)
+        return min(posix.sysconf("SC_OPEN_MAX"), 1 << 16)
 
 
 def _dump_here(options, exception):
     """Writes the dump in this process, with other threads held off as far as Python can."""
-    part = f"{options.path}.{os.getpid()}-{time.time_ns()}.part"
-    header = _header(options)
     turn = sys.getswitchinterval()
     collecting = gc.isenabled()
-    start = time.perf_counter()
+    start = _clock()
     sys.setswitchinterval(_TURN)
     gc.disable()
     try:
-        stacks = _Stacks(exception, options.redact)
-        result = _write(options, part, header, stacks, gc.get_objects())
-        stacks.forget()
+        result = _Job(options, exception).here()
     except OSError as error:
-        _remove(part)
+        _remove(options.part)
         raise CaptureError(f"{options.path}: {error.strerror or error}") from error
     except BaseException:
-        _remove(part)
+        _remove(options.part)
         raise
     finally:
         if collecting:
             gc.enable()
         sys.setswitchinterval(turn)
-    result["pause"] = time.perf_counter() - start
+    result["pause"] = _clock() - start
     return result
-
-
-def _write(options, part, header, stacks, objects):
-    start = time.perf_counter()
-    out = _Output(part, options)
-    try:
-        walk = _Walk(options, out, stacks, objects)
-        out.lines.append(header)
-        walk.run()
-        end = {"objects": out.n_lines - 1}
-        end_line = {"address": 1, "type": "heaplake capture", "size": 0, "end": end, "refs": []}
-        out.lines.append(json.dumps(end_line))
-        n_bytes = out.close()
-    except BaseException:
-        out.abandon()
-        raise
-    os.replace(part, options.path)
-    seconds = time.perf_counter() - start
-    return {"path": options.path, "objects": end["objects"], "bytes": n_bytes, "seconds": seconds}
 
 
 def _remove(path):
     try:
-        os.unlink(path)
+        posix.unlink(path)
     except OSError:
         pass
 
 
+def _as_json(value):
+    """A value of the header as JSON."""
+    if type(value) is dict:
+        return "{" + ", ".join([f"{_quote(key)}: {_as_json(part)}" for key, part in value.items()]) + "}"
+    if type(value) is list:
+        return "[" + ", ".join(map(_as_json, value)) + "]"
+    if type(value) is str:
+        return _quote(_clean(value))
+    return {None: "null", True: "true", False: "false"}[value] if value is None or type(value) is bool else repr(value)
+
+
 def _header(options):
-    now = time.time()
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06}Z"
+    now = _time()
+    moment = _original(time, "strftime")("%Y-%m-%dT%H:%M:%S", _original(time, "gmtime")(now))
     command = getattr(sys, "orig_argv", None) or [sys.executable or "python", *getattr(sys, "argv", [])]
     capture = {
         "format": FORMAT,
-        "time": moment,
-        "pid": os.getpid(),
-        "host": None if options.redact else _clean(os.uname().nodename if hasattr(os, "uname") else ""),
+        "time": f"{moment}.{int(now % 1 * 1e6):06}Z",
+        "pid": posix.getpid(),
+        "host": None if options.redact else posix.uname().nodename,
         "python": ".".join(map(str, sys.version_info[:3])),
-        "command": None if options.redact else [_clean(str(part)) for part in command],
+        "command": None if options.redact else [part if type(part) is str else "" for part in command],
         "rss": _rss(),
         "values": options.values,
         "redact": options.redact,
         "fork": options.fork,
     }
-    text = json.dumps(capture)
-    return f'{{"address": 0, "type": "heaplake capture", "size": 0, "capture": {text}, "refs": []}}'
+    return _as_json({"address": 0, "type": "heaplake capture", "size": 0, "capture": capture, "refs": []})
 
 
 def _rss():
     """Bytes of memory that the process has; None where the system does not say."""
     try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(_content("/proc/self/statm").split()[1]) * posix.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _content(path):
+    """The content of a small file of the kernel."""
+    fd = posix.open(path, posix.O_RDONLY)
+    try:
+        return posix.read(fd, 1 << 20)
+    finally:
+        posix.close(fd)

@@ -1,8 +1,5 @@
 # Roots --------------------------------------------------------------------------------------------------------------
 
-#: Handlers of signals that the child set back.
-_SIGNALS = []
-
 
 def _find_roots(roots, stacks):
     """Notes by address why an object is a root; those that no other object refers to are added to the roots of `stacks`."""
@@ -14,27 +11,27 @@ def _find_roots(roots, stacks):
             root(module, "sys.modules")
     for module in (sys, builtins):
         root(_module_dict(module), "interpreter")
-    for number, handler in chain(_SIGNALS, _handlers_of_signals()):
+    for number, handler in _handlers_of_signals():
         stacks.roots.append((f"signal {_signal_name(number)}", handler))
     for kind, obj in stacks.roots:
         root(obj, kind)
 
 
 def _handlers_of_signals():
-    for number in _signal.valid_signals():
+    for number in range(1, _signal.NSIG):
         try:
             handler = _signal.getsignal(number)
         except (OSError, ValueError):
             continue
-        if handler is not None and type(handler) is not _signal.Handlers:
+        if handler is not None and type(handler) is not int:
             yield number, handler
 
 
 def _signal_name(number):
-    try:
-        return _signal.Signals(number).name
-    except ValueError:
-        return str(int(number))
+    for name, value in vars(_signal).items():
+        if type(value) is int and value == number and name.startswith("SIG") and "_" not in name:
+            return name
+    return str(number)
 
 
 def _program_names(objects):

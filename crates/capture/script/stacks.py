@@ -1,12 +1,13 @@
-# Stacks -----------------------------------------------------------------------------------------------------------
+# Stacks -------------------------------------------------------------------------------------------------------------
 
 
 class _Frame:
-    """A frame as it was, because the child cannot look at those of other threads."""
+    """A running frame as it is, read before anything else changes it."""
 
-    __slots__ = ("address", "size", "code", "line", "refs", "labels", "root")
+    __slots__ = ("frame", "address", "size", "code", "line", "refs", "labels", "root")
 
     def __init__(self, frame, root):
+        self.frame = frame
         self.address = id(frame)
         self.size = sys.getsizeof(frame)
         self.code = frame.f_code
@@ -16,44 +17,135 @@ class _Frame:
 
 
 class _Stacks:
-    """What every thread runs, without this module's own frames; and what else no object refers to."""
+    """What every thread runs, without this module's own frames; and what else no object refers to.
 
-    def __init__(self, exception, redact):
+    In a child the threads of the parent are there as they were, though nothing runs them.
+    """
+
+    def __init__(self, job, objects):
         #: Addresses of what is ours and is not dumped.
         self.own = set()
         self.frames = []
+        #: All that there are. The collector lists them, but says of those that wait that it does not.
+        self.greenlets = []
         #: Pairs of a kind of root and an object.
         self.roots = []
-        names = {} if redact else _thread_names()
+        ours = [job]
+        names = {} if job.options.redact else _thread_names()
         for thread, frame in sys._current_frames().items():
             kind = f"thread {names.get(thread, thread)}"
             called_us = False
             while frame is not None:
                 if frame.f_globals is _GLOBALS or called_us:
                     called_us = frame.f_code.co_filename == _FROM_OUTSIDE and frame.f_code.co_name == "<module>"
-                    if thread != _thread.get_ident():
+                    # Only what lives until the end: the address of anything else may become that of another object.
+                    if thread != _this_thread():
                         self.own.add(id(frame))
+                        ours += (_locals(frame) or {}).values()
                 else:
                     self.frames.append(_Frame(frame, kind))
                 frame = frame.f_back
-        if exception is not None:
-            self.roots.append(("exception", exception))
+        self._add_greenlets(objects)
+        if job.exception is not None:
+            self.roots.append(("exception", job.exception))
         current = getattr(sys, "_current_exceptions", dict)()
         for thread, error in current.items():
             error = error[1] if type(error) is tuple else error
             if error is not None:
                 self.roots.append((f"thread {names.get(thread, thread)}", error))
-        # Only what lives until the end: the address of anything else may become that of an object of the program.
-        self.own.update(map(id, (self, self.own, self.frames, self.roots, self.__dict__)))
-        for frame in self.frames:
-            self.own.update((id(frame), id(frame.refs), id(frame.labels)))
-        self.own.update(map(id, self.roots))
+        self.own |= _ours(ours, (self, objects))
+        if _IS_FROM_OUTSIDE:
+            self.own |= _ours([_GLOBALS], (self, objects), whole=True)
+        # Of the youngest: arguments of calls that are being made, and what belongs to classes of ours.
+        for obj in chain(gc.get_objects(0), gc.get_objects(1)):
+            if type(obj) is tuple:
+                is_ours = obj and self.own.issuperset(map(id, obj))
+            else:
+                is_ours = _IS_FROM_OUTSIDE and self._is_of_script(obj)
+            if is_ours:
+                self.own.add(id(obj))
 
-    def forget(self):
-        """Lets go of everything: nothing of the program lives longer because of a dump."""
-        self.frames.clear()
-        self.roots.clear()
-        self.own.clear()
+    def _is_of_script(self, obj):
+        cls = type(obj)
+        if cls is types.BuiltinFunctionType:
+            return id(obj.__self__) in self.own
+        if _is_one_of(cls, _SCRIPT_TYPES) or cls.__name__ == "StgDict":
+            return not self.own.isdisjoint(map(id, gc.get_referents(obj)))
+        return False
+
+    def _add_greenlets(self, objects):
+        """The frames of greenlets that wait, as those of threads."""
+        cls = _greenlet_type()
+        if cls is None:
+            return
+        is_one = {}
+        met = {frame.address for frame in self.frames}
+        for obj in objects:
+            known = is_one.get(id(type(obj)))
+            if known is None:
+                known = is_one[id(type(obj))] = _is_one_of(cls, _mro_of(type(obj)))
+            if known:
+                self.greenlets.append(obj)
+                frame = _proxy_of(cls)["gr_frame"].__get__(obj)
+                while frame is not None and id(frame) not in met:
+                    met.add(id(frame))
+                    self.frames.append(_Frame(frame, "greenlet"))
+                    frame = frame.f_back
+
+
+def _greenlet_type():
+    """The type of greenlets; None where the program has none."""
+    module = sys.modules.get("greenlet")
+    found = _module_dict(module).get("greenlet") if type(module) is types.ModuleType else None
+    is_one = type(found) is type and type(_proxy_of(found).get("gr_frame")) is types.GetSetDescriptorType
+    return found if is_one else None
+
+
+#: Types of what a dump makes for itself. What it holds of the program is of another type, or is behind one.
+_OWN_TYPES = (dict, list, tuple, set, map, filter, type(iter([])), _functools.partial)
+#: Types of which the script itself consists, where heaplake has brought it.
+_SCRIPT_TYPES = (types.CellType, types.FunctionType, property, staticmethod)
+_SCRIPT_TYPES += (types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType)
+
+
+def _is_ours(obj, whole):
+    """Whether an object that something of ours refers to is ours; with `whole` the script is, too."""
+    cls = type(obj)
+    if _is_one_of(cls, _OWN_TYPES):
+        return obj is not sys.modules and obj is not _BUILTINS
+    if cls is types.MethodType:
+        return type(obj.__func__) is types.FunctionType and obj.__func__.__globals__ is _GLOBALS
+    if not whole:
+        return _proxy_of(cls).get("is_of_one_dump") is _IS_OF_ONE_DUMP
+    if cls is types.FunctionType:
+        return obj.__globals__ is _GLOBALS
+    if _is_one_of(type, _mro_of(cls)):
+        return _is_our_class(obj)
+    if _is_one_of(cls, _SCRIPT_TYPES):
+        owner = getattr(obj, "__objclass__", None)
+        return owner is None or _is_our_class(owner)
+    return _is_our_class(cls)
+
+
+#: Marks classes of what lives as long as a dump is being made, and is no part of it.
+_IS_OF_ONE_DUMP = object()
+
+
+def _is_our_class(cls):
+    module = _proxy_of(cls).get("__module__")
+    return type(module) is str and module == __name__
+
+
+def _ours(todo, ends, whole=False):
+    """The addresses of objects of ours, and of all of ours that is behind them; `ends` hold objects of the program."""
+    found = set(map(id, ends))
+    while todo:
+        obj = todo.pop()
+        # A tuple that is not tracked is not listed, and may be shared with the program: `()`, for example.
+        if id(obj) not in found and _is_ours(obj, whole) and (type(obj) is not tuple or gc.is_tracked(obj)):
+            found.add(id(obj))
+            todo += gc.get_referents(obj)
+    return found
 
 
 def _thread_names():

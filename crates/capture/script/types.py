@@ -1,9 +1,11 @@
 # Types --------------------------------------------------------------------------------------------------------------
 
 _GLOBALS = globals()
+_BUILTINS = vars(builtins)
 _real_mro_of = type.__dict__["__mro__"].__get__
 _bases_of = type.__dict__["__bases__"].__get__
 _base_of = type.__dict__["__base__"].__get__
+_basic_size_of = type.__dict__["__basicsize__"].__get__
 _name_of = type.__dict__["__name__"].__get__
 _flags_of = type.__dict__["__flags__"].__get__
 _real_proxy_of = type.__dict__["__dict__"].__get__
@@ -14,6 +16,7 @@ _builtin_name = types.BuiltinFunctionType.__dict__["__name__"].__get__
 _C_METHODS = (type(object.__init__), type(str.join), type(dict.__dict__["fromkeys"]))
 _HEAP_TYPE = 1 << 9
 _MANAGED_DICT = 1 << 4
+_INLINE_VALUES = 1 << 2
 _WITH_GC = 1 << 14
 _GC_HEAD = 16
 
@@ -89,7 +92,7 @@ def _names_in(code):
 class _Type:
     """What is known of a type: how to write its objects, and how to find the names of what they refer to."""
 
-    __slots__ = ("cls", "mro", "head", "size", "plain", "names", "readers", "known", "quick", "samples", "has_values")
+    __slots__ = ("cls", "mro", "head", "size", "plain", "names", "readers", "known", "quick", "has_values")
 
     def __init__(self, cls):
         self.cls = cls
@@ -103,7 +106,6 @@ class _Type:
         #: Pairs of a label and a function of the object.
         self.readers = None
         self.names = {}
-        self.samples = _SAMPLES
         self.has_values = False
         self.quick = False
 
@@ -128,7 +130,10 @@ class _Type:
             _in_class(self.mro, "__getattribute__") is _get_attribute_slot
             and _in_class(self.mro, "__getattr__") is None
         )
-        if self.has_values:
+
+    def guess_names(self):
+        """Finds names that attributes may have in the code of the class, where nothing better is to be had."""
+        if not self.names:
             for cls in self.mro:
                 for found in list(_proxy_of(cls).values()):
                     if type(found) is staticmethod or type(found) is classmethod:
@@ -139,46 +144,18 @@ class _Type:
                         self.add_names(_names_in(found.__code__))
 
     def add_names(self, names):
-        """Adds attributes that instances may have. A descriptor of that name would run, so these are left out."""
         for name in names:
-            if name in self.names or type(name) is not str:
-                continue
-            found = _in_class(self.mro, name)
-            if found is None or _in_class(_mro_of(type(found)), "__get__") is None:
+            if type(name) is str and self.is_plain(name):
                 self.names[name] = None
+
+    def is_plain(self, name):
+        """Whether an attribute of that name can be read: a descriptor in the class would run."""
+        found = self.default(name)
+        return found is None or _in_class(_mro_of(type(found)), "__get__") is None
+
+    def default(self, name):
+        """What the class itself has under a name."""
+        return _in_class(self.mro, name)
 
 
 _get_attribute_slot = object.__dict__["__getattribute__"]
-
-
-class _Template:
-    """The labels of objects of one type with so many references, and how to see that they fit."""
-
-    __slots__ = ("labels", "values", "places", "dictionary")
-
-    def __init__(self, labels, found, quick, dictionary):
-        self.labels = labels
-        #: Where the dictionary of attributes is, which cannot be asked for.
-        self.dictionary = dictionary
-        self.places = [place for place, _, _ in found]
-        if len(found) == 1:
-            [(place, _, get)] = found
-            self.values = lambda obj: (get(obj),)
-            self.places = lambda ids: (ids[place],)
-            return
-        if quick and all(name is not None for _, name, _ in found):
-            self.values = attrgetter(*[name for _, name, _ in found])
-            self.places = itemgetter(*self.places)
-            return
-        getters = [get for _, _, get in found]
-        self.values = lambda obj: [get(obj) for get in getters]
-        places = self.places
-        self.places = lambda ids: tuple([ids[place] for place in places])
-
-    def fits(self, obj, refs, ids):
-        if self.dictionary is not None and type(refs[self.dictionary]) is not dict:
-            return False
-        try:
-            return tuple(map(id, self.values(obj))) == self.places(ids)
-        except (AttributeError, ValueError):
-            return False

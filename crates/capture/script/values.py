@@ -29,7 +29,7 @@ class _Values:
 
     def redacted(self, text):
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        digest = self.options.hash(data, digest_size=8, key=self.options.salt[:64]).hexdigest()
+        digest = _blake2b(data, digest_size=8, key=self.options.salt[:64]).hexdigest()
         return f'"redacted:{len(text)}:{digest}"'
 
     def field(self, text):

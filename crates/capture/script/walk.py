@@ -36,11 +36,12 @@ class _Walk:
             types.FunctionType: self._function,
             types.CodeType: self._code,
             types.FrameType: self._frame,
-            weakref.ReferenceType: self._weakref,
+            _weakref.ReferenceType: self._weakref,
             memoryview: self._memoryview,
             type: self._class,
         }
         self.array = self._array_type()
+        self.greenlet = _greenlet_type()
         self.hidden = self._hidden()
 
     # Which objects
@@ -56,6 +57,7 @@ class _Walk:
             refs += self._running_frame(frame)
             skip.add(frame.address)
         self.seen.update(skip)
+        self.seen.update(map(id, self.stacks.greenlets))
         if not self.all_listed:
             self.seen.update(map(id, self.objects))
         refs += [obj for _, obj in self.stacks.roots]
@@ -114,17 +116,19 @@ class _Walk:
             (dict, self._dict_subclass),
             (list, self._sequence_subclass),
             (tuple, self._sequence_subclass),
-            (deque, self._sequence_subclass),
+            (_collections.deque, self._sequence_subclass),
             (str, self._str_subclass),
             (bytes, self._bytes_subclass),
             (int, self._int_subclass),
             (types.ModuleType, self._module),
-            (weakref.ReferenceType, self._weakref),
+            (_weakref.ReferenceType, self._weakref),
         ):
             if _is_one_of(base, mro):
                 return handler
         if self.array is not None and _is_one_of(self.array, mro):
             return self._array
+        if self.greenlet is not None and _is_one_of(self.greenlet, mro):
+            return self._greenlet
         if _is_one_of(cls, _GENERATORS):
             return self._generator
         if cls is set or cls is frozenset:
@@ -134,9 +138,7 @@ class _Walk:
     def _hidden(self):
         """Addresses of what this dump made and the collector lists."""
         hidden = self.stacks.own
-        hidden.update(map(id, (self.objects, self.options, self.out, self.stacks, hidden)))
-        for owner in (self.options, self.out, self):
-            hidden.add(id(owner.__dict__))
+        hidden.update(map(id, (self.objects, hidden)))
         called_us = False
         frame = sys._getframe(2)
         while frame is not None:
@@ -146,6 +148,7 @@ class _Walk:
             frame = frame.f_back
         return hidden
 
+    # Roots
 
     def _root(self, address):
         kind = self.roots.get(address)
@@ -215,7 +218,7 @@ class _Walk:
         return self._with_rest(obj, info, refs, labels, len(items))
 
     def _sequence_subclass(self, obj, info):
-        base = next(one for one in (list, tuple, deque) if _is_one_of(one, info.mro))
+        base = next(one for one in (list, tuple, _collections.deque) if _is_one_of(one, info.mro))
         refs = list(base.__iter__(obj))
         labels = [self._indexes(len(refs))] if refs else []
         return self._with_rest(obj, info, refs, labels, len(refs))
@@ -225,7 +228,7 @@ class _Walk:
         items = set(map(id, refs))
         rest = [ref for ref in gc.get_referents(obj) if id(ref) not in items]
         if rest:
-            of_rest = self._labels(obj, info, rest, list(map(id, rest)))
+            of_rest = self._labels(obj, info, list(map(id, rest)))
             if of_rest:
                 labels.append(of_rest)
             elif labels:
@@ -248,18 +251,18 @@ class _Walk:
 
     def _atom(self, obj, info, fields):
         refs = gc.get_referents(obj)
-        return self._write(obj, info, refs, self._labels(obj, info, refs, list(map(id, refs))), fields)
+        return self._write(obj, info, refs, self._labels(obj, info, list(map(id, refs))), fields)
 
     # Everything else
 
     def _instance(self, obj, info):
         refs = gc.get_referents(obj)
-        return self._write(obj, info, refs, self._labels(obj, info, refs, list(map(id, refs))))
+        return self._write(obj, info, refs, self._labels(obj, info, list(map(id, refs))))
 
     def _function(self, obj, info):
         refs = gc.get_referents(obj)
         name = _function_name(obj)
-        labels = self._labels(obj, info, refs, list(map(id, refs)))
+        labels = self._labels(obj, info, list(map(id, refs)))
         return self._write(obj, info, refs, labels, f', "name": {_quote(_clean(name))}')
 
     def _module(self, obj, info):
@@ -271,9 +274,12 @@ class _Walk:
         return self._write(obj, info, refs, labels, name)
 
     def _class(self, obj, info):
-        own = _class_dict(obj)
-        named = [(own, ".__dict__"), (_real_mro_of(obj), ".__mro__")]
-        named += [(_bases_of(obj), ".__bases__"), (_base_of(obj), ".__base__")]
+        mro = _real_mro_of(obj)
+        named = []
+        if mro is not None:
+            # Without it, a type that the interpreter never made ready: asking for its bases would crash.
+            named += [(_class_dict(obj), ".__dict__"), (mro, ".__mro__")]
+            named += [(_bases_of(obj), ".__bases__"), (_base_of(obj), ".__base__")]
         if _flags_of(obj) & _HEAP_TYPE:
             refs = gc.get_referents(obj)
         else:
@@ -293,10 +299,10 @@ class _Walk:
 
     def _weakref(self, obj, info):
         refs = gc.get_referents(obj)
-        labels = self._labels(obj, info, refs, list(map(id, refs))) or ", ".join(["null"] * len(refs))
-        target = weakref.ReferenceType.__call__(obj)
+        labels = self._labels(obj, info, list(map(id, refs))) or ", ".join(["null"] * len(refs))
+        target = _weakref.ReferenceType.__call__(obj)
         weak = ""
-        if target is not None:
+        if target is not None and id(target) not in self.hidden:
             weak = f', "weak": [{len(refs)}]'
             refs = [*refs, target]
             labels = f'{labels}, "()"' if labels else '"()"'
@@ -329,7 +335,7 @@ class _Walk:
     def _array(self, obj, info):
         read = lambda name: _proxy_of(self.array)[name].__get__(obj)
         refs = gc.get_referents(obj)
-        of_refs = self._labels(obj, info, refs, list(map(id, refs)))
+        of_refs = self._labels(obj, info, list(map(id, refs)))
         labels = [of_refs or ", ".join(["null"] * len(refs))] if refs else []
         refs = list(refs)
         for name in ("base", "dtype"):
@@ -367,6 +373,25 @@ class _Walk:
         return self._write(
             obj, info, refs, self.labels.joined(labels), f', "name": {_quote(_clean(name))}'
         )
+
+    def _greenlet(self, obj, info):
+        """A greenlet that waits shows nothing to the collector; its frame leads to all else."""
+        refs = list(gc.get_referents(obj))
+        labels = self.labels.found(obj, info, list(map(id, refs)))
+        known = set(map(id, refs))
+        for name in ("gr_frame", "parent", "gr_context"):
+            try:
+                value = _proxy_of(self.greenlet)[name].__get__(obj)
+            except Exception:
+                continue
+            if value is not None and id(value) not in known:
+                refs.append(value)
+                labels.append("." + name)
+        dictionary = _dictionary_address(obj, info)
+        if dictionary and dictionary not in known:
+            refs.append(_ctypes.PyObj_FromPtr(dictionary))
+            labels.append(".__dict__")
+        return self._write(obj, info, refs, self.labels.joined(labels))
 
     # Frames
 

@@ -1,0 +1,94 @@
+# Attributes ---------------------------------------------------------------------------------------------------------
+#
+# Where an object keeps its attributes, without asking it for `__dict__`: since 3.11 that makes a dictionary, before it may.
+# Since 3.11 most objects have their values beside them, in the order of the keys that their class shares. Memory is read
+# as CPython 3.11 to 3.14 lays it out; a probe says whether it is so here.
+
+if _IS_NATIVE:
+    # By its address: a py_object of ctypes would be asked for its `__class__`.
+    _dictionary_pointer = _native("_PyObject_GetDictPtr", _Long, result=_Long)
+
+
+def _dictionary_address(obj, info):
+    """The address of the dictionary of an object's attributes; 0 where it has none, None where nobody knows."""
+    if not _IS_NATIVE:
+        return None
+    if info.has_values:
+        found = _word(id(obj) - 24)
+        return 0 if found & 1 else found
+    pointer = _dictionary_pointer(id(obj))
+    return _word(pointer) if pointer else 0
+
+
+def _offset_of_keys():
+    """Where a class has the keys that its instances share: behind its name, its slots and its qualified name."""
+
+    class Probe:
+        pass
+
+    name, qualified = id(_name_of(Probe)), id(type.__dict__["__qualname__"].__get__(Probe))
+    for offset in range(0, type.__basicsize__ - 24, 8):
+        if _word(id(Probe) + offset) == name and _word(id(Probe) + offset + 16) == qualified:
+            return offset + 24
+    return None
+
+
+def _shared_names(cls):
+    """The names of the attributes of a class's instances, in the order of their values."""
+    keys = _word(id(cls) + _KEYS)
+    if not keys:
+        return []
+    # dk_refcnt, dk_log2_size, dk_log2_index_bytes, dk_kind, dk_version, dk_usable, dk_nentries, indices, entries
+    n_index_bytes = 1 << _Byte.from_address(keys + 9).value
+    n_entries = _word(keys + 24)
+    first = keys + 32 + n_index_bytes
+    return [_ctypes.PyObj_FromPtr(_word(first + 16 * at)) for at in range(n_entries)]
+
+
+def _values_address(obj, cls):
+    """Where the values of an object's attributes are; 0 if it has a dictionary in their place."""
+    if _VERSION >= (3, 13):
+        values = id(obj) + _basic_size_of(cls)
+        is_valid = _flags_of(cls) & _INLINE_VALUES and _Byte.from_address(values + 3).value
+        return values + 8 if is_valid else 0
+    if _VERSION >= (3, 12):
+        values = _word(id(obj) - 24)
+        return values + 1 if values & 1 else 0
+    return _word(id(obj) - 32)
+
+
+def _inline_attributes(obj, cls):
+    """Pairs of a name and the address of a value, for the attributes that an object keeps without a dictionary."""
+    values = _values_address(obj, cls)
+    if not values:
+        return []
+    pairs = [(name, _word(values + 8 * at)) for at, name in enumerate(_shared_names(cls))]
+    return [(name, address) for name, address in pairs if address]
+
+
+def _can_read_attributes():
+    """Whether all of this is so here."""
+    if not _IS_NATIVE or _VERSION < (3, 11) or _KEYS is None:
+        return False
+
+    class Probe:
+        def __init__(self):
+            self.first, self.second, self.third = (Probe, 1), (Probe, 2), (Probe, 3)
+
+    one, other = Probe(), Probe()
+    del other.second
+    with_dictionary = Probe()
+    with_dictionary.__dict__
+    info = _Type(Probe)
+    info.prepare()
+    known = [("first", one.first), ("second", one.second), ("third", one.third)]
+    return (
+        _inline_attributes(one, Probe) == [(name, id(value)) for name, value in known]
+        and [name for name, _ in _inline_attributes(other, Probe)] == ["first", "third"]
+        and _dictionary_address(one, info) == 0
+        and _dictionary_address(with_dictionary, info) == id(with_dictionary.__dict__)
+    )
+
+
+_KEYS = _offset_of_keys() if _IS_NATIVE and _VERSION >= (3, 11) else None
+_READS_ATTRIBUTES = _can_read_attributes()
