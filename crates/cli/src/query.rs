@@ -13,7 +13,7 @@ use arrow::{
 use futures::StreamExt as _;
 use heaplake_engine::{Answer, Edited, Parameters, Session, SessionOptions};
 use heaplake_model::DumpId;
-use heaplake_store::{Lake, Layer, Manifest};
+use heaplake_store::{Lake, Layer, Manifest, Manifests};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 
 use crate::{
@@ -48,11 +48,16 @@ pub struct Outcome {
 impl Querier {
     /// Opens a session on the lake.
     pub fn open(lake: &Lake, options: &SessionOptions) -> Result<Self> {
+        Self::over(&lake.snapshot(), options)
+    }
+
+    /// Opens a session on a lake whose manifests may have been read already.
+    pub fn over(manifests: &Arc<Manifests>, options: &SessionOptions) -> Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
         let runtime = runtime.context("cannot start threads")?;
         let context = runtime.enter();
-        let session = Session::open(lake, options)?;
+        let session = Session::open(manifests, options)?;
         drop(context);
         Ok(Self { session, runtime: Some(runtime) })
     }
@@ -65,17 +70,16 @@ impl Querier {
             ..console.session(dump, args.layer.as_deref())
         };
         let querier = Self::open(&lake, &options)?;
-        let Some(manifest) = querier.session.dump() else {
+        let Some(manifest) = querier.session.dump()? else {
             bail!("the lake has no dumps yet; import one: {} import FILE", console.command());
         };
         Ok((querier, manifest))
     }
 
     /// Opens a session for questions about any number of dumps.
-    pub fn of_lake(memory_limit: Option<u64>, console: &Console) -> Result<Self> {
-        let lake = Lake::open(console.lake.path())?;
+    pub fn of_lake(manifests: &Arc<Manifests>, memory_limit: Option<u64>, console: &Console) -> Result<Self> {
         let notice = Some(console.notice());
-        Self::open(&lake, &SessionOptions { memory_limit, notice, ..SessionOptions::default() })
+        Self::over(manifests, &SessionOptions { memory_limit, notice, ..SessionOptions::default() })
     }
 
     /// Totals of the chosen dump, or of the chosen layer of it.
@@ -114,7 +118,7 @@ impl Querier {
 
     /// The name of the chosen dump; an error where the lake has none.
     pub fn dump_name(&self) -> Result<String> {
-        match self.session.dump() {
+        match self.session.dump()? {
             Some(manifest) => Ok(manifest.id.to_string()),
             None => bail!("the lake has no dumps yet; `heaplake import FILE` puts one in"),
         }

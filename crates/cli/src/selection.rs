@@ -1,38 +1,33 @@
 //! Dumps as they are named on the command line: ids and other selectors.
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
-use heaplake_store::{Lake, Manifest};
+use heaplake_store::{Lake, Manifest, Manifests};
 
 use crate::console::Console;
 
+/// The dumps of the lake of a command, as they are now.
+pub fn open(console: &Console) -> Result<Arc<Manifests>> {
+    Ok(Lake::open(console.lake.path())?.snapshot())
+}
+
 /// The dumps that texts select, all together once, in the order in which they were taken; all dumps where there is no text.
-pub fn several(lake: &Lake, texts: &[String]) -> Result<Vec<Manifest>> {
-    let manifests = lake.manifests()?;
-    if texts.is_empty() {
-        return Ok(manifests);
+pub fn several(manifests: &Manifests, texts: &[String]) -> Result<Vec<Arc<Manifest>>> {
+    match texts {
+        [] => Ok(manifests.all()?.to_vec()),
+        texts => Ok(heaplake_engine::select_all(manifests, texts)?),
     }
-    let mut is_selected = vec![false; manifests.len()];
-    for text in texts {
-        heaplake_engine::select(&manifests, text)?.into_iter().for_each(|at| is_selected[at] = true);
-    }
-    Ok(manifests
-        .into_iter()
-        .zip(is_selected)
-        .filter(|(_, selected)| *selected)
-        .map(|(manifest, _)| manifest)
-        .collect())
 }
 
 /// The dump that a text selects; the newest where there is no text.
-pub fn one(lake: &Lake, text: Option<&str>, console: &Console) -> Result<Manifest> {
-    let mut manifests = lake.manifests()?;
+pub fn one(manifests: &Manifests, text: Option<&str>, console: &Console) -> Result<Arc<Manifest>> {
     let chosen = console.shell.as_ref().and_then(|shell| shell.dump.as_deref());
-    let at = match text.or(chosen) {
-        Some(text) => heaplake_engine::select_one(&manifests, text)?,
-        None if manifests.is_empty() => {
-            bail!("the lake has no dumps yet; import one: {} import FILE", console.command())
-        }
-        None => manifests.len() - 1,
-    };
-    Ok(manifests.swap_remove(at))
+    if let Some(text) = text.or(chosen) {
+        return Ok(heaplake_engine::select_one(manifests, text)?);
+    }
+    match manifests.all()?.last() {
+        Some(newest) => Ok(newest.clone()),
+        None => bail!("the lake has no dumps yet; import one: {} import FILE", console.command()),
+    }
 }

@@ -1,8 +1,7 @@
 //! The schemas of a lake: one per dump, `history` over all, and `current` for bare names.
 
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,10 +12,10 @@ use datafusion::{
     datasource::{MemTable, TableType},
     error::{DataFusionError, Result},
 };
-use heaplake_model::{Remedy, schema::Table};
+use heaplake_model::{DumpId, Remedy, schema::Table};
 use heaplake_store::Manifest;
 
-use crate::{Error, select, summary, table::LakeTable};
+use crate::{Error, dumps::Dumps, select, summary, table::LakeTable};
 
 /// Name of the catalog.
 pub(crate) const CATALOG: &str = "heaplake";
@@ -33,59 +32,58 @@ pub(crate) const TABLES: [&str; 8] =
 /// The lake as a catalog, as it was when the session began.
 #[derive(Debug)]
 pub(crate) struct LakeCatalog {
-    manifests: Vec<Arc<Manifest>>,
-    schemas: BTreeMap<String, Arc<LakeSchema>>,
+    dumps: Arc<Dumps>,
     current: Arc<LakeSchema>,
 }
 
 impl LakeCatalog {
-    /// The catalog of the dumps; bare names are of `current`.
-    pub(crate) fn new(
-        lake: PathBuf,
-        manifests: &[Arc<Manifest>],
-        current: Option<&Arc<Manifest>>,
-        baseline: Option<&Arc<Manifest>>,
-    ) -> Self {
-        let schema = |dumps: &[Arc<Manifest>], scope| Arc::new(LakeSchema::new(lake.clone(), dumps, scope));
-        let one = manifests
-            .iter()
-            .map(|m| (m.id.as_str().to_owned(), schema(std::slice::from_ref(m), Scope::Dump)));
-        let mut schemas: BTreeMap<_, _> = one.collect();
-        if let Some(baseline) = baseline {
-            schemas.insert(BASELINE.to_owned(), schema(std::slice::from_ref(baseline), Scope::Dump));
-        }
-        schemas.insert(HISTORY.to_owned(), schema(manifests, Scope::History));
-        let current = current.map(std::slice::from_ref).unwrap_or_default();
-        let current = schema(current, Scope::Current(manifests.to_vec()));
-        schemas.insert(CURRENT.to_owned(), current.clone());
-        Self { manifests: manifests.to_vec(), schemas, current }
+    /// The catalog of the dumps of a session.
+    pub(crate) fn new(dumps: &Arc<Dumps>) -> Self {
+        Self { dumps: dumps.clone(), current: Arc::new(LakeSchema::new(dumps, Scope::Current)) }
     }
 
     /// The schema of bare names.
     pub(crate) fn current(&self) -> Arc<LakeSchema> {
         self.current.clone()
     }
+
+    fn new_schema(&self, scope: Scope) -> Arc<dyn SchemaProvider> {
+        Arc::new(LakeSchema::new(&self.dumps, scope))
+    }
 }
 
 impl CatalogProvider for LakeCatalog {
     fn schema_names(&self) -> Vec<String> {
-        self.schemas.keys().cloned().collect()
+        // A manifest that cannot be read is an error of the statement that needs it.
+        let dumps = self.dumps.manifests().all().unwrap_or_default();
+        let own = [CURRENT, HISTORY].into_iter().chain(self.dumps.baseline().map(|_| BASELINE));
+        let names: BTreeSet<&str> = dumps.iter().map(|manifest| manifest.id.as_str()).chain(own).collect();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     /// The schema of that name; without one, that of the dump that the name selects, or the only schema that differs in case.
     ///
     /// SQL folds names that are not quoted, so `LMS.obj` arrives here as `lms`.
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        if let Some(schema) = self.schemas.get(name) {
-            return Some(schema.clone());
+        match (name, self.dumps.baseline()) {
+            (CURRENT, _) => return Some(self.current.clone()),
+            (HISTORY, _) => return Some(self.new_schema(Scope::History)),
+            (BASELINE, Some(baseline)) => return Some(self.new_schema(Scope::Dump(baseline.id.clone()))),
+            _ => {}
+        }
+        let manifests = self.dumps.manifests();
+        // A manifest that cannot be read is an error of the statement that asks the table.
+        if let (Ok(id), Ok(Some(_)) | Err(_)) = (name.parse(), manifests.find(name)) {
+            return Some(self.new_schema(Scope::Dump(id)));
         }
         if select::is_selector(name) {
-            let selected = select::select_one(&self.manifests, name).ok()?;
-            return self.schema(self.manifests[selected].id.as_str());
+            let selected = select::select_one(manifests, name).ok()?;
+            return Some(self.new_schema(Scope::Dump(selected.id.clone())));
         }
-        let mut alike = self.schemas.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        let names = self.schema_names();
+        let mut alike = names.iter().filter(|other| other.eq_ignore_ascii_case(name) && *other != name);
         match (alike.next(), alike.next()) {
-            (Some((_, schema)), None) => Some(schema.clone()),
+            (Some(name), None) => self.schema(name),
             _ => None,
         }
     }
@@ -93,25 +91,26 @@ impl CatalogProvider for LakeCatalog {
 
 #[derive(Debug)]
 enum Scope {
-    Dump,
+    /// The dump of that id.
+    Dump(DumpId),
+    /// All dumps.
     History,
-    /// Bare names: like a dump, but `dump` lists all of these, and the session's own tables live here.
-    Current(Vec<Arc<Manifest>>),
+    /// Bare names: like a dump, but `dump` lists all dumps, and the session's own tables live here.
+    Current,
 }
 
 /// The tables of one dump, of all, or of bare names.
 #[derive(Debug)]
 pub(crate) struct LakeSchema {
-    lake: PathBuf,
-    dumps: Vec<Arc<Manifest>>,
+    dumps: Arc<Dumps>,
     scope: Scope,
     /// What `CREATE TABLE` made, where that is allowed.
     own: Mutex<BTreeMap<String, Arc<dyn TableProvider>>>,
 }
 
 impl LakeSchema {
-    fn new(lake: PathBuf, dumps: &[Arc<Manifest>], scope: Scope) -> Self {
-        Self { lake, dumps: dumps.to_vec(), scope, own: Mutex::default() }
+    fn new(dumps: &Arc<Dumps>, scope: Scope) -> Self {
+        Self { dumps: dumps.clone(), scope, own: Mutex::default() }
     }
 
     /// Lets names mean these tables, whatever they meant before.
@@ -124,31 +123,40 @@ impl LakeSchema {
     }
 
     fn lake_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let parquet = Table::ALL.into_iter().find(|table| table.name() == name);
-        let table: Arc<dyn TableProvider> = match (name, parquet) {
-            ("dump", _) => memory(summary::dumps(self.listed_dumps())?)?,
-            _ if !TABLES.contains(&name) => return Ok(None),
-            _ if self.dumps.is_empty() && matches!(self.scope, Scope::Current(_)) => {
-                return Err(Error::NoDumps.into());
-            }
-            (_, parquet) => self.files(parquet),
-        };
-        Ok(Some(table))
-    }
-
-    /// The rows of a table; `ref` where it is none.
-    fn files(&self, table: Option<Table>) -> Arc<dyn TableProvider> {
-        let is_history = matches!(self.scope, Scope::History);
-        match table {
-            Some(table) => Arc::new(LakeTable::new(self.lake.clone(), table, self.dumps.clone(), is_history)),
-            None => Arc::new(LakeTable::reference(self.lake.clone(), self.dumps.clone(), is_history)),
+        if name == "dump" {
+            return Ok(Some(memory(summary::dumps(&self.listed_dumps()?)?)?));
         }
+        if !TABLES.contains(&name) {
+            return Ok(None);
+        }
+        let dumps = self.dumps()?;
+        if dumps.is_empty() && matches!(self.scope, Scope::Current) {
+            return Err(Error::NoDumps.into());
+        }
+        let lake = self.dumps.manifests().lake().path().to_owned();
+        let is_history = matches!(self.scope, Scope::History);
+        let table = match Table::ALL.into_iter().find(|table| table.name() == name) {
+            Some(table) => LakeTable::new(lake, table, dumps, is_history),
+            None => LakeTable::reference(lake, dumps, is_history),
+        };
+        Ok(Some(Arc::new(table)))
     }
 
-    fn listed_dumps(&self) -> &[Arc<Manifest>] {
+    /// The dumps whose rows the tables have.
+    fn dumps(&self) -> crate::Result<Vec<Arc<Manifest>>> {
+        let manifests = self.dumps.manifests();
+        Ok(match &self.scope {
+            Scope::Dump(id) => manifests.find(id.as_str())?.into_iter().collect(),
+            Scope::History => manifests.all()?.to_vec(),
+            Scope::Current => self.dumps.current()?.into_iter().collect(),
+        })
+    }
+
+    /// The rows of the table `dump`.
+    fn listed_dumps(&self) -> crate::Result<Vec<Arc<Manifest>>> {
         match &self.scope {
-            Scope::Current(all) => all,
-            Scope::Dump | Scope::History => &self.dumps,
+            Scope::Current => Ok(self.dumps.manifests().all()?.to_vec()),
+            Scope::Dump(_) | Scope::History => self.dumps(),
         }
     }
 }
@@ -160,7 +168,8 @@ fn memory(rows: RecordBatch) -> Result<Arc<dyn TableProvider>> {
 #[async_trait]
 impl SchemaProvider for LakeSchema {
     fn table_names(&self) -> Vec<String> {
-        let is_empty = self.dumps.is_empty() && matches!(self.scope, Scope::Current(_));
+        let is_empty =
+            matches!(self.scope, Scope::Current) && self.dumps().is_ok_and(|dumps| dumps.is_empty());
         let lake = TABLES.into_iter().filter(|name| !is_empty || *name == "dump").map(str::to_owned);
         let own = self.own();
         lake.chain(own.keys().filter(|name| !TABLES.contains(&name.as_str())).cloned()).collect()
@@ -178,7 +187,7 @@ impl SchemaProvider for LakeSchema {
         name: String,
         table: Arc<dyn TableProvider>,
     ) -> Result<Option<Arc<dyn TableProvider>>> {
-        if !matches!(self.scope, Scope::Current(_)) {
+        if !matches!(self.scope, Scope::Current) {
             return Err(Error::Refused {
                 what: "the schemas of dumps and history take no new tables; leave the schema out to make a \
                        table for this session"

@@ -9,7 +9,7 @@
 //! Tags are those of when the session began, so that a condition on them decides which files are read.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{HashMap, hash_map::Entry},
     ops::ControlFlow,
     sync::Arc,
 };
@@ -31,7 +31,7 @@ use datafusion::{
     },
 };
 use heaplake_pathql::glob_matches;
-use heaplake_store::Manifest;
+use heaplake_store::{Manifest, Manifests};
 
 use crate::Error;
 
@@ -41,10 +41,8 @@ const TAG: &str = "tag";
 const TAGS: &str = "tags";
 
 /// Makes the functions known.
-pub(crate) fn register(context: &SessionContext, manifests: &[Arc<Manifest>]) {
-    let tags = manifests.iter().map(|manifest| (manifest.id.as_str().to_owned(), manifest.tags.clone()));
-    let function =
-        Tag { signature: Signature::any(2, Volatility::Immutable), tags: Arc::new(Tags(tags.collect())) };
+pub(crate) fn register(context: &SessionContext, manifests: &Arc<Manifests>) {
+    let function = Tag { signature: Signature::any(2, Volatility::Immutable), manifests: manifests.clone() };
     context.register_udf(ScalarUDF::new_from_impl(function));
     context
         .register_udf(ScalarUDF::new_from_impl(Glob { signature: Signature::any(2, Volatility::Immutable) }));
@@ -79,17 +77,20 @@ impl VisitorMut for Calls {
     }
 }
 
-/// By dump, its tags.
-#[derive(Debug, PartialEq, Eq)]
-struct Tags(HashMap<String, BTreeMap<String, String>>);
-
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Tag {
     signature: Signature,
-    tags: Arc<Tags>,
+    manifests: Arc<Manifests>,
 }
 
-// The tags of one session are always the same.
+impl PartialEq for Tag {
+    fn eq(&self, other: &Self) -> bool {
+        self.signature == other.signature && Arc::ptr_eq(&self.manifests, &other.manifests)
+    }
+}
+
+impl Eq for Tag {}
+
 impl std::hash::Hash for Tag {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.signature.hash(state);
@@ -136,8 +137,15 @@ impl ScalarUDFImpl for Tag {
 impl Tag {
     fn of_dumps(&self, dumps: &ArrayRef, keys: &StringViewArray) -> Result<StringViewArray> {
         let dumps = cast(dumps, &DataType::Utf8View)?;
-        let rows = dumps.as_string_view().iter().zip(keys);
-        Ok(rows.map(|(dump, key)| self.tags.0.get(dump?)?.get(key?).map(String::as_str)).collect())
+        let mut found: HashMap<&str, Option<Arc<Manifest>>> = HashMap::new();
+        let dumps = dumps.as_string_view();
+        for dump in dumps.iter().flatten() {
+            if let Entry::Vacant(vacant) = found.entry(dump) {
+                vacant.insert(self.manifests.find(dump).map_err(Error::from)?);
+            }
+        }
+        let rows = dumps.iter().zip(keys);
+        Ok(rows.map(|(dump, key)| found.get(dump?)?.as_ref()?.tags.get(key?).map(String::as_str)).collect())
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod attach;
 mod catalog;
+mod dumps;
 mod error;
 mod files;
 mod functions;
@@ -37,6 +38,6 @@ pub use mistake::nearest;
 pub use parameters::{Parameters, Value};
 pub use path::{PathPlan, PathShape, Segment, fold, path_shape};
 pub use pieces::{Piece, PieceKind, is_complete, is_pattern, pieces};
-pub use select::{FACTS, age, select, select_one};
+pub use select::{FACTS, age, select, select_all, select_one};
 pub use session::{Answer, AnswerStream, Session, SessionOptions};
 pub use statements::{Split, split_as_written};

@@ -13,11 +13,11 @@
 //! Whole numbers compare as numbers, other values part by part, runs of digits by their number, so that `1.9 < 1.10`; `=` and `!=` take
 //! a glob. Facts are `id`, `taken`, `imported`, `age`, `format`, `objects`, `edges` and `bytes`.
 
-use std::{borrow::Borrow, cmp::Ordering};
+use std::{cmp::Ordering, sync::Arc};
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use heaplake_pathql::glob_matches;
-use heaplake_store::Manifest;
+use heaplake_store::{Manifest, Manifests};
 
 use crate::{Error, Result, mistake};
 
@@ -26,30 +26,51 @@ pub const FACTS: [&str; 8] = ["age", "bytes", "edges", "format", "id", "imported
 
 const LATEST: &str = "latest";
 
-/// The positions of the dumps that a text selects, ascending. `dumps` are in the order in which they were taken. Selecting
-/// none is an error.
-pub fn select<M: Borrow<Manifest>>(dumps: &[M], text: &str) -> Result<Vec<usize>> {
+/// The dumps that a text selects, oldest first. Selecting none is an error. A text that is an id reads the manifest of
+/// that dump only.
+pub fn select(manifests: &Manifests, text: &str) -> Result<Vec<Arc<Manifest>>> {
+    if let Some(found) = manifests.find(text)? {
+        return Ok(vec![found]);
+    }
+    let dumps = manifests.all()?;
+    Ok(positions(dumps, text)?.into_iter().map(|at| dumps[at].clone()).collect())
+}
+
+/// The dumps that texts select, all together once, oldest first.
+pub fn select_all(manifests: &Manifests, texts: &[String]) -> Result<Vec<Arc<Manifest>>> {
+    let mut selected = Vec::new();
+    for text in texts {
+        selected.extend(select(manifests, text)?);
+    }
+    selected.sort_by(|a, b| a.by_age(b));
+    selected.dedup_by(|a, b| a.id == b.id);
+    Ok(selected)
+}
+
+/// The positions of the dumps that a text selects, ascending. `dumps` are in the order in which they were taken.
+fn positions(dumps: &[Arc<Manifest>], text: &str) -> Result<Vec<usize>> {
     let selected = Selecting { dumps, now: Utc::now() }.any(text)?;
     if selected.is_empty() { Err(none(dumps, text)) } else { Ok(selected) }
 }
 
-/// The position of the one dump that a text selects. Selecting several is an error.
-pub fn select_one<M: Borrow<Manifest>>(dumps: &[M], text: &str) -> Result<usize> {
-    match select(dumps, text)?.as_slice() {
-        [one] => Ok(*one),
-        several => {
-            const SHOWN: usize = 4;
-            let names: Vec<&str> =
-                several.iter().take(SHOWN).map(|at| dumps[*at].borrow().id.as_str()).collect();
-            let more = if several.len() > SHOWN { ", ..." } else { "" };
-            Err(Error::query(format!(
-                "{} selects {} dumps ({}{more}) where one is needed; add ~0 for the newest of them",
-                mistake::escape(text),
-                several.len(),
-                names.join(", ")
-            )))
-        }
+/// The one dump that a text selects. Selecting several is an error.
+pub fn select_one(manifests: &Manifests, text: &str) -> Result<Arc<Manifest>> {
+    one_of(select(manifests, text)?, text)
+}
+
+fn one_of(mut selected: Vec<Arc<Manifest>>, text: &str) -> Result<Arc<Manifest>> {
+    if selected.len() == 1 {
+        return Ok(selected.swap_remove(0));
     }
+    const SHOWN: usize = 4;
+    let names: Vec<&str> = selected.iter().take(SHOWN).map(|manifest| manifest.id.as_str()).collect();
+    let more = if selected.len() > SHOWN { ", ..." } else { "" };
+    Err(Error::query(format!(
+        "{} selects {} dumps ({}{more}) where one is needed; add ~0 for the newest of them",
+        mistake::escape(text),
+        selected.len(),
+        names.join(", ")
+    )))
 }
 
 /// Whether a text that names no dump may select some.
@@ -57,14 +78,14 @@ pub(crate) fn is_selector(text: &str) -> bool {
     text == LATEST || text.contains(['~', '*', '=', '<', '>', ',']) || text.contains("..")
 }
 
-struct Selecting<'s, M> {
-    dumps: &'s [M],
+struct Selecting<'s> {
+    dumps: &'s [Arc<Manifest>],
     now: DateTime<Utc>,
 }
 
-impl<M: Borrow<Manifest>> Selecting<'_, M> {
+impl Selecting<'_> {
     fn manifests(&self) -> impl Iterator<Item = (usize, &Manifest)> {
-        self.dumps.iter().map(Borrow::borrow).enumerate()
+        self.dumps.iter().map(Arc::as_ref).enumerate()
     }
 
     fn id(&self, text: &str) -> Option<usize> {
@@ -334,8 +355,8 @@ fn mistaken(text: &str, what: &str) -> Error {
 }
 
 /// That nothing is selected, with what was probably meant.
-fn none<M: Borrow<Manifest>>(dumps: &[M], text: &str) -> Error {
-    let manifests = || dumps.iter().map(Borrow::borrow);
+fn none(dumps: &[Arc<Manifest>], text: &str) -> Error {
+    let manifests = || dumps.iter().map(Arc::as_ref);
     if dumps.is_empty() {
         return Error::NoDumps;
     }
@@ -368,8 +389,8 @@ mod tests {
 
     use super::*;
 
-    fn manifest(id: &str, taken: &str, tags: &[(&str, &str)]) -> Manifest {
-        Manifest {
+    fn manifest(id: &str, taken: &str, tags: &[(&str, &str)]) -> Arc<Manifest> {
+        Arc::new(Manifest {
             format_version: heaplake_store::FORMAT_VERSION,
             id: id.parse().expect("an id"),
             taken: taken.parse().expect("a time"),
@@ -389,10 +410,10 @@ mod tests {
             issues: [].into(),
             pruned: None,
             files: Vec::new(),
-        }
+        })
     }
 
-    fn dumps() -> Vec<Manifest> {
+    fn dumps() -> Vec<Arc<Manifest>> {
         vec![
             manifest("web-1", "2015-11-20T10:00:00Z", &[("build", "99"), ("service", "lms")]),
             manifest("web-2", "2015-11-21T10:00:00Z", &[("build", "100"), ("service", "lms")]),
@@ -440,12 +461,12 @@ mod tests {
             ("latest~2..latest", &[1, 2, 3]),
         ] {
             assert_eq!(
-                select(&dumps, text).unwrap_or_else(|error| panic!("{text}: {error}")),
+                positions(&dumps, text).unwrap_or_else(|error| panic!("{text}: {error}")),
                 wanted,
                 "{text}"
             );
         }
-        assert_eq!(select_one(&dumps, "build>=99~0").expect("one"), 1);
+        assert_eq!(positions(&dumps, "build>=99~0").expect("one"), [1]);
     }
 
     #[test]
@@ -469,10 +490,10 @@ mod tests {
             ("web-*..latest", "web-* selects several dumps"),
             ("\x1b[2J=1", "\\u{1b}[2J"),
         ] {
-            let message = select(&dumps, text).expect_err(text).to_string();
+            let message = positions(&dumps, text).expect_err(text).to_string();
             assert!(message.contains(part), "{text:?}: {message}");
         }
-        let several = select_one(&dumps, "web-*").expect_err("several").to_string();
+        let several = one_of(dumps[..2].to_vec(), "web-*").expect_err("several").to_string();
         assert_eq!(
             several,
             "web-* selects 2 dumps (web-1, web-2) where one is needed; add ~0 for the newest of them"
@@ -492,7 +513,7 @@ mod tests {
                 text += pieces[(seed >> 33) as usize % pieces.len()];
             }
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            if let Ok(selected) = select(dumps, &text) {
+            if let Ok(selected) = positions(dumps, &text) {
                 assert!(selected.is_sorted() && selected.iter().all(|at| *at < dumps.len()), "{text:?}");
             }
         }

@@ -18,19 +18,19 @@ use datafusion::{
 };
 use futures::{Stream, StreamExt as _, stream};
 use heaplake_model::DumpId;
-use heaplake_store::{BuildLimits, Lake, Layer, Manifest};
+use heaplake_store::{BuildLimits, Lake, Layer, Manifest, Manifests};
 use tokio::sync::OnceCell;
 
 use crate::{
     Attached, Error, Result,
     catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
+    dumps::Dumps,
     error::{Context, Limit, Thing},
     functions,
     graph::{self, Edited, Indexes, Notice},
     guard, history, identity, mistake,
     parameters::{self, Parameters, Value},
     path::{self, PathPlan},
-    select,
     spill::SpillFolder,
     statements,
     yielding::JoinsYield,
@@ -79,7 +79,7 @@ pub struct Session {
     context: SessionContext,
     lake: PathBuf,
     options: SessionOptions,
-    current: Option<Arc<Manifest>>,
+    dumps: Arc<Dumps>,
     indexes: Arc<Indexes>,
     /// The schema of bare names.
     names: Arc<LakeSchema>,
@@ -92,15 +92,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the manifests of a lake and makes its tables known.
-    pub fn open(lake: &Lake, options: &SessionOptions) -> Result<Self> {
-        let manifests: Vec<Arc<Manifest>> = lake.manifests()?.into_iter().map(Arc::new).collect();
-        let current = match &options.dump {
-            None => manifests.last().cloned(),
-            Some(dump) => Some(manifests[select::select_one(&manifests, dump)?].clone()),
-        };
-        let baseline = options.baseline.as_ref().map(|dump| select::select_one(&manifests, dump));
-        let baseline = baseline.transpose()?.map(|at| manifests[at].clone());
+    /// Opens a session over a lake. Manifests are read when statements need them, those of dumps that the options name at
+    /// once.
+    pub fn open(manifests: &Arc<Manifests>, options: &SessionOptions) -> Result<Self> {
+        let lake = manifests.lake();
+        let dumps = Arc::new(Dumps::new(manifests.clone(), options)?);
         let (runtime, spill) = runtime(lake, options);
         let runtime = runtime.build_arc().map_err(|error| Context::default().explain(&error))?;
         let state = SessionStateBuilder::new()
@@ -110,26 +106,17 @@ impl Session {
             .with_physical_optimizer_rule(Arc::new(JoinsYield))
             .build();
         let mut context = SessionContext::new_with_state(state);
-        let catalog =
-            LakeCatalog::new(lake.path().to_owned(), &manifests, current.as_ref(), baseline.as_ref());
+        let catalog = LakeCatalog::new(&dumps);
         let names = catalog.current();
         context.register_catalog(CATALOG, Arc::new(catalog));
-        let chosen = current.clone();
         let limits = BuildLimits { memory: options.memory_limit, threads: options.threads };
-        let layer = match (&current, &options.layer) {
-            (Some(manifest), Some(name)) => Some(lake.layer(manifest, name)?),
-            _ => None,
+        let layer = match &options.layer {
+            Some(name) => dumps.current()?.map(|manifest| lake.layer(&manifest, name)).transpose()?,
+            None => None,
         };
-        functions::register(&context, &manifests);
-        let indexes = Arc::new(Indexes::new(
-            lake.clone(),
-            manifests,
-            current,
-            baseline,
-            limits,
-            options.notice.clone(),
-            options.path_plan,
-        ));
+        functions::register(&context, manifests);
+        let indexes =
+            Arc::new(Indexes::new(dumps.clone(), limits, options.notice.clone(), options.path_plan));
         graph::register(&context, &indexes);
         path::register(&context, &indexes);
         history::register(&context, &indexes);
@@ -141,7 +128,7 @@ impl Session {
             context,
             lake: lake.path().to_owned(),
             options: options.clone(),
-            current: chosen,
+            dumps,
             indexes,
             names,
             layer,
@@ -152,8 +139,8 @@ impl Session {
     }
 
     /// The dump of bare names; none where the lake has no dumps.
-    pub fn dump(&self) -> Option<Arc<Manifest>> {
-        self.current.clone()
+    pub fn dump(&self) -> Result<Option<Arc<Manifest>>> {
+        self.dumps.current()
     }
 
     /// The statements of a text, separated by `;`, without those that hold nothing. Path patterns become SQL.
@@ -264,12 +251,12 @@ impl Session {
 
     /// Gives bare names the meaning of the layer, before the first statement.
     async fn choose_layer(&self) -> Result<()> {
-        let Some(manifest) = &self.current else { return Ok(()) };
         if self.layer.is_none() && self.options.edited.is_none() {
             return Ok(());
         }
+        let Some(manifest) = self.dumps.current()? else { return Ok(()) };
         let choose = || async {
-            let dump = self.indexes.with_types(manifest)?;
+            let dump = self.indexes.with_types(&manifest)?;
             let index = match (&self.options.edited, &self.layer) {
                 (Some(edited), _) => edited.index.clone(),
                 (None, Some(layer)) => self.indexes.open_layer(&self.context.state(), &dump, layer).await?,

@@ -119,7 +119,7 @@ fn lake(dumps: &[&str]) -> TempDir {
 }
 
 fn session(folder: &TempDir, options: SessionOptions) -> Session {
-    Session::open(&Lake::open(folder.path()).unwrap(), &options).unwrap()
+    Session::open(&Lake::open(folder.path()).unwrap().snapshot(), &options).unwrap()
 }
 
 async fn rows(session: &Session, sql: &str) -> String {
@@ -400,7 +400,7 @@ async fn an_empty_lake_says_so() {
 async fn an_unknown_dump_is_an_error() {
     let folder = lake(&["before"]);
     let options = SessionOptions { dump: Some("befor".into()), ..Default::default() };
-    let error = Session::open(&Lake::open(folder.path()).unwrap(), &options).err().unwrap();
+    let error = Session::open(&Lake::open(folder.path()).unwrap().snapshot(), &options).err().unwrap();
     assert!(error.to_string().contains("did you mean before?"), "{error}");
 }
 

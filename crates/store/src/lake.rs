@@ -1,15 +1,18 @@
 //! A lake: where its parts lie, and what is in it.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use heaplake_model::{DumpId, schema::Table};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, FORMAT_VERSION, Facts, Manifest, Result,
+    Error, FORMAT_VERSION, Facts, Manifest, Manifests, Result,
     commit::{self, Lock, write_synced},
 };
 
@@ -20,6 +23,8 @@ pub struct Lake {
 }
 
 const MARKER: &str = "heaplake.json";
+/// Manifests below this number are read by one thread.
+const MANIFESTS_PER_TASK: usize = 32;
 
 #[derive(Serialize, Deserialize)]
 struct Marker {
@@ -59,6 +64,11 @@ impl Lake {
         &self.path
     }
 
+    /// The manifests as one command or session sees them; reads none yet.
+    pub fn snapshot(&self) -> Arc<Manifests> {
+        Arc::new(Manifests::new(self.clone()))
+    }
+
     /// The folder for work in progress; what lies in it may be swept away.
     pub fn tmp(&self) -> PathBuf {
         self.path.join("tmp")
@@ -82,19 +92,40 @@ impl Lake {
     }
 
     /// The manifests of all dumps, oldest first: by time taken, time imported, id.
-    pub fn manifests(&self) -> Result<Vec<Manifest>> {
+    pub fn manifests(&self) -> Result<Vec<Arc<Manifest>>> {
+        self.read_manifests(&BTreeMap::new())
+    }
+
+    /// The same, without reading again those that are known. Many are read by several threads: most of the time goes
+    /// into opening files.
+    pub(crate) fn read_manifests(
+        &self,
+        known: &BTreeMap<DumpId, Arc<Manifest>>,
+    ) -> Result<Vec<Arc<Manifest>>> {
+        let read = |id: &DumpId| match known.get(id) {
+            Some(manifest) => Ok(Some(manifest.clone())),
+            // None: removed since the folder was listed.
+            None => Ok(self.find_manifest(id)?.map(Arc::new)),
+        };
+        let ids = self.ids()?;
+        let found = ids.par_iter().with_min_len(MANIFESTS_PER_TASK).map(read);
+        let found: Vec<Option<Arc<Manifest>>> = found.collect::<Result<_>>()?;
+        let mut manifests: Vec<_> = found.into_iter().flatten().collect();
+        manifests.sort_by(|a, b| a.by_age(b));
+        Ok(manifests)
+    }
+
+    /// The ids of all dumps, in no order. Reads the folder only.
+    fn ids(&self) -> Result<Vec<DumpId>> {
         let folder = self.path.join("dumps");
         let io_error = |source| Error::Io { path: folder.clone(), source };
-        let mut manifests = Vec::new();
+        let mut ids = Vec::new();
         for entry in fs::read_dir(&folder).map_err(io_error)? {
             let name = entry.map_err(io_error)?.file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            let Some(id) = id.and_then(|id| id.parse::<DumpId>().ok()) else { continue };
-            // None: removed since the folder was listed.
-            manifests.extend(self.find_manifest(&id)?);
+            ids.extend(id.and_then(|id| id.parse::<DumpId>().ok()));
         }
-        manifests.sort_by(|a, b| (a.taken, a.imported, &a.id).cmp(&(b.taken, b.imported, &b.id)));
-        Ok(manifests)
+        Ok(ids)
     }
 
     /// The manifest of one dump.
@@ -128,9 +159,7 @@ impl Lake {
     }
 
     fn no_such_dump(&self, id: &str) -> Result<Error> {
-        let manifests = self.manifests()?;
-        let names = manifests.into_iter().map(|manifest| manifest.id);
-        let near = names.map(|name| (strsim::damerau_levenshtein(name.as_str(), id), name));
+        let near = self.ids()?.into_iter().map(|name| (strsim::damerau_levenshtein(name.as_str(), id), name));
         let suggestion =
             near.filter(|(distance, _)| *distance <= 2 + id.len() / 4).min().map(|(_, name)| name);
         Ok(Error::NoSuchDump { id: id.to_owned(), suggestion })

@@ -20,6 +20,7 @@ mod index;
 mod lake;
 mod layer;
 mod manifest;
+mod manifests;
 mod names;
 mod parquet_file;
 mod properties;
@@ -36,6 +37,7 @@ pub use index::{
 pub use lake::Lake;
 pub use layer::Layer;
 pub use manifest::{Counts, Facts, FileEntry, Manifest, Source, TakenFrom};
+pub use manifests::Manifests;
 pub use names::Named;
 pub use summary::{Dump, HolderStat, TypeStat};
 pub use verify::Finding;

@@ -3,7 +3,7 @@
 //! A dump exists when, and only when, its manifest does. It names every file of the dump; a file that no manifest
 //! names is left over from an import that was interrupted.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
 use heaplake_model::{DumpId, schema::Table};
@@ -116,6 +116,12 @@ pub struct FileEntry {
 }
 
 impl Manifest {
+    /// Orders dumps oldest first: by time taken, time imported, id.
+    pub fn by_age(&self, other: &Self) -> Ordering {
+        let key = |manifest: &Self| (manifest.taken, manifest.imported);
+        key(self).cmp(&key(other)).then_with(|| self.id.cmp(&other.id))
+    }
+
     /// The files of one table.
     pub fn files_of(&self, table: Table) -> impl Iterator<Item = &FileEntry> {
         self.files.iter().filter(move |file| file.table == table)

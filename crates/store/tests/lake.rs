@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use arrow::{array::RecordBatch, util::pretty::pretty_format_batches};
@@ -138,7 +138,7 @@ fn tables_hold_what_the_dump_says() {
         stats.iter().map(|t| (t.name.as_str(), t.count, t.size, t.max_size, t.retained)).collect();
     assert_eq!(types, [("a", 2, 10, Some(8), Some(14)), ("b", 1, 4, Some(4), Some(4))]);
     assert_eq!((manifest.id.as_str(), place.findings(&manifest)), ("heap", vec![]));
-    assert_eq!(place.lake.manifests().unwrap(), [manifest]);
+    assert_eq!(place.lake.manifests().unwrap(), [Arc::new(manifest)]);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn an_id_in_use_is_refused_and_replaced_on_request() {
     assert_eq!(place.files(), before);
     let options = ImportOptions { replace: true, ..ImportOptions::default() };
     let replaced = place.import(line(2, "b", 2, &[]), options).unwrap();
-    assert_eq!(place.lake.manifests().unwrap(), [replaced]);
+    assert_eq!(place.lake.manifests().unwrap(), [Arc::new(replaced)]);
     assert_eq!(place.files().len(), before.len(), "old files are gone");
 }
 
@@ -270,7 +270,7 @@ fn a_journal_of_a_dead_process_is_settled() {
     fs::write(place.lake.path().join(orphan), "half").unwrap();
     fs::write(place.lake.path().join("tmp/journal.json"), journal.to_string()).unwrap();
     // Readers never see it.
-    assert_eq!(Lake::open(place.lake.path()).unwrap().manifests().unwrap(), std::slice::from_ref(&manifest));
+    assert_eq!(Lake::open(place.lake.path()).unwrap().manifests().unwrap(), [Arc::new(manifest.clone())]);
     Lake::open_or_create(place.lake.path()).unwrap();
     assert_eq!(place.files(), files);
     // The same with the manifest gone: everything of the dump goes.
@@ -361,6 +361,55 @@ fn damaged_and_hostile_manifests_are_errors() {
     fs::write(&path, "{").unwrap();
     place.lake.remove(&manifest.id).unwrap();
     assert_eq!(place.files(), ["heaplake.json"]);
+}
+
+#[test]
+fn a_snapshot_reads_a_manifest_once_and_no_other() {
+    let place = Place::new();
+    let import = |id: &str| {
+        let options = ImportOptions { dump: Some(id.parse().unwrap()), ..ImportOptions::default() };
+        place.import(line(1, "a", 1, &[]), options).unwrap()
+    };
+    let (one, two) = (import("one"), import("two"));
+    let broken = place.lake.path().join("dumps/broken.json");
+    fs::write(&broken, "{").unwrap();
+
+    let snapshot = place.lake.snapshot();
+    let found = snapshot.find("one").unwrap().unwrap();
+    assert_eq!(*found, one);
+    assert_eq!(snapshot.find("three").unwrap(), None);
+    assert_eq!(snapshot.find("../one").unwrap(), None);
+    assert!(matches!(snapshot.find("broken"), Err(Error::Damaged { .. })));
+    assert!(matches!(snapshot.all(), Err(Error::Damaged { .. })));
+
+    // What was read stays as it was; what was not is as it is now.
+    fs::remove_file(broken).unwrap();
+    place.lake.remove(&one.id).unwrap();
+    assert!(Arc::ptr_eq(&found, &snapshot.find("one").unwrap().unwrap()));
+    let all = snapshot.all().unwrap();
+    assert_eq!(all, [Arc::new(two)]);
+    // All that there are: a dump of later is none of them.
+    import("three");
+    assert_eq!(snapshot.find("three").unwrap(), None);
+    assert!(Arc::ptr_eq(&all[0], &snapshot.find("two").unwrap().unwrap()));
+}
+
+#[test]
+fn many_manifests_come_oldest_first() {
+    let place = Place::new();
+    let manifest = place.import(line(1, "a", 1, &[]), ImportOptions::default()).unwrap();
+    let folder = place.lake.path().join("dumps");
+    fs::remove_file(folder.join("heap.json")).unwrap();
+    for i in 0..200_i64 {
+        // Later ids are of older dumps.
+        let id = format!("d{i:03}");
+        let taken = chrono::DateTime::from_timestamp(1_000_000 - i / 2, 0).unwrap();
+        let manifest = Manifest { id: id.parse().unwrap(), taken, files: Vec::new(), ..manifest.clone() };
+        fs::write(folder.join(format!("{id}.json")), serde_json::to_vec(&manifest).unwrap()).unwrap();
+    }
+    let all = place.lake.manifests().unwrap();
+    assert_eq!(all.len(), 200);
+    assert!(all.is_sorted_by(|a, b| (a.taken, &a.id) < (b.taken, &b.id)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::{Result, bail};
-use heaplake_store::Lake;
+use heaplake_store::Manifests;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
@@ -29,8 +29,9 @@ const EXPENDABLE: [&[usize]; 2] = [&[5], &[6, 7]];
 pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     interrupt::install()?;
-    let args = with_ids(args, &Lake::open(console.lake.path())?, console)?;
-    let querier = Querier::of_lake(None, console)?;
+    let manifests = selection::open(console)?;
+    let args = with_ids(args, &manifests, console)?;
+    let querier = Querier::of_lake(&manifests, None, console)?;
     let mut sink = plan.open()?;
     print(&args, &querier, &plan, &mut sink, console)?;
     sink.commit()?;
@@ -38,9 +39,9 @@ pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
 }
 
 /// The arguments with the ids of the dumps that they select, for people to read.
-fn with_ids(args: &DiffArgs, lake: &Lake, console: &Console) -> Result<DiffArgs> {
-    let manifests = lake.manifests()?;
-    if let ([only], "latest~1", "latest") = (manifests.as_slice(), args.before.as_str(), args.after.as_str())
+fn with_ids(args: &DiffArgs, manifests: &Manifests, console: &Console) -> Result<DiffArgs> {
+    if let ("latest~1", "latest") = (args.before.as_str(), args.after.as_str())
+        && let [only] = manifests.all()?
     {
         bail!(
             "{} is the only dump in the lake, and it takes two; import another: {} import FILE",
@@ -48,7 +49,8 @@ fn with_ids(args: &DiffArgs, lake: &Lake, console: &Console) -> Result<DiffArgs>
             console.command()
         );
     }
-    let id = |text: &str| Ok::<_, anyhow::Error>(selection::one(lake, Some(text), console)?.id.to_string());
+    let id =
+        |text: &str| Ok::<_, anyhow::Error>(selection::one(manifests, Some(text), console)?.id.to_string());
     Ok(DiffArgs { before: id(&args.before)?, after: id(&args.after)?, ..args.clone() })
 }
 

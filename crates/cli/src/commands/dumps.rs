@@ -1,10 +1,10 @@
 //! `heaplake dumps`: what is in the lake, oldest dump first.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use heaplake_store::{Lake, Manifest};
+use heaplake_store::Manifest;
 
 use crate::{
     args::DumpsArgs,
@@ -23,8 +23,7 @@ const OF_CAPTURES: [&str; 5] = ["host", "pid", "python", "rss", "command"];
 /// Prints one row per dump.
 pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None, console)?;
-    let lake = Lake::open(console.lake.path())?;
-    let manifests = selection::several(&lake, &args.dumps)?;
+    let manifests = selection::several(selection::open(console)?.as_ref(), &args.dumps)?;
     if manifests.is_empty() {
         console.note(&format!("the lake has no dumps yet; import one: {} import FILE", console.command()));
     }
@@ -37,11 +36,11 @@ pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
 }
 
 /// One row per dump, as suits the format.
-fn rows(manifests: &[Manifest], format: Format) -> Result<RecordBatch> {
+fn rows(manifests: &[Arc<Manifest>], format: Format) -> Result<RecordBatch> {
     if format == Format::Table { for_people(manifests) } else { for_programs(manifests) }
 }
 
-fn for_programs(manifests: &[Manifest]) -> Result<RecordBatch> {
+fn for_programs(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
     let each = || manifests.iter();
     Columns::default()
         .text("id", each().map(|m| m.id.to_string()))
@@ -54,12 +53,12 @@ fn for_programs(manifests: &[Manifest]) -> Result<RecordBatch> {
         .map("tags", each().map(|m| &m.tags))?
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
-        .count("stored_bytes", each().map(Manifest::stored_bytes))
+        .count("stored_bytes", each().map(|m| m.stored_bytes()))
         .times("pruned", each().map(|m| m.pruned))
         .batch()
 }
 
-fn for_people(manifests: &[Manifest]) -> Result<RecordBatch> {
+fn for_people(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
     let each = || manifests.iter();
     Columns::default()
         .name("id", each().map(|m| m.id.to_string()))
@@ -72,7 +71,7 @@ fn for_people(manifests: &[Manifest]) -> Result<RecordBatch> {
         .text("tags", each().map(|m| tags_in_words(&m.tags)))
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
-        .quantity("stored", each().map(stored))
+        .quantity("stored", each().map(|m| stored(m)))
         .batch()
 }
 

@@ -14,8 +14,8 @@ pub fn run(args: &IndexArgs, console: &Console) -> Result<ExitCode> {
     Lake::open(console.lake.path())?;
     let lake = Lake::open_or_create(console.lake.path())?;
     let limits = BuildLimits { memory: args.memory_limit, threads: None };
-    for manifest in selection::several(&lake, &args.dumps)? {
-        let id = manifest.id;
+    for manifest in selection::several(&lake.snapshot(), &args.dumps)? {
+        let id = manifest.id.clone();
         let start = Instant::now();
         let built = watched(id.as_str(), false, &Bars::new(console), |progress| {
             index_dump(&lake, &id, &IndexOptions::default(), &limits, progress)

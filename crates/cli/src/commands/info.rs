@@ -22,7 +22,8 @@ const N_TOP_TYPES: usize = 10;
 pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None, console)?;
     let lake = Lake::open(console.lake.path())?;
-    let dump = lake.dump(selection::one(&lake, args.dump.as_deref(), console)?)?;
+    let dump =
+        lake.dump(selection::one(&lake.snapshot(), args.dump.as_deref(), console)?.as_ref().clone())?;
     if plan.format != Format::Table {
         plan.print(&facts(&dump, plan.format)?)?;
         return Ok(ExitCode::SUCCESS);

@@ -1,6 +1,6 @@
 //! `heaplake layers`: the what-if layers of the lake.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Result, bail};
 use heaplake_model::DumpId;
@@ -18,7 +18,7 @@ pub fn run(args: &LayersArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None, console)?;
     let lake = Lake::open(console.lake.path())?;
     let mut manifests = match &args.dump {
-        Some(dump) => vec![selection::one(&lake, Some(dump), console)?],
+        Some(dump) => vec![selection::one(&lake.snapshot(), Some(dump), console)?],
         None => lake.manifests()?,
     };
     if args.remove.is_empty() {
@@ -41,7 +41,7 @@ pub fn run(args: &LayersArgs, console: &Console) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(lake: &Lake, manifests: &[Manifest], plan: &Plan) -> Result<ExitCode> {
+fn list(lake: &Lake, manifests: &[Arc<Manifest>], plan: &Plan) -> Result<ExitCode> {
     let mut layers = Vec::new();
     for manifest in manifests {
         layers.extend(lake.layers(&manifest.id)?);

@@ -1,6 +1,6 @@
 //! `heaplake path`: who holds it, and how a root reaches it.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
@@ -10,7 +10,7 @@ use arrow::{
     datatypes::{DataType, Int64Type, UInt32Type, UInt64Type},
 };
 use heaplake_engine::{PathPlan, PathShape, SessionOptions, fold, path_shape};
-use heaplake_store::Lake;
+use heaplake_store::Manifests;
 
 use super::path_compare::compare;
 use crate::{
@@ -36,16 +36,16 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     let shape = path_shape(&args.pattern)?;
     interrupt::install()?;
-    let lake = Lake::open(console.lake.path())?;
+    let manifests = selection::open(console)?;
     let dumps: Vec<String> = match args.dumps.as_slice() {
         [] => Vec::new(),
         texts => {
-            let selected = selection::several(&lake, texts)?;
+            let selected = selection::several(&manifests, texts)?;
             selected.into_iter().map(|manifest| manifest.id.to_string()).collect()
         }
     };
     if args.compare {
-        let querier = Querier::of_lake(args.memory_limit, console)?;
+        let querier = Querier::of_lake(&manifests, args.memory_limit, console)?;
         let mut sink = plan.open()?;
         compare(&args.pattern, shape, &dumps, &querier, &plan, &mut sink)?;
         return sink.commit().map(|()| ExitCode::SUCCESS);
@@ -56,7 +56,7 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
     };
     let mut queriers = Vec::new();
     for dump in &dumps {
-        queriers.push(open(&lake, *dump, args, console)?);
+        queriers.push(open(&manifests, *dump, args, console)?);
     }
     let mut sink = plan.open()?;
     if args.emit == Some(EmitKind::Sql) {
@@ -82,13 +82,18 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(lake: &Lake, dump: Option<&str>, args: &PathArgs, console: &Console) -> Result<Querier> {
+fn open(
+    manifests: &Arc<Manifests>,
+    dump: Option<&str>,
+    args: &PathArgs,
+    console: &Console,
+) -> Result<Querier> {
     let options = SessionOptions {
         memory_limit: args.memory_limit,
         path_plan: args.plan.into(),
         ..console.session(dump, args.layer.as_deref())
     };
-    let querier = Querier::open(lake, &options)?;
+    let querier = Querier::over(manifests, &options)?;
     querier.dump_name()?;
     Ok(querier)
 }

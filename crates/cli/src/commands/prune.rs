@@ -1,6 +1,6 @@
 //! `heaplake prune`: makes old dumps go, or leaves only what they come to.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use anyhow::{Result, bail};
 use chrono::Utc;
@@ -12,10 +12,7 @@ use crate::{args::PruneArgs, console::Console, human, selection};
 pub fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode> {
     Lake::open(console.lake.path())?;
     let lake = Lake::open_or_create(console.lake.path())?;
-    let selected = match args.dumps.as_slice() {
-        [] => lake.manifests()?,
-        dumps => selection::several(&lake, dumps)?,
-    };
+    let selected = selection::several(&lake.snapshot(), &args.dumps)?;
     if let Some(key) =
         args.per.as_ref().filter(|key| selected.iter().all(|dump| !dump.tags.contains_key(*key)))
     {
@@ -52,16 +49,16 @@ pub fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode> {
 }
 
 /// The dumps that are too old, or not among the newest, oldest first.
-fn going<'m>(args: &PruneArgs, manifests: &'m [Manifest]) -> Vec<&'m Manifest> {
+fn going<'m>(args: &PruneArgs, manifests: &'m [Arc<Manifest>]) -> Vec<&'m Manifest> {
+    let manifests = manifests.iter().map(Arc::as_ref);
     if let Some(age) = args.older_than {
         let now = Utc::now();
-        return manifests.iter().filter(|manifest| now - manifest.taken > age).collect();
+        return manifests.filter(|manifest| now - manifest.taken > age).collect();
     }
     let keep = args.keep_last.unwrap_or(u32::MAX) as usize;
     // By the value of the tag; those that do not have it are a group of their own.
     let mut groups: BTreeMap<Option<&str>, usize> = BTreeMap::new();
     let mut going: Vec<&Manifest> = manifests
-        .iter()
         .rev()
         .filter(|manifest| {
             let value = args.per.as_ref().and_then(|key| manifest.tags.get(key)).map(String::as_str);

@@ -30,8 +30,8 @@ fn find(lake: &Lake, name: &str) -> Result<Vec<DumpId>> {
         Ok(manifest) => Ok(vec![manifest.id]),
         Err(Error::Damaged { .. }) => Ok(vec![name.parse()?]),
         Err(Error::NoSuchDump { .. }) => {
-            let selected = selection::several(lake, &[name.to_owned()])?;
-            Ok(selected.into_iter().map(|manifest| manifest.id).collect())
+            let selected = selection::several(&lake.snapshot(), &[name.to_owned()])?;
+            Ok(selected.iter().map(|manifest| manifest.id.clone()).collect())
         }
         Err(error) => Err(error.into()),
     }

@@ -17,7 +17,7 @@ pub fn run(args: &TagArgs, console: &Console) -> Result<ExitCode> {
     let lake = Lake::open_or_create(console.lake.path())?;
     let facts =
         Facts { tags: args.tags.iter().cloned().collect(), unset: args.unset.clone(), taken: args.taken };
-    for manifest in selection::several(&lake, std::slice::from_ref(&args.dump))? {
+    for manifest in selection::several(&lake.snapshot(), std::slice::from_ref(&args.dump))? {
         let tagged = lake.state(&manifest.id, &facts)?;
         let tags = if tagged.tags.is_empty() { "no tags".to_owned() } else { tags_in_words(&tagged.tags) };
         let taken = tagged.taken.format("%Y-%m-%d %H:%M:%S UTC");

@@ -3,7 +3,6 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
-use heaplake_store::Lake;
 
 use super::diff;
 use crate::{
@@ -24,11 +23,12 @@ pub fn run(args: &TrendArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
     interrupt::install()?;
     // What is wrong with the selection is said in the words of the command, not in those of the function in SQL.
-    let dumps = selection::several(&Lake::open(console.lake.path())?, std::slice::from_ref(&args.dumps))?;
+    let manifests = selection::open(console)?;
+    let dumps = selection::several(&manifests, std::slice::from_ref(&args.dumps))?;
     if let [only] = dumps.as_slice() {
         console.note(&format!("{} is the only dump here; it takes two or more to show what grows", only.id));
     }
-    let querier = Querier::of_lake(None, console)?;
+    let querier = Querier::of_lake(&manifests, None, console)?;
     let mut sink = plan.open()?;
     print(args, &querier, &plan, &mut sink, console)?;
     sink.commit()?;

@@ -1,6 +1,6 @@
 //! `heaplake verify`: are the files of the dumps what was imported? One line per sound dump, one per finding.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use heaplake_store::{Error, Lake, Manifest};
@@ -20,12 +20,13 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<ExitCode> {
     let lake = Lake::open(console.lake.path())?;
     interrupt::install()?;
     let mut sink = Sink::stdout();
-    let is_sound = match lake.manifests() {
-        Ok(manifests) if manifests.is_empty() && args.dumps.is_empty() => {
+    let manifests = lake.snapshot();
+    let is_sound = match manifests.all() {
+        Ok([]) if args.dumps.is_empty() => {
             console.note("the lake has no dumps");
             true
         }
-        Ok(_) => verify_each(&lake, &selection::several(&lake, &args.dumps)?, &mut sink)?,
+        Ok(_) => verify_each(&lake, &selection::several(&manifests, &args.dumps)?, &mut sink)?,
         // A manifest that cannot be read is a finding too; the dumps behind it cannot be looked at.
         Err(Error::Damaged { path, what }) => {
             writeln!(sink, "{}", escape::line(&format!("{}: {what}", path.display())))?;
@@ -37,7 +38,7 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<ExitCode> {
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::from(NO) })
 }
 
-fn verify_each(lake: &Lake, manifests: &[Manifest], sink: &mut Sink) -> Result<bool> {
+fn verify_each(lake: &Lake, manifests: &[Arc<Manifest>], sink: &mut Sink) -> Result<bool> {
     let mut is_sound = true;
     for manifest in manifests {
         let findings = match lake.verify(manifest, interrupt::flag()) {

@@ -21,6 +21,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     rc::Rc,
+    sync::Arc,
     time::Instant,
 };
 
@@ -113,9 +114,9 @@ impl Shell {
             history: Vec::new(),
         };
         if args.dump.is_some() || shell.console.lake.path().exists() {
-            let lake = Lake::open(console.lake.path())?;
-            if args.dump.is_some() || !lake.manifests()?.is_empty() {
-                let manifest = selection::one(&lake, args.dump.as_deref(), &shell.console)?;
+            let manifests = selection::open(console)?;
+            if args.dump.is_some() || !manifests.all()?.is_empty() {
+                let manifest = selection::one(&manifests, args.dump.as_deref(), &shell.console)?;
                 shell.choose(&manifest)?;
             }
         }
@@ -468,7 +469,7 @@ impl Shell {
         // A capture alone makes no lake.
         let Ok(lake) = Lake::open(self.console.lake.path()) else { return Ok(()) };
         let found = self.chosen().dump.clone().and_then(|dump| lake.manifest(&dump).ok());
-        match found.or_else(|| lake.manifests().ok()?.pop()) {
+        match found.map(Arc::new).or_else(|| lake.manifests().ok()?.pop()) {
             Some(manifest) => self.choose(&manifest),
             None => {
                 let chosen = self.chosen_mut();
@@ -479,9 +480,8 @@ impl Shell {
     }
 
     fn use_dump(&mut self, text: &str) -> Result<()> {
-        let lake = Lake::open(self.console.lake.path())?;
         let text = Some(text).filter(|text| !text.is_empty());
-        let manifest = selection::one(&lake, text, &self.console)?;
+        let manifest = selection::one(selection::open(&self.console)?.as_ref(), text, &self.console)?;
         self.choose(&manifest)?;
         let taken = manifest.taken.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let objects = human::counted(manifest.counts.objects, "object");
@@ -529,7 +529,7 @@ impl Shell {
             let manifests = lake.manifests().unwrap_or_default();
             words.dumps = manifests.iter().map(|manifest| manifest.id.to_string()).collect();
             let chosen = manifests.into_iter().find(|m| Some(m.id.as_str()) == self.chosen().dump.as_deref());
-            let dump = chosen.and_then(|manifest| lake.dump(manifest).ok());
+            let dump = chosen.and_then(|manifest| lake.dump(manifest.as_ref().clone()).ok());
             words.types = dump
                 .map(|dump| dump.types.iter().map(|stat| stat.name.clone()).collect())
                 .unwrap_or_default();

@@ -92,7 +92,7 @@ impl Shell {
 
     fn change_names(&mut self, change: impl FnOnce(&mut BTreeMap<String, Named>)) -> Result<()> {
         let lake = Lake::open(self.console.lake.path())?;
-        let manifest = selection::one(&lake, None, &self.console)?;
+        let manifest = selection::one(&lake.snapshot(), None, &self.console)?;
         self.names = lake.change_names(&manifest, change)?;
         self.show_names();
         Ok(())

@@ -9,12 +9,7 @@ use heaplake_store::{
     AnyIndex, BuildLimits, Dump, ImportProgress, Lake, Manifest, index_fits, open_or_build,
 };
 
-use crate::{
-    Error, Result,
-    catalog::{BASELINE, CURRENT},
-    path::PathPlan,
-    select,
-};
+use crate::{Result, dumps::Dumps, path::PathPlan, select};
 
 /// Is told what takes long.
 pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
@@ -28,10 +23,7 @@ pub(crate) struct OpenIndex {
 
 /// The indexes of a lake.
 pub(crate) struct Indexes {
-    lake: Lake,
-    manifests: Vec<Arc<Manifest>>,
-    current: Option<Arc<Manifest>>,
-    baseline: Option<Arc<Manifest>>,
+    of_session: Arc<Dumps>,
     limits: BuildLimits,
     notice: Option<Notice>,
     path_plan: PathPlan,
@@ -44,25 +36,19 @@ pub(crate) struct Indexes {
 
 impl std::fmt::Debug for Indexes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Indexes").field("lake", &self.lake).finish_non_exhaustive()
+        f.debug_struct("Indexes").field("of_session", &self.of_session).finish_non_exhaustive()
     }
 }
 
 impl Indexes {
     pub(crate) fn new(
-        lake: Lake,
-        manifests: Vec<Arc<Manifest>>,
-        current: Option<Arc<Manifest>>,
-        baseline: Option<Arc<Manifest>>,
+        of_session: Arc<Dumps>,
         limits: BuildLimits,
         notice: Option<Notice>,
         path_plan: PathPlan,
     ) -> Self {
         Self {
-            lake,
-            manifests,
-            current,
-            baseline,
+            of_session,
             limits,
             notice,
             path_plan,
@@ -73,20 +59,15 @@ impl Indexes {
     }
 
     /// The dump that a text selects, or the chosen one.
-    pub(crate) fn manifest(&self, dump: Option<&str>) -> Result<&Arc<Manifest>> {
-        let Some(name) = dump else { return self.current.as_ref().ok_or(Error::NoDumps) };
-        match name {
-            CURRENT => self.current.as_ref().ok_or(Error::NoDumps),
-            BASELINE => self.baseline.as_ref().ok_or(Error::NoBaseline),
-            name => Ok(&self.manifests[select::select_one(&self.manifests, name)?]),
-        }
+    pub(crate) fn manifest(&self, dump: Option<&str>) -> Result<Arc<Manifest>> {
+        self.of_session.one(dump)
     }
 
     /// The same with its types.
     pub(crate) fn dump(&self, dump: Option<&str>) -> Result<Arc<Dump>> {
         let manifest = self.manifest(dump)?;
         manifest.check_whole()?;
-        self.with_types(manifest)
+        self.with_types(&manifest)
     }
 
     /// A dump with its types, which are read once.
@@ -95,20 +76,19 @@ impl Indexes {
         if let Some(found) = dumps.get(manifest.id.as_str()) {
             return Ok(found.clone());
         }
-        let dump = Arc::new(self.lake.dump(manifest.clone())?);
+        let dump = Arc::new(self.lake().dump(manifest.clone())?);
         dumps.insert(manifest.id.as_str().to_owned(), dump.clone());
         Ok(dump)
     }
 
     /// The dumps that a text selects, in the order in which they were taken.
     pub(crate) fn select(&self, dumps: &str) -> Result<Vec<Arc<Manifest>>> {
-        let selected = select::select(&self.manifests, dumps)?;
-        Ok(selected.into_iter().map(|at| self.manifests[at].clone()).collect())
+        select::select(self.of_session.manifests(), dumps)
     }
 
     /// Whether some dump has a type whose name passes.
     pub(crate) fn has_type(&self, passes: impl Fn(&str) -> bool) -> Result<bool> {
-        for manifest in &self.manifests {
+        for manifest in self.of_session.manifests().all()? {
             if self.with_types(manifest)?.types.iter().any(|stat| passes(&stat.name)) {
                 return Ok(true);
             }
@@ -123,7 +103,7 @@ impl Indexes {
 
     /// Whether there is an index of a dump, or memory to build it.
     pub(crate) fn fits(&self, manifest: &Manifest) -> bool {
-        self.is_layer(manifest) || index_fits(&self.lake, manifest, &self.limits)
+        self.is_layer(manifest) || index_fits(self.lake(), manifest, &self.limits)
     }
 
     /// Whether a dump means a layer of it.
@@ -132,7 +112,7 @@ impl Indexes {
     }
 
     pub(crate) fn lake(&self) -> &Lake {
-        &self.lake
+        self.of_session.manifests().lake()
     }
 
     pub(crate) fn limits(&self) -> &BuildLimits {
@@ -168,7 +148,7 @@ impl Indexes {
                 notice(&format!("building the graph index of {}, once", manifest.id));
             }
         };
-        let index = open_or_build(&self.lake, manifest, &self.limits, progress, tell);
+        let index = open_or_build(self.lake(), manifest, &self.limits, progress, tell);
         let index = Arc::new(OpenIndex { manifest: manifest.clone(), index: index? });
         open.insert(manifest.id.as_str().to_owned(), index.clone());
         Ok(index)

@@ -28,7 +28,7 @@ pub(super) fn call(texts: &[&str], indexes: &Arc<Indexes>) -> Result<Question> {
         [before, after, kind] => (before, after, by(kind)?),
         _ => return Err(Error::query("it takes two dumps, and perhaps what to group by".to_owned())),
     };
-    let dumps = [indexes.manifest(Some(before))?.clone(), indexes.manifest(Some(after))?.clone()];
+    let dumps = [indexes.manifest(Some(before))?, indexes.manifest(Some(after))?];
     dumps.iter().try_for_each(|manifest| kind.check(manifest))?;
     let lake = indexes.lake().clone();
     let schema = schema(kind);
