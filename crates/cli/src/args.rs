@@ -229,6 +229,9 @@ pub struct ImportArgs {
     /// Overwrite a dump of the same name
     #[arg(long)]
     pub replace: bool,
+    /// Let others read a new lake, as the umask allows; without this it is private
+    #[arg(long)]
+    pub shared: bool,
     /// How many files are imported at the same time; each gets its share of memory and cores
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
@@ -254,6 +257,7 @@ impl ImportArgs {
             format: DumpFormat::Auto,
             on_error: OnError::Fail,
             replace: false,
+            shared: false,
             jobs: 1,
             no_index: false,
             wide_ids: false,

@@ -15,7 +15,7 @@ use std::{
 use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Facts, FileEntry, Lake, Manifest, Result, TakenFrom, index};
+use crate::{Error, Facts, FileEntry, Lake, Manifest, Result, TakenFrom, access::Permissions, index};
 
 #[derive(Serialize, Deserialize)]
 struct Journal {
@@ -85,7 +85,7 @@ pub(crate) fn state(lake: &Lake, id: &DumpId, facts: &Facts) -> Result<Manifest>
     if let Some(taken) = facts.taken {
         (manifest.taken, manifest.taken_from) = (taken, TakenFrom::User);
     }
-    write_synced(&lake.tmp(), &lake.manifest_path(id), &manifest)?;
+    write_synced(lake, &lake.manifest_path(id), &manifest)?;
     Ok(manifest)
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn state(lake: &Lake, id: &DumpId, facts: &Facts) -> Result<Manifest>
 pub(crate) fn install(lake: &Lake, manifest: &Manifest, from: &Path, to: &Path) -> Result<()> {
     let _lock = Lock::take(lake)?;
     match lake.find_manifest(&manifest.id)? {
-        Some(found) if found.files == manifest.files => move_file(from, to),
+        Some(found) if found.files == manifest.files => move_file(lake, from, to),
         _ => Err(Error::DumpChanged(manifest.id.clone())),
     }
 }
@@ -153,6 +153,7 @@ pub(crate) fn recover(lake: &Lake) -> Result<()> {
 }
 
 fn move_in(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
+    let permissions = Permissions::of(lake)?;
     for file in &manifest.files {
         let to = lake.path().join(&file.path);
         let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else { continue };
@@ -161,30 +162,32 @@ fn move_in(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
             // Shared with the manifest that is replaced.
             continue;
         }
-        fs::create_dir_all(folder).map_err(io_error)?;
-        fs::rename(work.join(name), &to).map_err(io_error)?;
+        permissions.make_folder(folder).map_err(io_error)?;
+        let from = work.join(name);
+        permissions.apply(&from).and_then(|()| fs::rename(&from, &to)).map_err(io_error)?;
         sync_folder(folder)?;
         folder.parent().map_or(Ok(()), sync_folder)?;
     }
     move_index(lake, manifest, work)?;
-    write_synced(&lake.tmp(), &lake.manifest_path(&manifest.id), manifest)
+    write_synced(lake, &lake.manifest_path(&manifest.id), manifest)
 }
 
 /// Moves the index file, if there is one; it is a cache, so nothing has to be synced.
 fn move_index(lake: &Lake, manifest: &Manifest, work: &Path) -> Result<()> {
     let to = index::index_path(lake, manifest);
     let from = work.join(to.file_name().unwrap_or_default());
-    if from.exists() { move_file(&from, &to) } else { Ok(()) }
+    if from.exists() { move_file(lake, &from, &to) } else { Ok(()) }
 }
 
-fn move_file(from: &Path, to: &Path) -> Result<()> {
+fn move_file(lake: &Lake, from: &Path, to: &Path) -> Result<()> {
     let io_error = |source| Error::Io { path: to.to_owned(), source };
-    to.parent().map_or(Ok(()), fs::create_dir_all).map_err(io_error)?;
-    fs::rename(from, to).map_err(io_error)
+    let permissions = Permissions::of(lake)?;
+    to.parent().map_or(Ok(()), |folder| permissions.make_folder(folder)).map_err(io_error)?;
+    permissions.apply(from).and_then(|()| fs::rename(from, to)).map_err(io_error)
 }
 
 fn write_journal(lake: &Lake, journal: &Journal) -> Result<()> {
-    write_synced(&lake.tmp(), &lake.tmp().join("journal.json"), journal)
+    write_synced(lake, &lake.tmp().join("journal.json"), journal)
 }
 
 /// Deletes the files of the journal that no manifest names, then the journal. The lock is held.
@@ -263,8 +266,14 @@ impl Lock {
         let tmp = lake.tmp();
         let path = tmp.join("lock");
         let io_error = |source| Error::Io { path: path.clone(), source };
-        fs::create_dir_all(&tmp).map_err(io_error)?;
+        let permissions = Permissions::of(lake)?;
+        permissions.make_folder(&tmp).map_err(io_error)?;
+        let is_new = !path.exists();
         let file = File::options().create(true).append(true).open(&path).map_err(io_error)?;
+        if is_new {
+            // Another process may have made it; then it does the same.
+            let _ = permissions.apply(&path);
+        }
         file.lock().map_err(io_error)?;
         Ok(Self { _file: file })
     }
@@ -274,26 +283,14 @@ const NEW_PREFIX: &str = "new-";
 
 /// Writes JSON to a temporary name, syncs it and renames it to `path`: there whole, or not at all. The lock is held:
 /// whoever has it may sweep temporary names away.
-pub(crate) fn write_synced(tmp: &Path, path: &Path, content: &impl Serialize) -> Result<()> {
+pub(crate) fn write_synced(lake: &Lake, path: &Path, content: &impl Serialize) -> Result<()> {
     let io_error = |source| Error::Io { path: path.to_owned(), source };
-    let mut file = tempfile::Builder::new().prefix(NEW_PREFIX).tempfile_in(tmp).map_err(io_error)?;
+    let mut file = tempfile::Builder::new().prefix(NEW_PREFIX).tempfile_in(lake.tmp()).map_err(io_error)?;
     let text = serde_json::to_vec_pretty(content).map_err(|error| io_error(error.into()))?;
     file.write_all(&text).and_then(|()| file.as_file().sync_all()).map_err(io_error)?;
-    readable_by_others(file.as_file()).map_err(io_error)?;
+    Permissions::of(lake)?.apply(file.path()).map_err(io_error)?;
     file.persist(path).map_err(|error| io_error(error.error))?;
     path.parent().map_or(Ok(()), sync_folder)
-}
-
-/// Temporary files are private; what becomes part of the lake has the usual permissions.
-#[cfg(unix)]
-pub(crate) fn readable_by_others(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn readable_by_others(_file: &File) -> io::Result<()> {
-    Ok(())
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {

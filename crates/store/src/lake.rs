@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, FORMAT_VERSION, Facts, Manifest, Manifests, Result,
+    Access, Error, FORMAT_VERSION, Facts, Manifest, Manifests, Result,
     commit::{self, Lock, write_synced},
 };
 
@@ -49,11 +49,16 @@ impl Lake {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Opens a lake to write to it, makes it where there is none, and clears away what dead imports left.
-    pub fn open_or_create(path: &Path) -> Result<Self> {
+    /// Opens a lake to write to it, and makes it where there is none.
+    pub fn open_or_create(path: &Path, access: Access) -> Result<Self> {
         if let Err(Error::NotALake(_)) = Self::open(path) {
-            create(path)?;
+            create(path, access)?;
         }
+        Self::open_to_write(path)
+    }
+
+    /// Opens a lake to write to it, and clears away what dead imports left.
+    pub fn open_to_write(path: &Path) -> Result<Self> {
         let lake = Self::open(path)?;
         commit::recover(&lake)?;
         Ok(lake)
@@ -192,16 +197,21 @@ impl Lake {
 }
 
 /// Makes the folders, the marker last, so that a lake is whole or none. Of several processes at once, one makes it.
-fn create(path: &Path) -> Result<()> {
+fn create(path: &Path, access: Access) -> Result<()> {
     let lake = Lake { path: path.to_owned() };
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above).map_err(|source| Error::Io { path: above.to_owned(), source })?;
+    }
+    // What was there before, such as a mounted folder, stays as it is.
+    access.make_folder(path)?;
+    access.make_folder(&path.join("dumps"))?;
     let _lock = Lock::take(&lake)?;
-    for folder in ["dumps", "index"].into_iter().chain(Table::ALL.map(Table::name)) {
-        let folder = path.join(folder);
-        fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })?;
+    for folder in ["index"].into_iter().chain(Table::ALL.map(Table::name)) {
+        access.make_folder(&path.join(folder))?;
     }
     let marker = path.join(MARKER);
     if marker.exists() {
         return Ok(());
     }
-    write_synced(&lake.tmp(), &marker, &Marker { format_version: FORMAT_VERSION })
+    write_synced(&lake, &marker, &Marker { format_version: FORMAT_VERSION })
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Lake, Manifest, Result,
+    access::Permissions,
     commit::{Lock, write_synced},
     index,
 };
@@ -108,8 +109,9 @@ impl Lake {
     pub fn save_layer(&self, layer: &Layer) -> Result<()> {
         let _lock = Lock::take(self)?;
         let folder = self.layer_folder(&layer.dump);
-        fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })?;
-        write_synced(&self.tmp(), &self.layer_path(&layer.dump, &layer.name), layer)
+        let made = Permissions::of(self)?.make_folder(&folder);
+        made.map_err(|source| Error::Io { path: folder, source })?;
+        write_synced(self, &self.layer_path(&layer.dump, &layer.name), layer)
     }
 
     /// Removes a layer; false when there is none of that name.

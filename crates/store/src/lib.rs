@@ -12,6 +12,7 @@
 //!
 //! Any Parquet reader reads the tables as a hive-partitioned data set. This crate itself never queries them.
 
+mod access;
 mod addresses;
 mod commit;
 mod error;
@@ -28,6 +29,7 @@ mod summary;
 mod text_runs;
 mod verify;
 
+pub use access::Access;
 pub use error::{Error, Result};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, default_memory, import};
 pub use index::{

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Lake, Manifest, Result,
+    access::Permissions,
     commit::{Lock, write_synced},
     index,
 };
@@ -59,9 +60,10 @@ impl Lake {
         change(&mut names);
         let path = self.names_path(&manifest.id);
         let folder = path.parent().unwrap_or(self.path()).to_owned();
-        fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })?;
+        let made = Permissions::of(self)?.make_folder(&folder);
+        made.map_err(|source| Error::Io { path: folder, source })?;
         let file = File { edges_xxh3: index::edges_xxh3(manifest.files_of(Table::Edge)), names };
-        write_synced(&self.tmp(), &path, &file)?;
+        write_synced(self, &path, &file)?;
         Ok(file.names)
     }
 }

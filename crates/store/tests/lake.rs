@@ -10,7 +10,9 @@ use std::{
 
 use arrow::{array::RecordBatch, util::pretty::pretty_format_batches};
 use heaplake_model::{Remedy, schema::Table};
-use heaplake_store::{Error, ImportOptions, ImportProgress, Input, Lake, Manifest, OnError, import};
+use heaplake_store::{
+    Access, Error, ImportOptions, ImportProgress, Input, Lake, Layer, Manifest, Named, OnError, import,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 struct Place {
@@ -22,7 +24,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let lake = Lake::open_or_create(&folder.path().join("lake")).unwrap();
+        let lake = Lake::open_or_create(&folder.path().join("lake"), Access::Private).unwrap();
         let dump = folder.path().join("heap.dump");
         Self { _folder: folder, lake, dump }
     }
@@ -271,12 +273,12 @@ fn a_journal_of_a_dead_process_is_settled() {
     fs::write(place.lake.path().join("tmp/journal.json"), journal.to_string()).unwrap();
     // Readers never see it.
     assert_eq!(Lake::open(place.lake.path()).unwrap().manifests().unwrap(), [Arc::new(manifest.clone())]);
-    Lake::open_or_create(place.lake.path()).unwrap();
+    Lake::open_to_write(place.lake.path()).unwrap();
     assert_eq!(place.files(), files);
     // The same with the manifest gone: everything of the dump goes.
     fs::write(place.lake.path().join("tmp/journal.json"), journal.to_string()).unwrap();
     fs::remove_file(place.lake.path().join("dumps/heap.json")).unwrap();
-    Lake::open_or_create(place.lake.path()).unwrap();
+    Lake::open_to_write(place.lake.path()).unwrap();
     assert_eq!(place.files(), ["heaplake.json"]);
 }
 
@@ -292,7 +294,7 @@ fn a_journal_cannot_name_files_outside_the_dump() {
         let entry = heaplake_store::FileEntry { path: path.to_owned(), ..obj.clone() };
         let journal = serde_json::json!({ "dump": "gone", "files": [entry] });
         fs::write(place.lake.path().join("tmp/journal.json"), journal.to_string()).unwrap();
-        assert!(matches!(Lake::open_or_create(place.lake.path()), Err(Error::Damaged { .. })), "{path}");
+        assert!(matches!(Lake::open_to_write(place.lake.path()), Err(Error::Damaged { .. })), "{path}");
         assert!(victim.exists());
     }
 }
@@ -307,7 +309,7 @@ fn work_of_a_dead_import_is_swept_and_that_of_a_living_one_is_not() {
     }
     let alive = File::open(tmp.join("import-alive/lock")).unwrap();
     alive.lock().unwrap();
-    Lake::open_or_create(place.lake.path()).unwrap();
+    Lake::open_to_write(place.lake.path()).unwrap();
     assert!(!tmp.join("import-dead").exists());
     assert!(tmp.join("import-alive").exists());
 }
@@ -394,6 +396,73 @@ fn a_snapshot_reads_a_manifest_once_and_no_other() {
     assert!(Arc::ptr_eq(&all[0], &snapshot.find("two").unwrap().unwrap()));
 }
 
+/// The permissions of everything in a folder, itself included.
+#[cfg(unix)]
+fn modes(folder: &Path) -> BTreeMap<PathBuf, u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut modes = BTreeMap::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let metadata = fs::metadata(&path).unwrap();
+        if metadata.is_dir() {
+            waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        modes.insert(path, metadata.permissions().mode() & 0o777);
+    }
+    modes
+}
+
+/// Puts a dump with an index, a layer and names into the lake: every kind of file that a lake can have.
+#[cfg(unix)]
+fn fill(place: &Place) {
+    let manifest = place.import(line(1, "a", 1, &[]), ImportOptions::default()).unwrap();
+    let layer = Layer::new("cut".parse().unwrap(), &manifest, Vec::new(), 0, 0);
+    place.lake.save_layer(&layer).unwrap();
+    place.lake.change_names(&manifest, |names| drop(names.insert("x".into(), Named::Number(1)))).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_lake_is_private() {
+    let place = Place::new();
+    fill(&place);
+    let found = modes(place.lake.path());
+    assert!(found.len() > 20, "{found:?}");
+    for (path, mode) in found {
+        assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+    }
+    assert!(!place.lake.is_readable_by_others());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_comes_later_has_the_permissions_of_the_lake() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    for path in modes(place.lake.path()).into_keys() {
+        let mode = if path.is_dir() { 0o750 } else { 0o640 };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    assert!(place.lake.is_readable_by_others());
+    fill(&place);
+    for (path, mode) in modes(place.lake.path()) {
+        assert_eq!(mode, if path.is_dir() { 0o750 } else { 0o640 }, "{}", path.display());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_shared_lake_is_as_the_umask_says() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("usual")).unwrap();
+    let usual = fs::metadata(folder.path().join("usual")).unwrap().permissions().mode() & 0o777;
+    let lake = Lake::open_or_create(&folder.path().join("lake"), Access::Shared).unwrap();
+    for (path, mode) in modes(lake.path()) {
+        assert_eq!(mode, if path.is_dir() { usual } else { usual & 0o666 }, "{}", path.display());
+    }
+}
+
 #[test]
 fn many_manifests_come_oldest_first() {
     let place = Place::new();
@@ -417,7 +486,7 @@ fn a_lake_of_a_newer_version_is_refused() {
     let place = Place::new();
     let mut marker = File::create(place.lake.path().join("heaplake.json")).unwrap();
     marker.write_all(b"{\"format_version\": 3}").unwrap();
-    for opened in [Lake::open(place.lake.path()), Lake::open_or_create(place.lake.path())] {
+    for opened in [Lake::open(place.lake.path()), Lake::open_to_write(place.lake.path())] {
         assert!(matches!(opened, Err(Error::OtherFormat { found: 3, .. })));
     }
 }

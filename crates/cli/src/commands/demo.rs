@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use heaplake_engine::{SessionOptions, path_shape};
 use heaplake_model::DumpId;
-use heaplake_store::{Error, ImportOptions, Input, Lake, Manifest};
+use heaplake_store::{Access, Error, ImportOptions, Input, Lake, Manifest};
 
 use super::{diff, import::import_one, path, trend, whatif};
 use crate::{
@@ -83,7 +83,7 @@ fn lake_of_demo(console: &Console) -> LakeChoice {
 }
 
 fn import_dumps(console: &Console) -> Result<Lake> {
-    let lake = Lake::open_or_create(console.lake.path())?;
+    let lake = Lake::open_or_create(console.lake.path(), Access::Private)?;
     for (id, ..) in DUMPS {
         check_free(&lake, id)?;
     }

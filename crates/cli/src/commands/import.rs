@@ -16,7 +16,9 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use heaplake_model::DumpId;
-use heaplake_store::{self as store, ImportOptions, ImportProgress, IndexOptions, Input, Lake, Manifest};
+use heaplake_store::{
+    self as store, Access, ImportOptions, ImportProgress, IndexOptions, Input, Lake, Manifest,
+};
 
 use crate::{
     ERROR,
@@ -67,7 +69,8 @@ pub fn run(args: ImportArgs, console: &Console) -> Result<ExitCode> {
         return Ok(ExitCode::from(ERROR));
     }
     interrupt::install()?;
-    let lake = Lake::open_or_create(console.lake.path())?;
+    let access = if args.shared { Access::Shared } else { Access::Private };
+    let lake = Lake::open_or_create(console.lake.path(), access)?;
     n_failed += import_all(&lake, &jobs, &options, &args, console)?;
     if n_failed > 0 && n_jobs > 1 {
         console.note(&format!("{} of {} imported", n_jobs - n_failed, human::counted(n_jobs as u64, "file")));

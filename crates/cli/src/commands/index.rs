@@ -11,8 +11,7 @@ use crate::{args::IndexArgs, console::Console, human, interrupt, progress::Bars,
 /// Builds the indexes, one after the other; stops at the first that cannot be built.
 pub fn run(args: &IndexArgs, console: &Console) -> Result<ExitCode> {
     interrupt::install()?;
-    Lake::open(console.lake.path())?;
-    let lake = Lake::open_or_create(console.lake.path())?;
+    let lake = Lake::open_to_write(console.lake.path())?;
     let limits = BuildLimits { memory: args.memory_limit, threads: None };
     for manifest in selection::several(&lake.snapshot(), &args.dumps)? {
         let id = manifest.id.clone();

@@ -10,8 +10,7 @@ use crate::{args::PruneArgs, console::Console, human, selection};
 
 /// Prunes what is too old or too many.
 pub fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode> {
-    Lake::open(console.lake.path())?;
-    let lake = Lake::open_or_create(console.lake.path())?;
+    let lake = Lake::open_to_write(console.lake.path())?;
     let selected = selection::several(&lake.snapshot(), &args.dumps)?;
     if let Some(key) =
         args.per.as_ref().filter(|key| selected.iter().all(|dump| !dump.tags.contains_key(*key)))

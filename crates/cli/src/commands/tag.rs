@@ -13,8 +13,7 @@ pub fn run(args: &TagArgs, console: &Console) -> Result<ExitCode> {
     if args.tags.is_empty() && args.unset.is_empty() && args.taken.is_none() {
         bail!("what to say? For example: {} tag {} host=web3", console.command(), args.dump);
     }
-    Lake::open(console.lake.path())?;
-    let lake = Lake::open_or_create(console.lake.path())?;
+    let lake = Lake::open_to_write(console.lake.path())?;
     let facts =
         Facts { tags: args.tags.iter().cloned().collect(), unset: args.unset.clone(), taken: args.taken };
     for manifest in selection::several(&lake.snapshot(), std::slice::from_ref(&args.dump))? {

@@ -8,7 +8,7 @@ use heaplake_store::{Error, Lake, Manifest};
 use crate::{
     NO,
     args::VerifyArgs,
-    console::Console,
+    console::{Console, shell_quoted},
     escape, human,
     interrupt::{self, Interrupted},
     output::Sink,
@@ -20,6 +20,12 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<ExitCode> {
     let lake = Lake::open(console.lake.path())?;
     interrupt::install()?;
     let mut sink = Sink::stdout();
+    if lake.is_readable_by_others() {
+        console.note(&format!(
+            "other users of this machine can read the lake; to make it private: chmod -R go= {}",
+            escape::line(&shell_quoted(&console.lake.path().to_string_lossy()))
+        ));
+    }
     let manifests = lake.snapshot();
     let is_sound = match manifests.all() {
         Ok([]) if args.dumps.is_empty() => {

@@ -259,7 +259,7 @@ impl Seal {
         let folder = of.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new().prefix(".seal-").tempfile_in(folder)?;
         file.write_all(&serde_json::to_vec(self)?)?;
-        crate::commit::readable_by_others(file.as_file())?;
+        fs::set_permissions(file.path(), fs::metadata(of)?.permissions())?;
         file.persist(Self::path(of)).map(drop).map_err(|error| error.error)
     }
 }
