@@ -53,8 +53,12 @@ impl Job {
     }
 
     fn input(&self) -> Input {
-        if self.is_stdin() { Input::Stdin } else { Input::File(self.path.clone()) }
+        input(&self.path)
     }
+}
+
+fn input(path: &Path) -> Input {
+    if path == Path::new("-") { Input::Stdin } else { Input::File(path.to_owned()) }
 }
 
 /// Imports the files.
@@ -195,7 +199,7 @@ fn jobs(args: &ImportArgs) -> Result<Vec<Job>> {
     for path in &args.files {
         let id = match &args.dump {
             Some(id) => id.parse()?,
-            None => default_id(path),
+            None => input(path).default_id(),
         };
         if let Some(other) = jobs.iter().find(|job| job.id == id) {
             let (first, second) = (other.path.display(), path.display());
@@ -207,13 +211,6 @@ fn jobs(args: &ImportArgs) -> Result<Vec<Job>> {
         jobs.push(Job { path: path.clone(), id });
     }
     Ok(jobs)
-}
-
-fn default_id(path: &Path) -> DumpId {
-    if path == Path::new("-") {
-        return DumpId::from_file_name("stdin");
-    }
-    DumpId::from_file_name(&path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// Whether the file can be opened; says why not.

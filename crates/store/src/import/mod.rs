@@ -49,6 +49,18 @@ pub enum Input {
     Stdin,
 }
 
+impl Input {
+    /// The name that its dump gets where nobody gives it another: the file's, without endings.
+    pub fn default_id(&self) -> DumpId {
+        match self {
+            Self::File(path) => {
+                DumpId::from_file_name(&path.file_name().unwrap_or_default().to_string_lossy())
+            }
+            Self::Stdin => DumpId::from_file_name("stdin"),
+        }
+    }
+}
+
 /// What to do about damage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnError {
@@ -135,7 +147,7 @@ pub fn import(
     progress: &ImportProgress,
 ) -> Result<Manifest> {
     options.format.as_deref().map(str::parse::<Format>).transpose()?;
-    let id = options.dump.clone().unwrap_or_else(|| default_id(input));
+    let id = options.dump.clone().unwrap_or_else(|| input.default_id());
     if !options.replace && lake.find_manifest(&id)?.is_some() {
         return Err(Error::DumpExists(id));
     }
@@ -315,14 +327,6 @@ fn tags_of(capture: &Capture) -> BTreeMap<String, String> {
         None => text,
     };
     tags.into_iter().filter_map(|(name, text)| Some((name.to_owned(), short(text?)))).collect()
-}
-
-fn default_id(input: &Input) -> DumpId {
-    let name = match input {
-        Input::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        Input::Stdin => "stdin".to_owned(),
-    };
-    DumpId::from_file_name(&name)
 }
 
 struct Opened {
