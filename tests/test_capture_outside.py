@@ -1,9 +1,11 @@
-"""A process is captured from outside, by its id. Needs gdb and the permission to look into other processes."""
+"""A process is captured from outside, by its id. Needs the permission to look into other processes."""
 
 import os
 import shutil
+import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +19,6 @@ FOUND = pythons()
 def python(request):
     if request.param not in FOUND:
         pytest.skip(f"there is no Python {request.param} (pyenv install {request.param})")
-    if request.param != "3.14" and shutil.which("gdb") is None:
-        pytest.skip("there is no gdb (apt install gdb)")
     return FOUND[request.param]
 
 
@@ -135,19 +135,18 @@ def test_errors_are_said_and_leave_nothing(newest, tmp_path):
     assert f"there is no process {gone.pid}" in message("--pid", gone.pid, "-o", tmp_path / "x")
     other = subprocess.Popen(["sleep", "100"])
     try:
-        assert "is no CPython" in message("--pid", other.pid, "-o", tmp_path / "x")
-        assert "cannot write into" in message("--pid", other.pid, "-o", tmp_path / "none/x")
-        assert "is a folder" in message("--pid", other.pid, "-o", tmp_path)
-        without_gdb = environment() | {"PATH": "/nonexistent"}
-        command = [str(BINARY), "capture", "python", "--pid", str(other.pid), "-o", str(tmp_path / "x")]
-        result = subprocess.run(command, env=without_gdb, capture_output=True)
-        assert result.returncode == 2 and b"gdb is not there" in result.stderr
+        assert "is not CPython" in message("--pid", other.pid, "-o", tmp_path / "x")
+        command = [str(BINARY), "capture", "python", "--pid", str(other.pid), "-o", str(tmp_path / "x"), "--via", "gdb"]
+        result = subprocess.run(command, env=environment() | {"PATH": "/nonexistent"}, capture_output=True)
+        assert result.returncode == 2 and b"gdb cannot be run" in result.stderr
     finally:
         other.kill()
         other.wait()
     process = start(newest, PROGRAM, "waits")
     try:
         assert process.stdout.readline() == b"ready\n"
+        assert "cannot write" in message("--pid", process.pid, "-o", tmp_path / "none/x")
+        assert "directory" in message("--pid", process.pid, "-o", tmp_path)
         assert "zstd" in message("--pid", process.pid, "-o", tmp_path / "x.zst") or newest == FOUND.get("3.14")
         assert ask(process) == b"alive False []\n"
     finally:
@@ -191,3 +190,158 @@ def test_the_way_of_python_3_14(python, tmp_path):
     names = [frame["name"] for frame in heap.all("frame") if frame.get("root")]
     assert names == ["waits", "<module>"]
     assert os.listdir(tmp_path).count("heap.dump") == 1
+
+
+def captured(process, tmp_path, *args):
+    path = tmp_path / "out.dump"
+    result = heaplake("capture", "python", "--pid", process.pid, "-o", path, *args)
+    permitted(result)
+    return result, path
+
+
+#: Waits in the kernel in every way, and says how long and with what result.
+WAITS = """
+import os, select, sys, time
+r, w = os.pipe()
+poll, epoll = select.poll(), select.epoll()
+poll.register(r), epoll.register(r)
+ways = {"sleep": lambda: time.sleep(3), "select": lambda: select.select([r], [], [], 3), "poll": lambda: poll.poll(3000),
+        "epoll": lambda: epoll.poll(3), "busy": lambda: [sum(range(1000)) for _ in iter(lambda: time.monotonic() < end, False)] and None}
+print("ready", flush=True)
+start = time.monotonic(); end = start + 3
+result = ways[sys.argv[1]]()
+print(result or None, 2.9 < time.monotonic() - start < 5, flush=True)
+"""
+
+
+@pytest.mark.parametrize("way", ["sleep", "select", "poll", "epoll", "busy"])
+def test_what_the_program_waits_for_comes_as_ever(python, tmp_path, way):
+    process = start(python, WAITS, way)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.2)
+        result, path = captured(process, tmp_path)
+        assert result.returncode == 0, result.stderr.decode()
+        assert Heap(path).header["capture"]["pid"] == process.pid
+        output, error = process.communicate(timeout=TIMEOUT)
+        expected = b"([], [], []) True\n" if way == "select" else b"None True\n"
+        assert (process.returncode, output, error) == (0, expected, b"")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_gdb_remains(newest, tmp_path):
+    if shutil.which("gdb") is None:
+        pytest.skip("there is no gdb (apt install gdb)")
+    process = start(newest, PROGRAM, "waits")
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        result, path = captured(process, tmp_path, "--via", "gdb")
+        assert result.returncode == 0, result.stderr.decode()
+        assert Heap(path).header["capture"]["pid"] == process.pid
+        assert ask(process) == b"alive False []\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.7"])
+def test_an_old_python_is_named_at_once(tmp_path, version):
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = sorted(root.glob(f"versions/{version}.*/bin/python{version}"))
+    if not found:
+        pytest.skip(f"there is no Python {version}")
+    process = subprocess.Popen([str(found[-1]), "-c", "import time; time.sleep(100)"])
+    try:
+        time.sleep(0.5)
+        result, _ = captured(process, tmp_path)
+        assert result.returncode == 2 and f"runs Python {version}" in result.stderr.decode()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_tracer_and_a_stopped_process_are_said(newest, tmp_path):
+    process = start(newest, PROGRAM, "waits")
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(0.2)
+        result, _ = captured(process, tmp_path)
+        assert result.returncode == 2 and b"is stopped" in result.stderr, result.stderr
+        os.kill(process.pid, signal.SIGCONT)
+        assert ask(process) == b"alive False []\n"
+        if shutil.which("gdb"):
+            gdb = subprocess.Popen(
+                ["gdb", "-nx", "-p", str(process.pid)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            deadline = time.monotonic() + TIMEOUT
+            while f"TracerPid:\t{gdb.pid}" not in Path(f"/proc/{process.pid}/status").read_text():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            result, _ = captured(process, tmp_path)
+            gdb.communicate(b"detach\nquit\n", timeout=TIMEOUT)
+            assert result.returncode == 2 and f"traced by process {gdb.pid}".encode() in result.stderr, result.stderr
+            assert ask(process) == b"alive False []\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_folder_of_root_and_a_process_of_another_user(tmp_path):
+    python = Path("/usr/bin/python3")
+    if os.geteuid() != 0 or not python.exists() or shutil.which("setpriv") is None:
+        pytest.skip("needs root, setpriv and a Python that everybody may run")
+    command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", str(python), "-c"]
+    process = subprocess.Popen([*command, "import time\nwhile True: time.sleep(0.1)"])
+    try:
+        time.sleep(0.5)
+        (tmp_path / "closed").mkdir(mode=0o700)
+        result, path = captured(process, tmp_path / "closed")
+        assert result.returncode == 0, result.stderr.decode()
+        assert Heap(path).header["capture"]["pid"] == process.pid
+        assert [entry.name for entry in path.parent.iterdir()] == ["out.dump"]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_another_mount_namespace_and_a_deleted_program(newest, tmp_path):
+    unshare = ["unshare", "-m", "--propagation", "private"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this user may not make a mount namespace")
+    copy = newest.parent / f"{newest.name}-copy-{os.getpid()}"
+    shutil.copy(newest, copy)
+    try:
+        command = f"mount -t tmpfs none /tmp && exec {copy} -c 'import time; time.sleep(100)'"
+        process = subprocess.Popen([*unshare, "sh", "-c", command])
+        time.sleep(1)
+    finally:
+        copy.unlink()
+    try:
+        result, path = captured(process, tmp_path)
+        assert result.returncode == 0, result.stderr.decode()
+        assert Heap(path).header["capture"]["pid"] == process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_process_that_ends_meanwhile_and_one_that_never_comes_back(newest, tmp_path):
+    process = start(newest, "import re; print('ready', flush=True); re.match('(a*)*b', 'a' * 40)")
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.2)
+        result, _ = captured(process, tmp_path, "--timeout", 1)
+        assert result.returncode == 2 and b"long call outside of Python" in result.stderr, result.stderr
+        command = [str(BINARY), "capture", "python", "--pid", str(process.pid), "-o", str(tmp_path / "x")]
+        waiting = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE)
+        time.sleep(1)
+        process.kill()
+        process.wait()
+        assert b"ended before the dump was written" in waiting.communicate(timeout=TIMEOUT)[1]
+        assert waiting.returncode == 2 and list(tmp_path.iterdir()) == []
+    finally:
+        process.kill()
+        process.wait()

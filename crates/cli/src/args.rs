@@ -144,9 +144,9 @@ pub enum CaptureHow {
 /// Arguments of `capture python`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The process forks, and its child writes: it stands still for the fork only. Python 3.14 takes the script by itself
-(sys.remote_exec); before that gdb is needed, and the permission to look into the process. What the dump holds is as
-secret as the process: only its user may read the file, and --redact leaves all texts out.
+The process forks, and its child writes: it stands still for the fork only. The permission to look into the
+process is needed, and nothing else to install. What the dump holds is as secret as the process: only its user may read
+the file, and --redact leaves all texts out.
 
 Examples:
   heaplake capture python --pid 4711 -o web.dump.gz
@@ -173,6 +173,18 @@ pub struct CapturePythonArgs {
     /// How many seconds to wait for the dump
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub timeout: u64,
+    /// How the process is called [default: as Python 3.14 offers (sys.remote_exec), before that attach]
+    #[arg(long, value_name = "WAY")]
+    pub via: Option<CaptureVia>,
+}
+
+/// Ways to call into a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CaptureVia {
+    /// Stop a thread for less than a millisecond (ptrace)
+    Attach,
+    /// gdb, which stops the process for some hundred milliseconds
+    Gdb,
 }
 
 /// Which values a capture has.
@@ -184,17 +196,6 @@ pub enum CaptureValues {
     Short,
     /// All of them
     Full,
-}
-
-impl CaptureValues {
-    /// As the script calls them.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Short => "short",
-            Self::Full => "full",
-        }
-    }
 }
 
 /// Arguments of `import`.

@@ -21,8 +21,25 @@ const NANOSLEEP: u64 = 101;
 const CLOCK_NANOSLEEP: u64 = 115;
 /// Calls that wait: read, write, readv, pselect6, ppoll, waitid, accept, connect, sendto, recvfrom, sendmsg, recvmsg,
 /// accept4, wait4, and those above.
-const WAITS: &[u64] =
-    &[63, 64, 65, 72, 73, 95, 202, 203, 206, 207, 211, 212, 242, 260, EPOLL_PWAIT, NANOSLEEP, CLOCK_NANOSLEEP];
+const WAITS: &[u64] = &[
+    63,
+    64,
+    65,
+    72,
+    73,
+    95,
+    202,
+    203,
+    206,
+    207,
+    211,
+    212,
+    242,
+    260,
+    EPOLL_PWAIT,
+    NANOSLEEP,
+    CLOCK_NANOSLEEP,
+];
 const RESTART_SYSCALL: u64 = 128;
 const TIMER_ABSTIME: u64 = 1;
 const EINTR: i64 = -4;

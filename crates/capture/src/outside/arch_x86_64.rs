@@ -70,8 +70,8 @@ pub(super) fn start(before: &Registers, at: u64) -> Registers {
 /// Puts the registers where the code takes them from.
 pub(super) fn put_registers(put: &mut impl FnMut(usize, u64), r: &Registers) {
     let order = [
-        r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15,
-        r.rip, r.eflags,
+        r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13,
+        r.r14, r.r15, r.rip, r.eflags,
     ];
     for (i, value) in order.into_iter().enumerate() {
         put(0x80 + 8 * i, value);

@@ -127,7 +127,9 @@ impl Block {
 }
 
 /// Runs a look on a thread of its own, which is the tracer meanwhile.
-fn on_a_thread<T: Send>(look: impl FnOnce() -> (Result<T, Error>, Duration) + Send) -> (Result<T, Error>, Duration) {
+fn on_a_thread<T: Send>(
+    look: impl FnOnce() -> (Result<T, Error>, Duration) + Send,
+) -> (Result<T, Error>, Duration) {
     thread::scope(|scope| scope.spawn(look).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
@@ -214,7 +216,8 @@ impl<'t> Tracee<'t> {
             if (at..at + block::BYTES).contains(&arch::instruction(before)) {
                 return Ok(Look::Unsafe);
             }
-            let unmapped = self.system_call(before, arch::MUNMAP, [at, block::BYTES, 0, 0, 0, 0], "munmap")?;
+            let unmapped =
+                self.system_call(before, arch::MUNMAP, [at, block::BYTES, 0, 0, 0, 0], "munmap")?;
             Ok(unmapped.map_or_else(|signal| signal, |_| Look::Done(at)))
         })
     }
@@ -232,7 +235,9 @@ impl<'t> Tracee<'t> {
             return (Err(error), Duration::ZERO);
         }
         let start = Instant::now();
-        let stop = ptrace::interrupt(self.pid).map_err(|error| self.failed(error)).and_then(|()| self.wait_for_stop());
+        let stop = ptrace::interrupt(self.pid)
+            .map_err(|error| self.failed(error))
+            .and_then(|()| self.wait_for_stop());
         let look = match stop {
             Ok(true) => match ptrace::getregs(self.pid) {
                 Ok(before) => work(&before),
@@ -266,10 +271,8 @@ impl<'t> Tracee<'t> {
         loop {
             match waitpid(self.pid, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) if start.elapsed() > limit => return Ok(Stop::Never),
-                Ok(WaitStatus::StillAlive) if start.elapsed() > Duration::from_millis(1) => {
-                    thread::sleep(Duration::from_micros(50));
-                }
-                Ok(WaitStatus::StillAlive) => thread::yield_now(),
+                // A thread that slept gets a busy processor sooner than one that offered its turn to others.
+                Ok(WaitStatus::StillAlive) => thread::sleep(Duration::from_micros(10)),
                 Ok(WaitStatus::PtraceEvent(_, Signal::SIGTRAP, ASKED)) => return Ok(Stop::Asked),
                 Ok(WaitStatus::PtraceEvent(_, _, ASKED)) => return Ok(Stop::Group),
                 Ok(WaitStatus::Stopped(_, signal)) => return Ok(Stop::Signal(signal)),
@@ -291,7 +294,8 @@ impl<'t> Tracee<'t> {
         name: &str,
     ) -> Result<Result<i64, Look>, Error> {
         let failed = |error: Errno| self.failed(format!("{name}: {}", error.desc()));
-        ptrace::setregs(self.pid, arch::system_call(before, self.system_call, number, arguments)).map_err(failed)?;
+        ptrace::setregs(self.pid, arch::system_call(before, self.system_call, number, arguments))
+            .map_err(failed)?;
         let stop = ptrace::step(self.pid, None).map_err(failed).and_then(|()| self.wait(TO_STEP));
         let after = ptrace::getregs(self.pid);
         ptrace::setregs(self.pid, *before).map_err(failed)?;
@@ -317,7 +321,8 @@ impl<'t> Tracee<'t> {
             let mut bytes = [0; 8];
             bytes[..word.len()].copy_from_slice(word);
             let address = (at + 8 * i as u64) as ptrace::AddressType;
-            ptrace::write(self.pid, address, i64::from_le_bytes(bytes)).map_err(|error| self.failed(error))?;
+            ptrace::write(self.pid, address, i64::from_le_bytes(bytes))
+                .map_err(|error| self.failed(error))?;
         }
         Ok(())
     }
@@ -357,7 +362,15 @@ mod tests {
             std::fs::write(&wrapper, text).expect("written");
             let object = folder.path().join(name);
             let output = Command::new("rustc")
-                .args(["--crate-type", "lib", "--emit", "obj", "--target", &format!("{name}-unknown-linux-gnu"), "-o"])
+                .args([
+                    "--crate-type",
+                    "lib",
+                    "--emit",
+                    "obj",
+                    "--target",
+                    &format!("{name}-unknown-linux-gnu"),
+                    "-o",
+                ])
                 .args([&object, &wrapper])
                 .output()
                 .expect("rustc runs");

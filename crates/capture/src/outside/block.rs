@@ -66,8 +66,13 @@ pub(super) fn data(python: &Python, text: &str, directly: bool, resumption: &Res
     }
     let mut data = vec![0; TEXT];
     let mut put = |at: usize, value: u64| data[at..at + 8].copy_from_slice(&value.to_le_bytes());
-    let functions =
-        [python.is_initialized, python.ensure, python.release, python.run_simple_string, python.add_pending_call];
+    let functions = [
+        python.is_initialized,
+        python.ensure,
+        python.release,
+        python.run_simple_string,
+        python.add_pending_call,
+    ];
     for (i, function) in functions.into_iter().enumerate() {
         put(FUNCTIONS + 8 * i, function);
     }
@@ -101,9 +106,6 @@ impl Progress {
             i64::from_le_bytes(bytes)
         };
         let is_done = number(DONE) != 0;
-        Self {
-            result: is_done.then(|| number(RESULT)),
-            is_over: is_done && number(RETURNED) != 0,
-        }
+        Self { result: is_done.then(|| number(RESULT)), is_over: is_done && number(RETURNED) != 0 }
     }
 }

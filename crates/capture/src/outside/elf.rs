@@ -38,13 +38,18 @@ pub(super) struct Python {
 pub(super) fn python(target: &Target) -> Result<Python, Error> {
     let mut seen: Vec<&str> = Vec::new();
     // One line per file: the first part of it that is code.
-    let mut files: Vec<&Mapping> = target.mappings.iter().filter(|mapping| {
-        let is_first = mapping.executable && mapping.path.starts_with('/') && !seen.contains(&mapping.path.as_str());
-        if is_first {
-            seen.push(&mapping.path);
-        }
-        is_first
-    }).collect();
+    let mut files: Vec<&Mapping> = target
+        .mappings
+        .iter()
+        .filter(|mapping| {
+            let is_first =
+                mapping.executable && mapping.path.starts_with('/') && !seen.contains(&mapping.path.as_str());
+            if is_first {
+                seen.push(&mapping.path);
+            }
+            is_first
+        })
+        .collect();
     let is_program = |mapping: &Mapping| target.program.to_str() == Some(mapping.path.as_str());
     let order = |mapping: &Mapping| match mapping.path.rsplit('/').next() {
         Some(name) if name.starts_with("libpython") => 0,
@@ -90,7 +95,8 @@ fn read(target: &Target, mapping: &Mapping, is_program: bool) -> Option<Vec<u8>>
     }
     ways.into_iter().find_map(|path| {
         // A link in another root may lead to a pipe.
-        let length = fs::metadata(&path).ok().filter(|found| found.is_file() && found.len() <= MAX_FILE)?.len();
+        let length =
+            fs::metadata(&path).ok().filter(|found| found.is_file() && found.len() <= MAX_FILE)?.len();
         let mut bytes = Vec::new();
         File::open(path).ok()?.take(length).read_to_end(&mut bytes).ok()?;
         Some(bytes)
@@ -157,7 +163,13 @@ mod tests {
     use super::*;
 
     fn mapping() -> Mapping {
-        Mapping { start: 0x5555_0000_0000, end: 0x5555_1000_0000, executable: true, offset: 0, path: "/p".to_owned() }
+        Mapping {
+            start: 0x5555_0000_0000,
+            end: 0x5555_1000_0000,
+            executable: true,
+            offset: 0,
+            path: "/p".to_owned(),
+        }
     }
 
     /// This test's own program is an ELF file with thousands of symbols, none of Python.

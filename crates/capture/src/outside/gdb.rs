@@ -45,9 +45,7 @@ end
     match (words.next(), words.next(), words.next()) {
         (Some("done"), Some("0"), _) => Ok(None),
         (Some("page"), Some(page), Some("0")) => Ok(page.parse().ok()),
-        (Some(_), ..) => {
-            Err(Error::Attach { pid: target.pid, what: "it did not run the script".to_owned() })
-        }
+        (Some(_), ..) => Err(Error::Attach { pid: target.pid, what: "it did not run the script".to_owned() }),
         (None, ..) => Err(failed(target, &output)),
     }
 }

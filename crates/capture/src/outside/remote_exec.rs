@@ -13,7 +13,10 @@ const SINCE: (u32, u32) = (3, 14);
 /// Whether the process can be asked in this way: by its own program, started again.
 pub(super) fn is_possible(target: &Target) -> bool {
     let is_python = target.program.to_str().and_then(super::target::python_version).is_some();
-    target.version.is_some_and(|version| version >= SINCE) && target.sees_our_files && is_python && target.program.exists()
+    target.version.is_some_and(|version| version >= SINCE)
+        && target.sees_our_files
+        && is_python
+        && target.program.exists()
 }
 
 /// Lets a Python of the same version hand over a file; the process runs it at the next safe moment.

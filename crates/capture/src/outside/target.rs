@@ -66,7 +66,9 @@ impl Target {
     /// Whether it still runs. A process that nobody has waited for does not.
     pub fn is_there(&self) -> bool {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with(['Z', 'X']))
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with(['Z', 'X']))
     }
 
     /// Who traces it.
@@ -179,7 +181,8 @@ mod tests {
 
     #[test]
     fn mappings_are_parsed_and_damaged_ones_left_out() {
-        let mapping = Mapping::parse("7f00-7f80 r-xp 00001000 fe:00 12 /opt/my python (deleted)").expect("a line");
+        let mapping =
+            Mapping::parse("7f00-7f80 r-xp 00001000 fe:00 12 /opt/my python (deleted)").expect("a line");
         assert_eq!((mapping.start, mapping.end, mapping.offset), (0x7f00, 0x7f80, 0x1000));
         assert!(mapping.executable);
         assert_eq!(mapping.path, "/opt/my python (deleted)");
