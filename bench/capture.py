@@ -23,10 +23,15 @@ class Order:
         self.customer = "customer %d" % i
         self.lines = [i * 1.5, (i, None)]
         self.tags = {"state": "open", "n": str(i)}
+def with_memory(job, objects, write=heaplake_dump._Job._result):
+    """In the child, which is nobody's child: its memory goes with its answer."""
+    result = write(job, objects)
+    result["child"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return result
+heaplake_dump._Job._result = with_memory
 orders = [Order(i) for i in range(int(sys.argv[1]) // 8)]
 result = heaplake_dump.dump(sys.argv[2])
 result["rss"] = heaplake_dump._rss()
-result["child"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 print(json.dumps(result))
 """
 

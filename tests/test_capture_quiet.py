@@ -168,12 +168,12 @@ def test_with_and_without_a_fork_the_dump_is_the_same(python, tmp_path):
     fork, here = Heap(tmp_path / "dump.fork"), Heap(tmp_path / "dump.here")
     differ = [(fork.objects.get(one), here.objects.get(one)) for one in {*fork.objects, *here.objects}
               if fork.objects.get(one) != here.objects.get(one)]
-    # Of each dump alone: the number of its turn, the frame of `both`, whose line is another, and what belongs to the
-    # thread that writes in the child.
+    # Of each dump alone: the number of its turn, the frame of `both`, whose line is another, copies of the local variables
+    # of running frames, and what belongs to the thread that writes in the child.
     kinds = {"float", "int", "frame", "dict", "set", "cell", "_localdummy"}
     rest = [pair for pair in differ for one in filter(None, pair) if one["type"] not in kinds and one.get("name") != "_Output"]
-    assert rest == [] and len(differ) <= 12, differ
-    assert abs(len(fork.objects) - len(here.objects)) <= 4
+    assert rest == [] and len(differ) <= 40, differ
+    assert abs(len(fork.objects) - len(here.objects)) <= 20
 
 
 STALL = """

@@ -4,6 +4,8 @@
 class _Output:
     """Lines to a compressed file, compressed beside the walk where there is a child."""
 
+    is_of_one_dump = _IS_OF_ONE_DUMP
+
     def __init__(self, options, progress):
         self.lines = []
         self.n_lines = 0

@@ -43,13 +43,13 @@ class _Job:
         self.answer_to = answer_to
         self.status = status
         self.header = _header(options)
-        #: The thread that asked for the dump; its frames of this module are not dumped.
+        #: What the thread that forks has on its stack.
         self.forking = None
-        self.n_objects = 0
+        self.out = None
 
     def here(self):
         """Writes the dump; the result."""
-        return self._write(gc.get_objects())
+        return self._write(None)
 
     def work(self):
         """Writes the dump in the child, and ends it. No lock, thread or open file of the program is used."""
@@ -100,9 +100,14 @@ class _Job:
     def _write(self, objects):
         start = _clock()
         options = self.options
-        out = _Output(options, self._progress)
+        out = self.out = _Output(options, self._progress)
         try:
             stacks = _Stacks(self, objects)
+            if objects is None:
+                # After the stacks: other threads go on, and what frames refer to must be among the objects.
+                objects = gc.get_objects()
+                stacks.hide()
+            stacks.add_greenlets(objects)
             walk = _Walk(options, out, stacks, objects)
             out.lines.append(self.header)
             walk.run()

@@ -30,6 +30,7 @@ class _Stacks:
         self.greenlets = []
         #: Pairs of a kind of root and an object.
         self.roots = []
+        _made_locals.clear()
         ours = [job]
         names = {} if job.options.redact else _thread_names()
         for thread, frame in sys._current_frames().items():
@@ -45,7 +46,6 @@ class _Stacks:
                 else:
                     self.frames.append(_Frame(frame, kind))
                 frame = frame.f_back
-        self._add_greenlets(objects)
         if job.exception is not None:
             self.roots.append(("exception", job.exception))
         current = getattr(sys, "_current_exceptions", dict)()
@@ -53,7 +53,7 @@ class _Stacks:
             error = error[1] if type(error) is tuple else error
             if error is not None:
                 self.roots.append((f"thread {names.get(thread, thread)}", error))
-        self.own |= _ours(ours, (self, objects))
+        self.own |= _ours(ours, (self, objects)) | _made_locals
         if _IS_FROM_OUTSIDE:
             self.own |= _ours([_GLOBALS], (self, objects), whole=True)
         # Of the youngest: arguments of calls that are being made, and what belongs to classes of ours.
@@ -73,7 +73,14 @@ class _Stacks:
             return not self.own.isdisjoint(map(id, gc.get_referents(obj)))
         return False
 
-    def _add_greenlets(self, objects):
+    def hide(self):
+        """Hides itself and what it has, where the objects were listed afterwards."""
+        self.own.update(map(id, (self, self.own, self.frames, self.greenlets, self.roots, self.__dict__)))
+        self.own.update(map(id, self.roots))
+        for frame in self.frames:
+            self.own.update((id(frame), id(frame.refs), id(frame.labels)))
+
+    def add_greenlets(self, objects):
         """The frames of greenlets that wait, as those of threads."""
         cls = _greenlet_type()
         if cls is None:
@@ -138,7 +145,7 @@ def _is_our_class(cls):
 
 def _ours(todo, ends, whole=False):
     """The addresses of objects of ours, and of all of ours that is behind them; `ends` hold objects of the program."""
-    found = set(map(id, ends))
+    found = {id(end) for end in ends if end is not None}
     while todo:
         obj = todo.pop()
         # A tuple that is not tracked is not listed, and may be shared with the program: `()`, for example.
@@ -161,6 +168,10 @@ def _thread_names():
     return names
 
 
+#: Addresses of the dictionaries that looking at local variables has made; they are no objects of the program.
+_made_locals = set()
+
+
 def _locals(frame):
     """The local variables of a function's frame; None of a frame that keeps them in a dictionary of its own.
 
@@ -175,6 +186,7 @@ def _locals(frame):
     # It belongs to nobody but the frame, this variable and the call.
     if sys.getrefcount(found) <= 3:
         found.clear()
+        _made_locals.add(id(found))
     return values
 
 
@@ -214,7 +226,7 @@ def _frame_references(frame, seen, back):
             known.add(id(value))
     for value in seen:
         # The rest lies on the stack of the interpreter: the iterator of a loop, for example.
-        if id(value) not in known and value is not None:
+        if id(value) not in known and value is not None and id(value) not in _made_locals:
             refs.append(value)
             labels.append(None)
     return refs, labels

@@ -351,7 +351,7 @@ class _Walk:
         return self._write(obj, info, refs, ", ".join(labels), f', "len": {read("size")}')
 
     def _generator(self, obj, info):
-        refs = gc.get_referents(obj)
+        refs = [ref for ref in gc.get_referents(obj) if id(ref) not in _made_locals]
         ids = list(map(id, refs))
         frame_name, running_name = _GENERATORS[info.cls]
         frame = None if getattr(obj, running_name) else getattr(obj, frame_name)
