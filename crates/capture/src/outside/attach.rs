@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! look: stop the main thread -- it waits in the kernel: it will run the text itself
-//!                            -- it is in the interpreter's loop: it will leave a call with the interpreter
+//!                            -- it is in the interpreter's code: it will leave a call with the interpreter
 //!                            -- elsewhere: let go, look again later
 //! then: mmap and mprotect made by the thread, the block written, registers set to its code, let go
 //! ```
@@ -173,7 +173,7 @@ impl<'t> Tracee<'t> {
             let _ = self.memory.read_exact_at(&mut next, arch::instruction(before));
             let waits = arch::waited(before, next);
             let directly = waits.is_some();
-            let computes = python.eval.contains(&arch::instruction(before)) && !directly;
+            let computes = python.may_leave_call(arch::instruction(before)) && !directly;
             let resumption = match waits {
                 Some(waits) => waits,
                 None if computes => Resumption { registers: *before, interrupted_at: None },

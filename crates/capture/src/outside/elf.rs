@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File},
     io::Read as _,
+    ops::Range,
 };
 
 use object::{
@@ -22,6 +23,23 @@ use super::{
 /// Bytes of the largest program that is looked at.
 const MAX_FILE: u64 = 1 << 30;
 
+/// Functions that are called while the list of pending calls is changed; not every version has all of them.
+const LOCKING: &[&str] = &[
+    "Py_AddPendingCall",
+    "Py_MakePendingCalls",
+    "_PyEval_AddPendingCall",
+    "_PyEval_MakePendingCalls",
+    "make_pending_calls",
+    "_make_pending_calls",
+    "PyThread_acquire_lock",
+    "PyThread_acquire_lock_timed",
+    "PyThread_release_lock",
+    "PyMutex_Lock",
+    "PyMutex_Unlock",
+    "_PyMutex_LockTimed",
+    "_PyMutex_TryUnlock",
+];
+
 /// Addresses in the process.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Python {
@@ -30,8 +48,18 @@ pub(super) struct Python {
     pub release: u64,
     pub run_simple_string: u64,
     pub add_pending_call: u64,
-    /// The interpreter's loop; a thread whose next instruction is in it holds no lock of the interpreter but the one.
-    pub eval: std::ops::Range<u64>,
+    /// The interpreter's code.
+    pub code: Range<u64>,
+    /// What in it keeps the list of calls, and locks it meanwhile.
+    pub locking: Vec<Range<u64>>,
+}
+
+impl Python {
+    /// Whether a thread that computes at this address may leave a call with the interpreter: it is in the interpreter's own
+    /// code, so in no other library's, and does not hold the lock of the list.
+    pub fn may_leave_call(&self, at: u64) -> bool {
+        self.code.contains(&at) && !self.locking.iter().any(|function| function.contains(&at))
+    }
 }
 
 /// Finds CPython in a process.
@@ -138,14 +166,16 @@ fn find(bytes: &[u8], mapping: &Mapping) -> Found {
     };
     let function = |name| symbol(name).map(|(address, _)| address);
     let python = || {
-        let (eval, n_bytes) = symbol("_PyEval_EvalFrameDefault")?;
+        let locking = LOCKING.iter().filter_map(|name| symbol(name));
+        let locking = locking.map(|(start, n_bytes)| start..start.saturating_add(n_bytes)).collect();
         Some(Python {
             is_initialized: function("Py_IsInitialized")?,
             ensure: function("PyGILState_Ensure")?,
             release: function("PyGILState_Release")?,
             run_simple_string: function("PyRun_SimpleString")?,
             add_pending_call: function("Py_AddPendingCall")?,
-            eval: eval..eval.saturating_add(n_bytes),
+            code: mapping.start..mapping.end,
+            locking,
         })
     };
     if function("PyRun_SimpleString").is_none() {
