@@ -8,6 +8,6 @@
 -- column size: shallow size in bytes; null if the dump gives none
 select address, type, len, size
 from obj
-where len is not null and type not in ('str', 'unicode', 'bytes', 'bytearray')
+where len is not null and not type_is(dump, type, 'text') and not type_is(dump, type, 'buffer')
 order by len desc, size desc nulls last, address
 limit $limit

@@ -4,14 +4,14 @@
 -- Copies of one text that differ in size stand in rows of their own.
 -- param limit integer = 20: number of rows
 -- column value: the text, or its first 100 characters
--- column type: str, unicode or bytes
+-- column type: type of the text
 -- column len: length of the whole text; null if the dump gives none
 -- column size: shallow size of one copy in bytes; null if the dump gives none
 -- column copies: how often it is there, 2 or more
 -- column wasted_bytes: size of all copies but one, in bytes; null if size is
 select value, type, len, size, count(*) as copies, (count(*) - 1) * size as wasted_bytes
 from obj
-where type in ('str', 'unicode', 'bytes') and value is not null
+where type_is(dump, type, 'text') and value is not null
 group by value, type, len, size
 having count(*) > 1
 order by wasted_bytes desc nulls last, copies desc, value, type, len, size

@@ -7,6 +7,6 @@
 -- column bytes: their shallow size together, in bytes; null if the dump gives none
 select type, count(*) as count, sum(size) as bytes
 from obj
-where len <= $max_len and type not in ('str', 'unicode', 'bytes', 'bytearray')
+where len <= $max_len and not type_is(dump, type, 'text') and not type_is(dump, type, 'buffer')
 group by type
 order by bytes desc nulls last, type

@@ -7,24 +7,24 @@
 -- column percent: of the size of the dump
 -- column see: the query that lists them; null where there is none
 WITH copies AS (
-    SELECT type, value, len, size, count(*) AS n
+    SELECT dump, type, value, len, size, count(*) AS n
     FROM obj
     WHERE value IS NOT NULL
-    GROUP BY type, value, len, size
+    GROUP BY dump, type, value, len, size
     HAVING count(*) > 1
 ), wasted AS (
     SELECT 'copies of texts' AS kind, 'duplicate_strings' AS see,
            coalesce(sum(n - 1), 0) AS objects, coalesce(sum((n - 1) * size), 0) AS bytes
     FROM copies
-    WHERE type IN ('str', 'unicode', 'bytes')
+    WHERE type_is(dump, type, 'text')
     UNION ALL
     SELECT 'copies of numbers', NULL, coalesce(sum(n - 1), 0), coalesce(sum((n - 1) * size), 0)
     FROM copies
-    WHERE type IN ('int', 'long', 'float', 'complex')
+    WHERE type_is(dump, type, 'number')
     UNION ALL
     SELECT 'empty containers', 'empty_containers', count(*), coalesce(sum(size), 0)
     FROM obj
-    WHERE len = 0 AND type NOT IN ('str', 'unicode', 'bytes', 'bytearray')
+    WHERE len = 0 AND NOT type_is(dump, type, 'text') AND NOT type_is(dump, type, 'buffer')
     UNION ALL
     SELECT 'garbage that is not collected yet', 'unreachable', count(*), coalesce(sum(size), 0)
     FROM obj

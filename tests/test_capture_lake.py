@@ -66,13 +66,38 @@ def test_what_the_dump_says_of_its_process(lake, tmp_path):
     lake.load(file, "heap")
     manifest = json.loads((lake.path / "dumps/heap.json").read_text())
     assert (manifest["taken"], manifest["taken_from"]) == ("2026-03-01T12:00:00.250Z", "dump")
-    assert manifest["tags"] == {
-        "pid": "4711", "host": "web3", "python": "3.11.7", "command": "python app.py", "rss": "1048576",
+    assert manifest["tags"] == {}
+    assert manifest["process"] == {
+        "runtime": "CPython", "version": "3.11.7", "pid": 4711, "host": "web3", "command": "python app.py",
+        "resident_bytes": 1048576,
     }
+    shown = {"pid": "4711", "host": "web3", "python": "3.11.7", "command": "python app.py", "rss": "1048576"}
+    assert tags_of(lake, "heap") == shown
     lake.load(file, "told", "--tag", "host=other", "--tag", "mine=x", "--taken", "2020-01-01T00:00:00Z")
     manifest = json.loads((lake.path / "dumps/told.json").read_text())
     assert (manifest["taken"], manifest["taken_from"]) == ("2020-01-01T00:00:00Z", "user")
-    assert (manifest["tags"]["host"], manifest["tags"]["mine"], manifest["tags"]["pid"]) == ("other", "x", "4711")
+    assert manifest["tags"] == {"host": "other", "mine": "x"} and manifest["process"]["host"] == "web3"
+    assert tags_of(lake, "told") == shown | {"host": "other", "mine": "x"}
+    lake.ok("tag", "told", "--unset", "host", "--unset", "command")
+    assert tags_of(lake, "told").keys() == {"pid", "python", "rss", "mine"}
+
+
+def test_older_manifests_have_the_process_among_the_tags(lake, tmp_path):
+    lake.load(write(tmp_path / "heap.dump"), "heap")
+    path = lake.path / "dumps/heap.json"
+    manifest = json.loads(path.read_text())
+    shown = tags_of(lake, "heap")
+    del manifest["process"]
+    path.write_text(json.dumps(manifest | {"tags": shown | {"mine": "x"}}))
+    assert tags_of(lake, "heap") == shown | {"mine": "x"}
+    lake.ok("tag", "heap", "pid=1")
+    manifest = json.loads(path.read_text())
+    assert (manifest["tags"]["pid"], manifest["process"]["pid"]) == ("1", 4711)
+
+
+def tags_of(lake, dump):
+    [tags] = [row["tags"] for row in json.loads(lake.ok("dumps", "--format", "json")) if row["id"] == dump]
+    return tags
 
 
 @pytest.mark.parametrize("plan", ["index", "join"])

@@ -369,7 +369,7 @@ def paired(a, b, rule):
     return {x: x for x in by_address(a, b)[0]}
 
 
-def test_tags_decide_and_else_what_has_a_name(tmp_path):
+def test_the_process_decides_and_else_what_has_a_name(tmp_path):
     def heap(base, n):
         return {base + 16 * i: {"address": base + 16 * i, "type": "function", "size": 8, "name": f"f{i}", "refs": []} for i in range(n)}
 
@@ -387,7 +387,13 @@ def test_tags_decide_and_else_what_has_a_name(tmp_path):
     assert chosen(lake, "here", "there") == {"path"}
     for name, host, pid in (("p1", "h", 7), ("p2", "h", 7), ("q", "h", 8), ("r", "i", 7)):
         file = "here.dump" if name != "p2" else "there.dump"
-        lake.load(tmp_path / file, name, "--tag", f"host={host}", "--tag", f"pid={pid}")
+        about = {"format": 1, "host": host, "pid": pid}
+        marks = [{"address": 0, "type": "heaplake capture", "size": 0, "capture": about, "refs": []}]
+        marks += [{"address": 1, "type": "heaplake capture", "size": 0, "end": {"objects": 9}, "refs": []}]
+        first, last = (json.dumps(mark) + "\n" for mark in marks)
+        (tmp_path / name).write_text(first + (tmp_path / file).read_text() + last)
+        # What a user says of a dump changes nothing.
+        lake.load(tmp_path / name, name, "--tag", "host=h", "--tag", "pid=1")
     assert chosen(lake, "p1", "p2") == {"address"}
     assert chosen(lake, "p1", "q") == {"path"}
     assert chosen(lake, "p1", "r") == {"path"}

@@ -7,5 +7,5 @@
 -- column allowed: the limit in bytes
 SELECT address, type, retained, allowed
 FROM (SELECT *, $limit AS allowed FROM obj) AS o
-WHERE retained > allowed AND type <> 'module'
+WHERE retained > allowed AND NOT type_is(dump, type, 'module')
 ORDER BY retained DESC, address

@@ -10,7 +10,7 @@ FROM (
     SELECT value, count(*) AS copies, (count(*) - 1) * size AS wasted_bytes,
            sum((count(*) - 1) * size) OVER () AS total
     FROM obj
-    WHERE type IN ('str', 'unicode', 'bytes') AND value IS NOT NULL AND size IS NOT NULL
+    WHERE type_is(dump, type, 'text') AND value IS NOT NULL AND size IS NOT NULL
     GROUP BY value, type, len, size
     HAVING count(*) > 1
 ) AS duplicates

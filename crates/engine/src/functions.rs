@@ -1,4 +1,4 @@
-//! Functions of a value: `tag`, a tag of a dump, and `glob`.
+//! Functions of a value: `tag`, a tag of a dump, `glob`, and `type_is` (see [`crate::type_is`]).
 //!
 //! ```sql
 //! SELECT id, tag('build') FROM dump                                   -- of the column tags
@@ -33,7 +33,7 @@ use datafusion::{
 use heaplake_pathql::glob_matches;
 use heaplake_store::{Manifest, Manifests};
 
-use crate::Error;
+use crate::{Error, type_is::TypeIs};
 
 /// The name of the function.
 const TAG: &str = "tag";
@@ -46,6 +46,7 @@ pub(crate) fn register(context: &SessionContext, manifests: &Arc<Manifests>) {
     context.register_udf(ScalarUDF::new_from_impl(function));
     context
         .register_udf(ScalarUDF::new_from_impl(Glob { signature: Signature::any(2, Volatility::Immutable) }));
+    context.register_udf(ScalarUDF::new_from_impl(TypeIs::new(manifests)));
 }
 
 /// Gives calls with a key alone the column `tags`.
@@ -145,7 +146,7 @@ impl Tag {
             }
         }
         let rows = dumps.iter().zip(keys);
-        Ok(rows.map(|(dump, key)| found.get(dump?)?.as_ref()?.tags.get(key?).map(String::as_str)).collect())
+        Ok(rows.map(|(dump, key)| found.get(dump?)?.as_ref()?.tag(key?)).collect())
     }
 }
 

@@ -27,6 +27,7 @@ mod spill;
 mod statements;
 mod summary;
 mod table;
+mod type_is;
 mod yielding;
 
 pub use attach::Attached;

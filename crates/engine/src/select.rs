@@ -274,8 +274,8 @@ impl<'t> Condition<'t> {
                     "objects" => counts.objects.to_string(),
                     "edges" => counts.edges.to_string(),
                     "bytes" => counts.bytes.to_string(),
-                    tag => match manifest.tags.get(tag) {
-                        Some(value) => value.clone(),
+                    tag => match manifest.tag(tag) {
+                        Some(value) => value,
                         // Neither more nor less, and not equal to anything.
                         None => return self.comparison == Comparison::Unequal,
                     },
@@ -367,8 +367,8 @@ fn none(dumps: &[Arc<Manifest>], text: &str) -> Error {
     }
     let mut hint = String::new();
     if let Some((key, _)) = text.split_once(['=', '<', '>', '!']) {
-        let mut keys: Vec<&str> =
-            manifests().flat_map(|manifest| manifest.tags.keys()).map(String::as_str).collect();
+        let tags: Vec<_> = manifests().map(|manifest| manifest.all_tags()).collect();
+        let mut keys: Vec<&str> = tags.iter().flat_map(|tags| tags.keys()).map(String::as_str).collect();
         keys.sort_unstable();
         keys.dedup();
         if !FACTS.contains(&key) && !keys.contains(&key) {
@@ -376,7 +376,7 @@ fn none(dumps: &[Arc<Manifest>], text: &str) -> Error {
                 Some(near) => format!("; did you mean {}?", mistake::escape(near)),
                 None => format!("; no dump has a tag {}", mistake::escape(key)),
             };
-        } else if let Some(near) = manifests().filter_map(|manifest| manifest.tags.get(key)).next_back() {
+        } else if let Some(near) = tags.iter().filter_map(|tags| tags.get(key)).next_back() {
             hint = format!("; the newest has {}={}", mistake::escape(key), mistake::escape(near));
         }
     }
@@ -403,6 +403,7 @@ mod tests {
                 format: "meliae".to_owned(),
                 compression: "none".to_owned(),
             },
+            process: Default::default(),
             tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             counts: Counts { objects: 10, ..Counts::default() },
             roots: [].into(),

@@ -57,7 +57,7 @@ fn tags(manifests: &[Arc<Manifest>], data_type: &DataType) -> Result<ArrayRef, A
         MapFieldNames { entry: "entries".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
     let mut tags = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
     for manifest in manifests {
-        for (key, value) in &manifest.tags {
+        for (key, value) in manifest.all_tags() {
             tags.keys().append_value(key);
             tags.values().append_value(value);
         }

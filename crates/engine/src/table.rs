@@ -125,13 +125,7 @@ impl LakeTable {
 
     /// The order of the rows within a file.
     fn ordering(&self, schema: &Schema) -> Option<LexOrdering> {
-        let names: &[&str] = match self.table {
-            Table::Obj => &["type", "address"],
-            Table::Edge => &["parent", "idx"],
-            Table::Root => &["address"],
-            Table::TypeStat => &["type"],
-            Table::Issue | Table::HolderStat => &[],
-        };
+        let names = self.table.spec().order;
         let present = names.iter().map_while(|name| schema.index_of(name).ok().map(|idx| (*name, idx)));
         LexOrdering::new(present.map(|(name, idx)| {
             let options = SortOptions { descending: false, nulls_first: false };

@@ -80,6 +80,7 @@ fn add_dump(lake: &Path, id: &str, hour: i64) {
             format: "meliae".into(),
             compression: "none".into(),
         },
+        process: Default::default(),
         tags: [("build".to_owned(), "7".to_owned())].into(),
         counts: Counts { objects: n, edges: 2 * n, dangling: 3, unreferenced: 1, bytes: 1_999_000, types: 2 },
         roots: [("unreferenced".to_owned(), 1)].into(),
@@ -176,6 +177,36 @@ async fn names_reach_the_right_dump() {
     for sql in ["show tables", "describe obj", "show columns from obj", "show functions", "explain select 1"]
     {
         rows(&chosen, sql).await;
+    }
+}
+
+#[tokio::test]
+async fn types_have_roles() {
+    let folder = lake(&["one", "two"]);
+    let session = session(&folder, SessionOptions::default());
+    for (sql, expected) in [
+        ("select type_is('one', 'str', 'text')", "true"),
+        ("select type_is('one', 'str', 'number')", "false"),
+        ("select count(*) from obj where type_is(dump, type, 'text')", "0"),
+        ("select count(*) from history.obj where not type_is(dump, type, 'module')", "4000"),
+        // Roles of rows, which no list of types can stand for.
+        (
+            "select sum(cast(type_is('one', 'dict', role) as int)) \
+             from (values ('container'), ('attributes'), ('text')) as r (role)",
+            "2",
+        ),
+        ("select type_is('none', 'dict', role) is null from (values ('container')) as r (role)", "true"),
+    ] {
+        assert_eq!(cell(&session, sql).await, expected, "{sql}");
+    }
+    let plan = rows(&session, "explain select * from obj where type_is(dump, type, 'text')").await;
+    assert!(plan.contains("unicode") && !plan.contains("type_is"), "{plan}");
+    for sql in [
+        "select type_is(dump, type, 'txt') from obj",
+        "select type_is('one', 'a', r) from (values ('txt')) as v (r)",
+    ] {
+        let said = error(&session, sql).await.to_string();
+        assert!(said.contains("did you mean text?"), "{said}");
     }
 }
 

@@ -5,12 +5,30 @@
 pub struct Issue {
     /// What sort of oddity it is.
     pub kind: IssueKind,
-    /// Line of the (decompressed) input, from 1.
-    pub line: u64,
+    /// Line of the (decompressed) input, from 1; `None` where the format has no lines.
+    pub line: Option<u64>,
     /// Offset of the first byte concerned in the (decompressed) input, from 0.
     pub offset: u64,
     /// One sentence: what was met and what was done. Text of the dump in it is escaped and shortened.
     pub what: String,
+}
+
+impl Issue {
+    /// `line 3, byte 120`, or `byte 120` where the format has no lines.
+    pub fn place(&self) -> String {
+        match self.line {
+            Some(line) => format!("line {line}, byte {}", self.offset),
+            None => format!("byte {}", self.offset),
+        }
+    }
+
+    /// `line 3`, or `byte 120` where the format has no lines.
+    pub fn short_place(&self) -> String {
+        match self.line {
+            Some(line) => format!("line {line}"),
+            None => format!("byte {}", self.offset),
+        }
+    }
 }
 
 macro_rules! issue_kinds {

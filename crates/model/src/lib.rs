@@ -1,13 +1,19 @@
-//! What every other crate agrees on: dump names, the issues an import may meet, what helps against an error,
-//! and the Arrow schema of every table of the lake with a description per column.
+//! What every other crate agrees on: dump names, the issues an import may meet, what is known of each runtime and of a
+//! process, what helps against an error, and the Arrow schema of every table of the lake with a description per column.
 //!
 //! Nothing here reads or writes anything.
 
 mod dump_id;
+mod edge_kind;
 mod issue;
+mod process;
 mod remedy;
+mod runtime;
 pub mod schema;
 
 pub use dump_id::{DumpId, InvalidDumpId};
+pub use edge_kind::EdgeKind;
 pub use issue::{Issue, IssueKind};
+pub use process::Process;
 pub use remedy::Remedy;
+pub use runtime::{KeptAlive, LabelSays, Nature, Runtime, TypeRole};

@@ -28,38 +28,72 @@ pub enum Table {
     HolderStat,
 }
 
+/// What is declared once of a table: it is written, registered in SQL, and listed from this.
+#[derive(Debug)]
+pub struct TableSpec {
+    /// The table.
+    pub table: Table,
+    /// The name of the folder and of the SQL table.
+    pub name: &'static str,
+    /// The schema of its Parquet files, without `dump`.
+    pub schema: fn() -> SchemaRef,
+    /// The columns by which its rows are ordered; empty where the order is another one.
+    pub order: &'static [&'static str],
+    /// Whether it stays when a dump is pruned: it is small, and of the dump as a whole.
+    pub is_summary: bool,
+}
+
+/// Every table, in the order of declaration of [`Table`].
+static SPECS: [TableSpec; 6] = [
+    TableSpec { table: Table::Obj, name: "obj", schema: obj, order: &["type", "address"], is_summary: false },
+    TableSpec {
+        table: Table::Edge,
+        name: "edge",
+        schema: edge,
+        order: &["parent", "idx"],
+        is_summary: false,
+    },
+    TableSpec { table: Table::Root, name: "root", schema: root, order: &["address"], is_summary: false },
+    TableSpec { table: Table::Issue, name: "issue", schema: issue, order: &[], is_summary: true },
+    TableSpec {
+        table: Table::TypeStat,
+        name: "type_stat",
+        schema: type_stat,
+        order: &["type"],
+        is_summary: true,
+    },
+    TableSpec {
+        table: Table::HolderStat,
+        name: "holder_stat",
+        schema: holder_stat,
+        order: &[],
+        is_summary: true,
+    },
+];
+
 impl Table {
     /// Every Parquet table.
     pub const ALL: [Table; 6] =
         [Table::Obj, Table::Edge, Table::Root, Table::Issue, Table::TypeStat, Table::HolderStat];
 
+    /// What is declared of it.
+    pub fn spec(self) -> &'static TableSpec {
+        &SPECS[self as usize]
+    }
+
     /// The name of the folder and of the SQL table.
     pub fn name(self) -> &'static str {
-        match self {
-            Table::Obj => "obj",
-            Table::Edge => "edge",
-            Table::Root => "root",
-            Table::Issue => "issue",
-            Table::TypeStat => "type_stat",
-            Table::HolderStat => "holder_stat",
-        }
+        self.spec().name
     }
 
     /// Whether it stays when a dump is pruned: it is small, and of the dump as a whole.
     pub fn is_summary(self) -> bool {
-        matches!(self, Table::Issue | Table::TypeStat | Table::HolderStat)
+        self.spec().is_summary
     }
 
     /// The schema of its Parquet files, without `dump`.
     pub fn schema(self) -> SchemaRef {
-        match self {
-            Table::Obj => obj(),
-            Table::Edge => edge(),
-            Table::Root => root(),
-            Table::Issue => issue(),
-            Table::TypeStat => type_stat(),
-            Table::HolderStat => holder_stat(),
-        }
+        (self.spec().schema)()
     }
 }
 
@@ -132,11 +166,6 @@ pub fn edge() -> SchemaRef {
     ])
 }
 
-/// The kind of an edge that keeps its child alive.
-pub const STRONG: &str = "strong";
-/// The kind of an edge that does not.
-pub const WEAK: &str = "weak";
-
 /// Where the collector starts.
 pub fn root() -> SchemaRef {
     schema([
@@ -154,7 +183,12 @@ pub fn root() -> SchemaRef {
 /// What an import met.
 pub fn issue() -> SchemaRef {
     schema([
-        column("line", DataType::UInt64, false, "line of the decompressed input, from 1"),
+        column(
+            "line",
+            DataType::UInt64,
+            true,
+            "line of the decompressed input, from 1; null where the format has no lines",
+        ),
         column("offset", DataType::UInt64, false, "byte of the decompressed input, from 0"),
         column("kind", DataType::Utf8, false, "sort of issue, see docs/formats/meliae.md"),
         column("what", DataType::Utf8, false, "what was met and what was done"),
@@ -253,4 +287,20 @@ fn schema<const N: usize>(columns: [FieldRef; N]) -> SchemaRef {
 fn column(name: &str, data_type: DataType, nullable: bool, description: &str) -> FieldRef {
     let metadata = [("description".to_owned(), description.to_owned())].into();
     Arc::new(Field::new(name, data_type, nullable).with_metadata(metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_declared_once() {
+        for (table, spec) in Table::ALL.into_iter().zip(&SPECS) {
+            assert_eq!((table, table.spec().name), (spec.table, spec.name));
+            let schema = table.schema();
+            assert!(spec.order.iter().all(|column| schema.index_of(column).is_ok()), "{table:?}");
+        }
+        let names: std::collections::BTreeSet<_> = SPECS.iter().map(|spec| spec.name).collect();
+        assert_eq!(names.len(), SPECS.len());
+    }
 }

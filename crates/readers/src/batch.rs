@@ -1,6 +1,6 @@
 //! What a parser fills: the objects of one block of input, by column.
 
-use heaplake_model::Issue;
+use heaplake_model::{EdgeKind, Issue};
 
 use crate::{Labels, TypeId, capture::Mark};
 
@@ -64,8 +64,8 @@ pub(crate) struct Batch {
     pub(crate) refs: Vec<u64>,
     /// Labels of the references, by position in `refs`.
     pub(crate) labels: Labels,
-    /// Positions in `refs` of those that the dump calls weak, ascending.
-    pub(crate) weak: Vec<u32>,
+    /// Positions in `refs` of those that the dump says are not strong, ascending, and their kinds.
+    pub(crate) kinds: Vec<(u32, EdgeKind)>,
     /// Addresses that the dump calls roots, and of which kind; a format that does not record roots has none.
     pub(crate) roots: Vec<(u64, String)>,
     /// What was repaired or left out, in the order of the input.
@@ -87,13 +87,13 @@ impl Batch {
 
     /// Empties it; the memory stays for the next use.
     pub(crate) fn clear(&mut self) {
-        let Self { n_lines, rows, text, refs, labels, weak, roots, issues, marks } = self;
+        let Self { n_lines, rows, text, refs, labels, kinds, roots, issues, marks } = self;
         *n_lines = 0;
         rows.clear();
         text.clear();
         refs.clear();
         labels.clear();
-        weak.clear();
+        kinds.clear();
         roots.clear();
         issues.clear();
         marks.clear();

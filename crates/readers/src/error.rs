@@ -8,7 +8,7 @@ use heaplake_model::{Issue, Remedy};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Strict reading met damage. `issue` says where.
-    #[error("line {}, byte {}: {}", .0.line, .0.offset, .0.what)]
+    #[error("{}: {}", .0.place(), .0.what)]
     Damaged(Issue),
     /// The input is something else altogether.
     #[error("this is no heap dump: {0}")]

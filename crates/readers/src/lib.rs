@@ -26,6 +26,6 @@ pub use capture::Capture;
 pub use decompress::Compression;
 pub use error::Error;
 pub use labels::Labels;
-pub use pipeline::{Format, KeptAlive, ReadOptions, Summary, read};
+pub use pipeline::{Format, ReadOptions, Summary, read};
 pub use records::{Record, Records, Refs};
 pub use types::{TypeId, TypeTable};

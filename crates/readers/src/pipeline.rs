@@ -48,46 +48,6 @@ impl Format {
             Format::Capture => "capture",
         }
     }
-
-    /// Whether the references of an object of this type keep nothing alive.
-    pub fn holds_weakly(self, type_name: &str) -> bool {
-        match self {
-            // The second three are the names since CPython 3.12; a subclass has a name of its own.
-            // It says so itself, of every reference.
-            Format::Capture => false,
-            Format::Meliae => matches!(
-                type_name,
-                "weakref"
-                    | "weakproxy"
-                    | "weakcallableproxy"
-                    | "ReferenceType"
-                    | "ProxyType"
-                    | "CallableProxyType"
-                    | "KeyedRef"
-                    | "WeakMethod"
-            ),
-        }
-    }
-
-    /// What an object of this type is when nothing else says that it is a root.
-    pub fn kept_alive(self, type_name: &str) -> KeptAlive {
-        match (self, type_name) {
-            (Format::Meliae, "module") => KeptAlive::AsModule,
-            (Format::Meliae, "frame") => KeptAlive::AsFrameWhileItRuns,
-            _ => KeptAlive::ByReferences,
-        }
-    }
-}
-
-/// Why the collector would keep an object, as far as its type tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeptAlive {
-    /// Only because something refers to it.
-    ByReferences,
-    /// It is a module: the interpreter's table of modules refers to it.
-    AsModule,
-    /// It is a frame: a thread that runs it refers to it. Whether one runs it, its referrers tell.
-    AsFrameWhileItRuns,
 }
 
 impl std::str::FromStr for Format {
@@ -441,7 +401,9 @@ impl<'o, C> Collecting<'o, C> {
         }
         match (self.n_objects, self.first_issue) {
             (0, Some(issue)) if issue.kind == IssueKind::Malformed => Err(Error::NotADump(issue.what).into()),
-            (0, Some(issue)) => Err(Error::Empty(format!(" (line {}: {})", issue.line, issue.what)).into()),
+            (0, Some(issue)) => {
+                Err(Error::Empty(format!(" ({}: {})", issue.short_place(), issue.what)).into())
+            }
             (0, None) => Err(Error::Empty(String::new()).into()),
             _ => Ok(self.capture),
         }
@@ -452,12 +414,13 @@ impl<'o, C> Collecting<'o, C> {
         C: FnMut(Records) -> Result<(), E>,
     {
         let Block { mut records, open_brackets, offset, bytes, ending } = block;
-        records.first_line = self.next_line;
+        let first_line = self.next_line;
+        records.first_line = Some(first_line);
         records.first_offset = offset;
         self.next_line += records.n_lines;
         self.open_brackets += open_brackets;
         for issue in &mut records.issues {
-            issue.line += records.first_line;
+            issue.line = issue.line.map(|line| line + first_line);
             issue.offset += offset;
         }
         if ending == Ending::Complete
@@ -466,7 +429,7 @@ impl<'o, C> Collecting<'o, C> {
         {
             records.issues.push(Issue {
                 kind: IssueKind::Truncated,
-                line: self.next_line,
+                line: Some(self.next_line),
                 offset: offset + bytes.len() as u64,
                 what: "the input ends inside the array that it begins with".to_owned(),
             });
@@ -476,7 +439,12 @@ impl<'o, C> Collecting<'o, C> {
             && let Some(what) = self.cut_capture(&records)
         {
             let offset = offset + bytes.len() as u64;
-            records.issues.push(Issue { kind: IssueKind::Truncated, line: self.next_line, offset, what });
+            records.issues.push(Issue {
+                kind: IssueKind::Truncated,
+                line: Some(self.next_line),
+                offset,
+                what,
+            });
         }
         // Nobody waits for buffers once the input has ended.
         let _ = self.free.try_send(bytes);
@@ -499,7 +467,7 @@ impl<'o, C> Collecting<'o, C> {
                 MarkKind::End(end) if self.capture.is_some() && self.end.is_none() => self.end = Some(end),
                 _ => records.issues.push(Issue {
                     kind: IssueKind::Malformed,
-                    line: records.first_line + u64::from(line),
+                    line: records.first_line.map(|first| first + u64::from(line)),
                     offset: records.first_offset + u64::from(offset),
                     what: "another dump begins or ends here; a file is to hold one".to_owned(),
                 }),
@@ -534,7 +502,7 @@ impl<'o, C> Collecting<'o, C> {
             && issue.kind == IssueKind::Malformed
             && (*ending == Ending::More || !self.options.keep_going)
         {
-            return Err(Error::NotADump(format!("line {}: {}", issue.line, issue.what)));
+            return Err(Error::NotADump(format!("{}: {}", issue.short_place(), issue.what)));
         }
         if self.options.keep_going { Ok(()) } else { Err(Error::Damaged(issue.clone())) }
     }

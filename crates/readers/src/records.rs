@@ -7,14 +7,15 @@
 //! u16 flags, u32 type, u64 address, u32 line, u32 offset
 //! size: nothing, u16, u32 or i64 | len: nothing, u8, u32 or i64
 //! bytes of the name, if it has one | of the value, likewise: u8, or 255 and u32
-//! u32 number of references, if the flags have no room for it | u32 number of weak ones, if there are any
-//! name | value | references | u32 number of the label x references, if one has a label | u32 position x weak ones
+//! u32 number of references, if the flags have no room for it | u32 number of those not strong, if there are any
+//! name | value | references | u32 number of the label x references, if one has a label
+//! u32 position and u8 kind x references that are not strong
 //! ```
 //!
 //! All references of a record are equally wide: 4 bytes where all are multiples of 8 away from the object and within
 //! 16 GiB, else 6 where no address has more, else 8.
 
-use heaplake_model::Issue;
+use heaplake_model::{EdgeKind, Issue};
 
 use crate::{
     Labels, TypeId,
@@ -28,7 +29,7 @@ const MANY_REFS: usize = 63;
 const HAS_NAME: u16 = 1 << 4;
 const HAS_VALUE: u16 = 1 << 5;
 const HAS_LABELS: u16 = 1 << 6;
-const HAS_WEAK: u16 = 1 << 7;
+const HAS_KINDS: u16 = 1 << 7;
 const LEN_SHIFT: u32 = 2;
 const WIDTH_SHIFT: u32 = 8;
 const N_REFS_SHIFT: u32 = 10;
@@ -36,8 +37,8 @@ const N_REFS_SHIFT: u32 = 10;
 /// The objects of one block, in the order of the input.
 #[derive(Debug, Default)]
 pub struct Records {
-    /// Line of its first byte in the input, from 1.
-    pub first_line: u64,
+    /// Line of its first byte in the input, from 1; `None` where the format has no lines.
+    pub first_line: Option<u64>,
     /// Offset of its first byte in the input.
     pub first_offset: u64,
     /// Lines that end in it.
@@ -78,7 +79,7 @@ pub struct Record<'r> {
     pub refs: Refs<'r>,
     label_ids: &'r [u8],
     labels: &'r Labels,
-    weak: &'r [u8],
+    kinds: &'r [u8],
     bytes: &'r [u8],
 }
 
@@ -126,16 +127,16 @@ impl Records {
     pub(crate) fn pack(batch: &mut Batch, scratch: &mut Vec<u8>) -> Self {
         scratch.clear();
         let (label_ids, ..) = batch.labels.parts();
-        let mut weak = &batch.weak[..];
-        let mut weak_here = Vec::new();
+        let mut kinds = &batch.kinds[..];
+        let mut kinds_here = Vec::new();
         for row in &batch.rows {
             let refs = row.refs as usize..row.refs as usize + row.n_refs as usize;
-            weak_here.clear();
-            while let Some((place, behind)) =
-                weak.split_first().filter(|(place, _)| **place < refs.end as u32)
+            kinds_here.clear();
+            while let Some(((position, kind), after)) =
+                kinds.split_first().filter(|((position, _), _)| *position < refs.end as u32)
             {
-                weak_here.extend(place.checked_sub(row.refs));
-                weak = behind;
+                kinds_here.extend(position.checked_sub(row.refs).map(|position| (position, *kind)));
+                kinds = after;
             }
             // Labels may be shorter than the references; none of those behind has one.
             let labelled = refs.start.min(label_ids.len())..refs.end.min(label_ids.len());
@@ -150,12 +151,12 @@ impl Records {
                 value: batch.value(row),
                 refs: &batch.refs[refs],
                 label_ids: &label_ids[labelled],
-                weak: &weak_here,
+                kinds: &kinds_here,
             };
             object.write(scratch);
         }
         Self {
-            first_line: 0,
+            first_line: None,
             first_offset: 0,
             n_lines: batch.n_lines,
             roots: std::mem::take(&mut batch.roots),
@@ -259,7 +260,7 @@ impl Records {
         self.len += 1;
         self.n_refs += record.refs.len();
         // Labels have other numbers here.
-        let ids = start + record.bytes.len() - record.weak.len() - record.label_ids.len();
+        let ids = start + record.bytes.len() - record.kinds.len() - record.label_ids.len();
         for place in 0..record.label_ids.len() / 4 {
             let id = record.label(place).map_or(Labels::NONE, |label| self.labels.intern(label));
             self.bytes[ids + 4 * place..][..4].copy_from_slice(&id.to_le_bytes());
@@ -269,8 +270,8 @@ impl Records {
     /// Copies an object to the end, but for its references.
     pub fn push_without_refs(&mut self, record: &Record<'_>) {
         let Record { address, type_id, size, len, line, offset, name, value, .. } = *record;
-        let (refs, label_ids, weak) = (&[][..], &[][..], &[][..]);
-        Object { address, type_id, size, len, line, offset, name, value, refs, label_ids, weak }
+        let (refs, label_ids, kinds) = (&[][..], &[][..], &[][..]);
+        Object { address, type_id, size, len, line, offset, name, value, refs, label_ids, kinds }
             .write(&mut self.bytes);
         self.len += 1;
     }
@@ -310,9 +311,9 @@ impl Records {
             n_refs = word(head, at) as u32 as usize;
             at += 4;
         }
-        let mut n_weak = 0;
-        if flags & HAS_WEAK != 0 {
-            n_weak = word(head, at) as u32 as usize;
+        let mut n_kinds = 0;
+        if flags & HAS_KINDS != 0 {
+            n_kinds = word(head, at) as u32 as usize;
             at += 4;
         }
         let width = usize::from(flags >> WIDTH_SHIFT & 3);
@@ -322,7 +323,7 @@ impl Records {
         let value = part(&mut rest, value_len)?;
         let refs = part(&mut rest, n_refs * width as usize)?;
         let label_ids = part(&mut rest, if flags & HAS_LABELS == 0 { 0 } else { 4 * n_refs })?;
-        let weak = part(&mut rest, 4 * n_weak)?;
+        let kinds = part(&mut rest, KIND_BYTES * n_kinds)?;
         let address = word(head, ADDRESS_AT);
         Some(Record {
             address,
@@ -336,12 +337,14 @@ impl Records {
             refs: Refs { bytes: refs, width, address },
             label_ids,
             labels: &self.labels,
-            weak,
+            kinds,
             bytes: &bytes[..bytes.len() - rest.len()],
         })
     }
 }
 
+/// Bytes of the position and the kind of a reference.
+const KIND_BYTES: usize = 5;
 /// Bytes that hold the fields of fixed size of any record, and what is read with the last of them.
 const HEAD_BYTES: usize = 64;
 /// Where fields of a record are.
@@ -382,9 +385,11 @@ impl<'r> Record<'r> {
         self.labels.distinct(u32::from_le_bytes(*id))
     }
 
-    /// Which references are weak by themselves, by position, ascending.
-    pub fn weak(&self) -> impl Iterator<Item = u32> + use<'r> {
-        self.weak.as_chunks().0.iter().map(|place| u32::from_le_bytes(*place))
+    /// The references that the dump says are not strong: their positions, ascending, and kinds.
+    pub fn kinds(&self) -> impl Iterator<Item = (u32, EdgeKind)> + use<'r> {
+        self.kinds.as_chunks::<KIND_BYTES>().0.iter().map(|[a, b, c, d, kind]| {
+            (u32::from_le_bytes([*a, *b, *c, *d]), EdgeKind::of_number(*kind).unwrap_or_default())
+        })
     }
 
     /// Whether both have the same fields, wherever they are.
@@ -392,7 +397,7 @@ impl<'r> Record<'r> {
         let labels = |record: &Self| (0..record.refs.len()).map(|i| record.label(i)).collect::<Vec<_>>();
         (self.address, self.type_id, self.size, self.len)
             == (other.address, other.type_id, other.size, other.len)
-            && (self.name, self.value, self.weak) == (other.name, other.value, other.weak)
+            && (self.name, self.value, self.kinds) == (other.name, other.value, other.kinds)
             && self.refs.iter().eq(other.refs.iter())
             && labels(self) == labels(other)
     }
@@ -463,7 +468,8 @@ struct Object<'o> {
     refs: &'o [u64],
     /// May be shorter than the references.
     label_ids: &'o [u32],
-    weak: &'o [u32],
+    /// Positions and kinds of those that are not strong.
+    kinds: &'o [(u32, EdgeKind)],
 }
 
 impl Object<'_> {
@@ -495,8 +501,8 @@ impl Object<'_> {
             few if few < MANY_REFS => (few as u16) << N_REFS_SHIFT,
             many => head.put((many as u32).to_le_bytes(), (MANY_REFS as u16) << N_REFS_SHIFT),
         };
-        if !self.weak.is_empty() {
-            flags |= head.put((self.weak.len() as u32).to_le_bytes(), HAS_WEAK);
+        if !self.kinds.is_empty() {
+            flags |= head.put((self.kinds.len() as u32).to_le_bytes(), HAS_KINDS);
         }
         let has_labels = self.label_ids.iter().any(|id| *id != Labels::NONE);
         flags |= if has_labels { HAS_LABELS } else { 0 };
@@ -521,7 +527,10 @@ impl Object<'_> {
             let ids = self.label_ids.iter().chain(std::iter::repeat_n(&Labels::NONE, missing));
             ids.for_each(|id| to.extend_from_slice(&id.to_le_bytes()));
         }
-        self.weak.iter().for_each(|place| to.extend_from_slice(&place.to_le_bytes()));
+        for (position, kind) in self.kinds {
+            to.extend_from_slice(&position.to_le_bytes());
+            to.push(*kind as u8);
+        }
     }
 }
 
@@ -580,23 +589,24 @@ mod tests {
     fn of_row(batch: &Batch, row: &Row) -> String {
         let places = row.refs as usize..row.refs as usize + row.n_refs as usize;
         let labels: Vec<_> = places.clone().map(|place| batch.labels.get(place)).collect();
-        let weak = batch.weak.iter().map(|place| *place as usize).filter(|place| places.contains(place));
-        let weak: Vec<usize> = weak.map(|place| place - places.start).collect();
+        let kinds = batch.kinds.iter().map(|(place, kind)| (*place as usize, *kind));
+        let kinds = kinds.filter(|(place, _)| places.contains(place));
+        let kinds: Vec<_> = kinds.map(|(place, kind)| (place - places.start, kind)).collect();
         let (name, value, refs) = (batch.name(row), batch.value(row), &batch.refs[places]);
         let Row { address, type_id, line, offset, .. } = row;
         let [size, len] = [row.size, row.len].map(|n| (n != Row::NO_NUMBER).then_some(n));
         format!(
-            "{address} {size:?} {len:?} {type_id} {line} {offset} {name:?} {value:?} {refs:?} {labels:?} {weak:?}"
+            "{address} {size:?} {len:?} {type_id} {line} {offset} {name:?} {value:?} {refs:?} {labels:?} {kinds:?}"
         )
     }
 
     /// The same of a record.
     fn of_record(record: &Record<'_>) -> String {
         let labels: Vec<_> = (0..record.refs.len()).map(|place| record.label(place)).collect();
-        let (weak, refs): (Vec<u32>, Vec<u64>) = (record.weak().collect(), record.refs.iter().collect());
+        let (kinds, refs): (Vec<_>, Vec<u64>) = (record.kinds().collect(), record.refs.iter().collect());
         let Record { address, size, len, type_id, line, offset, name, value, .. } = record;
         format!(
-            "{address} {size:?} {len:?} {type_id} {line} {offset} {name:?} {value:?} {refs:?} {labels:?} {weak:?}"
+            "{address} {size:?} {len:?} {type_id} {line} {offset} {name:?} {value:?} {refs:?} {labels:?} {kinds:?}"
         )
     }
 
@@ -692,7 +702,7 @@ mod tests {
                 (record.address, record.size, record.len, record.name.map(<[u8]>::to_vec), record.line)
             };
             assert_eq!(with(&copy), with(record));
-            assert!(copy.refs.is_empty() && copy.weak().next().is_none() && !copy.has_labels());
+            assert!(copy.refs.is_empty() && copy.kinds().next().is_none() && !copy.has_labels());
         }
         assert_eq!(bare.n_refs(), 0);
     }

@@ -48,6 +48,7 @@ pub(crate) fn replace(lake: &Lake, old: &Manifest, new: Manifest, work: &Path) -
         Some(found) if found.files == old.files => {
             let new = Manifest {
                 tags: found.tags.clone(),
+                process: found.process.clone(),
                 taken: found.taken,
                 taken_from: found.taken_from,
                 ..new
@@ -81,6 +82,7 @@ pub(crate) fn state(lake: &Lake, id: &DumpId, facts: &Facts) -> Result<Manifest>
     recover_journal(lake)?;
     let Some(mut manifest) = lake.find_manifest(id)? else { return Err(lake.unknown(id)?) };
     manifest.tags.retain(|key, _| !facts.unset.contains(key));
+    facts.unset.iter().for_each(|key| manifest.process.forget(key));
     manifest.tags.extend(facts.tags.clone());
     if let Some(taken) = facts.taken {
         (manifest.taken, manifest.taken_from) = (taken, TakenFrom::User);

@@ -160,7 +160,7 @@ impl Lake {
         if let Some(what) = manifest.inconsistency(id) {
             return Err(Error::Damaged { path, what });
         }
-        Ok(Some(manifest))
+        Ok(Some(manifest.with_process()))
     }
 
     fn no_such_dump(&self, id: &str) -> Result<Error> {

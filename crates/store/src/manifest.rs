@@ -6,7 +6,7 @@
 use std::{cmp::Ordering, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
-use heaplake_model::{DumpId, schema::Table};
+use heaplake_model::{DumpId, Process, Runtime, schema::Table};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -26,6 +26,9 @@ pub struct Manifest {
     pub imported: DateTime<Utc>,
     /// What was read.
     pub source: Source,
+    /// The process that was dumped, as the dump describes it.
+    #[serde(default, skip_serializing_if = "Process::is_empty")]
+    pub process: Process,
     /// What the user said of the dump.
     pub tags: BTreeMap<String, String>,
     /// Totals.
@@ -120,6 +123,31 @@ impl Manifest {
     pub fn by_age(&self, other: &Self) -> Ordering {
         let key = |manifest: &Self| (manifest.taken, manifest.imported);
         key(self).cmp(&key(other)).then_with(|| self.id.cmp(&other.id))
+    }
+
+    /// What is known of the runtime of the process.
+    pub fn runtime(&self) -> &'static Runtime {
+        Runtime::of_any_format(&self.source.format)
+    }
+
+    /// The tags as they are shown: what the dump says of its process, and what the user said, which wins.
+    pub fn all_tags(&self) -> BTreeMap<String, String> {
+        let mut tags = self.process.tags();
+        tags.extend(self.tags.clone());
+        tags
+    }
+
+    /// A tag as it is shown, see [`all_tags`](Self::all_tags).
+    pub fn tag(&self, key: &str) -> Option<String> {
+        self.tags.get(key).cloned().or_else(|| self.process.tags().remove(key))
+    }
+
+    /// Reads what older manifests of captures have among their tags.
+    pub(crate) fn with_process(mut self) -> Self {
+        if self.process.is_empty() {
+            self.process = Process::of_old_manifest(&self.source.format, &self.tags);
+        }
+        self
     }
 
     /// The files of one table.

@@ -42,6 +42,7 @@ fn rows(manifests: &[Arc<Manifest>], format: Format) -> Result<RecordBatch> {
 
 fn for_programs(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
     let each = || manifests.iter();
+    let tags: Vec<_> = each().map(Manifest::all_tags).collect();
     Columns::default()
         .text("id", each().map(|m| m.id.to_string()))
         .time("taken", each().map(|m| m.taken))
@@ -50,7 +51,7 @@ fn for_programs(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
         .number("bytes", each().map(|m| Some(m.counts.bytes)))
         .count("types", each().map(|m| m.counts.types))
         .text("format", each().map(|m| m.source.format.clone()))
-        .map("tags", each().map(|m| &m.tags))?
+        .map("tags", &tags)?
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
         .count("stored_bytes", each().map(|m| m.stored_bytes()))
@@ -68,7 +69,7 @@ fn for_people(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
         .quantity("size", each().map(|m| human::signed_bytes(m.counts.bytes)))
         .count("types", each().map(|m| m.counts.types))
         .text("format", each().map(|m| m.source.format.clone()))
-        .text("tags", each().map(|m| tags_in_words(&m.tags)))
+        .text("tags", each().map(|m| tags_in_words(&m.all_tags())))
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
         .quantity("stored", each().map(|m| stored(m)))

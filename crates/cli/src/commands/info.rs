@@ -46,7 +46,7 @@ fn facts(m: &Dump, format: Format) -> Result<RecordBatch> {
         .count("source_bytes", [m.source.bytes])
         .text("compression", [m.source.compression.clone()])
         .text("sha256", [m.source.sha256.clone()])
-        .map("tags", [&m.tags])?
+        .map("tags", [&m.all_tags()])?
         .count("objects", [m.counts.objects])
         .count("edges", [m.counts.edges])
         .count("dangling", [m.counts.dangling])
@@ -131,7 +131,8 @@ fn facts_in_words(m: &Manifest) -> Vec<(&'static str, String)> {
         TakenFrom::Import => ", the time of the import",
     };
     let time = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-    let tags = if m.tags.is_empty() { "none".to_owned() } else { tags_in_words(&m.tags) };
+    let tags = m.all_tags();
+    let tags = if tags.is_empty() { "none".to_owned() } else { tags_in_words(&tags) };
     let stored = human::counted(m.files.len() as u64, "file");
     vec![
         ("taken", format!("{}{taken}", time(m.taken))),
@@ -222,6 +223,7 @@ mod tests {
                 format: "meliae".to_owned(),
                 compression: "gzip".to_owned(),
             },
+            process: Default::default(),
             tags: [("host".to_owned(), "web\u{202e}3".to_owned())].into(),
             counts: Counts { objects: 3, edges: 1, dangling: 1, unreferenced: 2, bytes: 400, types: 2 },
             roots: [("unreferenced".to_owned(), 2)].into(),

@@ -13,7 +13,7 @@ pub fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode> {
     let lake = Lake::open_to_write(console.lake.path())?;
     let selected = selection::several(&lake.snapshot(), &args.dumps)?;
     if let Some(key) =
-        args.per.as_ref().filter(|key| selected.iter().all(|dump| !dump.tags.contains_key(*key)))
+        args.per.as_ref().filter(|key| selected.iter().all(|dump| dump.tag(key).is_none()))
     {
         bail!("none of these dumps has a tag {key:?}");
     }
@@ -56,11 +56,11 @@ fn going<'m>(args: &PruneArgs, manifests: &'m [Arc<Manifest>]) -> Vec<&'m Manife
     }
     let keep = args.keep_last.unwrap_or(u32::MAX) as usize;
     // By the value of the tag; those that do not have it are a group of their own.
-    let mut groups: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    let mut groups: BTreeMap<Option<String>, usize> = BTreeMap::new();
     let mut going: Vec<&Manifest> = manifests
         .rev()
         .filter(|manifest| {
-            let value = args.per.as_ref().and_then(|key| manifest.tags.get(key)).map(String::as_str);
+            let value = args.per.as_ref().and_then(|key| manifest.tag(key));
             let n_newer = groups.entry(value).or_default();
             *n_newer += 1;
             *n_newer > keep

@@ -18,7 +18,8 @@ pub fn run(args: &TagArgs, console: &Console) -> Result<ExitCode> {
         Facts { tags: args.tags.iter().cloned().collect(), unset: args.unset.clone(), taken: args.taken };
     for manifest in selection::several(&lake.snapshot(), std::slice::from_ref(&args.dump))? {
         let tagged = lake.state(&manifest.id, &facts)?;
-        let tags = if tagged.tags.is_empty() { "no tags".to_owned() } else { tags_in_words(&tagged.tags) };
+        let tags = tagged.all_tags();
+        let tags = if tags.is_empty() { "no tags".to_owned() } else { tags_in_words(&tags) };
         let taken = tagged.taken.format("%Y-%m-%d %H:%M:%S UTC");
         console.note(&format!("{}: taken {taken}; {tags}", tagged.id));
     }

@@ -4,15 +4,13 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, StringViewArray, UInt32Array, UInt64Array};
 use heaplake_graph::{Cancelled, Id, NO_DISTANCE, TypedGraph, repeating_chains};
+use heaplake_model::TypeRole;
 use heaplake_store::{Dump, GraphIndex};
 
 use crate::{
     path::{RootPaths, type_term},
     summary::saturating,
 };
-
-/// Containers of the language itself. One at the start of a chain is part of whatever refers to it.
-const CONTAINERS: [&str; 5] = ["dict", "frozenset", "list", "set", "tuple"];
 
 /// The longest chain of a motif.
 pub(super) struct Chain {
@@ -36,7 +34,10 @@ pub(super) fn chains<I: Id>(
     cancel: &AtomicBool,
 ) -> Result<Vec<Chain>, Cancelled> {
     let names: Vec<&str> = manifest.types.iter().map(|stat| stat.name.as_str()).collect();
-    let is_container: Vec<bool> = names.iter().map(|name| CONTAINERS.contains(name)).collect();
+    // A container at the start of a chain is part of whatever refers to it.
+    let runtime = manifest.manifest.runtime();
+    let is_container: Vec<bool> =
+        names.iter().map(|name| runtime.has_role(name, TypeRole::Container)).collect();
     let typed = TypedGraph {
         graph: index.graph(),
         types: index.types(),

@@ -6,7 +6,7 @@ use datafusion::arrow::{
     array::{Array as _, AsArray as _, RecordBatch},
     datatypes::Int64Type,
 };
-use heaplake_model::schema::Table;
+use heaplake_model::{Runtime, TypeRole, schema::Table};
 use heaplake_store::{Lake, Manifest};
 
 use crate::{Error, Result};
@@ -91,7 +91,7 @@ impl By {
     /// The totals of a dump by what they are of. Hostile names can make two holders read the same; they are added up.
     pub(super) fn totals(self, lake: &Lake, manifest: &Manifest) -> Result<HashMap<String, Total>> {
         let mut totals: HashMap<String, Total> = HashMap::new();
-        self.each(&self.summary(lake, manifest)?, |name, total, held_by| {
+        self.each(manifest.runtime(), &self.summary(lake, manifest)?, |name, total, held_by| {
             let sum = totals.entry(name.to_owned()).or_default();
             sum.add(total);
             sum.held_by = held_by.map(str::to_owned);
@@ -100,8 +100,13 @@ impl By {
     }
 
     /// Calls `take` with what the rows of a summary add to which name, and with the holder above.
-    pub(super) fn each(self, batches: &[RecordBatch], mut take: impl FnMut(&str, Total, Option<&str>)) {
-        let mut modules = Modules::default();
+    pub(super) fn each(
+        self,
+        runtime: &Runtime,
+        batches: &[RecordBatch],
+        mut take: impl FnMut(&str, Total, Option<&str>),
+    ) {
+        let mut modules = Modules { runtime, of_holder: HashMap::new() };
         for rows in batches {
             let (name, held_by) = (texts(rows, self.table_column()), texts(rows, "held_by"));
             let (count, size) = (numbers(rows, "count"), numbers(rows, "size"));
@@ -146,24 +151,30 @@ fn texts<'b>(rows: &'b RecordBatch, column: &str) -> impl Fn(usize) -> Option<&'
 const NO_MODULE: &str = "(no module)";
 
 /// Which holder is below which module.
-#[derive(Default)]
-struct Modules {
+struct Modules<'r> {
+    runtime: &'r Runtime,
     of_holder: HashMap<String, String>,
 }
 
-impl Modules {
+impl Modules<'_> {
     /// The name of the module at the top of a holder's path. What several hold, cycles, and what else no module holds have
     /// groups of their own.
     fn of(&mut self, holder: &str, held_by: Option<&str>) -> &str {
         // A holder comes after the one above it.
         let module = match held_by.and_then(|above| self.of_holder.get(above)) {
             Some(module) => module.clone(),
-            None => match holder.strip_prefix("module ") {
+            None => match self.module_name(holder) {
                 Some(name) => name.to_owned(),
                 None if holder.starts_with('(') && !holder.contains("->") => holder.to_owned(),
                 None => NO_MODULE.to_owned(),
             },
         };
         self.of_holder.entry(holder.to_owned()).or_insert(module)
+    }
+
+    /// The name of the module that a path without further elements is of.
+    fn module_name<'h>(&self, holder: &'h str) -> Option<&'h str> {
+        let types = self.runtime.types_with(TypeRole::Module).iter();
+        types.filter_map(|name| holder.strip_prefix(name)?.strip_prefix(' ')).next()
     }
 }

@@ -93,9 +93,9 @@ fn series(lake: &Lake, dumps: &[Arc<Manifest>], by: By, metric: Metric) -> Resul
     for (piece, manifests) in dumps.chunks(AT_ONCE).enumerate() {
         let summaries: Vec<_> =
             manifests.par_iter().map(|manifest| by.summary(lake, manifest)).collect::<Result<_>>()?;
-        for (i, summary) in summaries.iter().enumerate() {
+        for (i, (summary, manifest)) in summaries.iter().zip(manifests).enumerate() {
             let at = piece * AT_ONCE + i;
-            by.each(summary, |name, total, _| {
+            by.each(manifest.runtime(), summary, |name, total, _| {
                 let value = total.get(metric);
                 let add = |values: &mut Vec<Option<i64>>| {
                     values[at] = values[at].zip(value).map(|(sum, value)| sum.saturating_add(value));

@@ -9,12 +9,13 @@ use std::{
 use heaplake_graph::{
     Agreement, BitSet, Cancelled, Id, Key, PathSide, Shared, agreements, same_addresses, same_paths,
 };
-use heaplake_store::{GraphIndex, Manifest, with_index};
+use heaplake_model::Nature;
+use heaplake_store::{GraphIndex, with_index};
 
 use super::{
     Rule,
     facts::{Facts, Nodes, Sizes},
-    nature::{Nature, Types},
+    nature::Types,
 };
 
 /// How sure it is that two objects are one, or that one is gone or new.
@@ -123,14 +124,14 @@ impl Unpaired {
         self.rule
     }
 
-    /// Whether the dumps are of one process: as their tags say, else if at least half of what has a name is where it was.
+    /// Whether the dumps are of one process whose objects stay where they are: as the dumps themselves say, else if at
+    /// least half of what has a name is where it was.
     fn is_one_process(&self) -> bool {
-        let tags = |manifest: &Manifest| {
-            let tag = |name: &str| manifest.tags.get(name).cloned();
-            tag("pid").zip(tag("host"))
-        };
-        let said = tags(&self.before.open.manifest).zip(tags(&self.after.open.manifest));
-        if let Some((before, after)) = said {
+        let (before, after) = (&self.before.open.manifest, &self.after.open.manifest);
+        if !before.runtime().addresses_survive || !after.runtime().addresses_survive {
+            return false;
+        }
+        if let Some((before, after)) = before.process.identity().zip(after.process.identity()) {
             return before == after;
         }
         let is_there = |node: usize| {

@@ -3,6 +3,7 @@
 //! Anything else, be it a space more, makes it give the object back untouched to the general parser. About 1.5 GB/s
 //! on one thread; most of it goes into the digits of references.
 
+use heaplake_model::EdgeKind;
 use memchr::memchr3;
 
 use super::Parser;
@@ -13,7 +14,7 @@ impl Parser<'_, '_> {
     #[inline]
     pub(super) fn line_form(&mut self) -> bool {
         let (text, refs) = (self.batch.text.len(), self.batch.refs.len());
-        let (weak, roots) = (self.batch.weak.len(), self.batch.roots.len());
+        let (kinds, roots) = (self.batch.kinds.len(), self.batch.roots.len());
         let mut row = self.empty_row(self.at);
         match self.try_line(&mut row) {
             Some(end) => {
@@ -25,7 +26,7 @@ impl Parser<'_, '_> {
                 self.batch.text.truncate(text);
                 self.batch.refs.truncate(refs);
                 self.batch.labels.truncate(refs);
-                self.batch.weak.truncate(weak);
+                self.batch.kinds.truncate(kinds);
                 self.batch.roots.truncate(roots);
                 false
             }
@@ -195,7 +196,7 @@ impl Parser<'_, '_> {
                 return None;
             }
             next = place + 1;
-            self.batch.weak.push(row.refs + place as u32);
+            self.batch.kinds.push((row.refs + place as u32, EdgeKind::Weak));
             match bytes.get(at..at + 2)? {
                 b", " => at += 2,
                 [b']', _] => return Some(at + 1),

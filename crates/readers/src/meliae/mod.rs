@@ -184,7 +184,7 @@ impl<'p, 't> Parser<'p, 't> {
         } else {
             self.line as usize
         };
-        self.batch.issues.push(Issue { kind, line: line as u64, offset: at as u64, what });
+        self.batch.issues.push(Issue { kind, line: Some(line as u64), offset: at as u64, what });
     }
 
     /// Gives a reference of the batch its label, of which `body` is the JSON. None after a repair, which is reported.

@@ -9,7 +9,7 @@ use crate::{
     number,
     text::{shown, unescape},
 };
-use heaplake_model::IssueKind;
+use heaplake_model::{EdgeKind, IssueKind};
 
 /// How many ways to close a broken value are tried before the line is given up; keeps hostile lines linear.
 const MAX_REPAIRS: usize = 16;
@@ -452,7 +452,7 @@ impl Parser<'_, '_> {
     /// Notes which references of the row are weak.
     fn weak_references(&mut self, start: usize, row: &Row, token: Option<Token>) {
         let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return };
-        let before = self.batch.weak.len();
+        let before = self.batch.kinds.len();
         let mut next = 0;
         let sound = self.elements(token, |parser, element| {
             let text = &parser.bytes[element.start..element.end];
@@ -460,14 +460,14 @@ impl Parser<'_, '_> {
             match place {
                 Some((place, _)) if (next..u64::from(row.n_refs)).contains(&place) => {
                     next = place + 1;
-                    parser.batch.weak.push(row.refs + place as u32);
+                    parser.batch.kinds.push((row.refs + place as u32, EdgeKind::Weak));
                     true
                 }
                 _ => false,
             }
         });
         if !sound {
-            self.batch.weak.truncate(before);
+            self.batch.kinds.truncate(before);
             let what = format!("weak is no list of rising positions of references: {}", self.shown(token));
             self.issue(IssueKind::BadLabel, start, what);
         }

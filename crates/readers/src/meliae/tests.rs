@@ -25,7 +25,7 @@ fn objects(records: &Records, types: &TypeTable) -> Vec<String> {
 }
 
 fn issues(batch: &Records) -> Vec<String> {
-    batch.issues.iter().map(|i| format!("{} {} {}", i.kind, i.line + 1, i.offset)).collect()
+    batch.issues.iter().map(|i| format!("{} {} {}", i.kind, i.line.unwrap() + 1, i.offset)).collect()
 }
 
 #[track_caller]
@@ -334,7 +334,9 @@ fn read_all(input: Vec<u8>, block_bytes: usize, keep_going: bool) -> Result<Outc
     let mut outcome = Outcome { objects: Vec::new(), issues: Vec::new() };
     let summary = read(io::Cursor::new(input), &options, &types, |batch| {
         outcome.objects.extend(objects(&batch, &types));
-        outcome.issues.extend(batch.issues.iter().map(|i| format!("{} {} {}", i.kind, i.line, i.offset)));
+        outcome
+            .issues
+            .extend(batch.issues.iter().map(|i| format!("{} {} {}", i.kind, i.line.unwrap(), i.offset)));
         Ok::<_, Error>(())
     });
     summary.map_err(|error| error.to_string())?;
@@ -529,7 +531,7 @@ fn captured(records: &Records) -> Vec<String> {
     };
     let one = |(_, record): (usize, Record<'_>)| {
         let labels: Vec<String> = (0..record.refs.len()).map(|place| label(record.label(place))).collect();
-        let weak: Vec<u32> = record.weak().collect();
+        let weak: Vec<u32> = record.kinds().map(|(position, _)| position).collect();
         let root = records.roots.iter().find(|(address, _)| *address == record.address);
         format!("{} {} {weak:?} {}", record.address, labels.join(" "), root.map_or("-", |(_, kind)| kind))
     };
@@ -588,7 +590,7 @@ fn captures_cut_or_changed_anywhere_never_panic() {
             let mut changed = capture.as_bytes().to_vec();
             changed[at] = byte;
             for (_, record) in parse(&changed, &types).iter() {
-                assert!(record.weak().all(|place| (place as usize) < record.refs.len()));
+                assert!(record.kinds().all(|(place, _)| (place as usize) < record.refs.len()));
                 let labels = (0..record.refs.len()).filter_map(|place| record.label(place));
                 assert!(labels.map(std::str::from_utf8).all(|label| label.is_ok()));
             }

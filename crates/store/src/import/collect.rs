@@ -20,8 +20,8 @@ pub(super) struct Collector<'c> {
     blocks: Vec<Records>,
     /// Number of the first of `blocks`.
     first_block: usize,
-    /// Where each block begins in the input: line and byte.
-    starts: Vec<(u64, u64)>,
+    /// Where each block begins in the input: line, if the format has lines, and byte.
+    starts: Vec<(Option<u64>, u64)>,
     memory: usize,
     runs: Vec<Run>,
     /// Filled as rows are spilled; empty as long as nothing was.
@@ -37,8 +37,8 @@ pub(super) struct Collector<'c> {
 pub(super) struct Collected {
     pub(super) rows: Rows,
     pub(super) issues: IssueFile,
-    /// Where each block begins in the input: line and byte.
-    pub(super) starts: Vec<(u64, u64)>,
+    /// Where each block begins in the input: line, if the format has lines, and byte.
+    pub(super) starts: Vec<(Option<u64>, u64)>,
     /// What the dump calls roots: address and kind.
     pub(super) recorded_roots: Vec<(u64, Arc<str>)>,
     pub(super) n_rows: u64,

@@ -11,7 +11,7 @@ use arrow::{
     datatypes::{DataType, Int32Type},
     error::ArrowError,
 };
-use heaplake_model::schema;
+use heaplake_model::EdgeKind;
 use heaplake_readers::{Labels, Record, Records, Refs, TypeId};
 
 use super::order::{self, RowRef};
@@ -207,10 +207,10 @@ impl<'r> Referred<'r> {
         self.dangling += (children.len() - known) as u64;
     }
 
-    /// Notes references of an object, those from `first_idx` on, of which some are weak: those keep nothing alive.
+    /// Notes references of an object, those from `first_idx` on, some of which keep nothing alive.
     fn note_some_weak(&mut self, children: &[u64], first_idx: usize, is_weak: impl Fn(usize) -> bool) {
-        for (child, place) in children.iter().zip(first_idx..) {
-            let found = if is_weak(place) {
+        for (child, position) in children.iter().zip(first_idx..) {
+            let found = if is_weak(position) {
                 self.addresses.contains(*child)
             } else {
                 self.addresses.mark(*child, &mut self.marks)
@@ -227,17 +227,18 @@ pub(super) struct EdgeColumns {
     child: Vec<u64>,
     idx: Vec<u32>,
     labels: Labels,
-    /// Rows of weak references, ascending and apart.
-    weak: Vec<Range<usize>>,
+    /// Rows of references that are not strong, ascending and apart, and their kinds.
+    kinds: Vec<(Range<usize>, EdgeKind)>,
 }
 
 /// References that are noted together.
 const NOTED: usize = 4096;
 
-/// The kinds, and where they are among them.
-const KINDS: [&str; 2] = [schema::STRONG, schema::WEAK];
-const STRONG: u32 = 0;
-const WEAK: u32 = 1;
+/// Whether the reference at a position keeps nothing alive by itself.
+fn keeps_nothing_alive(kinds: &[(u32, EdgeKind)], position: usize) -> bool {
+    let found = kinds.binary_search_by_key(&(position as u32), |(position, _)| *position);
+    found.is_ok_and(|at| !kinds[at].1.keeps_alive())
+}
 
 impl EdgeColumns {
     /// The row groups of a stretch, of at most `max_rows` rows. `is_weak` says by type id whose references are weak.
@@ -254,7 +255,7 @@ impl EdgeColumns {
         let mut noted = 0;
         order::fetch(stretch.blocks, 0, stretch.rows, |_, record| {
             let is_weak = is_weak[record.type_id as usize];
-            let weak: Vec<u32> = record.weak().collect();
+            let kinds: Vec<(u32, EdgeKind)> = record.kinds().collect();
             let mut done = 0;
             while done < record.refs.len() {
                 let part = record.refs.part(done, max_rows - group.child.len());
@@ -262,15 +263,15 @@ impl EdgeColumns {
                 group.push(record.address, done, &part, is_weak);
                 group.push_labels(&record, done, part.len());
                 if !is_weak {
-                    group.push_weak(done, part.len(), &weak);
+                    group.push_kinds(done, part.len(), &kinds);
                 }
                 done += part.len();
                 let is_full = group.child.len() == max_rows || group.labels.text_len() > MAX_TEXT;
                 if let Some(referred) = &mut referred {
-                    let is_any_weak = is_weak || !weak.is_empty();
+                    let is_any_weak = is_weak || !kinds.is_empty();
                     if is_any_weak {
                         referred.note(&group.child[noted..start]);
-                        let is_weak = |place| is_weak || weak.binary_search(&(place as u32)).is_ok();
+                        let is_weak = |position: usize| is_weak || keeps_nothing_alive(&kinds, position);
                         referred.note_some_weak(&group.child[start..], done - part.len(), is_weak);
                         noted = group.child.len();
                     } else if is_full || group.child.len() - noted > NOTED {
@@ -309,7 +310,7 @@ impl EdgeColumns {
         let start = self.child.len();
         children.append_to(&mut self.child);
         if is_weak {
-            self.weak.push(start..self.child.len());
+            self.kinds.push((start..self.child.len(), EdgeKind::Weak));
         }
         self.parent.resize(self.child.len(), parent);
         self.idx.extend(first_idx as u32..(first_idx + children.len()) as u32);
@@ -329,12 +330,14 @@ impl EdgeColumns {
         }
     }
 
-    /// Notes which of the last `n` references, those of an object from `first_idx` on, are weak by themselves.
-    fn push_weak(&mut self, first_idx: usize, n: usize, weak: &[u32]) {
+    /// Notes the kinds of the last `n` references, those of an object from `first_idx` on.
+    fn push_kinds(&mut self, first_idx: usize, n: usize, kinds: &[(u32, EdgeKind)]) {
         let start = self.child.len() - n;
-        let before = |end: usize| weak.partition_point(|place| (*place as usize) < end);
-        let here = weak[before(first_idx)..before(first_idx + n)].iter().map(|place| *place as usize);
-        self.weak.extend(here.map(|place| start + place - first_idx..start + place - first_idx + 1));
+        let before = |end: usize| kinds.partition_point(|(position, _)| (*position as usize) < end);
+        for (position, kind) in &kinds[before(first_idx)..before(first_idx + n)] {
+            let row = start + *position as usize - first_idx;
+            self.kinds.push((row..row + 1, *kind));
+        }
     }
 
     /// The columns, in the order of the schema.
@@ -343,16 +346,19 @@ impl EdgeColumns {
         let labels = label_array(&self.labels, n_rows)?;
         let mut kinds = Vec::new();
         let mut done = 0;
-        for weak in self.weak {
-            kinds.extend([(STRONG, weak.start - done), (WEAK, weak.len())]);
-            done = weak.end;
+        for (rows, kind) in self.kinds {
+            kinds.extend([(EdgeKind::Strong as u32, rows.start - done), (kind as u32, rows.len())]);
+            done = rows.end;
         }
-        kinds.push((STRONG, n_rows - done));
+        kinds.push((EdgeKind::Strong as u32, n_rows - done));
         kinds.retain(|(_, n)| *n > 0);
         let parent: ArrayRef = Arc::new(UInt64Array::from(self.parent));
         let child: ArrayRef = Arc::new(UInt64Array::from(self.child));
         let idx: ArrayRef = Arc::new(UInt32Array::from(self.idx));
-        let kinds = TextRuns::new(KINDS.map(Box::from).to_vec(), kinds);
+        // A file's dictionary has only the kinds up to the last that it needs.
+        let n_kinds = kinds.iter().map(|(kind, _)| *kind as usize + 1).max().unwrap_or(0).max(2);
+        let names = EdgeKind::ALL[..n_kinds].iter().map(|kind| kind.name().into()).collect();
+        let kinds = TextRuns::new(names, kinds);
         Ok(vec![parent.into(), child.into(), idx.into(), labels.into(), Column::Runs(kinds)])
     }
 }

@@ -57,7 +57,7 @@ impl IssueFile {
     fn flush(&mut self) -> Result<()> {
         let issues = std::mem::take(&mut self.buffer);
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt64Array::from_iter_values(issues.iter().map(|issue| issue.line))),
+            Arc::new(UInt64Array::from_iter(issues.iter().map(|issue| issue.line))),
             Arc::new(UInt64Array::from_iter_values(issues.iter().map(|issue| issue.offset))),
             Arc::new(StringArray::from_iter_values(issues.iter().map(|issue| issue.kind.name()))),
             Arc::new(StringArray::from_iter_values(issues.iter().map(|issue| &issue.what))),

@@ -28,7 +28,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use heaplake_model::DumpId;
+use heaplake_model::{DumpId, Process, Runtime};
 use heaplake_readers::{Capture, Format, ReadOptions, TypeTable};
 
 use crate::{
@@ -166,8 +166,6 @@ pub fn import(
             (None, None, Some(modified)) => (modified, TakenFrom::File),
             (None, None, None) => (imported, TakenFrom::Import),
         };
-    let mut tags = content.capture.as_ref().map(tags_of).unwrap_or_default();
-    tags.extend(options.tags.clone());
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         id,
@@ -175,7 +173,8 @@ pub fn import(
         taken_from,
         imported,
         source: Source { file: opened.name, ..content.source },
-        tags,
+        process: content.capture.as_ref().map(process_of).unwrap_or_default(),
+        tags: options.tags.clone(),
         counts: content.counts,
         roots: content.roots,
         indexed: content.indexed,
@@ -230,7 +229,7 @@ fn write_tables(
     progress.enter(Phase::Sorting);
     let collected = collector.finish()?;
     let index = (!options.index.skip).then(|| options.index.clone());
-    let about = tables::About { format: summary.format, index };
+    let about = tables::About { runtime: runtime_of(summary.format.name())?, index };
     let written = tables::write(collected, &names, &types, &about, limits, progress)?;
     Ok(Content {
         source: Source {
@@ -247,6 +246,12 @@ fn write_tables(
         issues: written.issues,
         files: written.files,
     })
+}
+
+/// What is known of the runtime whose dumps have a format.
+pub(crate) fn runtime_of(format: &str) -> Result<&'static Runtime> {
+    let unknown = || heaplake_readers::Error::UnknownFormat(format.to_owned());
+    Runtime::of_format(format).ok_or_else(|| unknown().into())
 }
 
 /// How the memory of an import is divided.
@@ -309,24 +314,24 @@ fn taken_of(capture: &Capture) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(taken.timestamp_micros())
 }
 
-/// Characters of a tag that a dump gives itself.
-const MAX_TAG_CHARS: usize = 1000;
+/// Characters of a text by which a dump describes its process.
+const MAX_PROCESS_CHARS: usize = 1000;
 
-/// What the dump says of its process, as tags.
-fn tags_of(capture: &Capture) -> BTreeMap<String, String> {
+/// What the dump says of its process.
+fn process_of(capture: &Capture) -> Process {
     let Capture { format: _, time: _, pid, host, python, command, rss } = capture;
-    let tags = [
-        ("pid", pid.map(|pid| pid.to_string())),
-        ("host", host.clone()),
-        ("python", python.clone()),
-        ("command", command.as_ref().map(|command| command.join(" "))),
-        ("rss", rss.map(|rss| rss.to_string())),
-    ];
-    let short = |text: String| match text.char_indices().nth(MAX_TAG_CHARS) {
+    let short = |text: String| match text.char_indices().nth(MAX_PROCESS_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     };
-    tags.into_iter().filter_map(|(name, text)| Some((name.to_owned(), short(text?)))).collect()
+    Process {
+        runtime: Some("CPython".to_owned()),
+        version: python.clone().map(short),
+        pid: *pid,
+        host: host.clone().map(short),
+        command: command.as_ref().map(|command| short(command.join(" "))),
+        resident_bytes: *rss,
+    }
 }
 
 struct Opened {

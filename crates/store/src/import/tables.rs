@@ -9,8 +9,8 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use heaplake_model::{Issue, IssueKind, schema, schema::Table};
-use heaplake_readers::{Format, Record, Records, TypeTable};
+use heaplake_model::{Issue, IssueKind, Runtime, schema, schema::Table};
+use heaplake_readers::{Record, Records, TypeTable};
 
 use super::{
     ImportProgress, Limits, Phase,
@@ -44,7 +44,7 @@ const ROOT_ROWS: usize = 1 << 18;
 
 /// What is known of a dump beside its rows.
 pub(super) struct About {
-    pub(super) format: Format,
+    pub(super) runtime: &'static Runtime,
     /// How to build the graph index; none where none is wanted.
     pub(super) index: Option<IndexOptions>,
 }
@@ -66,7 +66,7 @@ pub(super) fn write(
         about,
         type_names: &type_names,
         ranks: order::type_ranks(&type_names),
-        weak_types: type_names.iter().map(|name| about.format.holds_weakly(name)).collect(),
+        weak_types: type_names.iter().map(|name| about.runtime.holds_weakly(name)).collect(),
         recorded_roots,
         limits,
         progress,
@@ -124,7 +124,7 @@ impl<'t> Tables<'t> {
     fn write_memory(
         &mut self,
         blocks: &[Records],
-        starts: &[(u64, u64)],
+        starts: &[(Option<u64>, u64)],
         n_refs: u64,
         issues: &mut super::IssueFile,
     ) -> Result<()> {
@@ -183,7 +183,7 @@ impl<'t> Tables<'t> {
         &mut self,
         runs: &[Run],
         addresses: AddressSet,
-        starts: &[(u64, u64)],
+        starts: &[(Option<u64>, u64)],
         (n_rows, n_refs): (u64, u64),
         issues: &mut super::IssueFile,
     ) -> Result<()> {
@@ -249,7 +249,7 @@ impl<'t> Tables<'t> {
         let inputs = index::Inputs {
             nodes,
             type_names: &type_names,
-            format: self.about.format,
+            runtime: self.about.runtime,
             recorded_roots: &self.recorded_roots,
             edges: vec![self.names.path(Table::Edge)],
             edges_xxh3: index::edges_xxh3(edges.iter().copied()),
@@ -327,7 +327,8 @@ impl<'t> Tables<'t> {
         let summaries = || {
             let (graph, names) = self.graph.as_ref().zip(names)?;
             let (edges, cancel) = ([self.names.path(Table::Edge)], &self.progress.cancel);
-            Some(index::summaries(&graph.index, &graph.type_names, &edges, names, cancel))
+            let runtime = self.about.runtime;
+            Some(index::summaries(&graph.index, runtime, &graph.type_names, &edges, names, cancel))
         };
         let (summaries, objects) =
             index::in_parallel(self.limits.threads, summaries, || self.objects(produce, columns));
@@ -479,7 +480,7 @@ const PIECE_BYTES: usize = 32 << 20;
 fn unique_rows(
     merge: &mut Merge<'_>,
     max_refs: usize,
-    starts: &[(u64, u64)],
+    starts: &[(Option<u64>, u64)],
     dropped: &mut HashSet<RowRef>,
     issues: &mut super::IssueFile,
 ) -> Result<Option<Records>> {
@@ -526,12 +527,15 @@ fn kept_rows(merge: &mut Merge<'_>, max_rows: usize, dropped: &HashSet<RowRef>) 
 type Placed<'p> = (RowRef, Record<'p>);
 
 /// The issue of an address that is there a second time.
-fn duplicate(first: Placed<'_>, second: Placed<'_>, starts: &[(u64, u64)]) -> Issue {
+fn duplicate(first: Placed<'_>, second: Placed<'_>, starts: &[(Option<u64>, u64)]) -> Issue {
     let place = |(row, record): &Placed<'_>| {
         let (line, offset) = starts[row.block()];
-        (line + u64::from(record.line), offset + u64::from(record.offset))
+        (line.map(|line| line + u64::from(record.line)), offset + u64::from(record.offset))
     };
-    let (first_line, _) = place(&first);
+    let first_place = match place(&first) {
+        (Some(line), _) => format!("in line {line}"),
+        (None, offset) => format!("at byte {offset}"),
+    };
     let (line, offset) = place(&second);
     let (kind, how) = if first.1.same_object(&second.1) {
         (IssueKind::Duplicate, "with the same fields")
@@ -539,7 +543,6 @@ fn duplicate(first: Placed<'_>, second: Placed<'_>, starts: &[(u64, u64)]) -> Is
         (IssueKind::ConflictingDuplicate, "with other fields")
     };
     let address = second.1.address;
-    let what =
-        format!("address {address} was there before, in line {first_line}, {how}; the first one counts");
+    let what = format!("address {address} was there before, {first_place}, {how}; the first one counts");
     Issue { kind, line, offset, what }
 }

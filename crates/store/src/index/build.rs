@@ -25,8 +25,8 @@ use arrow::{
 use heaplake_graph::{
     BitSet, Cancelled, CsrBuf, Cut, Graph, Id, Search, distances, search::type_edges, unreachable_after,
 };
-use heaplake_model::{DumpId, schema};
-use heaplake_readers::{Format, Record};
+use heaplake_model::{DumpId, EdgeKind, Runtime, schema};
+use heaplake_readers::Record;
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -94,7 +94,7 @@ pub(crate) struct Inputs<'b> {
     pub(crate) nodes: Nodes,
     /// In the order of the manifest.
     pub(crate) type_names: &'b [&'b str],
-    pub(crate) format: Format,
+    pub(crate) runtime: &'static Runtime,
     /// Addresses that the dump calls roots, and of which kind.
     pub(crate) recorded_roots: &'b [(u64, Arc<str>)],
     /// Files of `edge`, in order, and their checksums.
@@ -169,7 +169,7 @@ fn build_with<I: Id>(
     let recorded = roots::recorded(inputs.recorded_roots, |address| positions.of(address));
     drop(positions);
     drop(addresses);
-    let kept: Vec<_> = inputs.type_names.iter().map(|name| inputs.format.kept_alive(name)).collect();
+    let kept: Vec<_> = inputs.type_names.iter().map(|name| inputs.runtime.kept_alive(name)).collect();
     let dangling = edges.dangling();
     let analysing = Analysing {
         writer,
@@ -189,6 +189,7 @@ fn build_with<I: Id>(
 /// the columns of `obj` may be written meanwhile.
 pub(crate) fn summaries(
     index: &AnyIndex,
+    runtime: &Runtime,
     type_names: &[&str],
     edges: &[PathBuf],
     mut names: NodeNames,
@@ -196,7 +197,7 @@ pub(crate) fn summaries(
 ) -> Result<Summaries> {
     with_index!(index, |index| {
         let sums = index.type_sums(type_names.len());
-        let labels = labels(index, type_names, edges, &mut names, cancel)?;
+        let labels = labels(index, runtime, type_names, edges, &mut names, cancel)?;
         let holders = holder_stats(index, type_names, (&names, &labels), cancel)?;
         Ok(Summaries { type_retained: sums.into_iter().map(|sums| sums.retained).collect(), holders })
     })
@@ -677,7 +678,7 @@ impl EdgeFile {
         let column = row_group.columns().iter().find(|column| column.column_descr().name() == "kind");
         match column.and_then(|column| column.statistics()) {
             Some(Statistics::ByteArray(statistics)) => {
-                let strong = |bytes: Option<&[u8]>| bytes == Some(schema::STRONG.as_bytes());
+                let strong = |bytes: Option<&[u8]>| bytes == Some(EdgeKind::Strong.name().as_bytes());
                 strong(statistics.min_bytes_opt()) && strong(statistics.max_bytes_opt())
             }
             _ => false,
@@ -704,7 +705,8 @@ impl<I: Id> Piece<I> {
             return;
         };
         let names = kinds.values().as_string::<i32>();
-        let weak: Vec<bool> = names.iter().map(|name| name == Some(schema::WEAK)).collect();
+        let keeps_nothing = |name: &str| EdgeKind::of_name(name).is_some_and(|kind| !kind.keeps_alive());
+        let weak: Vec<bool> = names.iter().map(|name| name.is_some_and(keeps_nothing)).collect();
         let is_weak = |key: &i32| usize::try_from(*key).is_ok_and(|key| weak.get(key) == Some(&true));
         let keys = kinds.keys().values().iter().enumerate();
         self.weak.extend(keys.filter(|(_, key)| is_weak(key)).map(|(i, _)| (start + i) as u32));

@@ -12,6 +12,7 @@ use arrow::{
     datatypes::{DataType, Int32Type},
 };
 use heaplake_graph::{BitSet, Id};
+use heaplake_model::{LabelSays, Runtime, TypeRole};
 use parquet::arrow::{
     ProjectionMask,
     arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
@@ -23,44 +24,6 @@ use crate::{Error, Result};
 const LABEL: &str = "label";
 /// Rows that are read together.
 const ROWS: usize = 1 << 17;
-/// The labels of a dictionary whose keys are names of the program.
-const NAMESPACES: [&str; 2] = [".__dict__", ".__globals__"];
-
-/// The type of modules.
-const MODULE: &str = "module";
-
-/// What a label says of the object that it leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Says<'l> {
-    /// It is a namespace.
-    Namespace,
-    /// Its name.
-    Name(&'l str),
-    /// Its name if what refers to it is a namespace.
-    Key(&'l str),
-    /// Nothing that would be the same in another process.
-    Nothing,
-}
-
-impl<'l> Says<'l> {
-    fn of(label: &'l str) -> Self {
-        if NAMESPACES.contains(&label) {
-            return Says::Namespace;
-        }
-        let key = label.strip_prefix("['").and_then(|label| label.strip_suffix("']"));
-        let name = key.or(label.strip_prefix('.')).unwrap_or(label);
-        let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_alphanumeric() || c == '_')
-            // What every object has says nothing.
-            && !(name.starts_with("__") && name.ends_with("__"));
-        match (is_name, key) {
-            (false, _) => Says::Nothing,
-            (true, Some(_)) => Says::Key(name),
-            (true, None) => Says::Name(name),
-        }
-    }
-}
-
 /// By node, the place of its name among `names` and 1, or 0: the label of the first reference by which its immediate
 /// dominator refers to it, if that is a name of the program. Empty where the dump has no labels.
 ///
@@ -69,6 +32,7 @@ impl<'l> Says<'l> {
 /// the module's name then.
 pub(super) fn labels<I: Id>(
     index: &GraphIndex<I>,
+    runtime: &Runtime,
     type_names: &[&str],
     edges: &[PathBuf],
     names: &mut NodeNames,
@@ -79,23 +43,25 @@ pub(super) fn labels<I: Id>(
     }
     let mut namespaces = BitSet::new(index.n_nodes());
     let mut found = vec![0; index.n_nodes()];
-    for_each_label(index, edges, cancel, |parent, child, says| {
-        if says != Says::Namespace {
+    for_each_label(index, runtime, edges, cancel, |parent, child, says| {
+        if says != LabelSays::Namespace {
             return;
         }
         namespaces.insert(child);
-        let is_module = type_names.get(index.types()[parent] as usize).is_some_and(|name| *name == MODULE);
+        let is_module = type_names
+            .get(index.types()[parent] as usize)
+            .is_some_and(|name| runtime.has_role(name, TypeRole::Module));
         if is_module && found[child] == 0 && index.idoms()[child].index() != parent {
             found[child] = names.of(parent).map_or(0, |place| place + 1);
         }
     })?;
-    for_each_label(index, edges, cancel, |parent, child, says| {
+    for_each_label(index, runtime, edges, cancel, |parent, child, says| {
         if found[child] != 0 || index.idoms()[child].index() != parent {
             return;
         }
         let name = match says {
-            Says::Name(name) => name,
-            Says::Key(name) if namespaces.contains(parent) => name,
+            LabelSays::Name(name) => name,
+            LabelSays::Key(name) if namespaces.contains(parent) => name,
             _ => return,
         };
         found[child] = names.place(name).map_or(0, |place| place + 1);
@@ -125,9 +91,10 @@ fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
 /// Calls `take` with parent, child and what the label says, for every reference that keeps an object alive, in order.
 fn for_each_label<I: Id>(
     index: &GraphIndex<I>,
+    runtime: &Runtime,
     edges: &[PathBuf],
     cancel: &AtomicBool,
-    mut take: impl FnMut(usize, usize, Says<'_>),
+    mut take: impl FnMut(usize, usize, LabelSays<'_>),
 ) -> Result<()> {
     let graph = index.graph();
     let (mut edge, mut parent) = (0, 0);
@@ -145,11 +112,12 @@ fn for_each_label<I: Id>(
             let column = dictionary(batch.column(0)).map_err(|error| parquet_error(error.into()))?;
             let labels = column.as_dictionary::<Int32Type>();
             let values = labels.values().as_string::<i32>();
-            let says: Vec<Says<'_>> = (0..values.len()).map(|at| Says::of(values.value(at))).collect();
+            let says: Vec<LabelSays<'_>> =
+                (0..values.len()).map(|at| runtime.label_says(values.value(at))).collect();
             for row in 0..labels.len() {
                 let at = edge + row;
                 let Some(says) = labels.key(row).and_then(|key| says.get(key)) else { continue };
-                if *says == Says::Nothing || at >= graph.forward.n_edges() || graph.skip.contains(at) {
+                if *says == LabelSays::Nothing || at >= graph.forward.n_edges() || graph.skip.contains(at) {
                     continue;
                 }
                 while graph.forward.range(parent).end <= at {
@@ -170,31 +138,4 @@ fn for_each_label<I: Id>(
 fn dictionary(column: &ArrayRef) -> std::result::Result<ArrayRef, arrow::error::ArrowError> {
     let wanted = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     if *column.data_type() == wanted { Ok(column.clone()) } else { cast(column, &wanted) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_told_from_data() {
-        for (label, says) in [
-            (".history", Says::Name("history")),
-            ("order", Says::Name("order")),
-            ("['HISTORY']", Says::Key("HISTORY")),
-            (".__dict__", Says::Namespace),
-            (".__class__", Says::Nothing),
-            ("['a b']", Says::Nothing),
-            ("['redacted:7:0123456789abcdef']", Says::Nothing),
-            ("[0]", Says::Nothing),
-            ("<key>", Says::Nothing),
-            ("()", Says::Nothing),
-            ("['']", Says::Nothing),
-            ("", Says::Nothing),
-            (".", Says::Nothing),
-            ("['é']", Says::Key("é")),
-        ] {
-            assert_eq!(Says::of(label), says, "{label}");
-        }
-    }
 }

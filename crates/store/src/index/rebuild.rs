@@ -17,7 +17,6 @@ use heaplake_model::{
     DumpId,
     schema::{self, Table},
 };
-use heaplake_readers::Format;
 use parquet::arrow::{
     ProjectionMask,
     arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
@@ -30,7 +29,7 @@ use super::{
 };
 use crate::{
     Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, TypeStat, commit,
-    import::{FileNames, default_memory, root_columns},
+    import::{FileNames, default_memory, root_columns, runtime_of},
     parquet_file, properties, summary, with_index,
 };
 
@@ -193,7 +192,7 @@ impl<'b> Building<'b> {
         let inputs = Inputs {
             nodes: self.nodes(&type_names)?,
             type_names: &type_names,
-            format: self.manifest.source.format.parse::<Format>()?,
+            runtime: runtime_of(&self.manifest.source.format)?,
             recorded_roots: &self.recorded_roots()?,
             edges: self.paths(Table::Edge),
             edges_xxh3: edges_xxh3(self.manifest.files_of(Table::Edge)),
@@ -207,7 +206,8 @@ impl<'b> Building<'b> {
 
     fn summaries(&self, index: &AnyIndex, names: NodeNames) -> Result<Summaries> {
         let type_names: Vec<&str> = self.types.iter().map(|stat| stat.name.as_str()).collect();
-        summaries(index, &type_names, &self.paths(Table::Edge), names, &self.progress.cancel)
+        let runtime = runtime_of(&self.manifest.source.format)?;
+        summaries(index, runtime, &type_names, &self.paths(Table::Edge), names, &self.progress.cancel)
     }
 
     /// The objects of `obj`, by address.

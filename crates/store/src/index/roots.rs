@@ -10,7 +10,7 @@ use std::{
 };
 
 use heaplake_graph::{BitSet, Cancelled, Graph, Id, components};
-use heaplake_readers::KeptAlive;
+use heaplake_model::KeptAlive;
 
 use super::GraphIndex;
 

@@ -1,0 +1,144 @@
+//! `type_is(dump, type, 'role')`: whether a type has a role in the runtime of its dump.
+//!
+//! ```sql
+//! SELECT count(*) FROM obj WHERE type_is(dump, type, 'text')
+//! ```
+//!
+//! Roles are those of [`TypeRole`]: text, buffer, number, container, attributes, module, frame, internal. What has a role is
+//! known of each runtime (`heaplake_model::Runtime`), so that a query need not name the types of one language.
+//!
+//! A call with the role as a literal becomes the list of types that it stands for, `type IN ('str', ...)`, while the query is
+//! planned. So it costs what such a list costs, and row groups of other types are not read.
+
+use std::{
+    collections::BTreeMap,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use datafusion::{
+    arrow::{
+        array::{AsArray as _, BooleanArray},
+        compute::cast,
+        datatypes::DataType,
+    },
+    error::{DataFusionError, Result},
+    logical_expr::{
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility, in_list, lit,
+        simplify::{ExprSimplifyResult, SimplifyContext},
+    },
+    scalar::ScalarValue,
+};
+use heaplake_model::{Runtime, TypeRole};
+use heaplake_store::Manifest;
+
+use crate::{Error, mistake};
+
+#[derive(Debug)]
+pub(crate) struct TypeIs {
+    signature: Signature,
+    /// By name of the dump.
+    runtimes: Arc<BTreeMap<String, &'static Runtime>>,
+}
+
+impl TypeIs {
+    pub(crate) fn new(manifests: &[Arc<Manifest>]) -> Self {
+        let runtimes = manifests.iter().map(|dump| (dump.id.as_str().to_owned(), dump.runtime()));
+        Self { signature: Signature::any(3, Volatility::Immutable), runtimes: Arc::new(runtimes.collect()) }
+    }
+
+    /// The types that have a role, each with the dumps in which they have it. Dumps whose types are the same are together.
+    fn types_with(&self, role: TypeRole) -> BTreeMap<&'static [&'static str], Vec<&str>> {
+        let mut found: BTreeMap<&[&str], Vec<&str>> = BTreeMap::new();
+        for (dump, runtime) in self.runtimes.iter() {
+            found.entry(runtime.types_with(role)).or_default().push(dump);
+        }
+        found
+    }
+
+    /// The condition for which a call stands.
+    fn condition(&self, dump: &Expr, type_name: &Expr, role: TypeRole) -> Expr {
+        let of =
+            |types: &[&str]| in_list(type_name.clone(), types.iter().map(|name| lit(*name)).collect(), false);
+        let mut found = self.types_with(role);
+        if found.len() == 1
+            && let Some((types, _)) = found.pop_first()
+        {
+            return of(types);
+        }
+        let each = found.into_iter().filter(|(types, _)| !types.is_empty()).map(|(types, dumps)| {
+            in_list(dump.clone(), dumps.into_iter().map(lit).collect(), false).and(of(types))
+        });
+        each.reduce(Expr::or).unwrap_or_else(|| lit(false))
+    }
+}
+
+// The dumps of one session are always the same.
+impl PartialEq for TypeIs {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.runtimes, &other.runtimes)
+    }
+}
+
+impl Eq for TypeIs {}
+
+impl Hash for TypeIs {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.signature.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for TypeIs {
+    fn name(&self) -> &str {
+        "type_is"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn simplify(&self, arguments: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let [dump, type_name, Expr::Literal(role, _)] = arguments.as_slice() else {
+            return Ok(ExprSimplifyResult::Original(arguments));
+        };
+        Ok(match text(role) {
+            Some(name) => ExprSimplifyResult::Simplified(self.condition(dump, type_name, role_of(name)?)),
+            None => ExprSimplifyResult::Original(arguments),
+        })
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let texts = |of: &ColumnarValue| cast(&of.to_array(args.number_rows)?, &DataType::Utf8View);
+        let [dumps, types, roles] = [texts(&args.args[0])?, texts(&args.args[1])?, texts(&args.args[2])?];
+        let [dumps, types, roles] = [&dumps, &types, &roles].map(|texts| texts.as_string_view());
+        let has_role = |dump: Option<&str>, name: Option<&str>, role: Option<&str>| {
+            let (Some(dump), Some(name), Some(role)) = (dump, name, role) else { return Ok(None) };
+            let role = role_of(role)?;
+            Ok(self.runtimes.get(dump).map(|runtime| runtime.has_role(name, role)))
+        };
+        let rows = dumps.iter().zip(types).zip(roles);
+        let has: BooleanArray =
+            rows.map(|((dump, name), role)| has_role(dump, name, role)).collect::<Result<_>>()?;
+        Ok(ColumnarValue::Array(Arc::new(has)))
+    }
+}
+
+fn text(value: &ScalarValue) -> Option<&str> {
+    value.try_as_str().flatten()
+}
+
+fn role_of(name: &str) -> Result<TypeRole> {
+    let roles = TypeRole::ALL.map(TypeRole::name);
+    TypeRole::of_name(name).ok_or_else(|| {
+        let mut what = format!("there is no role of types {}", mistake::escape(name));
+        match mistake::nearest(name, roles) {
+            Some(near) => what += &format!("; did you mean {near}?"),
+            None => what += &format!("; the roles are {}", roles.join(", ")),
+        }
+        DataFusionError::from(Error::Query(what))
+    })
+}

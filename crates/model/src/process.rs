@@ -1,0 +1,115 @@
+//! What is known of the process that a dump is of.
+
+use std::collections::BTreeMap;
+
+/// A process, as its dump describes it; `None` where the dump does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Process {
+    /// The runtime, `CPython`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// Version of the runtime, or of the language that it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Process id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u64>,
+    /// Name of the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The command line, arguments joined by spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Bytes of resident memory when the dump was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resident_bytes: Option<u64>,
+}
+
+/// The names under which a process is shown among the tags of its dump.
+const TAGS: [&str; 5] = ["pid", "host", "python", "command", "rss"];
+
+impl Process {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What identifies the process among all machines; `None` where the dump does not say enough.
+    pub fn identity(&self) -> Option<(&str, u64)> {
+        Some((self.host.as_deref()?, self.pid?))
+    }
+
+    /// What is known, as tags: `pid`, `host`, `python`, `command`, `rss`.
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        let Self { runtime: _, version, pid, host, command, resident_bytes } = self;
+        let texts = [
+            pid.map(|pid| pid.to_string()),
+            host.clone(),
+            version.clone(),
+            command.clone(),
+            resident_bytes.map(|bytes| bytes.to_string()),
+        ];
+        TAGS.into_iter().zip(texts).filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
+    }
+
+    /// The process as older manifests have it: captures described it by tags.
+    pub fn of_old_manifest(format: &str, tags: &BTreeMap<String, String>) -> Self {
+        if format == "capture" { Self::of_tags(tags) } else { Self::default() }
+    }
+
+    fn of_tags(tags: &BTreeMap<String, String>) -> Self {
+        let [pid, host, version, command, rss] = TAGS.map(|name| tags.get(name));
+        let process = Self {
+            runtime: None,
+            version: version.cloned(),
+            pid: pid.and_then(|pid| pid.parse().ok()),
+            host: host.cloned(),
+            command: command.cloned(),
+            resident_bytes: rss.and_then(|rss| rss.parse().ok()),
+        };
+        let runtime = (!process.is_empty()).then(|| "CPython".to_owned());
+        Self { runtime, ..process }
+    }
+
+    /// Forgets what is shown under the name of a tag.
+    pub fn forget(&mut self, tag: &str) {
+        match tag {
+            "pid" => self.pid = None,
+            "host" => self.host = None,
+            "python" => self.version = None,
+            "command" => self.command = None,
+            "rss" => self.resident_bytes = None,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_and_back() {
+        let process = Process {
+            runtime: Some("CPython".to_owned()),
+            version: Some("3.12.1".to_owned()),
+            pid: Some(7),
+            host: Some("web3".to_owned()),
+            command: Some("python app.py".to_owned()),
+            resident_bytes: Some(1 << 40),
+        };
+        let tags = process.tags();
+        assert_eq!(tags.len(), TAGS.len());
+        assert_eq!(Process::of_tags(&tags), process);
+        assert_eq!(process.identity(), Some(("web3", 7)));
+        assert_eq!(Process::of_old_manifest("capture", &tags), process);
+        // Of a dump that does not describe its process, they are what the user said.
+        assert!(Process::of_old_manifest("meliae", &tags).is_empty());
+        assert!(Process::of_tags(&BTreeMap::new()).is_empty());
+        let mut forgotten = process;
+        TAGS.into_iter().for_each(|tag| forgotten.forget(tag));
+        assert_eq!(forgotten.identity(), None);
+        assert!(forgotten.tags().is_empty());
+    }
+}

@@ -1,0 +1,338 @@
+//! What is known of the programs that dumps are of: which types are texts, what keeps what alive, what a label says.
+//!
+//! All of it is data, one [`Runtime`] per way in which a runtime writes its dumps, found by the format that a manifest
+//! names. Nothing else in the code names a type of Python: a new runtime is a new entry here.
+
+use std::fmt;
+
+/// What is known of the dumps of one format.
+pub struct Runtime {
+    /// Its name, `CPython`.
+    pub name: &'static str,
+    /// Whether an object keeps its address for as long as it lives. False where a collector moves objects.
+    pub addresses_survive: bool,
+    /// Types whose references keep nothing alive although the dump does not mark them.
+    weak_types: &'static [&'static str],
+    /// Types that are kept alive by what the dump does not record.
+    kept_alive: &'static [(&'static str, KeptAlive)],
+    /// Types by role; a type may have several.
+    roles: &'static [(TypeRole, &'static [&'static str])],
+    /// Types by what of their objects stays as it is.
+    natures: &'static [(Nature, &'static [&'static str])],
+    label_says: for<'l> fn(&'l str) -> LabelSays<'l>,
+}
+
+/// What the objects of a type are for, as far as questions over all runtimes need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TypeRole {
+    /// Texts that cannot change: equal ones could be one object.
+    Text,
+    /// Texts that can change.
+    Buffer,
+    /// Numbers.
+    Number,
+    /// Containers of the language itself. They are part of whatever refers to them.
+    Container,
+    /// Tables of attributes, that of an object or of a module.
+    Attributes,
+    /// Modules.
+    Module,
+    /// Frames of running or suspended functions.
+    Frame,
+    /// Machinery of the runtime, which no class of a program stands for.
+    Internal,
+}
+
+impl TypeRole {
+    /// Every role, in the order of declaration.
+    pub const ALL: [TypeRole; 8] = [
+        TypeRole::Text,
+        TypeRole::Buffer,
+        TypeRole::Number,
+        TypeRole::Container,
+        TypeRole::Attributes,
+        TypeRole::Module,
+        TypeRole::Frame,
+        TypeRole::Internal,
+    ];
+
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            TypeRole::Text => "text",
+            TypeRole::Buffer => "buffer",
+            TypeRole::Number => "number",
+            TypeRole::Container => "container",
+            TypeRole::Attributes => "attributes",
+            TypeRole::Module => "module",
+            TypeRole::Frame => "frame",
+            TypeRole::Internal => "internal",
+        }
+    }
+
+    /// The role with this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// What of the objects of a type stays as it is as long as they live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// Value, length and size. Equal ones cannot be told apart.
+    Value,
+    /// Value and length. The size may rise: CPython keeps the UTF-8 form of a text with it once it was asked for.
+    Text,
+    /// Length, size and references.
+    Tuple,
+    /// Value (which code it runs) and size.
+    Frame,
+    /// The name, if it has one.
+    Other,
+}
+
+/// Why the collector would keep an object, as far as its type tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptAlive {
+    /// Only because something refers to it.
+    ByReferences,
+    /// It is a module: the interpreter's table of modules refers to it.
+    AsModule,
+    /// It is a frame: a thread that runs it refers to it. Its referrers tell whether one runs it.
+    AsFrameWhileItRuns,
+}
+
+/// What the label of a reference says of the object that it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelSays<'l> {
+    /// It is a namespace.
+    Namespace,
+    /// Its name.
+    Name(&'l str),
+    /// Its name if the referrer is a namespace.
+    Key(&'l str),
+    /// Nothing that would be the same in another process.
+    Nothing,
+}
+
+impl Runtime {
+    /// The runtime of the dumps of a format, by the name in their manifests; `None` for a format that is not known.
+    pub fn of_format(format: &str) -> Option<&'static Runtime> {
+        RUNTIMES.iter().find(|(name, _)| *name == format).map(|(_, runtime)| runtime)
+    }
+
+    /// The same, or for a format that is not known a runtime of whose types nothing is known.
+    pub fn of_any_format(format: &str) -> &'static Runtime {
+        Self::of_format(format).unwrap_or(&UNKNOWN)
+    }
+
+    /// Whether the references of an object of this type keep nothing alive, although the dump does not say so.
+    pub fn holds_weakly(&self, type_name: &str) -> bool {
+        self.weak_types.contains(&type_name)
+    }
+
+    /// Why an object of this type is kept alive when nothing in the dump says that it is a root.
+    pub fn kept_alive(&self, type_name: &str) -> KeptAlive {
+        let found = self.kept_alive.iter().find(|(name, _)| *name == type_name);
+        found.map_or(KeptAlive::ByReferences, |(_, kept)| *kept)
+    }
+
+    /// The types with this role, in no order.
+    pub fn types_with(&self, role: TypeRole) -> &'static [&'static str] {
+        let found = self.roles.iter().find(|(other, _)| *other == role);
+        found.map_or(&[], |(_, types)| types)
+    }
+
+    /// Whether a type has this role.
+    pub fn has_role(&self, type_name: &str, role: TypeRole) -> bool {
+        self.types_with(role).contains(&type_name)
+    }
+
+    /// What of the objects of a type stays as it is; of an unknown type only the name.
+    pub fn nature(&self, type_name: &str) -> Nature {
+        let found = self.natures.iter().find(|(_, types)| types.contains(&type_name));
+        found.map_or(Nature::Other, |(nature, _)| *nature)
+    }
+
+    /// What the label of a reference says of the object that it leads to.
+    pub fn label_says<'l>(&self, label: &'l str) -> LabelSays<'l> {
+        (self.label_says)(label)
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Nothing is known.
+static UNKNOWN: Runtime = Runtime {
+    name: "unknown",
+    addresses_survive: false,
+    weak_types: &[],
+    kept_alive: &[],
+    roles: &[],
+    natures: &[],
+    label_says: |_| LabelSays::Nothing,
+};
+
+/// By name of the format.
+static RUNTIMES: [(&str, Runtime); 2] = [
+    (
+        "meliae",
+        Runtime {
+            weak_types: &[
+                "weakref",
+                "weakproxy",
+                "weakcallableproxy",
+                // The names since CPython 3.12; a subclass has a name of its own.
+                "ReferenceType",
+                "ProxyType",
+                "CallableProxyType",
+                "KeyedRef",
+                "WeakMethod",
+            ],
+            kept_alive: &[("module", KeptAlive::AsModule), ("frame", KeptAlive::AsFrameWhileItRuns)],
+            ..CPYTHON
+        },
+    ),
+    ("capture", CPYTHON),
+];
+
+/// CPython, whose captures say themselves which references are weak and what is a root.
+const CPYTHON: Runtime = Runtime {
+    name: "CPython",
+    addresses_survive: true,
+    weak_types: &[],
+    kept_alive: &[],
+    roles: &[
+        (TypeRole::Text, &["str", "unicode", "bytes"]),
+        (TypeRole::Buffer, &["bytearray"]),
+        (TypeRole::Number, &["int", "long", "float", "complex"]),
+        (TypeRole::Container, &["dict", "frozenset", "list", "set", "tuple"]),
+        (TypeRole::Attributes, &["dict"]),
+        (TypeRole::Module, &["module"]),
+        (TypeRole::Frame, &["frame"]),
+        (
+            TypeRole::Internal,
+            &[
+                "collections.deque",
+                "mappingproxy",
+                "dictproxy",
+                "dict_keys",
+                "dict_values",
+                "dict_items",
+                "dict_keyiterator",
+                "dict_valueiterator",
+                "dict_itemiterator",
+                "dictionary-keyiterator",
+                "dictionary-valueiterator",
+                "dictionary-itemiterator",
+                "cell",
+                "frame",
+                "generator",
+                "coroutine",
+                "async_generator",
+                "code",
+                "method",
+                "instancemethod",
+                "method-wrapper",
+                "builtin_function_or_method",
+                "classmethod",
+                "staticmethod",
+                "property",
+                "weakref",
+                "functools.partial",
+                "functools._lru_cache_wrapper",
+            ],
+        ),
+    ],
+    natures: &[
+        (Nature::Value, &["bytes", "int", "long", "float", "complex", "bool", "NoneType", "range", "xrange"]),
+        (Nature::Text, &["str", "unicode"]),
+        (Nature::Tuple, &["tuple", "frozenset"]),
+        (Nature::Frame, &["frame"]),
+    ],
+    label_says: cpython_label,
+};
+
+/// The labels whose object has names of the program as its keys.
+const CPYTHON_NAMESPACES: [&str; 2] = [".__dict__", ".__globals__"];
+
+/// `.name`, `['key']` and the names of local variables, see docs/formats/capture.md.
+fn cpython_label(label: &str) -> LabelSays<'_> {
+    if CPYTHON_NAMESPACES.contains(&label) {
+        return LabelSays::Namespace;
+    }
+    let key = label.strip_prefix("['").and_then(|label| label.strip_suffix("']"));
+    let name = key.or(label.strip_prefix('.')).unwrap_or(label);
+    let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        // What every object has says nothing.
+        && !(name.starts_with("__") && name.ends_with("__"));
+    match (is_name, key) {
+        (false, _) => LabelSays::Nothing,
+        (true, Some(_)) => LabelSays::Key(name),
+        (true, None) => LabelSays::Name(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(format: &str) -> &'static Runtime {
+        Runtime::of_format(format).expect("a known format")
+    }
+
+    #[test]
+    fn a_capture_says_itself_what_meliae_leaves_to_types() {
+        let (meliae, capture) = (of("meliae"), of("capture"));
+        assert!(meliae.holds_weakly("weakref") && !meliae.holds_weakly("dict"));
+        assert!(!capture.holds_weakly("weakref"));
+        assert_eq!(meliae.kept_alive("module"), KeptAlive::AsModule);
+        assert_eq!(meliae.kept_alive("frame"), KeptAlive::AsFrameWhileItRuns);
+        assert_eq!(meliae.kept_alive("dict"), KeptAlive::ByReferences);
+        assert_eq!(capture.kept_alive("module"), KeptAlive::ByReferences);
+        assert!(Runtime::of_format("hprof").is_none());
+    }
+
+    #[test]
+    fn types_have_roles_and_natures() {
+        let runtime = of("capture");
+        assert!(
+            runtime.has_role("dict", TypeRole::Container) && runtime.has_role("dict", TypeRole::Attributes)
+        );
+        assert!(
+            !runtime.has_role("bytearray", TypeRole::Text) && runtime.has_role("bytearray", TypeRole::Buffer)
+        );
+        assert_eq!((runtime.nature("str"), runtime.nature("app.Order")), (Nature::Text, Nature::Other));
+        for role in TypeRole::ALL {
+            assert_eq!(TypeRole::of_name(role.name()), Some(role));
+            assert!(!runtime.types_with(role).is_empty(), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_told_from_data() {
+        for (label, says) in [
+            (".history", LabelSays::Name("history")),
+            ("order", LabelSays::Name("order")),
+            ("['HISTORY']", LabelSays::Key("HISTORY")),
+            (".__dict__", LabelSays::Namespace),
+            (".__class__", LabelSays::Nothing),
+            ("['a b']", LabelSays::Nothing),
+            ("['redacted:7:0123456789abcdef']", LabelSays::Nothing),
+            ("[0]", LabelSays::Nothing),
+            ("<key>", LabelSays::Nothing),
+            ("()", LabelSays::Nothing),
+            ("['']", LabelSays::Nothing),
+            ("", LabelSays::Nothing),
+            (".", LabelSays::Nothing),
+            ("['é']", LabelSays::Key("é")),
+        ] {
+            assert_eq!(of("capture").label_says(label), says, "{label}");
+        }
+    }
+}
