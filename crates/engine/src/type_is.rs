@@ -57,19 +57,44 @@ impl TypeIs {
     }
 
     /// The condition for which a call stands.
-    fn condition(&self, dump: &Expr, type_name: &Expr, role: TypeRole) -> Expr {
-        let of =
-            |types: &[&str]| in_list(type_name.clone(), types.iter().map(|name| lit(*name)).collect(), false);
+    fn condition(&self, dump: &Texts<'_>, type_name: &Texts<'_>, role: TypeRole) -> Expr {
         let mut found = self.types_with(role);
         if found.len() == 1
             && let Some((types, _)) = found.pop_first()
         {
-            return of(types);
+            return type_name.is_one_of(types);
         }
-        let each = found.into_iter().filter(|(types, _)| !types.is_empty()).map(|(types, dumps)| {
-            in_list(dump.clone(), dumps.into_iter().map(lit).collect(), false).and(of(types))
-        });
+        let each =
+            found.into_iter().map(|(types, dumps)| dump.is_one_of(&dumps).and(type_name.is_one_of(types)));
         each.reduce(Expr::or).unwrap_or_else(|| lit(false))
+    }
+}
+
+/// An argument that is a text, and the literals that can be compared with it: nothing is coerced any more when calls are
+/// simplified.
+struct Texts<'e> {
+    expr: &'e Expr,
+    literal: fn(String) -> ScalarValue,
+}
+
+impl<'e> Texts<'e> {
+    /// `None` for what is not a plain text.
+    fn new(expr: &'e Expr, context: &SimplifyContext) -> Option<Self> {
+        let literal: fn(String) -> ScalarValue = match context.get_data_type(expr).ok()? {
+            DataType::Utf8 => |text| ScalarValue::Utf8(Some(text)),
+            DataType::LargeUtf8 => |text| ScalarValue::LargeUtf8(Some(text)),
+            DataType::Utf8View => |text| ScalarValue::Utf8View(Some(text)),
+            _ => return None,
+        };
+        Some(Self { expr, literal })
+    }
+
+    fn is_one_of(&self, texts: &[&str]) -> Expr {
+        if texts.is_empty() {
+            return lit(false);
+        }
+        let literals = texts.iter().map(|text| lit((self.literal)((*text).to_owned()))).collect();
+        in_list(self.expr.clone(), literals, false)
     }
 }
 
@@ -101,12 +126,15 @@ impl ScalarUDFImpl for TypeIs {
         Ok(DataType::Boolean)
     }
 
-    fn simplify(&self, arguments: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+    fn simplify(&self, arguments: Vec<Expr>, context: &SimplifyContext) -> Result<ExprSimplifyResult> {
         let [dump, type_name, Expr::Literal(role, _)] = arguments.as_slice() else {
             return Ok(ExprSimplifyResult::Original(arguments));
         };
-        Ok(match text(role) {
-            Some(name) => ExprSimplifyResult::Simplified(self.condition(dump, type_name, role_of(name)?)),
+        let texts = Texts::new(dump, context).zip(Texts::new(type_name, context));
+        Ok(match role.try_as_str().flatten().zip(texts) {
+            Some((role, (dump, type_name))) => {
+                ExprSimplifyResult::Simplified(self.condition(&dump, &type_name, role_of(role)?))
+            }
             None => ExprSimplifyResult::Original(arguments),
         })
     }
@@ -125,10 +153,6 @@ impl ScalarUDFImpl for TypeIs {
             rows.map(|((dump, name), role)| has_role(dump, name, role)).collect::<Result<_>>()?;
         Ok(ColumnarValue::Array(Arc::new(has)))
     }
-}
-
-fn text(value: &ScalarValue) -> Option<&str> {
-    value.try_as_str().flatten()
 }
 
 fn role_of(name: &str) -> Result<TypeRole> {
