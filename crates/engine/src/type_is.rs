@@ -30,43 +30,36 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use heaplake_model::{Runtime, TypeRole};
-use heaplake_store::Manifest;
+use heaplake_store::Manifests;
 
 use crate::{Error, mistake};
 
 #[derive(Debug)]
 pub(crate) struct TypeIs {
     signature: Signature,
-    /// By name of the dump.
-    runtimes: Arc<BTreeMap<String, &'static Runtime>>,
+    manifests: Arc<Manifests>,
 }
 
 impl TypeIs {
-    pub(crate) fn new(manifests: &[Arc<Manifest>]) -> Self {
-        let runtimes = manifests.iter().map(|dump| (dump.id.as_str().to_owned(), dump.runtime()));
-        Self { signature: Signature::any(3, Volatility::Immutable), runtimes: Arc::new(runtimes.collect()) }
+    pub(crate) fn new(manifests: &Arc<Manifests>) -> Self {
+        Self { signature: Signature::any(3, Volatility::Immutable), manifests: manifests.clone() }
     }
 
-    /// The types that have a role, each with the dumps in which they have it. Dumps whose types are the same are together.
-    fn types_with(&self, role: TypeRole) -> BTreeMap<&'static [&'static str], Vec<&str>> {
-        let mut found: BTreeMap<&[&str], Vec<&str>> = BTreeMap::new();
-        for (dump, runtime) in self.runtimes.iter() {
-            found.entry(runtime.types_with(role)).or_default().push(dump);
+    /// The condition for which a call stands. Dumps matter only where runtimes differ.
+    fn condition(&self, dump: &Texts<'_>, type_name: &Texts<'_>, role: TypeRole) -> Result<Expr> {
+        let mut lists: Vec<&[&str]> = Runtime::all().map(|runtime| runtime.types_with(role)).collect();
+        lists.sort_unstable();
+        lists.dedup();
+        if let [types] = lists.as_slice() {
+            return Ok(type_name.is_one_of(types));
         }
-        found
-    }
-
-    /// The condition for which a call stands.
-    fn condition(&self, dump: &Texts<'_>, type_name: &Texts<'_>, role: TypeRole) -> Expr {
-        let mut found = self.types_with(role);
-        if found.len() == 1
-            && let Some((types, _)) = found.pop_first()
-        {
-            return type_name.is_one_of(types);
+        let mut dumps: BTreeMap<&[&str], Vec<&str>> = BTreeMap::new();
+        for manifest in self.manifests.all().map_err(Error::from)? {
+            dumps.entry(manifest.runtime().types_with(role)).or_default().push(manifest.id.as_str());
         }
         let each =
-            found.into_iter().map(|(types, dumps)| dump.is_one_of(&dumps).and(type_name.is_one_of(types)));
-        each.reduce(Expr::or).unwrap_or_else(|| lit(false))
+            dumps.into_iter().map(|(types, dumps)| dump.is_one_of(&dumps).and(type_name.is_one_of(types)));
+        Ok(each.reduce(Expr::or).unwrap_or_else(|| lit(false)))
     }
 }
 
@@ -101,7 +94,7 @@ impl<'e> Texts<'e> {
 // The dumps of one session are always the same.
 impl PartialEq for TypeIs {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.runtimes, &other.runtimes)
+        Arc::ptr_eq(&self.manifests, &other.manifests)
     }
 }
 
@@ -133,7 +126,7 @@ impl ScalarUDFImpl for TypeIs {
         let texts = Texts::new(dump, context).zip(Texts::new(type_name, context));
         Ok(match role.try_as_str().flatten().zip(texts) {
             Some((role, (dump, type_name))) => {
-                ExprSimplifyResult::Simplified(self.condition(&dump, &type_name, role_of(role)?))
+                ExprSimplifyResult::Simplified(self.condition(&dump, &type_name, role_of(role)?)?)
             }
             None => ExprSimplifyResult::Original(arguments),
         })
@@ -146,7 +139,8 @@ impl ScalarUDFImpl for TypeIs {
         let has_role = |dump: Option<&str>, name: Option<&str>, role: Option<&str>| {
             let (Some(dump), Some(name), Some(role)) = (dump, name, role) else { return Ok(None) };
             let role = role_of(role)?;
-            Ok(self.runtimes.get(dump).map(|runtime| runtime.has_role(name, role)))
+            let manifest = self.manifests.find(dump).map_err(Error::from)?;
+            Ok(manifest.map(|manifest| manifest.runtime().has_role(name, role)))
         };
         let rows = dumps.iter().zip(types).zip(roles);
         let has: BooleanArray =
@@ -163,6 +157,6 @@ fn role_of(name: &str) -> Result<TypeRole> {
             Some(near) => what += &format!("; did you mean {near}?"),
             None => what += &format!("; the roles are {}", roles.join(", ")),
         }
-        DataFusionError::from(Error::Query(what))
+        DataFusionError::from(Error::query(what))
     })
 }

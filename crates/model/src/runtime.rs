@@ -121,7 +121,12 @@ impl Runtime {
         RUNTIMES.iter().find(|(name, _)| *name == format).map(|(_, runtime)| runtime)
     }
 
-    /// The same, or for a format that is not known a runtime of whose types nothing is known.
+    /// The runtimes of all known formats.
+    pub fn all() -> impl Iterator<Item = &'static Runtime> {
+        RUNTIMES.iter().map(|(_, runtime)| runtime)
+    }
+
+    /// The runtime of the dumps of a format; for a format that is not known, one of whose types nothing is known.
     pub fn of_any_format(format: &str) -> &'static Runtime {
         Self::of_format(format).unwrap_or(&UNKNOWN)
     }

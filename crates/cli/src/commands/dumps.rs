@@ -42,7 +42,7 @@ fn rows(manifests: &[Arc<Manifest>], format: Format) -> Result<RecordBatch> {
 
 fn for_programs(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
     let each = || manifests.iter();
-    let tags: Vec<_> = each().map(Manifest::all_tags).collect();
+    let tags: Vec<_> = each().map(|m| m.all_tags()).collect();
     Columns::default()
         .text("id", each().map(|m| m.id.to_string()))
         .time("taken", each().map(|m| m.taken))

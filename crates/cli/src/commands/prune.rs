@@ -12,9 +12,7 @@ use crate::{args::PruneArgs, console::Console, human, selection};
 pub fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode> {
     let lake = Lake::open_to_write(console.lake.path())?;
     let selected = selection::several(&lake.snapshot(), &args.dumps)?;
-    if let Some(key) =
-        args.per.as_ref().filter(|key| selected.iter().all(|dump| dump.tag(key).is_none()))
-    {
+    if let Some(key) = args.per.as_ref().filter(|key| selected.iter().all(|dump| dump.tag(key).is_none())) {
         bail!("none of these dumps has a tag {key:?}");
     }
     let going = going(args, &selected);
