@@ -55,6 +55,21 @@ def size_mb(path):
     return sum(file.stat().st_size for file in files) / 1e6
 
 
+def generate(objects, moment=0):
+    """The generated dump of that many objects, or a later moment of it, in the page cache."""
+    DATA.mkdir(exist_ok=True)
+    path = DATA / (f"{objects}-{moment}.dump" if moment else f"{objects}.dump")
+    if not path.exists():
+        new = path.with_suffix(".new")
+        subprocess.check_call([TARGET / "heapgen", "--objects", str(objects), "--seed", "1",
+                               "--chain", "1025", "--moment", str(moment), "-o", new])
+        new.rename(path)
+    with open(path, "rb") as file:
+        while file.read(1 << 24):
+            pass
+    return path
+
+
 class Bench:
     """The tools and the dump of one call."""
 
@@ -73,20 +88,6 @@ class Bench:
             subprocess.check_call([folder / "bin" / "python", "-m", "pip", "install", "--quiet",
                                    "--disable-pip-version-check", "-r", HERE / "requirements.txt"])
         return folder / "bin" / "python"
-
-    def dump(self, objects, moment=0):
-        """The generated dump of that many objects, or a later moment of it, in the page cache."""
-        DATA.mkdir(exist_ok=True)
-        path = DATA / (f"{objects}-{moment}.dump" if moment else f"{objects}.dump")
-        if not path.exists():
-            new = path.with_suffix(".new")
-            subprocess.check_call([TARGET / "heapgen", "--objects", str(objects), "--seed", "1",
-                                   "--chain", "1025", "--moment", str(moment), "-o", new])
-            new.rename(path)
-        with open(path, "rb") as file:
-            while file.read(1 << 24):
-                pass
-        return path
 
     def peer(self, name, *words):
         """The command line of a peer."""
@@ -124,7 +125,7 @@ class Bench:
 
     def job_import(self, work):
         """The dump to obj and edge tables."""
-        dump = self.dump(self.arguments.objects)
+        dump = generate(self.arguments.objects)
         env = {**os.environ, "POLARS_MAX_THREADS": "2"}
         self.compare("import", {
             "heaplake": self.importing(work / "lake", dump),
@@ -135,7 +136,7 @@ class Bench:
 
     def job_index(self, work):
         """The graph index on top of the import."""
-        dump = self.dump(self.arguments.objects)
+        dump = generate(self.arguments.objects)
         self.compare("import and index", {
             "heaplake, tables only": self.importing(work / "lake", dump),
             "heaplake, everything": self.importing_all(work / "lake", dump),
@@ -145,7 +146,7 @@ class Bench:
     def job_retained(self, work):
         """One object's retained size, process start included."""
         lake = work / "lake"
-        run(self.importing_all(lake, self.dump(self.arguments.objects)))
+        run(self.importing_all(lake, generate(self.arguments.objects)))
         ask = [self.heaplake, "--lake", lake, "sql", "--format", "csv"]
         [address] = subprocess.check_output([*map(str, ask), "select address from top_dominators(1)"]).split()[1:]
         self.compare("retained of one object", {
@@ -155,7 +156,7 @@ class Bench:
     def job_dominators(self, work):
         """Dominators of a tenth: each tool's call alone, and our whole command that builds and writes the index."""
         lake = work / "lake"
-        run(self.importing_all(lake, self.dump(self.arguments.objects // 10)))
+        run(self.importing_all(lake, generate(self.arguments.objects // 10)))
         question = "select sum(cast(idom as decimal(38))) from obj"
         ours = subprocess.check_output([self.heaplake, "--lake", lake, "sql", "--format", "csv", question]).split()[1]
         building = [run([self.heaplake, "--quiet", "--lake", lake, "index", "bench"]).wall
@@ -191,7 +192,7 @@ class Bench:
         }
         for name, objects in [("a tenth", self.arguments.objects // 10), ("all", self.arguments.objects)]:
             lake = work / f"lake-{objects}"
-            run(self.importing_all(lake, self.dump(objects)))
+            run(self.importing_all(lake, generate(objects)))
             ask = [self.heaplake, "--quiet", "--lake", lake]
             # Nearly every root of this heap reaches most of it, if it reaches anything.
             root = "select parent from edge join root on address = parent where kind = 'strong' order by idx desc, parent limit 1"
@@ -206,7 +207,7 @@ class Bench:
         """Comparison by summaries, process start included: two dumps of that size, and a thousand of 2,000 types."""
         lake = work / "lake"
         for name, objects in [("before", self.arguments.objects // 10 * 9), ("after", self.arguments.objects)]:
-            run([self.heaplake, "--quiet", "--lake", lake, "import", "--dump", name, self.dump(objects)])
+            run([self.heaplake, "--quiet", "--lake", lake, "import", "--dump", name, generate(objects)])
         ask = [self.heaplake, "--lake", lake, "diff", "before", "after", "--format", "csv", "--by"]
         for by in ("type", "holder", "module"):
             self.compare(f"diff --by {by}", {"heaplake": [*ask, by]}, runs=4 * self.arguments.runs)
@@ -268,7 +269,7 @@ class Bench:
 
     def job_memsee(self, work):
         """memsee's import, on a tenth of the dump."""
-        dump = self.dump(self.arguments.objects // 10)
+        dump = generate(self.arguments.objects // 10)
         self.compare("import of a tenth", {
             "heaplake": self.importing(work / "lake", dump),
             "memsee": self.peer("import_memsee", dump, work / "memsee.sqlite"),
@@ -276,7 +277,7 @@ class Bench:
 
     def job_limit(self, work):
         """The import with little memory."""
-        dump = self.dump(self.arguments.objects)
+        dump = generate(self.arguments.objects)
         self.compare("import, --memory-limit", {
             "none": self.importing(work / "lake", dump),
             "512MB": self.importing(work / "lake", dump, "--memory-limit", "512MB"),
@@ -284,7 +285,7 @@ class Bench:
 
     def job_size(self, work):
         """Bytes on disk."""
-        dump = self.dump(self.arguments.objects)
+        dump = generate(self.arguments.objects)
         run(self.importing(work / "lake", dump))
         run(self.peer("convert_duckdb", dump, work / "duckdb"))
         packed = work / "dump.gz"
@@ -297,7 +298,7 @@ class Bench:
     def job_histogram(self, work):
         """Counts and bytes by type, process start included."""
         lake = work / "lake"
-        run(self.importing(lake, self.dump(self.arguments.objects)))
+        run(self.importing(lake, generate(self.arguments.objects)))
         ours = [self.heaplake, "--lake", lake, "sql", "--format", "csv", HISTOGRAM]
         theirs = self.peer("histogram_duckdb", lake, "bench")
         answers = [subprocess.check_output(list(map(str, command))).decode().splitlines() for command in (ours, theirs)]
@@ -310,7 +311,7 @@ class Bench:
         lake = work / "lake"
         for moment, dump in enumerate(("before", "after")):
             run([self.heaplake, "--quiet", "--lake", lake, "import", "--dump", dump,
-                 self.dump(self.arguments.objects, moment)])
+                 generate(self.arguments.objects, moment)])
         ask = [self.heaplake, "--quiet", "--lake", lake]
         totals = ("select type, sum(case when status = 'new' then 1 else 0 end) as new,"
                   " sum(case when status = 'gone' then 1 else 0 end) as gone,"
@@ -336,7 +337,7 @@ class Bench:
     def job_scale(self, work):
         """Cost over size: seconds per million objects must not grow."""
         for objects in (self.arguments.objects // 10, self.arguments.objects, 5 * self.arguments.objects):
-            measured = [run(self.importing(work / "lake", self.dump(objects))) for _ in range(self.arguments.runs)]
+            measured = [run(self.importing(work / "lake", generate(objects))) for _ in range(self.arguments.runs)]
             wall = statistics.median(one.wall for one in measured)
             peak = max(one.peak_mb for one in measured)
             self.row("scale", f"{objects:,} objects", f"{wall:.2f}", "", f"{wall / objects * 1e6:.3f} s a million",
