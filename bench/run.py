@@ -220,6 +220,12 @@ class Bench:
             self.write_moment(folder / f"d{moment:04}.json", moment, grows)
         run([self.heaplake, "--quiet", "--lake", series, "import", "--no-index", *sorted(folder.iterdir())])
         ask = [self.heaplake, "--lake", series]
+        for title, words in {
+            "select 1": ["sql", "select 1"],
+            "diff of two": ["diff", "d0500", "d0501", "--format", "csv"],
+            "dumps": ["dumps", "--format", "csv"],
+        }.items():
+            self.compare(f"a lake of 1,000 dumps: {title}", {"heaplake": [*ask, *words]}, runs=4 * self.arguments.runs)
         self.compare("trend --by type, 1,000 dumps of 2,000 types", {
             "heaplake": [*ask, "trend", "--all", "--format", "csv"],
             "heaplake, to a terminal's table": [*ask, "trend", "--format", "table"],
