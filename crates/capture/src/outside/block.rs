@@ -55,7 +55,7 @@ const ENDING_SIGNALS: u64 = !(1 << 16 | 1 << 17 | 1 << 22 | 1 << 27);
 pub(super) struct Resumption {
     /// Its registers of before, changed so that an interrupted system call is made again.
     pub registers: arch::Registers,
-    /// Where it would go on if a signal had ended its system call; `None` where it was in none.
+    /// The address of the instruction after an interrupted system call; `None` if the thread was not in a system call.
     pub interrupted_at: Option<u64>,
 }
 

@@ -140,7 +140,7 @@ enum Found {
     Nothing,
 }
 
-/// Looks for the functions in a file of which a part is mapped.
+/// Finds the interpreter's functions in an ELF file, given one mapping of that file into the process.
 fn find(bytes: &[u8], mapping: &Mapping) -> Found {
     let Ok(file) = ElfFile64::<Endianness>::parse(bytes) else {
         return if bytes.starts_with(b"\x7fELF\x01") { Found::OtherMachine } else { Found::Nothing };

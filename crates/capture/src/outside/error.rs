@@ -2,7 +2,8 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-/// Why there is no dump. No text here names an option of a program: whoever shows an error words the remedy.
+/// The reason why a capture failed. The messages name no command-line option: the caller that prints an error adds the
+/// remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// This operating system or processor has no way to capture a process from outside.

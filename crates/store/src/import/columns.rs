@@ -207,7 +207,7 @@ impl<'r> Referred<'r> {
         self.dangling += (children.len() - known) as u64;
     }
 
-    /// Notes references of an object, those from `first_idx` on, some of which keep nothing alive.
+    /// Marks the children of an object, starting with the reference at `first_idx`, except those that it refers to weakly.
     fn note_some_weak(&mut self, children: &[u64], first_idx: usize, is_weak: impl Fn(usize) -> bool) {
         for (child, position) in children.iter().zip(first_idx..) {
             let found = if is_weak(position) {
