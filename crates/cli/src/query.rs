@@ -118,10 +118,7 @@ impl Querier {
 
     /// The name of the chosen dump; an error where the lake has none.
     pub fn dump_name(&self) -> Result<String> {
-        match self.session.dump()? {
-            Some(manifest) => Ok(manifest.id.to_string()),
-            None => bail!("the lake has no dumps yet; `heaplake import FILE` puts one in"),
-        }
+        Ok(self.session.dump()?.ok_or(heaplake_engine::Error::NoDumps)?.id.to_string())
     }
 
     /// A path pattern as SQL.

@@ -1,6 +1,6 @@
 //! Errors of a session, by what the caller can do about them, and how those of DataFusion become them.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc};
 
 use datafusion::{
     arrow::error::ArrowError, common::SchemaError, error::DataFusionError, parquet::errors::ParquetError,
@@ -136,15 +136,6 @@ pub enum Limit {
         /// What asked for memory.
         what: String,
     },
-    /// Time.
-    #[error("the query took longer than {} s", .0.as_secs_f64())]
-    Time(Duration),
-    /// Rows of an answer.
-    #[error("the answer has more than {0} rows")]
-    Rows(u64),
-    /// Bytes of an answer, as its columns are in memory.
-    #[error("the answer has more than {0} bytes")]
-    Bytes(u64),
 }
 
 impl Error {

@@ -31,7 +31,7 @@ use datafusion::{
     },
 };
 use heaplake_pathql::glob_matches;
-use heaplake_store::{Manifest, Manifests};
+use heaplake_store::Manifests;
 
 use crate::{Error, type_is::TypeIs};
 
@@ -138,15 +138,24 @@ impl ScalarUDFImpl for Tag {
 impl Tag {
     fn of_dumps(&self, dumps: &ArrayRef, keys: &StringViewArray) -> Result<StringViewArray> {
         let dumps = cast(dumps, &DataType::Utf8View)?;
-        let mut found: HashMap<&str, Option<Arc<Manifest>>> = HashMap::new();
-        let dumps = dumps.as_string_view();
-        for dump in dumps.iter().flatten() {
-            if let Entry::Vacant(vacant) = found.entry(dump) {
-                vacant.insert(self.manifests.find(dump).map_err(Error::from)?);
-            }
+        // Few dumps and keys, many rows.
+        let mut found: HashMap<(&str, &str), Option<String>> = HashMap::new();
+        let mut rows = StringViewBuilder::with_capacity(keys.len());
+        for (dump, key) in dumps.as_string_view().iter().zip(keys) {
+            let Some((dump, key)) = dump.zip(key) else {
+                rows.append_null();
+                continue;
+            };
+            let tag = match found.entry((dump, key)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(vacant) => {
+                    let manifest = self.manifests.find(dump).map_err(Error::from)?;
+                    vacant.insert(manifest.and_then(|manifest| manifest.tag(key)))
+                }
+            };
+            rows.append_option(tag.as_deref());
         }
-        let rows = dumps.iter().zip(keys);
-        Ok(rows.map(|(dump, key)| found.get(dump?)?.as_ref()?.tag(key?)).collect())
+        Ok(rows.finish())
     }
 }
 

@@ -13,7 +13,7 @@ pub enum EdgeKind {
     Soft,
     /// Keeps nothing alive; says when its child is gone.
     Phantom,
-    /// Keeps its child alive until a finalizer has run.
+    /// From the queue of finalizers to an object that nothing else keeps alive; keeps nothing alive itself.
     Final,
 }
 
@@ -46,8 +46,8 @@ impl EdgeKind {
     /// Whether the reference keeps its child alive, so that paths and retained sizes count it.
     pub fn keeps_alive(self) -> bool {
         match self {
-            EdgeKind::Strong | EdgeKind::Soft | EdgeKind::Final => true,
-            EdgeKind::Weak | EdgeKind::Phantom => false,
+            EdgeKind::Strong | EdgeKind::Soft => true,
+            EdgeKind::Weak | EdgeKind::Phantom | EdgeKind::Final => false,
         }
     }
 }

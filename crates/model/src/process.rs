@@ -42,15 +42,19 @@ impl Process {
 
     /// What is known, as tags: `pid`, `host`, `python`, `command`, `rss`.
     pub fn tags(&self) -> BTreeMap<String, String> {
-        let Self { runtime: _, version, pid, host, command, resident_bytes } = self;
-        let texts = [
-            pid.map(|pid| pid.to_string()),
-            host.clone(),
-            version.clone(),
-            command.clone(),
-            resident_bytes.map(|bytes| bytes.to_string()),
-        ];
-        TAGS.into_iter().zip(texts).filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
+        TAGS.into_iter().filter_map(|name| Some((name.to_owned(), self.tag(name)?))).collect()
+    }
+
+    /// One of [`tags`](Self::tags).
+    pub fn tag(&self, name: &str) -> Option<String> {
+        match name {
+            "pid" => self.pid.map(|pid| pid.to_string()),
+            "host" => self.host.clone(),
+            "python" => self.version.clone(),
+            "command" => self.command.clone(),
+            "rss" => self.resident_bytes.map(|bytes| bytes.to_string()),
+            _ => None,
+        }
     }
 
     /// The process as older manifests have it: captures described it by tags.

@@ -98,11 +98,11 @@ impl Lake {
 
     /// The manifests of all dumps, oldest first: by time taken, time imported, id.
     pub fn manifests(&self) -> Result<Vec<Arc<Manifest>>> {
-        self.read_manifests(&BTreeMap::new())
+        Ok(self.snapshot().all()?.to_vec())
     }
 
-    /// The same, without reading again those that are known. Many are read by several threads: most of the time goes
-    /// into opening files.
+    /// The manifests of all dumps, in no order, without reading again those that are known. Many are read by several
+    /// threads: most of the time goes into opening files.
     pub(crate) fn read_manifests(
         &self,
         known: &BTreeMap<DumpId, Arc<Manifest>>,
@@ -115,9 +115,7 @@ impl Lake {
         let ids = self.ids()?;
         let found = ids.par_iter().with_min_len(MANIFESTS_PER_TASK).map(read);
         let found: Vec<Option<Arc<Manifest>>> = found.collect::<Result<_>>()?;
-        let mut manifests: Vec<_> = found.into_iter().flatten().collect();
-        manifests.sort_by(|a, b| a.by_age(b));
-        Ok(manifests)
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// The ids of all dumps, in no order. Reads the folder only.

@@ -139,7 +139,7 @@ impl Manifest {
 
     /// A tag as it is shown, see [`all_tags`](Self::all_tags).
     pub fn tag(&self, key: &str) -> Option<String> {
-        self.tags.get(key).cloned().or_else(|| self.process.tags().remove(key))
+        self.tags.get(key).cloned().or_else(|| self.process.tag(key))
     }
 
     /// Reads what older manifests of captures have among their tags.

@@ -4,8 +4,8 @@
 //! folder that both see: script, entry --attach | gdb | sys.remote_exec--> process --fork--> child: dump, answer --> output
 //! ```
 //!
-//! The process reads the script from a folder that is removed afterwards, so nothing stays in it but modules of the
-//! standard library that it had not imported before.
+//! The process reads the script from a folder that is removed afterwards. The script removes from `sys.modules` what it
+//! imported.
 
 use std::{
     path::PathBuf,

@@ -76,23 +76,22 @@ fn python(args: &CapturePythonArgs, console: &Console) -> Result<ExitCode> {
 
 /// The error with what helps.
 fn worded(error: Error) -> anyhow::Error {
-    const SCRIPT_INSTEAD: &str = "or let the program install the script itself: heaplake capture script";
+    const SCRIPT_INSTEAD: &str = "let the program install the script itself: heaplake capture script";
     let what = match &error {
         Error::Cancelled => return Interrupted { outcome: "no dump was written" }.into(),
         Error::Platform => "in the process itself the script works: heaplake capture script".to_owned(),
         Error::NotPermitted { .. } => format!(
             "run heaplake as root or as the user of the process. Where /proc/sys/kernel/yama/ptrace_scope is not 0 only \
-             root may; a container needs --cap-add SYS_PTRACE. {}",
-            SCRIPT_INSTEAD.replacen("or", "Or", 1)
+             root may; a container needs --cap-add SYS_PTRACE. Or {SCRIPT_INSTEAD}"
         ),
         Error::Traced { .. } => "one tracer at a time can be attached: let that one detach first".to_owned(),
         Error::NoGdb { .. } => "leave --via out: a process is captured without gdb".to_owned(),
         Error::Folder { .. } => "choose a folder that the user of the process may enter".to_owned(),
         Error::Timeout { stage: Stage::Attaching | Stage::Left, .. } => {
-            format!("--timeout waits longer; {SCRIPT_INSTEAD}")
+            format!("--timeout waits longer; or {SCRIPT_INSTEAD}")
         }
         Error::Timeout { .. } => "--timeout waits longer".to_owned(),
-        Error::NotPython { .. } => SCRIPT_INSTEAD.replacen("or ", "", 1),
+        Error::NotPython { .. } => SCRIPT_INSTEAD.to_owned(),
         _ => return error.into(),
     };
     anyhow!("{error}; {what}")
