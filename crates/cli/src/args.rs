@@ -733,6 +733,45 @@ pub enum MetricArg {
     Retained,
 }
 
+impl From<GroupBy> for heaplake_answers::GroupBy {
+    fn from(by: GroupBy) -> Self {
+        match by {
+            GroupBy::Type => Self::Type,
+            GroupBy::Holder => Self::Holder,
+            GroupBy::Module => Self::Module,
+        }
+    }
+}
+
+impl From<MetricArg> for heaplake_answers::Metric {
+    fn from(metric: MetricArg) -> Self {
+        match metric {
+            MetricArg::Count => Self::Count,
+            MetricArg::Size => Self::Size,
+            MetricArg::Retained => Self::Retained,
+        }
+    }
+}
+
+impl From<IdentityArg> for heaplake_answers::Identity {
+    fn from(identity: IdentityArg) -> Self {
+        match identity {
+            IdentityArg::Auto => Self::Auto,
+            IdentityArg::Address => Self::Address,
+            IdentityArg::Path => Self::Path,
+        }
+    }
+}
+
+impl From<TopBy> for heaplake_answers::TopBy {
+    fn from(by: TopBy) -> Self {
+        match by {
+            TopBy::Object => Self::Object,
+            TopBy::Type => Self::Type,
+        }
+    }
+}
+
 /// Arguments of `whatif`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

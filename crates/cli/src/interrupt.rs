@@ -6,17 +6,15 @@ use std::sync::{
 };
 
 use anyhow::Context as _;
-use futures::FutureExt as _;
-use tokio::sync::Notify;
+use heaplake_answers::Cancel;
 
 // Signals come to the process as a whole, so their state belongs to it as well.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
-static REQUESTED: AtomicBool = AtomicBool::new(false);
+static TOKEN: LazyLock<Cancel> = LazyLock::new(Cancel::default);
 /// A shell goes on after a command was stopped, as often as the user wants.
 static IN_SHELL: AtomicBool = AtomicBool::new(false);
 /// At the prompt of a shell SIGTERM and SIGHUP end it; Ctrl-C never does.
 static AT_PROMPT: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
-static WAKE: Notify = Notify::const_new();
 
 /// The command was stopped by the user.
 #[derive(Debug)]
@@ -36,8 +34,19 @@ impl std::error::Error for Interrupted {}
 /// Whether an error says that the user stopped the command.
 pub fn is_cause(error: &anyhow::Error) -> bool {
     error.is::<Interrupted>()
+        || error.downcast_ref().is_some_and(heaplake_answers::Error::is_cancelled)
         || matches!(error.downcast_ref(), Some(heaplake_engine::Error::Cancelled))
         || matches!(error.downcast_ref(), Some(heaplake_store::Error::Cancelled))
+}
+
+/// What became of the work that the user stopped.
+pub fn outcome(error: &anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(heaplake_answers::Error::Cancelled) => {
+            Interrupted { outcome: "the query is not complete" }.to_string()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Catches the signals from now on. For commands that look at [`requested`]; all others just end at the first one.
@@ -46,11 +55,11 @@ pub fn install() -> anyhow::Result<()> {
         return Ok(());
     }
     ctrlc::set_handler(|| {
-        let again = REQUESTED.swap(true, Ordering::SeqCst);
+        let again = TOKEN.is_cancelled();
+        TOKEN.cancel();
         if again && !IN_SHELL.load(Ordering::SeqCst) {
             std::process::exit(crate::INTERRUPTED.into());
         }
-        WAKE.notify_one();
     })
     .context("cannot watch for Ctrl-C")
 }
@@ -75,24 +84,20 @@ pub fn set_at_prompt(at_prompt: bool) {
 
 /// Forgets that the user wanted the last command to stop.
 pub fn reset() {
-    REQUESTED.store(false, Ordering::SeqCst);
-    // A wake-up that nobody waited for.
-    let _ = WAKE.notified().now_or_never();
+    TOKEN.reset();
 }
 
 /// Whether the user wants the command to stop.
 pub fn requested() -> bool {
-    REQUESTED.load(Ordering::SeqCst)
+    TOKEN.is_cancelled()
 }
 
 /// The same as a flag for libraries to poll.
 pub fn flag() -> &'static AtomicBool {
-    &REQUESTED
+    TOKEN.flag()
 }
 
-/// Returns when the user wants the command to stop.
-pub async fn wait() {
-    if !requested() {
-        WAKE.notified().await;
-    }
+/// The same as a token for libraries to wait for.
+pub fn token() -> &'static Cancel {
+    &TOKEN
 }

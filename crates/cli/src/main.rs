@@ -6,20 +6,19 @@
 mod args;
 mod commands;
 mod console;
-mod escape;
 mod human;
 mod interrupt;
-mod library;
 mod output;
 mod progress;
 mod query;
 mod remedy;
-mod rows;
 mod selection;
 mod shell;
 mod values;
 
 use std::process::ExitCode;
+
+use heaplake_answers::{escape, library};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,7 +37,7 @@ fn main() -> ExitCode {
         // Whoever reads our output, `head` for example, has seen enough.
         Err(_) if output::stdout_is_closed() => ExitCode::SUCCESS,
         Err(error) if interrupt::is_cause(&error) => {
-            console.note(&error.to_string());
+            console.note(&interrupt::outcome(&error));
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {

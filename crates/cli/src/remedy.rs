@@ -5,9 +5,11 @@ use heaplake_model::Remedy;
 /// The remedy of the first error in a chain that has one, in words of the command line.
 pub fn of(error: &anyhow::Error) -> Option<String> {
     let remedy = error.chain().find_map(|cause| {
-        let engine = cause.downcast_ref::<heaplake_engine::Error>().and_then(heaplake_engine::Error::remedy);
+        let answers =
+            cause.downcast_ref::<heaplake_answers::Error>().and_then(heaplake_answers::Error::remedy);
+        let engine = || cause.downcast_ref::<heaplake_engine::Error>()?.remedy();
         let store = || cause.downcast_ref::<heaplake_store::Error>()?.remedy();
-        engine.or_else(store)
+        answers.or_else(engine).or_else(store)
     });
     remedy.map(|remedy| worded(&remedy))
 }
@@ -32,6 +34,7 @@ pub fn worded(remedy: &Remedy) -> String {
         }
         Remedy::AllowReadingFiles => "--allow-files permits it".to_owned(),
         Remedy::ChooseBaseline => "say which with --baseline".to_owned(),
+        Remedy::RunWithoutHeader => "`heaplake sql -f FILE` runs files without one".to_owned(),
         Remedy::DeclareParameters => "`heaplake run FILE.sql` gives values to the parameters that the first \
                                       lines of the file declare"
             .to_owned(),

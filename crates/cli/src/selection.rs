@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use heaplake_store::{Lake, Manifest, Manifests};
+use heaplake_answers::{Error, Lake, select_dump, select_dumps};
+use heaplake_store::{Manifest, Manifests};
 
 use crate::console::Console;
 
@@ -14,20 +15,16 @@ pub fn open(console: &Console) -> Result<Arc<Manifests>> {
 
 /// The dumps that texts select, all together once, in the order in which they were taken; all dumps where there is no text.
 pub fn several(manifests: &Manifests, texts: &[String]) -> Result<Vec<Arc<Manifest>>> {
-    match texts {
-        [] => Ok(manifests.all()?.to_vec()),
-        texts => Ok(heaplake_engine::select_all(manifests, texts)?),
-    }
+    Ok(select_dumps(manifests, texts)?)
 }
 
 /// The dump that a text selects; the newest where there is no text.
 pub fn one(manifests: &Manifests, text: Option<&str>, console: &Console) -> Result<Arc<Manifest>> {
     let chosen = console.shell.as_ref().and_then(|shell| shell.dump.as_deref());
-    if let Some(text) = text.or(chosen) {
-        return Ok(heaplake_engine::select_one(manifests, text)?);
-    }
-    match manifests.all()?.last() {
-        Some(newest) => Ok(newest.clone()),
-        None => bail!("the lake has no dumps yet; import one: {} import FILE", console.command()),
+    match select_dump(manifests, text.or(chosen)) {
+        Err(Error::Engine(heaplake_engine::Error::NoDumps)) if text.or(chosen).is_none() => {
+            bail!("the lake has no dumps yet; import one: {} import FILE", console.command())
+        }
+        selected => Ok(selected?),
     }
 }

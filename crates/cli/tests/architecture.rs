@@ -16,7 +16,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("heaplake-readers", &["heaplake-model"]),
     ("heaplake-store", &["heaplake-model", "heaplake-readers", "heaplake-graph"]),
     ("heaplake-engine", &["heaplake-model", "heaplake-store", "heaplake-graph", "heaplake-pathql"]),
-    ("heaplake-cli", &["heaplake-capture", "heaplake-model", "heaplake-store", "heaplake-engine"]),
+    ("heaplake-answers", &["heaplake-model", "heaplake-store", "heaplake-engine"]),
+    (
+        "heaplake-cli",
+        &["heaplake-answers", "heaplake-capture", "heaplake-model", "heaplake-store", "heaplake-engine"],
+    ),
     ("heaplake-bench", &["heaplake-model", "heaplake-store", "heaplake-graph"]),
 ];
 /// Test and measure only, so it may be used by the tests of every crate.

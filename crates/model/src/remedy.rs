@@ -38,4 +38,6 @@ pub enum Remedy {
     ChooseBaseline,
     /// Run the statement as a query that declares its parameters.
     DeclareParameters,
+    /// Run the file as statements, which need no header.
+    RunWithoutHeader,
 }

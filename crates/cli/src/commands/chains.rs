@@ -2,32 +2,33 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use arrow::{
     array::{AsArray as _, RecordBatch},
     compute::cast,
-    datatypes::DataType,
+    datatypes::{DataType, Field, Schema},
 };
+use heaplake_answers::Chains;
 
 use crate::{
     args::ChainsArgs,
     console::Console,
     escape, human, interrupt,
     output::{Format, Plan, Sink},
-    query::Querier,
+    query,
 };
 
 /// Prints the longest chain of every motif.
 pub fn run(args: &ChainsArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None, console)?;
     interrupt::install()?;
-    let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
+    let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let mut sink = plan.open()?;
     let is_table = plan.format == Format::Table;
-    let batches = querier.collect(&query(args.min, is_table))?;
+    let batches = session.collect(&Chains { min_repeats: args.min }.statement())?;
     let n_motifs: usize = batches.iter().map(|batch| batch.num_rows()).sum();
     let of = args.graph.layer.as_deref().map(|layer| format!(" ({layer})")).unwrap_or_default();
-    let objects = human::counted(querier.totals()?.objects.unsigned_abs(), "object");
+    let objects = human::counted(session.totals()?.objects.unsigned_abs(), "object");
     let summary = match n_motifs {
         0 => format!(
             "{}{of}: along no chain do types repeat {} times; searched {objects}, up to 6 types in turn; a smaller \
@@ -59,14 +60,35 @@ pub fn run(args: &ChainsArgs, console: &Console) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Columns of the table and what they are called in it. The motif says the type of the head, and the order of the rows
+/// their rank.
+const SHOWN: [(&str, &str); 8] = [
+    ("motif", "motif"),
+    ("repeats", "repeats"),
+    ("chains", "chains"),
+    ("objects", "objects"),
+    ("size", "size"),
+    ("retained", "retained"),
+    ("head", "head"),
+    ("head_root_distance", "distance"),
+];
+
 /// The table without the paths, which are long, and then those.
 fn print_table(batches: &[RecordBatch], plan: &Plan, sink: &mut Sink) -> Result<()> {
     let mut tables = Vec::new();
     let mut paths = Vec::new();
     for batch in batches {
-        let last = batch.num_columns() - 1;
-        tables.push(batch.project(&(0..last).collect::<Vec<_>>())?);
-        let texts = cast(batch.column(last), &DataType::Utf8)?;
+        let schema = batch.schema_ref();
+        let mut columns = Vec::new();
+        for (name, shown) in SHOWN {
+            let (idx, field) =
+                schema.column_with_name(name).with_context(|| format!("chains without {name}"))?;
+            columns.push((Field::new(shown, field.data_type().clone(), true), batch.column(idx).clone()));
+        }
+        let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        tables.push(RecordBatch::try_new(Schema::new(fields).into(), arrays)?);
+        let path = batch.column_by_name("root_path").context("chains without root_path")?;
+        let texts = cast(path, &DataType::Utf8)?;
         paths.extend(texts.as_string::<i32>().iter().map(|path| path.map(str::to_owned)));
     }
     plan.print_all_to(&tables, sink)?;
@@ -76,14 +98,4 @@ fn print_table(batches: &[RecordBatch], plan: &Plan, sink: &mut Sink) -> Result<
         writeln!(sink, "{rank:>3}  {}", escape::line(&path))?;
     }
     Ok(())
-}
-
-/// In a table the motif says the type of the head, and the order of the rows their rank.
-fn query(min: u32, is_table: bool) -> String {
-    let columns = if is_table {
-        "motif, repeats, chains, objects, size, retained, head, head_root_distance AS distance, root_path"
-    } else {
-        "*"
-    };
-    format!("SELECT {columns} FROM chains({min}) ORDER BY rank")
 }

@@ -3,9 +3,12 @@
 use std::{env, fs::OpenOptions, io::Write as _, path::Path, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
-use arrow::{array::RecordBatch, compute::concat_batches};
-use heaplake_engine::{Parameters, SessionOptions};
-use heaplake_store::Lake;
+use arrow::array::RecordBatch;
+use heaplake_answers::{
+    Check, Lake, SessionOptions, Verdict,
+    encode::row_in_words,
+    library::{self, Query},
+};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::run::{list, show as show_text};
@@ -14,35 +17,19 @@ use crate::{
     args::CheckArgs,
     console::{self, Console},
     escape, human, interrupt,
-    library::{self, Query},
-    output::{Columns, Format, Plan, Sink, row_in_words},
-    query::Querier,
+    output::{Columns, Format, Plan, Sink},
+    query,
 };
 
 /// Violations of a check that are shown to a person, or stand in a report.
 const N_SHOWN: usize = 20;
 
-/// A check with what it is asked with.
-struct Check {
-    /// Its name with its arguments.
-    title: String,
-    text: String,
-    parameters: Parameters,
-}
-
 /// What came of a check.
-struct Outcome {
+struct CheckOutcome {
     title: String,
     seconds: f64,
-    verdict: Verdict,
-}
-
-enum Verdict {
-    Holds,
-    /// How many rows there are, and the first of them.
-    Violated(u64, RecordBatch),
-    /// It could not be run.
-    Failed(String),
+    /// What it says, or why it could not be run.
+    verdict: Result<Verdict, String>,
 }
 
 /// Runs the checks, all of them, and says whether all hold.
@@ -64,23 +51,20 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
         attached: args.attached.clone(),
         ..console.session(args.dump.as_deref(), None)
     };
-    let querier = Querier::open(&lake, &options)?;
-    let dump = querier.dump_name()?;
+    let session = query::open(&lake, &options)?;
+    let dump = session.dump()?.id.to_string();
     let mut outcomes = Vec::new();
     for check in checks {
         let start = Instant::now();
-        let verdict = match violations(&check, &querier) {
-            Ok(verdict) => verdict,
-            Err(error) if interrupt::is_cause(&error) => return Err(error),
-            Err(error) => Verdict::Failed(console::describe(&error)),
+        let verdict = match check.verdict(N_SHOWN, &session) {
+            Err(error) if error.is_cancelled() => return Err(error.into()),
+            verdict => verdict.map_err(|error| console::describe(&error.into())),
         };
-        outcomes.push(Outcome { title: check.title, seconds: start.elapsed().as_secs_f64(), verdict });
+        outcomes.push(CheckOutcome { title: check.title, seconds: start.elapsed().as_secs_f64(), verdict });
     }
     report(args, &plan, &dump, &outcomes)?;
-    let count = |is: fn(&Verdict) -> bool| outcomes.iter().filter(|outcome| is(&outcome.verdict)).count();
-    let held = count(|verdict| matches!(verdict, Verdict::Holds));
-    let violated = count(|verdict| matches!(verdict, Verdict::Violated(..)));
-    let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
+    let count = |status: &str| outcomes.iter().filter(|outcome| outcome.status() == status).count();
+    let (held, violated, failed) = (count("ok"), count("violated"), count("error"));
     let failures = if failed > 0 { format!(", {failed} could not be run") } else { String::new() };
     console.note(&format!(
         "{dump}: {} {}, {violated} violated{failures}",
@@ -108,50 +92,14 @@ fn checks(args: &CheckArgs) -> Result<Vec<Check>> {
     }
     let mut checks = Vec::new();
     for (name, given) in named {
-        let query = Query::find_check(name)?;
-        let arguments: String = given.iter().map(|(key, value)| format!(" {key}={value}")).collect();
-        let parameters = query.values(&given).with_context(|| name.to_owned())?;
-        checks.push(Check { title: format!("{name}{arguments}"), text: query.text, parameters });
+        checks.push(Check::named(name, &given)?);
     }
-    for text in &args.statements {
-        let title = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        checks.push(Check { title, text: text.clone(), parameters: Parameters::new() });
-    }
+    checks.extend(args.statements.iter().map(|text| Check::of_text(text)));
     Ok(checks)
 }
 
-/// Runs a check; of a file with several statements the rows of all.
-fn violations(check: &Check, querier: &Querier) -> Result<Verdict> {
-    let statements = querier.statements(&check.text)?;
-    if statements.is_empty() {
-        bail!("there is no statement in it");
-    }
-    let mut n_rows = 0;
-    let mut first: Option<RecordBatch> = None;
-    for statement in &statements {
-        querier.for_each_with(statement, &check.parameters, |batch| {
-            n_rows += batch.num_rows() as u64;
-            let room = N_SHOWN - first.as_ref().map_or(0, RecordBatch::num_rows);
-            let head = batch.slice(0, room.min(batch.num_rows()));
-            first = match first.take() {
-                // Rows of a later statement may have other columns; those of the first are shown.
-                Some(shown) if shown.schema() != head.schema() => Some(shown),
-                Some(shown) if shown.num_rows() > 0 => {
-                    Some(concat_batches(&shown.schema(), [&shown, &head])?)
-                }
-                _ => Some(head),
-            };
-            Ok(())
-        })?;
-    }
-    Ok(match first {
-        Some(first) if n_rows > 0 => Verdict::Violated(n_rows, first),
-        _ => Verdict::Holds,
-    })
-}
-
 /// Says what came of the checks, wherever it is wanted.
-fn report(args: &CheckArgs, plan: &Plan, dump: &str, outcomes: &[Outcome]) -> Result<()> {
+fn report(args: &CheckArgs, plan: &Plan, dump: &str, outcomes: &[CheckOutcome]) -> Result<()> {
     let is_action = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
     let mut sink = plan.open()?;
     match args.shape.format {
@@ -175,32 +123,32 @@ fn report(args: &CheckArgs, plan: &Plan, dump: &str, outcomes: &[Outcome]) -> Re
     }
 }
 
-impl Outcome {
+impl CheckOutcome {
     fn status(&self) -> &'static str {
         match self.verdict {
-            Verdict::Holds => "ok",
-            Verdict::Violated(..) => "violated",
-            Verdict::Failed(_) => "error",
+            Ok(Verdict::Holds) => "ok",
+            Ok(Verdict::Violated { .. }) => "violated",
+            Err(_) => "error",
         }
     }
 
     fn n_violations(&self) -> u64 {
         match self.verdict {
-            Verdict::Violated(n, _) => n,
-            Verdict::Holds | Verdict::Failed(_) => 0,
+            Ok(Verdict::Violated { n_rows, .. }) => n_rows,
+            Ok(Verdict::Holds) | Err(_) => 0,
         }
     }
 
     /// What is wrong, one line each; nothing in it is unsafe to show.
     fn lines(&self) -> Result<Vec<String>> {
         match &self.verdict {
-            Verdict::Holds => Ok(Vec::new()),
-            Verdict::Failed(why) => Ok(why.lines().map(|line| escape::line(line).into_owned()).collect()),
-            Verdict::Violated(n, first) => {
+            Ok(Verdict::Holds) => Ok(Vec::new()),
+            Err(why) => Ok(why.lines().map(|line| escape::line(line).into_owned()).collect()),
+            Ok(Verdict::Violated { n_rows, first }) => {
                 let mut lines = (0..first.num_rows())
                     .map(|row| Ok(escape::line(&row_in_words(first, row)?).into_owned()))
                     .collect::<Result<Vec<_>>>()?;
-                let more = n - first.num_rows() as u64;
+                let more = n_rows - first.num_rows() as u64;
                 if more > 0 {
                     lines.push(format!("and {} more", human::count(more)));
                 }
@@ -211,27 +159,27 @@ impl Outcome {
 }
 
 /// For programs: a row per check.
-fn rows(outcomes: &[Outcome]) -> Result<RecordBatch> {
-    let lines = outcomes.iter().map(Outcome::lines).collect::<Result<Vec<_>>>()?;
-    Columns::default()
+fn rows(outcomes: &[CheckOutcome]) -> Result<RecordBatch> {
+    let lines = outcomes.iter().map(CheckOutcome::lines).collect::<Result<Vec<_>>>()?;
+    Ok(Columns::default()
         .text("check", outcomes.iter().map(|outcome| outcome.title.clone()))
         .text("status", outcomes.iter().map(|outcome| outcome.status().to_owned()))
-        .count("violations", outcomes.iter().map(Outcome::n_violations))
+        .count("violations", outcomes.iter().map(CheckOutcome::n_violations))
         .text("what", lines.into_iter().map(|lines| lines.join("\n")))
-        .batch()
+        .batch()?)
 }
 
 /// For people: a line per check, below it what violates it.
-fn show(outcomes: &[Outcome], plan: &Plan, sink: &mut Sink) -> Result<()> {
+fn show(outcomes: &[CheckOutcome], plan: &Plan, sink: &mut Sink) -> Result<()> {
     for outcome in outcomes {
         let title = escape::line(&outcome.title);
         match &outcome.verdict {
-            Verdict::Holds => writeln!(sink, "ok        {title}")?,
-            Verdict::Failed(why) => writeln!(sink, "ERROR     {title}: {}", escape::message(why))?,
-            Verdict::Violated(n, first) => {
-                writeln!(sink, "VIOLATED  {title}: {}", human::counted(*n, "row"))?;
+            Ok(Verdict::Holds) => writeln!(sink, "ok        {title}")?,
+            Err(why) => writeln!(sink, "ERROR     {title}: {}", escape::message(why))?,
+            Ok(Verdict::Violated { n_rows, first }) => {
+                writeln!(sink, "VIOLATED  {title}: {}", human::counted(*n_rows, "row"))?;
                 plan.print_to(first, sink)?;
-                let more = n - first.num_rows() as u64;
+                let more = n_rows - first.num_rows() as u64;
                 if more > 0 {
                     writeln!(sink, "and {} more", human::count(more))?;
                 }
@@ -242,10 +190,10 @@ fn show(outcomes: &[Outcome], plan: &Plan, sink: &mut Sink) -> Result<()> {
 }
 
 /// Workflow commands of GitHub Actions, which become annotations.
-fn annotate(dump: &str, outcomes: &[Outcome], sink: &mut Sink) -> Result<()> {
+fn annotate(dump: &str, outcomes: &[CheckOutcome], sink: &mut Sink) -> Result<()> {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    for outcome in outcomes.iter().filter(|outcome| !matches!(outcome.verdict, Verdict::Holds)) {
+    for outcome in outcomes.iter().filter(|outcome| !matches!(outcome.verdict, Ok(Verdict::Holds))) {
         let title = format!("heaplake check {}", escape::line(&outcome.title));
         let text = format!("{dump}: {}\n{}", outcome.status(), outcome.lines()?.join("\n"));
         writeln!(sink, "::error title={}::{}", property(&title), data(&text))?;
@@ -254,7 +202,7 @@ fn annotate(dump: &str, outcomes: &[Outcome], sink: &mut Sink) -> Result<()> {
 }
 
 /// Adds a table to the summary of a job.
-fn summarize(dump: &str, outcomes: &[Outcome], path: &Path) -> Result<()> {
+fn summarize(dump: &str, outcomes: &[CheckOutcome], path: &Path) -> Result<()> {
     let mut text =
         format!("### heaplake check: {dump}\n\n| check | result | violations |\n|:---|:---|---:|\n");
     for outcome in outcomes {
@@ -267,14 +215,14 @@ fn summarize(dump: &str, outcomes: &[Outcome], path: &Path) -> Result<()> {
 }
 
 /// The report that CI servers read.
-fn junit(dump: &str, outcomes: &[Outcome], path: &Path) -> Result<()> {
+fn junit(dump: &str, outcomes: &[CheckOutcome], path: &Path) -> Result<()> {
     let mut suite = TestSuite::new(format!("heaplake check {dump}"));
     for outcome in outcomes {
         let lines = outcome.lines()?;
         let mut status = match outcome.verdict {
-            Verdict::Holds => TestCaseStatus::success(),
-            Verdict::Violated(..) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-            Verdict::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
+            Ok(Verdict::Holds) => TestCaseStatus::success(),
+            Ok(Verdict::Violated { .. }) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            Err(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
         };
         if !lines.is_empty() {
             status.set_message(match outcome.n_violations() {

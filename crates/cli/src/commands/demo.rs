@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use heaplake_engine::{SessionOptions, path_shape};
+use heaplake_answers::{Session, SessionOptions, path_shape};
 use heaplake_model::DumpId;
 use heaplake_store::{Access, Error, ImportOptions, Input, Lake, Manifest};
 
@@ -23,7 +23,7 @@ use crate::{
     interrupt,
     output::{Format, Plan, Sink},
     progress::Bars,
-    query::Querier,
+    query,
 };
 
 /// The dumps, oldest first: name, time it is said to be taken, content.
@@ -39,21 +39,11 @@ const TABLE: Shape = Shape { format: Some(Format::Table), full: false };
 /// A tag that tells the demo's dumps from others of the same names.
 const TAG: (&str, &str) = ("demo", "edx");
 
-const DUMPS_IN_SHORT: &str = "\
-select id, taken, objects, edges, bytes
-from dump
-order by taken";
+const DUMPS_IN_SHORT: &str = include_str!("../../../../queries/demo/dumps.sql");
 
-const HISTOGRAM: &str = "\
-select type, count, size
-from type_stat
-order by size desc, type limit 8";
+const HISTOGRAM: &str = include_str!("../../../../queries/demo/histogram.sql");
 
-const REFERRERS: &str = "\
-select hops, type, count(*) as objects
-from parents('type = ''CombinedSystem''', 3)
-group by hops, type
-order by hops, objects desc, type";
+const REFERRERS: &str = include_str!("../../../../queries/demo/referrers.sql");
 
 /// Imports the dumps and tells the story.
 pub fn run(console: &Console) -> Result<ExitCode> {
@@ -62,7 +52,7 @@ pub fn run(console: &Console) -> Result<ExitCode> {
     let lake = import_dumps(&console)?;
     let options = SessionOptions { dump: Some("later".to_owned()), ..SessionOptions::default() };
     let mut tour = Tour {
-        querier: Querier::open(&lake, &options)?,
+        session: query::open(&lake, &options)?,
         plan: Plan::new(TABLE, None, &console)?,
         sink: Sink::stdout(),
         manifest: lake.manifest("later")?,
@@ -123,7 +113,7 @@ fn check_free(lake: &Lake, id: &str) -> Result<()> {
 
 /// Prints prose, commands and what they answer.
 struct Tour {
-    querier: Querier,
+    session: Session,
     plan: Plan,
     sink: Sink,
     /// The newest of the dumps, which is asked where no other is named.
@@ -143,8 +133,9 @@ impl Tour {
     }
 
     fn ask(&mut self, statement: &str) -> Result<()> {
+        let statement = statement.trim_end();
         self.show_command(&format!("sql \"{statement}\""))?;
-        self.querier.run(statement, &self.plan, &mut self.sink)?;
+        query::run(&self.session, statement, &self.plan, &mut self.sink)?;
         writeln!(self.sink)?;
         Ok(self.sink.flush()?)
     }
@@ -166,7 +157,7 @@ impl Tour {
             output: None,
             shape: TABLE,
         };
-        diff::print(&args, &self.querier, &self.plan, &mut self.sink, &self.console)?;
+        diff::print(&args, &self.session, &self.plan, &mut self.sink, &self.console)?;
         writeln!(self.sink)?;
         Ok(self.sink.flush()?)
     }
@@ -182,14 +173,14 @@ impl Tour {
             output: None,
             shape: TABLE,
         };
-        trend::print(&args, &self.querier, &self.plan, &mut self.sink, &self.console)?;
+        trend::print(&args, &self.session, &self.plan, &mut self.sink, &self.console)?;
         writeln!(self.sink)?;
         Ok(self.sink.flush()?)
     }
 
     fn path(&mut self, pattern: &str) -> Result<()> {
         self.show_command(&format!("path '{pattern}'"))?;
-        path::print(pattern, path_shape(pattern)?, &self.querier, &self.plan, &mut self.sink)?;
+        path::print(pattern, path_shape(pattern)?, &self.session, &self.plan, &mut self.sink)?;
         writeln!(self.sink)?;
         Ok(self.sink.flush()?)
     }
@@ -198,7 +189,7 @@ impl Tour {
         self.show_command(&format!("whatif --cut \"{cut}\""))?;
         let graph = GraphArgs { layer: None, memory_limit: None };
         let args = WhatifArgs { cuts: vec![cut.to_owned()], save: None, dump: None, graph, shape: TABLE };
-        whatif::print(&args, &self.querier, &self.manifest, &self.plan, &mut self.sink, &self.console)?;
+        whatif::print(&args, &self.session, &self.manifest, &self.plan, &mut self.sink, &self.console)?;
         writeln!(self.sink)?;
         Ok(self.sink.flush()?)
     }

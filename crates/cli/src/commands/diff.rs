@@ -3,18 +3,17 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::{Result, bail};
+use heaplake_answers::{Diff, DiffTotals, GroupBy, GroupDifference, Metric, Session};
 use heaplake_store::Manifests;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
-    args::{DiffArgs, DiffBy, GroupBy, MetricArg},
+    args::{DiffArgs, DiffBy},
     commands::diff_objects,
     console::Console,
     escape, human, interrupt,
     output::{Columns, Format, Plan, Sink},
-    query::Querier,
-    rows::{Rows, quoted},
-    selection,
+    query, selection,
 };
 
 /// Rows shown to a person.
@@ -31,9 +30,9 @@ pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
     interrupt::install()?;
     let manifests = selection::open(console)?;
     let args = with_ids(args, &manifests, console)?;
-    let querier = Querier::of_lake(&manifests, None, console)?;
+    let session = query::of_lake(&manifests, None, console)?;
     let mut sink = plan.open()?;
-    print(&args, &querier, &plan, &mut sink, console)?;
+    print(&args, &session, &plan, &mut sink, console)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -57,106 +56,77 @@ fn with_ids(args: &DiffArgs, manifests: &Manifests, console: &Console) -> Result
 /// Prints the differences to an open sink.
 pub fn print(
     args: &DiffArgs,
-    querier: &Querier,
+    session: &Session,
     plan: &Plan,
     sink: &mut Sink,
     console: &Console,
 ) -> Result<()> {
-    let Some(by) = args.by.group() else {
-        return diff_objects::print(args, querier, plan, console, sink);
+    let by = match args.by {
+        DiffBy::Type => GroupBy::Type,
+        DiffBy::Holder => GroupBy::Holder,
+        DiffBy::Module => GroupBy::Module,
+        DiffBy::Object => return diff_objects::print(args, session, plan, console, sink),
     };
-    let statement = statement(args, by, plan.format == Format::Table);
-    if plan.format == Format::Table {
-        let rows = Rows::new(&querier.collect(&statement)?)?;
-        show(args, by, &rows, querier, plan, console, sink)?;
+    let is_table = plan.format == Format::Table;
+    let diff = Diff {
+        before: args.before.clone(),
+        after: args.after.clone(),
+        by,
+        metric: args.metric.map(Metric::from),
+        all: args.all,
+        own_growth: is_table,
+        limit: args.n.filter(|_| !is_table).map(u64::from),
+    };
+    if is_table {
+        write_heading(args, &diff.totals(session)?, sink)?;
+        show(by, args.n, &diff.groups(session)?, plan, console, sink)?;
     } else {
-        querier.run(&statement, plan, sink)?;
+        query::run(session, &diff.statement(), plan, sink)?;
     }
     Ok(())
 }
 
-/// What did not change is left out unless it is asked for.
-fn statement(args: &DiffArgs, by: GroupBy, is_table: bool) -> String {
-    let changed = match (args.all, by) {
-        (true, _) => "",
-        // To a person only where it grows: what is inside or around says the same again.
-        (false, GroupBy::Holder) if is_table => " WHERE role IN ('grows', 'shrinks')",
-        (false, _) => {
-            " WHERE status <> 'same' OR coalesce(size_delta, 0) <> 0 OR coalesce(retained_delta, 0) <> 0"
-        }
-    };
-    let order = match args.metric {
-        Some(metric) => format!("{}_delta DESC NULLS LAST, rank", metric.name()),
-        None => "rank".to_owned(),
-    };
-    let limit = match args.n {
-        Some(n) if !is_table => format!(" LIMIT {n}"),
-        _ => String::new(),
-    };
-    format!(
-        "SELECT * FROM diff({}, {}, '{}'){changed} ORDER BY {order}{limit}",
-        quoted(&args.before),
-        quoted(&args.after),
-        by.name()
-    )
-}
-
 fn show(
-    args: &DiffArgs,
     by: GroupBy,
-    rows: &Rows,
-    querier: &Querier,
+    n: Option<u32>,
+    groups: &[GroupDifference],
     plan: &Plan,
     console: &Console,
     sink: &mut Sink,
 ) -> Result<()> {
-    heading(args, querier, sink)?;
-    let n = args.n.map_or(N_SHOWN, |n| n as usize);
-    let statuses = rows.texts("status")?;
-    if rows.len() == 0 {
-        writeln!(sink, "\nNo {} has more or less than before.", by.name())?;
+    let what = by.name();
+    if groups.is_empty() {
+        writeln!(sink, "\nNo {what} has more or less than before.")?;
         return Ok(());
     }
-    writeln!(sink, "\nWhat changed, by {}; what grew most comes first", by.name())?;
-    let shown = rows.first(n);
+    writeln!(sink, "\nWhat changed, by {what}; what grew most comes first")?;
+    let shown = &groups[..groups.len().min(n.map_or(N_SHOWN, |n| n as usize))];
     let mut left_out = Vec::new();
     match by {
-        GroupBy::Holder => show_holders(&shown, plan, sink)?,
+        GroupBy::Holder => show_holders(shown, plan, sink)?,
         GroupBy::Type | GroupBy::Module => {
             let table;
-            (table, left_out) = plan.fitted(self::table(by, &shown)?, &EXPENDABLE)?;
+            (table, left_out) = plan.fitted(self::table(by, shown)?, &EXPENDABLE)?;
             plan.print_to(&table, sink)?;
         }
     }
-    let more = rows.len().saturating_sub(shown.len());
-    let counted = |status: &str| statuses.iter().filter(|found| *found == status).count();
+    let more = groups.len() - shown.len();
+    let counted = |status: &str| groups.iter().filter(|group| group.status == status).count();
     sink.flush()?;
-    let what = by.name();
     console.note(&format!(
         "({} changed: {} new, {} gone{})",
-        human::counted(rows.len() as u64, what),
+        human::counted(groups.len() as u64, what),
         counted("new"),
         counted("gone"),
-        if more > 0 { format!("; {more} more with -n {}", rows.len()) } else { String::new() }
+        if more > 0 { format!("; {more} more with -n {}", groups.len()) } else { String::new() }
     ));
     console.note_left_out(&left_out);
     Ok(())
 }
 
-/// The dumps and their totals.
-pub fn heading(args: &DiffArgs, querier: &Querier, sink: &mut Sink) -> Result<()> {
-    let totals = querier.collect(&format!(
-        "SELECT sum(count_before) AS count_before, sum(count_after) AS count_after, \
-             sum(size_before) AS size_before, sum(size_after) AS size_after \
-         FROM diff({}, {})",
-        quoted(&args.before),
-        quoted(&args.after)
-    ))?;
-    let totals = Rows::new(&totals)?;
-    let sum =
-        |name: &str| Ok::<_, anyhow::Error>(totals.numbers(name)?.first().copied().flatten().unwrap_or(0));
-    let (count, size) =
-        ((sum("count_before")?, sum("count_after")?), (sum("size_before")?, sum("size_after")?));
+/// Writes the dumps and their totals.
+pub fn write_heading(args: &DiffArgs, totals: &DiffTotals, sink: &mut Sink) -> Result<()> {
+    let (count, size) = ((totals.count_before, totals.count_after), (totals.size_before, totals.size_after));
     let percent = |(before, after): (i64, i64)| match before {
         0 => String::new(),
         before => format!(", {:+.1} %", (after - before) as f64 * 100.0 / before as f64),
@@ -181,41 +151,33 @@ pub fn heading(args: &DiffArgs, querier: &Querier, sink: &mut Sink) -> Result<()
     Ok(())
 }
 
-fn table(by: GroupBy, rows: &Rows) -> Result<arrow::array::RecordBatch> {
-    let number = |name: &str, worded: fn(i64) -> String| -> Result<Vec<String>> {
-        Ok(rows.numbers(name)?.into_iter().map(|n| n.map(worded).unwrap_or_default()).collect())
+fn table(by: GroupBy, groups: &[GroupDifference]) -> Result<arrow::array::RecordBatch> {
+    type Part = fn(&GroupDifference) -> Option<i64>;
+    let number = |part: Part, worded: fn(i64) -> String| {
+        groups.iter().map(move |group| part(group).map(worded).unwrap_or_default())
     };
     let count = |n: i64| human::count(n.unsigned_abs());
-    let statuses = rows.texts("status")?;
-    let percents = rows.floats("size_percent")?.into_iter().zip(&statuses).map(|(percent, status)| {
-        match (percent, status.as_str()) {
-            (_, status @ ("new" | "gone")) => status.to_owned(),
-            (Some(percent), _) => format!("{percent:+.1} %"),
-            (None, _) => String::new(),
-        }
+    let percents = groups.iter().map(|group| match (group.size_percent, group.status.as_str()) {
+        (_, status @ ("new" | "gone")) => status.to_owned(),
+        (Some(percent), _) => format!("{percent:+.1} %"),
+        (None, _) => String::new(),
     });
-    Columns::default()
-        .text(by.name(), rows.texts(by.name())?)
-        .quantity("count", number("count_after", count)?)
-        .quantity("grew by", number("count_delta", human::delta)?)
-        .quantity("size", number("size_after", human::signed_bytes)?)
-        .quantity("grew by", number("size_delta", human::delta_bytes)?)
+    Ok(Columns::default()
+        .text(by.name(), groups.iter().map(|group| group.name.clone()))
+        .quantity("count", number(|group| group.count_after, count))
+        .quantity("grew by", number(|group| group.count_delta, human::delta))
+        .quantity("size", number(|group| group.size_after, human::signed_bytes))
+        .quantity("grew by", number(|group| group.size_delta, human::delta_bytes))
         .quantity("%", percents)
-        .quantity("retained", number("retained_after", human::signed_bytes)?)
-        .quantity("grew by", number("retained_delta", human::delta_bytes)?)
-        .batch()
+        .quantity("retained", number(|group| group.retained_after, human::signed_bytes))
+        .quantity("grew by", number(|group| group.retained_delta, human::delta_bytes))
+        .batch()?)
 }
 
 /// Holders are long: a block for each.
-fn show_holders(rows: &Rows, plan: &Plan, sink: &mut Sink) -> Result<()> {
-    let (holders, statuses) = (rows.texts("holder")?, rows.texts("status")?);
-    let numbers = |name: &str| rows.numbers(name);
-    let (count, counts) = (numbers("count_after")?, numbers("count_delta")?);
-    let (size, retained) = (numbers("size_delta")?, numbers("retained_delta")?);
-    let held = numbers("retained_after")?;
-    for i in 0..rows.len() {
-        let of = |column: &[Option<i64>]| column[i].unwrap_or(0);
-        let status = match statuses[i].as_str() {
+fn show_holders(groups: &[GroupDifference], plan: &Plan, sink: &mut Sink) -> Result<()> {
+    for (i, group) in groups.iter().enumerate() {
+        let status = match group.status.as_str() {
             status @ ("new" | "gone") => format!("; {status}"),
             _ => String::new(),
         };
@@ -223,13 +185,13 @@ fn show_holders(rows: &Rows, plan: &Plan, sink: &mut Sink) -> Result<()> {
             sink,
             "{:>3}  holds {}, now {}; {} objects, now {}; own size {}{status}",
             i + 1,
-            human::delta_bytes(of(&retained)),
-            human::signed_bytes(of(&held)),
-            human::delta(of(&counts)),
-            human::count(of(&count).unsigned_abs()),
-            human::delta_bytes(of(&size)),
+            human::delta_bytes(group.retained_delta.unwrap_or(0)),
+            human::signed_bytes(group.retained_after.unwrap_or(0)),
+            human::delta(group.count_delta.unwrap_or(0)),
+            human::count(group.count_after.unwrap_or(0).unsigned_abs()),
+            human::delta_bytes(group.size_delta.unwrap_or(0)),
         )?;
-        write_holder(&holders[i], plan, sink)?;
+        write_holder(&group.name, plan, sink)?;
     }
     Ok(())
 }
@@ -258,40 +220,6 @@ fn broken(text: &str, width: usize) -> Vec<&str> {
     }
     lines.push(text[start..].trim_end());
     lines
-}
-
-impl DiffBy {
-    /// What totals are compared; none where it is the objects.
-    fn group(self) -> Option<GroupBy> {
-        match self {
-            DiffBy::Type => Some(GroupBy::Type),
-            DiffBy::Holder => Some(GroupBy::Holder),
-            DiffBy::Module => Some(GroupBy::Module),
-            DiffBy::Object => None,
-        }
-    }
-}
-
-impl GroupBy {
-    /// The word for it in SQL.
-    pub fn name(self) -> &'static str {
-        match self {
-            GroupBy::Type => "type",
-            GroupBy::Holder => "holder",
-            GroupBy::Module => "module",
-        }
-    }
-}
-
-impl MetricArg {
-    /// The word for it in SQL.
-    pub fn name(self) -> &'static str {
-        match self {
-            MetricArg::Count => "count",
-            MetricArg::Size => "size",
-            MetricArg::Retained => "retained",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
+use heaplake_answers::dump_rows;
 use heaplake_store::Manifest;
 
 use crate::{
@@ -37,31 +38,12 @@ pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
 
 /// One row per dump, as suits the format.
 fn rows(manifests: &[Arc<Manifest>], format: Format) -> Result<RecordBatch> {
-    if format == Format::Table { for_people(manifests) } else { for_programs(manifests) }
-}
-
-fn for_programs(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
-    let each = || manifests.iter();
-    let tags: Vec<_> = each().map(|m| m.all_tags()).collect();
-    Columns::default()
-        .text("id", each().map(|m| m.id.to_string()))
-        .time("taken", each().map(|m| m.taken))
-        .count("objects", each().map(|m| m.counts.objects))
-        .count("edges", each().map(|m| m.counts.edges))
-        .number("bytes", each().map(|m| Some(m.counts.bytes)))
-        .count("types", each().map(|m| m.counts.types))
-        .text("format", each().map(|m| m.source.format.clone()))
-        .map("tags", &tags)?
-        .text("source", each().map(|m| m.source.file.clone()))
-        .count("issues", each().map(|m| m.issues.values().sum()))
-        .count("stored_bytes", each().map(|m| m.stored_bytes()))
-        .times("pruned", each().map(|m| m.pruned))
-        .batch()
+    if format == Format::Table { for_people(manifests) } else { Ok(dump_rows(manifests)?) }
 }
 
 fn for_people(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
     let each = || manifests.iter();
-    Columns::default()
+    Ok(Columns::default()
         .name("id", each().map(|m| m.id.to_string()))
         .quantity("taken (UTC)", each().map(|m| m.taken.format("%Y-%m-%d %H:%M").to_string()))
         .count("objects", each().map(|m| m.counts.objects))
@@ -73,7 +55,7 @@ fn for_people(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
         .quantity("stored", each().map(|m| stored(m)))
-        .batch()
+        .batch()?)
 }
 
 fn stored(manifest: &Manifest) -> String {

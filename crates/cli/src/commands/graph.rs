@@ -3,7 +3,6 @@
 //! The drawing is a text in DOT, the language of Graphviz; pictures are made of it by Graphviz itself.
 
 use std::{
-    collections::BTreeMap,
     fmt::Write as _,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
@@ -11,20 +10,16 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use arrow::array::RecordBatch;
-use heaplake_engine::{PathShape, path_shape};
+use heaplake_answers::{Direction, Drawing, DrawnNode};
 
 use crate::{
     args::{GraphFormat, GraphQueryArgs},
     console::Console,
     escape, human, interrupt,
     output::Sink,
-    query::Querier,
-    rows::{Rows, address_rows, addresses_of, quoted},
+    query,
 };
 
-/// Objects that a drawing begins with, at most: nobody can look at more.
-const MAX_STARTS: usize = 200;
 /// Characters of a name or value that are drawn.
 const MAX_CHARS: usize = 40;
 
@@ -32,17 +27,19 @@ const MAX_CHARS: usize = 40;
 pub fn run(args: &GraphQueryArgs, console: &Console) -> Result<ExitCode> {
     let format = format(args)?;
     interrupt::install()?;
-    let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
-    let mut drawing = Drawing::default();
-    match (&args.path, &args.objects) {
-        (Some(pattern), _) => drawing.add_paths(pattern, &querier)?,
-        (None, Some(objects)) => drawing.add_neighbours(objects, args, &querier)?,
+    let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
+    let direction = if args.refs { Direction::Children } else { Direction::Parents };
+    let drawing = match (&args.path, &args.objects) {
+        (Some(pattern), _) => Drawing::of_paths(pattern, &session)?,
+        (None, Some(objects)) => {
+            Drawing::of_objects(objects, direction, args.depth, args.children, &session)?
+        }
         (None, None) => bail!("which objects? An address, a condition over obj, or --path PATTERN"),
-    }
+    };
     if drawing.nodes.is_empty() {
         bail!("{} has no such object", manifest.id);
     }
-    let dot = drawing.dot(manifest.id.as_str());
+    let dot = dot(&drawing, manifest.id.as_str());
     let bytes = match format {
         GraphFormat::Dot => dot.into_bytes(),
         GraphFormat::Svg | GraphFormat::Png => picture(&dot, format)?,
@@ -109,191 +106,50 @@ fn picture(dot: &str, format: GraphFormat) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Objects and references, as far as they are drawn.
-#[derive(Debug, Default)]
-struct Drawing {
-    nodes: BTreeMap<u64, Node>,
-    /// By parent and child.
-    edges: BTreeMap<(u64, u64), Edge>,
-    /// By object, how many are not drawn that refer to it, and to which it refers.
-    more_parents: BTreeMap<u64, u64>,
-    more_children: BTreeMap<u64, u64>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Node {
-    /// Hops from where the drawing begins.
-    depth: usize,
-    text: Vec<String>,
-    is_root: bool,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Edge {
-    labels: Vec<String>,
-    is_weak: bool,
-}
-
-/// The columns of an object that are drawn.
-const OBJECT: &str = "o.type, o.name, o.value, o.size, o.retained, o.root_kind";
-
-impl Drawing {
-    fn n_more(&self) -> u64 {
-        self.more_parents.values().chain(self.more_children.values()).sum()
-    }
-
-    /// Adds objects and, level by level, what refers to them, or what they refer to.
-    fn add_neighbours(&mut self, objects: &str, args: &GraphQueryArgs, querier: &Querier) -> Result<()> {
-        let query = format!(
-            "SELECT o.address, {OBJECT} FROM (SELECT address FROM reachable({}) WHERE hops = 0) s \
-             JOIN obj o ON o.address = s.address ORDER BY o.retained DESC, o.address LIMIT {}",
-            quoted(objects),
-            MAX_STARTS + 1
+/// The drawing in DOT.
+fn dot(drawing: &Drawing, dump: &str) -> String {
+    let mut text = format!("digraph {} {{\n", in_dot(dump));
+    text += "  graph [rankdir=TB, fontname=\"sans-serif\"];\n";
+    text += "  node [shape=box, style=\"filled,rounded\", fontname=\"sans-serif\", fontsize=10];\n";
+    text += "  edge [fontname=\"sans-serif\", fontsize=9];\n";
+    let deepest = drawing.nodes.values().map(|node| node.depth).max().unwrap_or_default();
+    for (address, node) in &drawing.nodes {
+        let mut lines = words(node);
+        lines.push(format!("@{address:#x}"));
+        let border = if !node.root_kind.is_empty() { ", penwidth=2.5" } else { "" };
+        let color = color(node.depth, deepest);
+        add(
+            &mut text,
+            &format!("  o{address:x} [label={}, fillcolor=\"{color}\"{border}];\n", label(&lines)),
         );
-        let starts = Found::new(&querier.collect(&query)?, "address")?;
-        if starts.at.len() > MAX_STARTS {
-            bail!("these are more than {MAX_STARTS} objects; nobody can look at such a drawing");
-        }
-        let mut level = Vec::new();
-        for (row, address) in starts.at.iter().enumerate() {
-            self.nodes.entry(*address).or_insert_with(|| starts.node(row, 0));
-            level.push(*address);
-        }
-        for depth in 1..=args.depth as usize {
-            if level.is_empty() {
-                break;
-            }
-            level = self.add_level(&level, depth, args, querier)?;
-        }
-        Ok(())
     }
-
-    /// Adds what is one hop from some objects; those that are new.
-    fn add_level(
-        &mut self,
-        level: &[u64],
-        depth: usize,
-        args: &GraphQueryArgs,
-        querier: &Querier,
-    ) -> Result<Vec<u64>> {
-        let (this, other) = if args.refs { ("parent", "child") } else { ("child", "parent") };
-        querier.show("drawn", &[address_rows(level)?])?;
-        let query = format!(
-            "SELECT * FROM ( \
-               SELECT e.{this} AS this, e.{other} AS other, e.label, e.is_weak, {OBJECT}, \
-                 row_number() OVER (PARTITION BY e.{this} ORDER BY o.retained DESC NULLS LAST, e.{other}) AS place, \
-                 count(*) OVER (PARTITION BY e.{this}) AS n \
-               FROM (SELECT parent, child, string_agg(DISTINCT label, ', ') AS label, min(kind) = 'weak' AS is_weak \
-                     FROM edge WHERE {this} IN (SELECT address FROM drawn) GROUP BY parent, child) e \
-               JOIN obj o ON o.address = e.{other} \
-             ) WHERE place <= {} ORDER BY this, place",
-            args.children
-        );
-        let batches = querier.collect(&query)?;
-        let found = Found::new(&batches, "other")?;
-        let rows = Rows::new(&batches)?;
-        let (labels, weak) = (rows.texts("label")?, rows.texts("is_weak")?);
-        let (this, total) = (addresses_of(&batches, "this")?, rows.numbers("n")?);
-        let mut new = Vec::new();
-        for (row, other) in found.at.iter().enumerate() {
-            let more = total[row].unwrap_or_default().unsigned_abs().saturating_sub(args.children.into());
-            let (parent, child) = if args.refs { (this[row], *other) } else { (*other, this[row]) };
-            if more > 0 {
-                let of = if args.refs { &mut self.more_children } else { &mut self.more_parents };
-                of.insert(this[row], more);
-            }
-            let is_weak = weak[row] == "true";
-            let edge = self.edges.entry((parent, child)).or_default();
-            edge.is_weak = is_weak;
-            edge.add_label(&labels[row]);
-            if let std::collections::btree_map::Entry::Vacant(entry) = self.nodes.entry(*other) {
-                let node = entry.insert(found.node(row, depth));
-                // Who asks what keeps an object alive has the answer at a root, and weak references keep nothing.
-                if (args.refs || !node.is_root) && !is_weak {
-                    new.push(*other);
-                }
-            }
+    for ((parent, child), edge) in &drawing.edges {
+        let mut attributes = Vec::new();
+        if !edge.labels.is_empty() {
+            attributes.push(format!("label={}", label(&edge.labels)));
         }
-        Ok(new)
+        if edge.is_weak {
+            attributes.push("style=dotted".to_owned());
+        }
+        let attributes = match attributes.is_empty() {
+            true => String::new(),
+            false => format!(" [{}]", attributes.join(", ")),
+        };
+        add(&mut text, &format!("  o{parent:x} -> o{child:x}{attributes};\n"));
     }
-
-    /// Adds the paths that a pattern finds.
-    fn add_paths(&mut self, pattern: &str, querier: &Querier) -> Result<()> {
-        if path_shape(pattern)? != PathShape::Paths {
-            bail!("REACH, DOMINATED and TYPES give no paths that could be drawn");
-        }
-        let batches = querier.collect(&format!("SELECT * FROM path({})", quoted(pattern)))?;
-        let found = Found::new(&batches, "address")?;
-        let rows = Rows::new(&batches)?;
-        let (arrows, labels, hops) = (rows.texts("arrow")?, rows.texts("label")?, rows.numbers("hop")?);
-        for (row, address) in found.at.iter().enumerate() {
-            let hop = hops[row].unwrap_or_default();
-            self.nodes
-                .entry(*address)
-                .or_insert_with(|| found.node(row, usize::try_from(hop).unwrap_or_default()));
-            if hop == 0 {
-                continue;
-            }
-            let before = found.at[row - 1];
-            let ends = if arrows[row].starts_with('<') { (*address, before) } else { (before, *address) };
-            self.edges.entry(ends).or_default().add_label(&labels[row]);
-        }
-        Ok(())
-    }
-
-    /// The drawing in DOT.
-    fn dot(&self, dump: &str) -> String {
-        let mut text = format!("digraph {} {{\n", in_dot(dump));
-        text += "  graph [rankdir=TB, fontname=\"sans-serif\"];\n";
-        text += "  node [shape=box, style=\"filled,rounded\", fontname=\"sans-serif\", fontsize=10];\n";
-        text += "  edge [fontname=\"sans-serif\", fontsize=9];\n";
-        let deepest = self.nodes.values().map(|node| node.depth).max().unwrap_or_default();
-        for (address, node) in &self.nodes {
-            let mut lines = node.text.clone();
-            lines.push(format!("@{address:#x}"));
-            let border = if node.is_root { ", penwidth=2.5" } else { "" };
-            let color = color(node.depth, deepest);
-            add(
-                &mut text,
-                &format!("  o{address:x} [label={}, fillcolor=\"{color}\"{border}];\n", label(&lines)),
-            );
-        }
-        for ((parent, child), edge) in &self.edges {
-            let mut attributes = Vec::new();
-            if !edge.labels.is_empty() {
-                attributes.push(format!("label={}", label(&edge.labels)));
-            }
-            if edge.is_weak {
-                attributes.push("style=dotted".to_owned());
-            }
-            let attributes = match attributes.is_empty() {
-                true => String::new(),
-                false => format!(" [{}]", attributes.join(", ")),
+    for (more, are_parents) in [(&drawing.more_parents, true), (&drawing.more_children, false)] {
+        for (address, n) in more {
+            let name = format!("{}{address:x}", if are_parents { "p" } else { "c" });
+            let words = label(&[format!("{} more", human::count(*n))]);
+            add(&mut text, &format!("  {name} [label={words}, style=dashed, fillcolor=white];\n"));
+            let (from, to) = match are_parents {
+                true => (name, format!("o{address:x}")),
+                false => (format!("o{address:x}"), name),
             };
-            add(&mut text, &format!("  o{parent:x} -> o{child:x}{attributes};\n"));
-        }
-        for (more, are_parents) in [(&self.more_parents, true), (&self.more_children, false)] {
-            for (address, n) in more {
-                let name = format!("{}{address:x}", if are_parents { "p" } else { "c" });
-                let words = label(&[format!("{} more", human::count(*n))]);
-                add(&mut text, &format!("  {name} [label={words}, style=dashed, fillcolor=white];\n"));
-                let (from, to) = match are_parents {
-                    true => (name, format!("o{address:x}")),
-                    false => (format!("o{address:x}"), name),
-                };
-                add(&mut text, &format!("  {from} -> {to} [style=dashed];\n"));
-            }
-        }
-        text + "}\n"
-    }
-}
-
-impl Edge {
-    fn add_label(&mut self, label: &str) {
-        if !label.is_empty() && !self.labels.iter().any(|known| known == label) {
-            self.labels.push(label.to_owned());
+            add(&mut text, &format!("  {from} -> {to} [style=dashed];\n"));
         }
     }
+    text + "}\n"
 }
 
 fn add(text: &mut String, line: &str) {
@@ -326,49 +182,23 @@ fn in_dot(text: &str) -> String {
     format!("\"{}\"", lines.join("\\n"))
 }
 
-/// Objects as a query gives them.
-struct Found {
-    at: Vec<u64>,
-    types: Vec<String>,
-    names: Vec<String>,
-    values: Vec<String>,
-    sizes: Vec<Option<i64>>,
-    retained: Vec<Option<i64>>,
-    root_kinds: Vec<String>,
-}
-
-impl Found {
-    fn new(batches: &[RecordBatch], address: &str) -> Result<Self> {
-        let rows = Rows::new(batches)?;
-        Ok(Self {
-            at: addresses_of(batches, address)?,
-            types: rows.texts("type")?,
-            names: rows.texts("name")?,
-            values: rows.texts("value")?,
-            sizes: rows.numbers("size")?,
-            retained: rows.numbers("retained")?,
-            root_kinds: rows.texts("root_kind")?,
-        })
-    }
-
-    fn node(&self, row: usize, depth: usize) -> Node {
-        let mut text = vec![human::shortened(&self.types[row], MAX_CHARS)];
-        for word in [&self.names[row], &self.values[row]] {
-            if !word.is_empty() {
-                text.push(human::shortened(word, MAX_CHARS));
-            }
+/// What a node says, line by line.
+fn words(node: &DrawnNode) -> Vec<String> {
+    let mut lines = vec![human::shortened(&node.type_name, MAX_CHARS)];
+    for word in [&node.name, &node.value] {
+        if !word.is_empty() {
+            lines.push(human::shortened(word, MAX_CHARS));
         }
-        let size = human::signed_bytes(self.sizes[row].unwrap_or_default());
-        text.push(match self.retained[row] {
-            Some(retained) => format!("{size}, retains {}", human::signed_bytes(retained)),
-            None => size,
-        });
-        let is_root = !self.root_kinds[row].is_empty();
-        if is_root {
-            text.push(format!("root: {}", human::shortened(&self.root_kinds[row], MAX_CHARS)));
-        }
-        Node { depth, text, is_root }
     }
+    let size = human::signed_bytes(node.size);
+    lines.push(match node.retained {
+        Some(retained) => format!("{size}, retains {}", human::signed_bytes(retained)),
+        None => size,
+    });
+    if !node.root_kind.is_empty() {
+        lines.push(format!("root: {}", human::shortened(&node.root_kind, MAX_CHARS)));
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! `heaplake info`: what one dump holds. Pages of text for people, one row of facts for programs.
 
-use std::{cmp::Reverse, io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use heaplake_store::{Dump, Lake, Manifest, TakenFrom, TypeStat};
+use heaplake_answers::{dump_facts, types_by_size};
+use heaplake_store::{Dump, Lake, Manifest, TakenFrom};
 
 use super::dumps::tags_in_words;
 use crate::{
@@ -25,73 +26,13 @@ pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
     let dump =
         lake.dump(selection::one(&lake.snapshot(), args.dump.as_deref(), console)?.as_ref().clone())?;
     if plan.format != Format::Table {
-        plan.print(&facts(&dump, plan.format)?)?;
+        plan.print(&dump_facts(&dump, plan.format.is_nested())?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut sink = plan.open()?;
     show(&dump, &plan, console, &mut sink)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// One row; with a list of all types where the format can hold one.
-fn facts(m: &Dump, format: Format) -> Result<RecordBatch> {
-    let columns = Columns::default()
-        .text("id", [m.id.to_string()])
-        .time("taken", [m.taken])
-        .text("taken_from", [taken_from(m).to_owned()])
-        .time("imported", [m.imported])
-        .text("format", [m.source.format.clone()])
-        .text("source", [m.source.file.clone()])
-        .count("source_bytes", [m.source.bytes])
-        .text("compression", [m.source.compression.clone()])
-        .text("sha256", [m.source.sha256.clone()])
-        .map("tags", [&m.all_tags()])?
-        .count("objects", [m.counts.objects])
-        .count("edges", [m.counts.edges])
-        .count("dangling", [m.counts.dangling])
-        .count("unreferenced", [m.counts.unreferenced])
-        .text("indexed", [m.indexed.to_string()])
-        .count("types", [m.counts.types])
-        .number("bytes", [Some(m.counts.bytes)])
-        .count("issues", [m.issues.values().sum()])
-        .count("files", [m.files.len() as u64])
-        .count("stored_bytes", [m.stored_bytes()]);
-    if !format.is_nested() {
-        return columns.batch();
-    }
-    let types = types_by_size(m);
-    let types = Columns::default()
-        .text("type", types.iter().map(|t| t.name.clone()))
-        .count("count", types.iter().map(|t| t.count))
-        .number("size", types.iter().map(|t| Some(t.size)))
-        .number("max_size", types.iter().map(|t| t.max_size))
-        .number("retained", types.iter().map(|t| t.retained));
-    let issues =
-        Columns::default().text("kind", m.issues.keys().cloned()).count("count", m.issues.values().copied());
-    let roots =
-        Columns::default().text("kind", m.roots.keys().cloned()).count("count", m.roots.values().copied());
-    columns
-        .nested("type_stat", types.batch()?)
-        .nested("roots_by_kind", roots.batch()?)
-        .nested("issues_by_kind", issues.batch()?)
-        .batch()
-}
-
-fn taken_from(manifest: &Manifest) -> &'static str {
-    match manifest.taken_from {
-        TakenFrom::User => "user",
-        TakenFrom::Dump => "dump",
-        TakenFrom::File => "file",
-        TakenFrom::Import => "import",
-    }
-}
-
-/// The types, largest first; ties in order of the names.
-fn types_by_size(dump: &Dump) -> Vec<&TypeStat> {
-    let mut types: Vec<_> = dump.types.iter().collect();
-    types.sort_by_key(|t| Reverse(t.size));
-    types
 }
 
 fn show(manifest: &Dump, plan: &Plan, console: &Console, sink: &mut Sink) -> Result<()> {
@@ -185,19 +126,19 @@ fn top_types(manifest: &Dump) -> Result<RecordBatch> {
     let share = |size: i64| {
         if whole > 0 { format!("{:.1} %", size as f64 * 100.0 / whole as f64) } else { String::new() }
     };
-    Columns::default()
+    Ok(Columns::default()
         .text("type", top().map(|t| t.name.clone()))
         .count("count", top().map(|t| t.count))
         .quantity("size", top().map(|t| human::signed_bytes(t.size)))
         .quantity("share", top().map(|t| share(t.size)))
         .quantity("retained", top().map(|t| t.retained.map(human::signed_bytes).unwrap_or_default()))
         .quantity("largest", top().map(|t| t.max_size.map(human::signed_bytes).unwrap_or_default()))
-        .batch()
+        .batch()?)
 }
 
 #[cfg(test)]
 mod tests {
-    use heaplake_store::{Counts, Source};
+    use heaplake_store::{Counts, Source, TypeStat};
 
     use super::*;
 
@@ -246,7 +187,7 @@ mod tests {
     #[test]
     fn programs_get_one_row_and_types_where_the_format_can_hold_them() {
         for (format, has_types) in [(Format::Csv, false), (Format::Markdown, false), (Format::Json, true)] {
-            let facts = facts(&dump(), format).expect("a batch");
+            let facts = dump_facts(&dump(), format.is_nested()).expect("a batch");
             assert_eq!(facts.num_rows(), 1);
             assert_eq!(facts.column_by_name("type_stat").is_some(), has_types, "{format:?}");
         }

@@ -3,13 +3,13 @@
 use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use anstyle::{AnsiColor, Style};
-use anyhow::{Context as _, Result};
-use arrow::{
-    array::{Array as _, AsArray as _, RecordBatch},
-    compute::cast,
-    datatypes::{DataType, Int64Type, UInt32Type, UInt64Type},
+use anyhow::Result;
+use arrow::array::RecordBatch;
+use heaplake_answers::{
+    ObjectFound, ObjectsFound, PathHop, PathShape, Session, SessionOptions, objects_found, path_hops,
+    path_shape, path_statement, why_not,
 };
-use heaplake_engine::{PathPlan, PathShape, SessionOptions, fold, path_shape};
+use heaplake_engine::{PathPlan, fold};
 use heaplake_store::Manifests;
 
 use super::path_compare::compare;
@@ -17,16 +17,14 @@ use crate::{
     args::{EmitKind, PathArgs},
     console::Console,
     escape, human, interrupt,
-    output::{Format, Plan, Sink},
-    query::{Querier, sum},
-    rows::quoted,
-    selection,
+    output::{Columns, Format, Plan, Sink},
+    query, selection,
 };
 
 /// Hops of a repetition's first round are shown, the others folded, from so many rounds on.
 const MIN_FOLDED_ROUNDS: usize = 3;
 /// Objects that are listed one by one on a terminal; of more the types are.
-const MAX_LISTED: i64 = 40;
+const MAX_LISTED: usize = 40;
 
 /// Characters of a value that are shown; --format csv has it whole.
 const MAX_VALUE_CHARS: usize = 40;
@@ -45,37 +43,37 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
         }
     };
     if args.compare {
-        let querier = Querier::of_lake(&manifests, args.memory_limit, console)?;
+        let session = query::of_lake(&manifests, args.memory_limit, console)?;
         let mut sink = plan.open()?;
-        compare(&args.pattern, shape, &dumps, &querier, &plan, &mut sink)?;
+        compare(&args.pattern, shape, &dumps, &session, &plan, &mut sink)?;
         return sink.commit().map(|()| ExitCode::SUCCESS);
     }
     let dumps: Vec<Option<&str>> = match dumps.as_slice() {
         [] => vec![None],
         dumps => dumps.iter().map(|dump| Some(dump.as_str())).collect(),
     };
-    let mut queriers = Vec::new();
+    let mut sessions = Vec::new();
     for dump in &dumps {
-        queriers.push(open(&manifests, *dump, args, console)?);
+        sessions.push(open(&manifests, *dump, args, console)?);
     }
     let mut sink = plan.open()?;
     if args.emit == Some(EmitKind::Sql) {
-        for querier in &queriers {
-            writeln!(sink, "{};", querier.path_sql(&args.pattern)?)?;
+        for session in &sessions {
+            writeln!(sink, "{};", session.path_sql(&args.pattern)?)?;
         }
         sink.commit()?;
         return Ok(ExitCode::SUCCESS);
     }
     if plan.format != Format::Table {
-        rows(args, &queriers, &plan, &mut sink, console)?;
+        rows(args, &sessions, &plan, &mut sink, console)?;
         sink.commit()?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (i, querier) in queriers.iter().enumerate() {
-        if queriers.len() > 1 {
-            writeln!(sink, "{}{}", if i > 0 { "\n" } else { "" }, querier.dump_name()?)?;
+    for (i, session) in sessions.iter().enumerate() {
+        if sessions.len() > 1 {
+            writeln!(sink, "{}{}", if i > 0 { "\n" } else { "" }, session.dump()?.id)?;
         }
-        print(&args.pattern, shape, querier, &plan, &mut sink)?;
+        print(&args.pattern, shape, session, &plan, &mut sink)?;
         sink.flush()?;
     }
     sink.commit()?;
@@ -87,43 +85,41 @@ fn open(
     dump: Option<&str>,
     args: &PathArgs,
     console: &Console,
-) -> Result<Querier> {
+) -> Result<Session> {
     let options = SessionOptions {
         memory_limit: args.memory_limit,
         path_plan: args.plan.into(),
         ..console.session(dump, args.layer.as_deref())
     };
-    let querier = Querier::over(manifests, &options)?;
-    querier.dump_name()?;
-    Ok(querier)
+    let session = query::over(manifests, &options)?;
+    session.dump()?;
+    Ok(session)
 }
 
 /// The rows of `path`; of several dumps with the dump's name before them.
 fn rows(
     args: &PathArgs,
-    queriers: &[Querier],
+    sessions: &[Session],
     plan: &Plan,
     sink: &mut Sink,
     console: &Console,
 ) -> Result<()> {
-    let pattern = quoted(&args.pattern);
-    if let [querier] = queriers {
-        let outcome = querier.run(&format!("SELECT * FROM path({pattern})"), plan, sink)?;
+    if let [session] = sessions {
+        let outcome = query::run(session, &path_statement(&args.pattern, None), plan, sink)?;
         if outcome.n_rows == 0 {
-            for line in explanation(&args.pattern, querier)? {
+            for line in why_not(&args.pattern, session)? {
                 console.note(&line);
             }
         }
         return Ok(());
     }
     let mut all = Vec::new();
-    for querier in queriers {
-        let dump = quoted(&querier.dump_name()?);
-        let query = format!("SELECT arrow_cast({dump}, 'Utf8View') AS dump, p.* FROM path({pattern}) p");
-        let batches = querier.collect(&query)?;
+    for session in sessions {
+        let dump = session.dump()?;
+        let batches = session.collect(&path_statement(&args.pattern, Some(dump.id.as_str())))?;
         if batches.iter().all(|batch| batch.num_rows() == 0) {
-            for line in explanation(&args.pattern, querier)? {
-                console.note(&format!("{}: {line}", querier.dump_name()?));
+            for line in why_not(&args.pattern, session)? {
+                console.note(&format!("{}: {line}", dump.id));
             }
         }
         all.extend(batches);
@@ -132,13 +128,12 @@ fn rows(
 }
 
 /// Prints the answer of one dump for people.
-pub fn print(pattern: &str, shape: PathShape, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Result<()> {
+pub fn print(pattern: &str, shape: PathShape, session: &Session, plan: &Plan, sink: &mut Sink) -> Result<()> {
     let found = match shape {
-        PathShape::Paths => paths(pattern, querier, plan, sink)?,
-        PathShape::Objects => objects(pattern, querier, plan, sink)?,
+        PathShape::Paths => paths(pattern, session, plan, sink)?,
+        PathShape::Objects => objects(&objects_found(pattern, MAX_LISTED, session)?, plan, sink)?,
         PathShape::Types => {
-            let query = format!("SELECT * FROM path({})", quoted(pattern));
-            let batches = querier.collect(&query)?;
+            let batches = session.collect(&path_statement(pattern, None))?;
             let n_rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
             if n_rows > 0 {
                 plan.print_all_to(&batches, sink)?;
@@ -148,74 +143,74 @@ pub fn print(pattern: &str, shape: PathShape, querier: &Querier, plan: &Plan, si
     };
     if !found {
         writeln!(sink, "no path")?;
-        for line in explanation(pattern, querier)? {
+        for line in why_not(pattern, session)? {
             writeln!(sink, "  {}", escape::line(&line))?;
         }
     }
     Ok(())
 }
 
-/// Why there is no path.
-pub fn explanation(pattern: &str, querier: &Querier) -> Result<Vec<String>> {
-    let batches = querier.collect(&format!("SELECT line FROM path_explain({})", quoted(pattern)))?;
-    let mut lines = Vec::new();
-    for batch in &batches {
-        lines.extend(texts(batch, "line")?.into_iter().flatten());
-    }
-    Ok(lines)
-}
-
 /// Objects: how many, and which, or of which types.
-fn objects(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Result<bool> {
-    let pattern = quoted(pattern);
-    let totals = querier.collect(&format!(
-        "SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes, count(DISTINCT type) AS types \
-         FROM path_nodes({pattern})"
-    ))?;
-    let (objects, bytes, types) = (sum(&totals, "objects")?, sum(&totals, "bytes")?, sum(&totals, "types")?);
-    if objects == 0 {
+fn objects(found: &ObjectsFound, plan: &Plan, sink: &mut Sink) -> Result<bool> {
+    if found.objects == 0 {
         return Ok(false);
     }
-    writeln!(sink, "{}, {}", human::counted(objects.unsigned_abs(), "object"), human::signed_bytes(bytes))?;
-    if objects <= MAX_LISTED {
-        let query =
-            format!("SELECT hop, address, type, name, size, retained, root_kind FROM path({pattern})");
-        querier.run(&query, plan, sink)?;
+    writeln!(sink, "{}, {}", human::counted(found.objects, "object"), human::signed_bytes(found.bytes))?;
+    if !found.listed.is_empty() {
+        plan.print_to(&listed(&found.listed)?, sink)?;
         return Ok(true);
     }
-    let query = format!(
-        "SELECT type, count(*) AS objects, sum(size) AS size, min(hop) AS nearest_hop, max(hop) AS farthest_hop \
-         FROM path_nodes({pattern}) GROUP BY type ORDER BY size DESC, type LIMIT {MAX_LISTED}"
-    );
-    querier.run(&query, plan, sink)?;
-    if types > MAX_LISTED {
-        writeln!(sink, "and {} more", human::counted((types - MAX_LISTED).unsigned_abs(), "type"))?;
+    let shown = &found.types[..found.types.len().min(MAX_LISTED)];
+    let table = Columns::default()
+        .text("type", shown.iter().map(|found| found.type_name.clone()))
+        .count("objects", shown.iter().map(|found| found.objects))
+        .number("size", shown.iter().map(|found| Some(found.size)))
+        .count("nearest_hop", shown.iter().map(|found| found.nearest_hop.into()))
+        .count("farthest_hop", shown.iter().map(|found| found.farthest_hop.into()))
+        .batch()?;
+    plan.print_to(&table, sink)?;
+    let more = found.types.len() - shown.len();
+    if more > 0 {
+        writeln!(sink, "and {} more", human::counted(more as u64, "type"))?;
     }
     writeln!(sink, "every object: --format csv")?;
     Ok(true)
 }
 
+fn listed(objects: &[ObjectFound]) -> Result<RecordBatch> {
+    let each = || objects.iter();
+    Ok(Columns::default()
+        .count("hop", each().map(|object| object.hop.into()))
+        .address("address", each().map(|object| Some(object.address)))
+        .text("type", each().map(|object| object.type_name.clone()))
+        .optional_text("name", each().map(|object| object.name.clone()))
+        .number("size", each().map(|object| Some(object.size)))
+        .number("retained", each().map(|object| object.retained))
+        .optional_text("root_kind", each().map(|object| object.root_kind.clone()))
+        .batch()?)
+}
+
 /// Paths, a block for each, as they come. A shell keeps their rows.
-fn paths(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Result<bool> {
-    let query = format!("SELECT * FROM path({})", quoted(pattern));
-    let mut path: Vec<Hop> = Vec::new();
+fn paths(pattern: &str, session: &Session, plan: &Plan, sink: &mut Sink) -> Result<bool> {
+    let mut path: Vec<ShownHop> = Vec::new();
     let mut n_paths = 0_u64;
     let mut result: Option<usize> = None;
-    querier.for_each(&query, |batch| {
+    session.for_each(&path_statement(pattern, None), |batch| {
         let mut first_row = 0;
         if let Some(results) = plan.results().filter(|_| batch.num_rows() > 0) {
             let number = *result.get_or_insert_with(|| results.begin(batch.schema_ref()));
             first_row = results.keep(number, batch);
         }
-        for (row, mut hop) in hops(batch)?.into_iter().enumerate() {
-            hop.label_of_row = result.map(|number| format!("#{number}.{}", first_row + row));
-            if path.first().is_some_and(|first| first.path_id != hop.path_id) {
+        for (row, hop) in path_hops(batch)?.into_iter().enumerate() {
+            let row_label = result.map(|number| format!("#{number}.{}", first_row + row));
+            let hop = ShownHop { hop, row_label };
+            if path.first().is_some_and(|first| first.hop.path_id != hop.hop.path_id) {
                 block(&std::mem::take(&mut path), n_paths, plan, sink)?;
                 n_paths += 1;
             }
             path.push(hop);
         }
-        Ok(())
+        anyhow::Ok(())
     })?;
     if let (Some(results), Some(number)) = (plan.results(), result) {
         results.end(number);
@@ -230,88 +225,35 @@ fn paths(pattern: &str, querier: &Querier, plan: &Plan, sink: &mut Sink) -> Resu
     Ok(true)
 }
 
-/// One hop of a path.
-#[derive(Debug, Clone, Default)]
-struct Hop {
-    path_id: i64,
-    address: u64,
-    type_name: String,
-    name: Option<String>,
-    value: Option<String>,
-    size: i64,
-    retained: Option<i64>,
-    root_kind: Option<String>,
-    /// How it was reached; none for the first.
-    arrow: Option<String>,
-    label: Option<String>,
-    variable: Option<String>,
+/// One hop of a path, as it is shown.
+#[derive(Debug, Clone)]
+struct ShownHop {
+    hop: PathHop,
     /// What a shell calls its row.
-    label_of_row: Option<String>,
+    row_label: Option<String>,
 }
 
-fn texts(batch: &RecordBatch, name: &str) -> Result<Vec<Option<String>>> {
-    let column = cast(column(batch, name)?, &DataType::Utf8)?;
-    Ok(column.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect())
-}
-
-fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b arrow::array::ArrayRef> {
-    batch.column_by_name(name).with_context(|| format!("a path has no {name}; this is a bug of heaplake"))
-}
-
-fn hops(batch: &RecordBatch) -> Result<Vec<Hop>> {
-    let path_ids = column(batch, "path_id")?.as_primitive::<Int64Type>().values();
-    let addresses = column(batch, "address")?.as_primitive::<UInt64Type>().values();
-    let sizes = column(batch, "size")?.as_primitive::<Int64Type>().values();
-    let retained = column(batch, "retained")?.as_primitive::<Int64Type>();
-    let mut hops: Vec<Hop> = (0..batch.num_rows())
-        .map(|row| Hop {
-            path_id: path_ids[row],
-            address: addresses[row],
-            size: sizes[row],
-            retained: retained.is_valid(row).then(|| retained.value(row)),
-            ..Hop::default()
-        })
-        .collect();
-    debug_assert!(column(batch, "hop")?.as_primitive_opt::<UInt32Type>().is_some());
-    type Put = fn(&mut Hop, Option<String>);
-    let puts: [(&str, Put); 7] = [
-        ("type", |hop, text| hop.type_name = text.unwrap_or_default()),
-        ("name", |hop, text| hop.name = text),
-        ("value", |hop, text| hop.value = text),
-        ("root_kind", |hop, text| hop.root_kind = text),
-        ("arrow", |hop, text| hop.arrow = text),
-        ("label", |hop, text| hop.label = text),
-        ("variable", |hop, text| hop.variable = text),
-    ];
-    for (name, put) in puts {
-        hops.iter_mut().zip(texts(batch, name)?).for_each(|(hop, text)| put(hop, text));
+/// What one sees of an object before its numbers.
+fn what(hop: &PathHop) -> String {
+    let shown = |text: &Option<String>| text.as_deref().map(|text| escape::line(text).into_owned());
+    let arrow = match (hop.arrow.as_deref(), shown(&hop.label)) {
+        (None, _) => String::new(),
+        (Some("<-"), Some(label)) => format!("<-{label}- "),
+        (Some("<-"), None) => "<- ".to_owned(),
+        (Some(_), Some(label)) => format!("-{label}-> "),
+        (Some(_), None) => "-> ".to_owned(),
+    };
+    let mut text = format!("{arrow}{}", escape::line(&hop.type_name));
+    if let Some(name) = shown(&hop.name) {
+        text += &format!(" {name}");
     }
-    Ok(hops)
-}
-
-impl Hop {
-    /// What one sees of an object before its numbers.
-    fn what(&self) -> String {
-        let shown = |text: &Option<String>| text.as_deref().map(|text| escape::line(text).into_owned());
-        let arrow = match (self.arrow.as_deref(), shown(&self.label)) {
-            (None, _) => String::new(),
-            (Some("<-"), Some(label)) => format!("<-{label}- "),
-            (Some("<-"), None) => "<- ".to_owned(),
-            (Some(_), Some(label)) => format!("-{label}-> "),
-            (Some(_), None) => "-> ".to_owned(),
-        };
-        let mut text = format!("{arrow}{}", escape::line(&self.type_name));
-        if let Some(name) = shown(&self.name) {
-            text += &format!(" {name}");
-        }
-        if let Some(value) = shown(&self.value) {
-            text += &format!(" = {}", human::shortened(&value, MAX_VALUE_CHARS));
-        }
-        if let Some(kind) = shown(&self.root_kind) {
-            text += &format!(" ({kind})");
-        }
-        text
+    if let Some(value) = shown(&hop.value) {
+        text += &format!(" = {}", human::shortened(&value, MAX_VALUE_CHARS));
     }
+    if let Some(kind) = shown(&hop.root_kind) {
+        text += &format!(" ({kind})");
+    }
+    text
 }
 
 /// A line of a block: hop, object, address, sizes; or a note in the place of folded hops.
@@ -321,17 +263,17 @@ enum Line {
 }
 
 /// Writes one path.
-fn block(path: &[Hop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> {
+fn block(path: &[ShownHop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> {
     if number > 0 {
         writeln!(sink)?;
     }
     let line = |number: usize| {
-        let hop = &path[number];
+        let ShownHop { hop, row_label } = &path[number];
         Line::Hop {
-            number: hop.label_of_row.clone().unwrap_or_else(|| number.to_string()),
+            number: row_label.clone().unwrap_or_else(|| number.to_string()),
             what: match &hop.variable {
-                Some(variable) => format!("{}  [{}]", hop.what(), escape::line(variable)),
-                None => hop.what(),
+                Some(variable) => format!("{}  [{}]", what(hop), escape::line(variable)),
+                None => what(hop),
             },
             address: format!("@{:#x}", hop.address),
             size: human::signed_bytes(hop.size),
@@ -340,7 +282,7 @@ fn block(path: &[Hop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> 
     };
     let mut lines: Vec<Line> = Vec::new();
     let units: Vec<(&str, Option<&str>)> =
-        path.iter().enumerate().map(|(i, hop)| (hop.type_name.as_str(), next_arrow(path, i))).collect();
+        path.iter().enumerate().map(|(i, hop)| (hop.hop.type_name.as_str(), next_arrow(path, i))).collect();
     for segment in fold(&units) {
         let (unit, whole) = (segment.unit.clone(), segment.whole());
         let is_folded = segment.times >= MIN_FOLDED_ROUNDS && !plan.is_full();
@@ -351,7 +293,7 @@ fn block(path: &[Hop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> 
                 .map(|i| {
                     format!(
                         "{} {}",
-                        escape::line(&path[i].type_name),
+                        escape::line(&path[i].hop.type_name),
                         next_arrow(path, i).unwrap_or_default()
                     )
                 })
@@ -366,7 +308,7 @@ fn block(path: &[Hop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> 
         Line::Folded(_) => 0,
     });
     let number_width = number_width.max(path.len().saturating_sub(1).to_string().len()).max(3);
-    let first_column = if path.iter().any(|hop| hop.label_of_row.is_some()) { "#" } else { "hop" };
+    let first_column = if path.iter().any(|hop| hop.row_label.is_some()) { "#" } else { "hop" };
     let what_width = width(|line| match line {
         Line::Hop { what, .. } => what.chars().count(),
         Line::Folded(_) => 0,
@@ -399,7 +341,7 @@ fn block(path: &[Hop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> 
         }
     }
     let hops = human::counted(path.len() as u64 - 1, "hop");
-    let mut addresses: Vec<(u64, i64)> = path.iter().map(|hop| (hop.address, hop.size)).collect();
+    let mut addresses: Vec<(u64, i64)> = path.iter().map(|hop| (hop.hop.address, hop.hop.size)).collect();
     addresses.sort_unstable();
     addresses.dedup();
     let bytes = addresses.iter().fold(0_i64, |sum, (_, size)| sum.saturating_add(*size));
@@ -408,8 +350,8 @@ fn block(path: &[Hop], number: u64, plan: &Plan, sink: &mut Sink) -> Result<()> 
 }
 
 /// The arrow after an object.
-fn next_arrow(path: &[Hop], i: usize) -> Option<&str> {
-    path.get(i + 1).and_then(|next| next.arrow.as_deref())
+fn next_arrow(path: &[ShownHop], i: usize) -> Option<&str> {
+    path.get(i + 1).and_then(|next| next.hop.arrow.as_deref())
 }
 
 impl From<crate::args::PlanKind> for PathPlan {

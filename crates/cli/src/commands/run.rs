@@ -4,13 +4,15 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use heaplake_store::Lake;
+use heaplake_answers::{
+    Lake,
+    library::{self, Parameter, Query},
+};
 
 use super::sql;
 use crate::{
     args::RunArgs,
     console::Console,
-    library::{self, Parameter, Query},
     output::{Columns, Sink},
 };
 
@@ -43,11 +45,11 @@ pub fn show(query: &Query) -> Result<ExitCode> {
 pub fn list(queries: &[Query]) -> Result<RecordBatch> {
     let parameters =
         |query: &Query| query.header.parameters.iter().map(in_words).collect::<Vec<_>>().join(", ");
-    Columns::default()
+    Ok(Columns::default()
         .text("name", queries.iter().map(|query| query.name.clone()))
         .text("question", queries.iter().map(|query| query.header.question.clone()))
         .text("parameters", queries.iter().map(parameters))
-        .batch()
+        .batch()?)
 }
 
 /// A parameter with its default: `limit=20 (number of rows)`.

@@ -9,15 +9,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use heaplake_engine::{Parameters, SessionOptions};
-use heaplake_store::Lake;
+use heaplake_answers::{Lake, Outcome, Parameters, Session, SessionOptions};
 
 use crate::{
     args::{QueryOptions, Shape, SqlArgs},
     console::Console,
     human, interrupt,
     output::{Format, Plan, Sink},
-    query::{Outcome, Querier},
+    query,
 };
 
 /// Runs the statements in order.
@@ -41,14 +40,14 @@ pub fn answer(
     console: &Console,
 ) -> Result<ExitCode> {
     interrupt::install()?;
-    let querier = Querier::open(lake, &session_options(options, console))?;
-    let statements = named(querier.statements(text.trim_start_matches('\u{feff}'))?, script)?;
+    let session = query::open(lake, &session_options(options, console))?;
+    let statements = named(session.statements(text.trim_start_matches('\u{feff}'))?, script)?;
     check_count(statements.len(), plan, console)?;
     if let Some(folder) = folder(options) {
-        return to_folder(&querier, &statements, parameters, folder, plan, console);
+        return to_folder(&session, &statements, parameters, folder, plan, console);
     }
     let mut sink = plan.open()?;
-    run_each(&querier, &statements, parameters, plan, console, &mut sink)?;
+    run_each(&session, &statements, parameters, plan, console, &mut sink)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -75,7 +74,7 @@ fn is_folder(path: &Path) -> bool {
 
 /// Writes the rows of every statement to a file of their own, each as soon as it is complete.
 fn to_folder(
-    querier: &Querier,
+    session: &Session,
     statements: &[Statement],
     parameters: &Parameters,
     folder: &Path,
@@ -86,7 +85,7 @@ fn to_folder(
     for Statement { name, text, .. } in statements {
         let path = folder.join(format!("{name}.{}", plan.format.ending()));
         let mut sink = Sink::file(&path)?;
-        let outcome = querier.run_with(text, parameters, plan, &mut sink);
+        let outcome = query::run_with(session, text, parameters, plan, &mut sink);
         let outcome = outcome.with_context(|| format!("result {name}"))?;
         if outcome.written.is_some() {
             sink.commit()?;
@@ -208,7 +207,7 @@ fn check_count(n_statements: usize, plan: &Plan, console: &Console) -> Result<()
 }
 
 fn run_each(
-    querier: &Querier,
+    session: &Session,
     statements: &[Statement],
     parameters: &Parameters,
     plan: &Plan,
@@ -229,7 +228,7 @@ fn run_each(
             plan.write_title(name, sink)?;
         }
         let start = Instant::now();
-        let outcome = querier.run_with(text, parameters, plan, sink);
+        let outcome = query::run_with(session, text, parameters, plan, sink);
         let outcome = match outcome {
             // The rows of the statements before stay on the screen; say which one failed.
             Err(error) if are_several && !interrupt::is_cause(&error) => {

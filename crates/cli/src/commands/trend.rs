@@ -4,15 +4,15 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
 
+use heaplake_answers::{GroupBy, Metric, Session, Trend, TrendSeries};
+
 use super::diff;
 use crate::{
-    args::{GroupBy, MetricArg, TrendArgs},
+    args::TrendArgs,
     console::Console,
     escape, human, interrupt,
     output::{Columns, Format, Plan, Sink},
-    query::Querier,
-    rows::{Rows, quoted},
-    selection,
+    query, selection,
 };
 
 /// Rows shown to a person.
@@ -28,9 +28,9 @@ pub fn run(args: &TrendArgs, console: &Console) -> Result<ExitCode> {
     if let [only] = dumps.as_slice() {
         console.note(&format!("{} is the only dump here; it takes two or more to show what grows", only.id));
     }
-    let querier = Querier::of_lake(&manifests, None, console)?;
+    let session = query::of_lake(&manifests, None, console)?;
     let mut sink = plan.open()?;
-    print(args, &querier, &plan, &mut sink, console)?;
+    print(args, &session, &plan, &mut sink, console)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -38,137 +38,115 @@ pub fn run(args: &TrendArgs, console: &Console) -> Result<ExitCode> {
 /// Prints the series to an open sink.
 pub fn print(
     args: &TrendArgs,
-    querier: &Querier,
+    session: &Session,
     plan: &Plan,
     sink: &mut Sink,
     console: &Console,
 ) -> Result<()> {
-    let metric = args.metric.unwrap_or(match args.by {
-        GroupBy::Holder => MetricArg::Retained,
-        GroupBy::Type | GroupBy::Module => MetricArg::Size,
-    });
-    let statement = statement(args, metric, plan.format == Format::Table);
-    if plan.format == Format::Table {
-        let rows = Rows::new(&querier.collect(&statement)?)?;
-        show(args, metric, &rows, plan, console, sink)?;
+    let is_table = plan.format == Format::Table;
+    let trend = Trend {
+        dumps: args.dumps.clone(),
+        by: args.by.into(),
+        metric: args.metric.map(Metric::from),
+        all: args.all,
+        own_growth: is_table,
+        limit: args.n.filter(|_| !is_table).map(u64::from),
+    };
+    if is_table {
+        show(&trend, args.n, &trend.series(session)?, plan, console, sink)?;
     } else {
-        querier.run(&statement, plan, sink)?;
+        query::run(session, &trend.statement(), plan, sink)?;
     }
     Ok(())
 }
 
-/// What is the same all the time is left out unless it is asked for.
-fn statement(args: &TrendArgs, metric: MetricArg, is_table: bool) -> String {
-    let changing = match (args.all, args.by) {
-        (true, _) => "",
-        // To a person only where it grows: what is inside or around says the same again.
-        (false, GroupBy::Holder) if is_table => " WHERE shape <> 'flat' AND role IN ('grows', 'shrinks')",
-        (false, _) => " WHERE shape <> 'flat'",
-    };
-    let limit = match args.n {
-        Some(n) if !is_table => format!(" LIMIT {n}"),
-        _ => String::new(),
-    };
-    format!(
-        "SELECT * FROM trend({}, '{}', '{}'){changing} ORDER BY rank{limit}",
-        quoted(&args.dumps),
-        args.by.name(),
-        metric.name()
-    )
-}
-
 fn show(
-    args: &TrendArgs,
-    metric: MetricArg,
-    rows: &Rows,
+    trend: &Trend,
+    n: Option<u32>,
+    series: &[TrendSeries],
     plan: &Plan,
     console: &Console,
     sink: &mut Sink,
 ) -> Result<()> {
-    let what = args.by.name();
-    if rows.len() == 0 {
+    let (what, metric) = (trend.by.name(), trend.measured());
+    if series.is_empty() {
         writeln!(sink, "The {} of every {what} is the same in all of these dumps.", metric.name())?;
         return Ok(());
     }
-    let unit = if metric == MetricArg::Count { "objects" } else { "bytes" };
+    let unit = if metric == Metric::Count { "objects" } else { "bytes" };
     writeln!(sink, "{} by {what} ({unit}), oldest dump first; what grows most comes first", metric.name())?;
-    let shown = rows.first(args.n.map_or(N_SHOWN, |n| n as usize));
-    match args.by {
-        GroupBy::Holder => show_holders(metric, &shown, plan, sink)?,
+    let shown = &series[..series.len().min(n.map_or(N_SHOWN, |n| n as usize))];
+    match trend.by {
+        GroupBy::Holder => show_holders(metric, shown, plan, sink)?,
         GroupBy::Type | GroupBy::Module => {
-            plan.print_to(&table(args.by, metric, &shown)?, sink)?;
+            plan.print_to(&table(trend.by, metric, shown)?, sink)?;
         }
     }
     sink.flush()?;
-    let shapes = rows.texts("shape")?;
-    let growing = shapes.iter().filter(|shape| *shape == "growing").count();
-    let more = rows.len().saturating_sub(shown.len());
+    let growing = series.iter().filter(|series| series.shape == "growing").count();
+    let more = series.len() - shown.len();
     console.note(&format!(
         "({} changed, {growing} of them growing{})",
-        human::counted(rows.len() as u64, what),
-        if more > 0 { format!("; {more} more with -n {}", rows.len()) } else { String::new() }
+        human::counted(series.len() as u64, what),
+        if more > 0 { format!("; {more} more with -n {}", series.len()) } else { String::new() }
     ));
     Ok(())
 }
 
-fn worded(metric: MetricArg, n: Option<i64>) -> String {
+fn worded(metric: Metric, n: Option<i64>) -> String {
     match (n, metric) {
         (None, _) => String::new(),
-        (Some(n), MetricArg::Count) => human::count(n.unsigned_abs()),
+        (Some(n), Metric::Count) => human::count(n.unsigned_abs()),
         (Some(n), _) => human::signed_bytes(n),
     }
 }
 
 /// A slope as people read it.
-fn pace(metric: MetricArg, per_hour: Option<f64>, per_dump: Option<f64>) -> String {
+fn pace(metric: Metric, per_hour: Option<f64>, per_dump: Option<f64>) -> String {
     let (slope, unit) = match (per_hour, per_dump) {
         (Some(slope), _) => (slope, "h"),
         (None, Some(slope)) => (slope, "dump"),
         (None, None) => return String::new(),
     };
     match metric {
-        MetricArg::Count if slope.abs() < 10.0 => format!("{slope:+.2}/{unit}"),
-        MetricArg::Count => format!("{}/{unit}", human::delta(slope.round() as i64)),
+        Metric::Count if slope.abs() < 10.0 => format!("{slope:+.2}/{unit}"),
+        Metric::Count => format!("{}/{unit}", human::delta(slope.round() as i64)),
         _ => format!("{}/{unit}", human::delta_bytes(slope as i64)),
     }
 }
 
-fn table(by: GroupBy, metric: MetricArg, rows: &Rows) -> Result<arrow::array::RecordBatch> {
-    let number = |name: &str| -> Result<Vec<String>> {
-        Ok(rows.numbers(name)?.into_iter().map(|n| worded(metric, n)).collect())
-    };
-    let slopes = rows.floats("per_hour")?.into_iter().zip(rows.floats("per_dump")?);
-    Columns::default()
-        .text(by.name(), rows.texts(by.name())?)
-        .text("shape", rows.texts("shape")?)
-        .quantity("", rows.texts("spark")?)
-        .quantity("first", number("first")?)
-        .quantity("last", number("last")?)
-        .quantity("pace", slopes.map(|(per_hour, per_dump)| pace(metric, per_hour, per_dump)))
-        .text("began", rows.texts("began")?)
-        .batch()
+fn table(by: GroupBy, metric: Metric, series: &[TrendSeries]) -> Result<arrow::array::RecordBatch> {
+    let each = || series.iter();
+    Ok(Columns::default()
+        .text(by.name(), each().map(|series| series.name.clone()))
+        .text("shape", each().map(|series| series.shape.clone()))
+        .quantity("", each().map(|series| series.spark.clone()))
+        .quantity("first", each().map(|series| worded(metric, series.first)))
+        .quantity("last", each().map(|series| worded(metric, series.last)))
+        .quantity("pace", each().map(|series| pace(metric, series.per_hour, series.per_dump)))
+        .text("began", each().map(|series| series.began.clone()))
+        .batch()?)
 }
 
 /// Holders are long: a block for each.
-fn show_holders(metric: MetricArg, rows: &Rows, plan: &Plan, sink: &mut Sink) -> Result<()> {
-    let text = |name: &str| rows.texts(name);
-    let (holders, shapes, sparks, began) = (text("holder")?, text("shape")?, text("spark")?, text("began")?);
-    let (first, last) = (rows.numbers("first")?, rows.numbers("last")?);
-    let (per_hour, per_dump) = (rows.floats("per_hour")?, rows.floats("per_dump")?);
-    for i in 0..rows.len() {
-        let since = if began[i].is_empty() { String::new() } else { format!(", began in {}", began[i]) };
+fn show_holders(metric: Metric, series: &[TrendSeries], plan: &Plan, sink: &mut Sink) -> Result<()> {
+    for (i, holder) in series.iter().enumerate() {
+        let since = match holder.began.as_str() {
+            "" => String::new(),
+            began => format!(", began in {began}"),
+        };
         writeln!(
             sink,
             "{:>3}  {}  {}, {} to {}, {}{}",
             i + 1,
-            sparks[i],
-            shapes[i],
-            worded(metric, first[i]),
-            worded(metric, last[i]),
-            pace(metric, per_hour[i], per_dump[i]),
+            holder.spark,
+            holder.shape,
+            worded(metric, holder.first),
+            worded(metric, holder.last),
+            pace(metric, holder.per_hour, holder.per_dump),
             escape::line(&since)
         )?;
-        diff::write_holder(&holders[i], plan, sink)?;
+        diff::write_holder(&holder.name, plan, sink)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::{Context as _, Result};
+use heaplake_answers::{Session, Whatif};
 use heaplake_model::DumpId;
 use heaplake_store::Manifest;
 
@@ -11,20 +12,20 @@ use crate::{
     console::Console,
     human, interrupt,
     output::{Format, Plan, Sink},
-    query::{Querier, sum},
+    query,
 };
 
 /// Prints what would go, by type, and what would be left.
 pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
     let plan = Plan::new(args.shape, None, console)?;
     interrupt::install()?;
-    let (querier, manifest) = Querier::of_dump(args.dump.as_deref(), &args.graph, console)?;
+    let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let name = args.save.as_deref().map(str::parse::<DumpId>).transpose().context("cannot save the layer")?;
     let mut sink = plan.open()?;
-    print(args, &querier, &manifest, &plan, &mut sink, console)?;
+    print(args, &session, &manifest, &plan, &mut sink, console)?;
     sink.commit()?;
     if let Some(name) = name {
-        let layer = querier.save_layer(&name, &args.cuts)?;
+        let layer = session.save_layer(&name, &args.cuts)?;
         console.note(&format!(
             "saved as the layer {}; ask it with --layer: {} top {} --layer {}",
             layer.name,
@@ -39,15 +40,14 @@ pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
 /// Prints to an open sink what would go.
 pub fn print(
     args: &WhatifArgs,
-    querier: &Querier,
+    session: &Session,
     manifest: &Manifest,
     plan: &Plan,
     sink: &mut Sink,
     console: &Console,
 ) -> Result<()> {
-    let batches = querier.collect(&query(&args.cuts))?;
-    let (objects, bytes) = (sum(&batches, "objects")?, sum(&batches, "size")?);
-    let totals = querier.totals()?;
+    let answer = Whatif { cuts: args.cuts.clone() }.answer(session)?;
+    let (objects, bytes, totals) = (answer.objects, answer.bytes, answer.totals);
     let of = args.graph.layer.as_deref().map(|layer| format!(" ({layer})")).unwrap_or_default();
     let summary = format!(
         "{}{of}: {} of {} would go, {} of {}; {} would be left",
@@ -63,29 +63,7 @@ pub fn print(
         _ => console.note(&summary),
     }
     if plan.format != Format::Table || objects > 0 {
-        plan.print_all_to(&batches, sink)?;
+        plan.print_all_to(&answer.batches, sink)?;
     }
     Ok(())
-}
-
-/// By type: what would go and what would be left of it.
-fn query(cuts: &[String]) -> String {
-    let sets: Vec<String> = cuts.iter().map(|cut| format!("'{}'", cut.replace('\'', "''"))).collect();
-    format!(
-        "SELECT s.type, w.objects, w.size, s.count - w.objects AS objects_left, s.size - w.size AS size_left \
-         FROM (SELECT type, count(*) AS objects, sum(size) AS size FROM whatif_cut({}) GROUP BY type) w \
-         JOIN type_stat s ON s.type = w.type ORDER BY w.size DESC, s.type",
-        sets.join(", ")
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cut_stays_within_its_quotes() {
-        let query = query(&["type = 'a'".to_owned(), "'); drop".to_owned()]);
-        assert!(query.contains("whatif_cut('type = ''a''', '''); drop')"), "{query}");
-    }
 }

@@ -1,19 +1,11 @@
-//! Rows to text or files: one encoder per format, each over a stream of record batches.
+//! Where rows go and what they look like there: tables for people, and the encodings of `answers` for programs.
 //!
 //! Nothing here collects a whole result; a table keeps a chunk of rows to find the widths of its columns.
 
-mod columns;
-mod csv;
-mod flat;
-mod ipc;
-mod json;
-mod markdown;
 mod numbered;
 mod pager;
-mod parquet;
 mod sink;
 mod table;
-mod tsv;
 
 use std::{
     io::{IsTerminal as _, Write},
@@ -23,11 +15,10 @@ use std::{
 use anyhow::{Result, bail};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use clap::ValueEnum;
+pub use heaplake_answers::encode::{Columns, Encoder, Encoding, Written};
 
 use self::numbered::Numbered;
 pub use self::{
-    columns::Columns,
-    flat::{distinct_names, row_in_words},
     numbered::{Results, address_name},
     sink::{Sink, reopen_stdout, stdout_is_closed},
 };
@@ -58,57 +49,72 @@ pub enum Format {
     Parquet,
     /// An Arrow IPC file (Feather 2)
     Arrow,
+    /// An Arrow IPC stream, for pipes
+    ArrowStream,
 }
 
 impl Format {
     /// The format that the ending of a file's name stands for.
     pub fn of_path(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        Some(match ending.as_str() {
-            "txt" => Format::Table,
-            "csv" => Format::Csv,
-            "tsv" | "tab" => Format::Tsv,
-            "json" => Format::Json,
-            "ndjson" | "jsonl" => Format::Ndjson,
-            "md" | "markdown" => Format::Markdown,
-            "parquet" => Format::Parquet,
-            "arrow" | "feather" | "ipc" => Format::Arrow,
-            _ => return None,
-        })
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt")) {
+            return Some(Format::Table);
+        }
+        Encoding::of_path(path).map(Format::from)
     }
 
     /// The ending of a file in this format.
     pub fn ending(self) -> &'static str {
-        match self {
-            Format::Table => "txt",
-            Format::Csv => "csv",
-            Format::Tsv => "tsv",
-            Format::Json => "json",
-            Format::Ndjson => "ndjson",
-            Format::Markdown => "md",
-            Format::Parquet => "parquet",
-            Format::Arrow => "arrow",
-        }
+        self.encoding().map_or("txt", Encoding::ending)
+    }
+
+    /// How it is encoded for programs; `None` for tables.
+    pub fn encoding(self) -> Option<Encoding> {
+        Some(match self {
+            Format::Table => return None,
+            Format::Csv => Encoding::Csv,
+            Format::Tsv => Encoding::Tsv,
+            Format::Json => Encoding::Json,
+            Format::Ndjson => Encoding::Ndjson,
+            Format::Markdown => Encoding::Markdown,
+            Format::Parquet => Encoding::Parquet,
+            Format::Arrow => Encoding::Arrow,
+            Format::ArrowStream => Encoding::ArrowStream,
+        })
     }
 
     /// Whether it is for files and not for eyes.
     pub fn is_binary(self) -> bool {
-        matches!(self, Format::Parquet | Format::Arrow)
+        self.encoding().is_some_and(Encoding::is_binary)
     }
 
     /// Whether columns of the same name would be lost to a reader.
     pub fn needs_distinct_names(self) -> bool {
-        self.is_binary() || matches!(self, Format::Json | Format::Ndjson)
+        self.encoding().is_some_and(Encoding::needs_distinct_names)
     }
 
     /// Whether a cell can be a list or a structure.
     pub fn is_nested(self) -> bool {
-        self.needs_distinct_names()
+        self.encoding().is_some_and(Encoding::is_nested)
     }
 
     /// Whether results of several statements need an empty line between them to be told apart.
     fn needs_gap(self) -> bool {
         matches!(self, Format::Table | Format::Markdown | Format::Csv | Format::Tsv)
+    }
+}
+
+impl From<Encoding> for Format {
+    fn from(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Csv => Format::Csv,
+            Encoding::Tsv => Format::Tsv,
+            Encoding::Json => Format::Json,
+            Encoding::Ndjson => Format::Ndjson,
+            Encoding::Markdown => Format::Markdown,
+            Encoding::Parquet => Format::Parquet,
+            Encoding::Arrow => Format::Arrow,
+            Encoding::ArrowStream => Format::ArrowStream,
+        }
     }
 }
 
@@ -193,20 +199,14 @@ impl Plan {
         schema: &SchemaRef,
         out: &'a mut (dyn Write + Send),
     ) -> Result<Box<dyn Encoder + 'a>> {
-        Ok(match self.format {
-            Format::Table => match self.results.as_ref().filter(|_| !table::is_plan(schema)) {
-                Some(results) => Box::new(Numbered::new(results, schema, |schema| {
-                    Box::new(table::Table::new(schema, self.table_width(), out))
-                })),
-                None => Box::new(table::Table::new(schema, self.table_width(), out)),
-            },
-            Format::Csv => Box::new(csv::Csv::new(schema, out)),
-            Format::Tsv => Box::new(tsv::Tsv::new(schema, out)?),
-            Format::Json => Box::new(json::Json::new(out)),
-            Format::Ndjson => Box::new(json::Ndjson::new(out)),
-            Format::Markdown => Box::new(markdown::Markdown::new(schema, out)?),
-            Format::Parquet => Box::new(parquet::Parquet::new(schema, out)?),
-            Format::Arrow => Box::new(ipc::Ipc::new(schema, out)?),
+        if let Some(encoding) = self.format.encoding() {
+            return Ok(encoding.encoder(schema, out)?);
+        }
+        Ok(match self.results.as_ref().filter(|_| !table::is_plan(schema)) {
+            Some(results) => Box::new(Numbered::new(results, schema, |schema| {
+                Box::new(table::Table::new(schema, self.table_width(), out))
+            })),
+            None => Box::new(table::Table::new(schema, self.table_width(), out)),
         })
     }
 
@@ -249,7 +249,7 @@ impl Plan {
     pub fn print_to(&self, batch: &RecordBatch, sink: &mut Sink) -> Result<Written> {
         let mut encoder = self.encoder(&batch.schema(), sink)?;
         encoder.write(batch)?;
-        encoder.finish()
+        Ok(encoder.finish()?)
     }
 
     /// Writes batches as one result to an open sink; there is at least one.
@@ -257,7 +257,8 @@ impl Plan {
         let Some(first) = batches.first() else { return Ok(()) };
         let mut encoder = self.encoder(&first.schema(), sink)?;
         batches.iter().try_for_each(|batch| encoder.write(batch))?;
-        encoder.finish().map(drop)
+        encoder.finish()?;
+        Ok(())
     }
 
     /// Whether rows are shown to a person right now.
@@ -315,51 +316,16 @@ fn name_of(format: Format) -> String {
     format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// What an encoder tells when it is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Written {
-    /// Cells that were shortened to fit the terminal.
-    pub cut_cells: u64,
-}
-
-/// Turns batches into one format. Every batch has the schema that the encoder was made for.
-pub trait Encoder {
-    /// Writes the rows of a batch, or keeps some until there are more.
-    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
-
-    /// Writes what is left. Without it the output is incomplete.
-    fn finish(self: Box<Self>) -> Result<Written>;
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use arrow::{
-        array::{ArrayRef, Int64Array, MapBuilder, StringArray, StringBuilder, UInt64Array},
-        datatypes::{DataType, Field, Schema},
+        array::{ArrayRef, Int64Array, StringArray, UInt64Array},
+        datatypes::{Field, Schema},
     };
 
     use super::*;
-
-    /// Two rows with every sort of trouble.
-    pub fn batch() -> RecordBatch {
-        let mut tags = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
-        tags.keys().append_value("host");
-        tags.values().append_value("web\"3");
-        tags.append(true).expect("one key, one value");
-        tags.append(true).expect("no key, no value");
-        let columns: [(&str, ArrayRef); 4] = [
-            ("address", Arc::new(UInt64Array::from(vec![u64::MAX, 7]))),
-            ("value", Arc::new(StringArray::from(vec![Some("a,\"b\"\t\\|\u{1b}[1m\n"), None]))),
-            ("size", Arc::new(Int64Array::from(vec![None, Some(-1)]))),
-            ("tags", Arc::new(tags.finish())),
-        ];
-        let fields: Vec<_> =
-            columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
-        let arrays = columns.into_iter().map(|(_, array)| array).collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns of one length")
-    }
 
     #[test]
     fn a_narrow_terminal_gets_fewer_columns() {
@@ -388,126 +354,43 @@ mod tests {
         assert_eq!(names(&fitted(1).0), ["a"]);
     }
 
-    fn plan(format: Format) -> Plan {
+    /// A table of any width of two rows with every sort of trouble, or of none.
+    fn shown(has_rows: bool) -> String {
+        let columns: [(&str, ArrayRef); 3] = [
+            ("address", Arc::new(UInt64Array::from(vec![u64::MAX, 7]))),
+            ("value", Arc::new(StringArray::from(vec![Some("a,\"b\"\t\\|\u{1b}[1m\n"), None]))),
+            ("size", Arc::new(Int64Array::from(vec![None, Some(-1)]))),
+        ];
+        let fields: Vec<_> =
+            columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let arrays = columns.into_iter().map(|(_, array)| array).collect();
+        let batch = RecordBatch::try_new(schema.clone(), arrays).expect("columns of one length");
         let (width, results) = (None, None);
-        Plan { format, file: None, full: false, to_terminal: false, width, results, paged: false }
-    }
-
-    fn encode(format: Format, batches: &[RecordBatch], schema: &SchemaRef) -> Vec<u8> {
+        let format = Format::Table;
+        let plan = Plan { format, file: None, full: false, to_terminal: false, width, results, paged: false };
         let mut out = Vec::new();
-        let mut encoder = plan(format).encoder(schema, &mut out).expect("an encoder");
-        for batch in batches {
-            encoder.write(batch).expect("written");
+        let mut encoder = plan.encoder(&schema, &mut out).expect("an encoder");
+        if has_rows {
+            encoder.write(&batch).expect("written");
         }
         encoder.finish().expect("finished");
-        out
-    }
-
-    fn text(format: Format) -> String {
-        String::from_utf8(encode(format, &[batch()], &batch().schema())).expect("text")
+        String::from_utf8(out).expect("text")
     }
 
     #[test]
-    fn text_formats_write_exactly_this() {
+    fn a_table_shows_what_would_act_on_a_terminal() {
         assert_eq!(
-            text(Format::Csv),
-            "address,value,size,tags\n\
-             18446744073709551615,\"a,\"\"b\"\"\t\\|\u{1b}[1m\n\",,\"{\"\"host\"\":\"\"web\\\"\"3\"\"}\"\n\
-             7,,-1,{}\n"
-        );
-        assert_eq!(
-            text(Format::Tsv),
-            "address\tvalue\tsize\ttags\n\
-             18446744073709551615\ta,\"b\"\\t\\\\|\u{1b}[1m\\n\t\t{\"host\":\"web\\\\\"3\"}\n\
-             7\t\t-1\t{}\n"
-        );
-        assert_eq!(
-            text(Format::Ndjson),
-            "{\"address\":18446744073709551615,\"value\":\"a,\\\"b\\\"\\t\\\\|\\u001b[1m\\n\",\"size\":null,\
-             \"tags\":{\"host\":\"web\\\"3\"}}\n\
-             {\"address\":7,\"value\":null,\"size\":-1,\"tags\":{}}\n"
-        );
-        assert_eq!(
-            text(Format::Markdown),
-            "| address | value | size | tags |\n\
-             |---:|:---|---:|:---|\n\
-             | 18446744073709551615 | a,\"b\"\\\\t\\\\\\|\\\\x1b\\[1m\\\\n |  | {\"host\":\"web\\\\\"3\"} |\n\
-             | 7 |  | -1 | {} |\n"
-        );
-        assert_eq!(
-            text(Format::Table),
+            shown(true),
             "\
-╭──────────────────────┬────────────────────┬──────┬───────────────────╮
-│              address │ value              │ size │ tags              │
-├──────────────────────┼────────────────────┼──────┼───────────────────┤
-│ 18446744073709551615 │ a,\"b\"\\t\\|\\x1b[1m\\n │      │ {\"host\":\"web\\\"3\"} │
-│                    7 │                    │   -1 │ {}                │
-╰──────────────────────┴────────────────────┴──────┴───────────────────╯
+╭──────────────────────┬────────────────────┬──────╮
+│              address │ value              │ size │
+├──────────────────────┼────────────────────┼──────┤
+│ 18446744073709551615 │ a,\"b\"\\t\\|\\x1b[1m\\n │      │
+│                    7 │                    │   -1 │
+╰──────────────────────┴────────────────────┴──────╯
 "
         );
-    }
-
-    #[test]
-    fn json_is_one_array_of_all_batches() {
-        let schema = batch().schema();
-        for n_batches in 0..3 {
-            let json = encode(Format::Json, &vec![batch(); n_batches], &schema);
-            let parsed: serde_json::Value = serde_json::from_slice(&json).expect("valid JSON");
-            assert_eq!(parsed.as_array().map(Vec::len), Some(n_batches * 2));
-            assert!(json.ends_with(b"]\n"));
-        }
-    }
-
-    #[test]
-    fn no_rows_still_have_a_header() {
-        let schema = batch().schema();
-        let header = |format| String::from_utf8(encode(format, &[], &schema)).expect("text");
-        assert_eq!(header(Format::Csv), "address,value,size,tags\n");
-        assert_eq!(header(Format::Tsv), "address\tvalue\tsize\ttags\n");
-        assert_eq!(header(Format::Ndjson), "");
-        assert!(header(Format::Markdown).starts_with("| address |"));
-        assert!(header(Format::Table).contains("│ address │"));
-        assert!(header(Format::Table).ends_with("╯\n"));
-    }
-
-    #[test]
-    fn parquet_comes_back_as_it_went() {
-        let bytes = ::parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(
-            &bytes::Bytes::from(encode(Format::Parquet, &[batch(), batch()], &batch().schema())),
-        );
-        assert_eq!(bytes.expect("a Parquet file").file_metadata().num_rows(), 4);
-    }
-
-    #[test]
-    fn arrow_comes_back_as_it_went() {
-        let bytes = encode(Format::Arrow, &[batch(), batch()], &batch().schema());
-        let reader =
-            arrow::ipc::reader::FileReader::try_new(std::io::Cursor::new(bytes), None).expect("an IPC file");
-        let batches: Vec<_> = reader.map(|read| read.expect("a batch")).collect();
-        assert_eq!(batches, [batch(), batch()]);
-    }
-
-    #[test]
-    fn the_ending_of_a_file_gives_the_format() {
-        for (name, format) in [
-            ("x.parquet", Some(Format::Parquet)),
-            ("x.CSV", Some(Format::Csv)),
-            ("a.b.md", Some(Format::Markdown)),
-            ("x.jsonl", Some(Format::Ndjson)),
-            ("x.xlsx", None),
-            ("csv", None),
-        ] {
-            assert_eq!(Format::of_path(Path::new(name)), format, "{name}");
-        }
-    }
-
-    #[test]
-    fn columns_of_the_same_name_are_told_apart() {
-        let field = |name| Field::new(name, DataType::Int64, true);
-        let schema =
-            Arc::new(Schema::new(vec![field("type"), field("type_2"), field("type"), field("type")]));
-        let names: Vec<_> =
-            distinct_names(&schema).fields().iter().map(|field| field.name().clone()).collect();
-        assert_eq!(names, ["type", "type_2", "type_3", "type_4"]);
+        assert!(shown(false).contains("│ address │") && shown(false).ends_with("╯\n"));
     }
 }

@@ -11,7 +11,7 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type},
 };
 
-use super::{Encoder, Written, flat::align_right};
+use heaplake_answers::encode::{Encoder, Written, flat::align_right};
 
 /// Bytes of rows that are kept; the oldest results go first.
 const KEPT_BYTES: usize = 256 << 20;
@@ -237,7 +237,7 @@ impl<'a> Numbered<'a> {
 }
 
 impl Encoder for Numbered<'_> {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    fn write(&mut self, batch: &RecordBatch) -> heaplake_answers::Result<()> {
         let first = self.results.keep(self.number, batch);
         let labels = (first..first + batch.num_rows()).map(|row| format!("#{}.{row}", self.number));
         let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(labels))];
@@ -257,7 +257,7 @@ impl Encoder for Numbered<'_> {
         self.inner.write(&RecordBatch::try_new(self.schema.clone(), columns)?)
     }
 
-    fn finish(self: Box<Self>) -> Result<Written> {
+    fn finish(self: Box<Self>) -> heaplake_answers::Result<Written> {
         self.results.end(self.number);
         self.inner.finish()
     }

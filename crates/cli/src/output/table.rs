@@ -6,12 +6,15 @@
 
 use std::io::Write;
 
-use anyhow::Result;
 use arrow::{array::RecordBatch, datatypes::Schema, util::display::FormatOptions};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::{Encoder, Written, flat};
+use heaplake_answers::{
+    Result,
+    encode::{Encoder, Written, flat},
+};
+
 use crate::escape;
 
 /// Rounded and light, no lines between rows; comfy-table's order of parts.

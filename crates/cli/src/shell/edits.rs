@@ -2,13 +2,13 @@
 
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
+use heaplake_answers::{address_set, browse};
 
 use super::{Edit, Shell};
 use crate::{
     args::Shape,
     human,
     output::{Columns, Plan},
-    rows::{address_set, addresses_of},
 };
 
 /// Characters of an edit that are shown.
@@ -26,8 +26,7 @@ impl Shell {
     }
 
     pub(super) fn gc(&mut self) -> Result<()> {
-        let batches = self.querier()?.collect("SELECT address FROM root WHERE kind = 'cycle'")?;
-        let addresses = addresses_of(&batches, "address")?;
+        let addresses = browse::garbage(self.session()?)?;
         if addresses.is_empty() {
             self.console.note("nothing is held by cycles alone");
             return Ok(());
@@ -37,8 +36,8 @@ impl Shell {
     }
 
     fn edit(&mut self, cuts: &[String], pins: &[String], command: String, what: &str) -> Result<()> {
-        let before = self.querier()?.totals()?;
-        let edited = self.querier()?.edit(cuts, pins)?;
+        let before = self.session()?.totals()?;
+        let edited = self.session()?.edit(cuts, pins)?;
         let left = human::signed_bytes(before.bytes.saturating_sub(edited.bytes));
         self.console.note(&format!(
             "{what}: {} of {} gone, {} of {}; {left} left (undo takes it back)",
@@ -47,15 +46,15 @@ impl Shell {
             human::signed_bytes(edited.bytes),
             human::signed_bytes(before.bytes),
         ));
-        let dump = self.querier()?.dump_name()?;
+        let dump = self.session()?.dump()?.id.to_string();
         self.chosen_mut().edited = Some(edited.clone());
         self.edits.entry(dump).or_default().push(Edit { command, edited });
-        self.querier = None;
+        self.session = None;
         Ok(())
     }
 
     pub(super) fn undo(&mut self, rest: &str) -> Result<()> {
-        let dump = self.querier()?.dump_name()?;
+        let dump = self.session()?.dump()?.id.to_string();
         let edits = self.edits.entry(dump).or_default();
         let n_undone = match rest {
             "all" => edits.len(),
@@ -71,18 +70,18 @@ impl Shell {
             self.console.note(&format!("undone: {}", human::shortened(&edit.command, MAX_SHOWN)));
         }
         self.chosen_mut().edited = edited;
-        self.querier = None;
+        self.session = None;
         Ok(())
     }
 
     pub(super) fn list_edits(&self) -> Result<RecordBatch> {
         let dump = self.chosen().dump.as_deref().unwrap_or_default();
         let edits = self.edits.get(dump).map(Vec::as_slice).unwrap_or_default();
-        Columns::default()
+        Ok(Columns::default()
             .text("edit", edits.iter().map(|edit| human::shortened(&edit.command, MAX_SHOWN)))
             .count("objects", edits.iter().map(|edit| edit.edited.objects))
             .number("size", edits.iter().map(|edit| Some(edit.edited.bytes)))
-            .batch()
+            .batch()?)
     }
 
     pub(super) fn print(&self, batch: &RecordBatch) -> Result<()> {

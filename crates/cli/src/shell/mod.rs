@@ -1,7 +1,7 @@
 //! `heaplake shell`: SQL, path patterns and commands, one after the other, with references to results before.
 //!
 //! ```text
-//! line --editor.rs--> text --commands.rs--> command, or statement --references.rs--> SQL --Querier--> numbered rows
+//! line --editor.rs--> text --commands.rs--> command, or statement --references.rs--> SQL --Session--> numbered rows
 //! ```
 
 mod commands;
@@ -26,14 +26,18 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use heaplake_engine::{Edited, PathShape, path_shape, split_as_written};
-use heaplake_store::{Lake, Manifest, Named};
+use heaplake_answers::{
+    Direction, Lake, PathShape, Session, address_set, browse, path_shape, path_statement,
+    short_path_statement,
+};
+use heaplake_engine::{Edited, split_as_written};
+use heaplake_store::{Manifest, Named};
 
 use self::{
     commands::{By, Command},
     editor::{Line, Terminal, Words},
     lines::{first_command, redirection, slip, switch, unit, words_of},
-    references::{Reference, Step, Value, rewrite, rewrite_for_good},
+    references::{Reference, Value, rewrite, rewrite_for_good},
 };
 use crate::{
     ERROR,
@@ -43,9 +47,7 @@ use crate::{
     human,
     interrupt::{self, Interrupted},
     output::{Format, Plan, Results, reopen_stdout, stdout_is_closed},
-    query::{Querier, sum},
-    rows::{Rows, address_set, quoted},
-    selection,
+    query, selection,
 };
 
 /// Rows of parents and of children that `info` shows.
@@ -63,7 +65,7 @@ struct Shell {
     console: Console,
     is_interactive: bool,
     /// Answers for the chosen dump and its edits; made anew when these change.
-    querier: Option<Querier>,
+    session: Option<Session>,
     /// By dump, so that they are there when it is chosen again.
     edits: HashMap<String, Vec<Edit>>,
     /// Of the chosen dump.
@@ -103,7 +105,7 @@ impl Shell {
         let mut shell = Self {
             console: Console { shell: Some(chosen), ..console.clone() },
             is_interactive,
-            querier: None,
+            session: None,
             edits: HashMap::new(),
             names: BTreeMap::new(),
             words: Rc::default(),
@@ -227,7 +229,7 @@ impl Shell {
                     true => {
                         self.console.note(&error.to_string());
                         // A join may not look up for long; the next query gets threads of its own.
-                        self.querier = None;
+                        self.session = None;
                     }
                     false => {
                         self.console.error(&error);
@@ -255,7 +257,7 @@ impl Shell {
         let (text, redirected) = redirection(text)?;
         if self.chosen().dump.is_some() {
             // References ask it.
-            self.querier()?;
+            self.session()?;
         }
         self.chosen_mut().redirected = redirected;
         match commands::find(text) {
@@ -299,7 +301,7 @@ impl Shell {
         let plan = Plan::new(Shape::default(), None, &self.console)?;
         let start = Instant::now();
         let mut sink = plan.open()?;
-        let outcome = self.querier()?.run(sql, &plan, &mut sink)?;
+        let outcome = query::run(self.session()?, sql, &plan, &mut sink)?;
         let time = start.elapsed();
         sink.commit()?;
         match plan.file() {
@@ -322,16 +324,15 @@ impl Shell {
         let shape = path_shape(pattern)?;
         let plan = Plan::new(Shape::default(), None, &self.console)?;
         if plan.format != Format::Table || shape != PathShape::Paths {
-            let columns = match shape {
-                PathShape::Objects => "hop, address, type, name, size, retained, root_kind",
-                PathShape::Paths | PathShape::Types => "*",
+            let statement = match plan.format {
+                Format::Table => short_path_statement(pattern, shape),
+                _ => path_statement(pattern, None),
             };
-            let columns = if plan.format == Format::Table { columns } else { "*" };
-            return self.sql(&format!("SELECT {columns} FROM path({})", quoted(pattern)));
+            return self.sql(&statement);
         }
         let start = Instant::now();
         let mut sink = plan.open()?;
-        path::print(pattern, shape, self.querier()?, &plan, &mut sink)?;
+        path::print(pattern, shape, self.session()?, &plan, &mut sink)?;
         let time = start.elapsed();
         sink.commit()?;
         if self.has_timing {
@@ -351,29 +352,21 @@ impl Shell {
             "quit" => return Ok(Flow::Quit),
             "help" => self.help(rest)?,
             "use" => self.use_dump(rest)?,
-            "stats" => self.sql(STATS)?,
+            "stats" => self.sql(browse::STATISTICS)?,
             "info" => self.info(rest)?,
-            "parents" => self.neighbours(rest, Step::Parents)?,
-            "children" => self.neighbours(rest, Step::Children)?,
+            "parents" => self.neighbours(rest, Direction::Parents)?,
+            "children" => self.neighbours(rest, Direction::Children)?,
             "kids" => {
-                let set = quoted(&self.set_of(rest)?);
-                self.sql(&format!(
-                    "SELECT k.hops, k.address, k.type, o.name, o.value, k.size, k.retained FROM kids({set}) k \
-                     LEFT JOIN obj o ON o.address = k.address ORDER BY k.hops, k.retained DESC, k.address"
-                ))?;
+                let statement = browse::kids_statement(&self.set_of(rest)?);
+                self.sql(&statement)?;
             }
             "ancestor_types" => {
-                let (objects, levels) = match rest.rsplit_once(" levels ") {
-                    Some((objects, n)) if n.parse::<u32>().is_ok() => (objects, n),
-                    _ => (rest, ANCESTOR_LEVELS),
-                };
-                let set = quoted(&self.set_of(objects)?);
-                let query = format!("FROM ancestor_types({set}, {levels})");
-                self.sql(&format!("SELECT * {query} ORDER BY hops, size DESC, type"))?;
-                let last = self
-                    .querier()?
-                    .collect(&format!("SELECT count(*) AS n {query} WHERE hops = {levels}"))?;
-                if sum(&last, "n")? > 0 {
+                let levels = rest.rsplit_once(" levels ");
+                let levels = levels.and_then(|(objects, n)| Some((objects, n.parse::<u32>().ok()?)));
+                let (objects, levels) = levels.unwrap_or((rest, ANCESTOR_LEVELS));
+                let set = self.set_of(objects)?;
+                self.sql(&browse::ancestor_types_statement(&set, levels))?;
+                if browse::has_ancestors_at(&set, levels, self.session()?)? {
                     self.console.note(&format!("up to {levels} levels; for more write: levels N behind it"));
                 }
             }
@@ -465,7 +458,7 @@ impl Shell {
 
     /// After the lake has changed.
     fn look_again(&mut self) -> Result<()> {
-        self.querier = None;
+        self.session = None;
         // A capture alone makes no lake.
         let Ok(lake) = Lake::open(self.console.lake.path()) else { return Ok(()) };
         let found = self.chosen().dump.clone().and_then(|dump| lake.manifest(&dump).ok());
@@ -494,7 +487,7 @@ impl Shell {
     fn choose(&mut self, manifest: &Manifest) -> Result<()> {
         let id = manifest.id.to_string();
         let edited = self.edits.get(&id).and_then(|edits| edits.last()).map(|edit| edit.edited.clone());
-        self.querier = None;
+        self.session = None;
         let lake = Lake::open(self.console.lake.path())?;
         self.names = lake.names(manifest)?;
         self.chosen().results.set_dump(&id);
@@ -534,35 +527,22 @@ impl Shell {
                 .map(|dump| dump.types.iter().map(|stat| stat.name.clone()).collect())
                 .unwrap_or_default();
         }
-        if let Ok(querier) = self.querier() {
-            words.names = querier.functions();
-            let columns = "SELECT table_name AS name FROM information_schema.tables UNION \
-                           SELECT column_name FROM information_schema.columns WHERE table_schema = 'current'";
-            if let Ok(rows) = querier.collect(columns).and_then(|batches| Rows::new(&batches)) {
-                words.names.extend(rows.texts("name").unwrap_or_default());
-            }
+        if let Ok(session) = self.session() {
+            words.names = session.functions();
+            words.names.extend(browse::table_and_column_names(session).unwrap_or_default());
         }
         words.references = self.names.keys().map(|name| format!("${name}")).collect();
         *self.words.borrow_mut() = words;
     }
 
-    fn querier(&mut self) -> Result<&Querier> {
-        if self.querier.is_none() {
+    fn session(&mut self) -> Result<&Session> {
+        if self.session.is_none() {
             let lake = Lake::open(self.console.lake.path())?;
-            self.querier = Some(Querier::open(&lake, &self.console.session(None, None))?);
+            self.session = Some(query::open(&lake, &self.console.session(None, None))?);
         }
-        self.querier.as_ref().context("it was just opened")
+        self.session.as_ref().context("it was just opened")
     }
 }
 
 /// Levels of `ancestor_types` where nobody says how many.
-const ANCESTOR_LEVELS: &str = "10";
-
-const STATS: &str = "SELECT what, number FROM ( \
-    SELECT 1 AS place, 'objects' AS what, coalesce(sum(count), 0) AS number FROM type_stat \
-    UNION ALL SELECT 2, 'bytes', coalesce(sum(size), 0) FROM type_stat \
-    UNION ALL SELECT 3, 'types', count(*) FROM type_stat \
-    UNION ALL SELECT 4, 'references', count(*) FROM edge \
-    UNION ALL SELECT 5, 'roots', count(*) FROM root \
-    UNION ALL SELECT 6, 'objects that only cycles hold', count(*) FROM obj WHERE distance IS NULL \
-    ) ORDER BY place";
+const ANCESTOR_LEVELS: u32 = 10;

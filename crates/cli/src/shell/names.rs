@@ -10,20 +10,20 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use arrow::array::RecordBatch;
-use heaplake_store::{Lake, Named};
+use heaplake_answers::{AnswerColumns, Direction, Lake, address_set, browse, quoted};
+use heaplake_store::Named;
 
 use super::{
     Flow, Shell,
     commands::{self, By},
     lines::words_of,
     objects::unquoted,
-    references::{Known, Reference, Step, Value, is_name},
+    references::{Known, Reference, Value, is_name},
 };
 use crate::{
     args::{self, Shape},
     escape, human,
     output::{Columns, Plan, Sink},
-    rows::{Rows, address_set, addresses_of, quoted},
     selection,
 };
 
@@ -117,7 +117,7 @@ impl Shell {
                 Some(reference) => match reference.value(self)? {
                     Value::Text(value) => text += &value,
                     Value::Column(rows, name) => {
-                        let rows = Rows::new(&rows)?.texts(&name)?;
+                        let rows = AnswerColumns::new(&rows)?.texts(&name)?;
                         text += &rows.join(", ");
                     }
                     _ => {
@@ -136,7 +136,7 @@ impl Shell {
     /// Writes commands that make the names and edits again.
     pub(super) fn save(&mut self, rest: &str) -> Result<()> {
         let path = file_argument(rest)?;
-        let dump = self.querier()?.dump_name()?;
+        let dump = self.session()?.dump()?.id.to_string();
         let mut text = format!("use {dump}\n");
         for (name, named) in &self.names {
             match named {
@@ -295,27 +295,20 @@ impl Known for Shell {
         self.names.get(name).cloned().ok_or_else(|| self.no_name(name))
     }
 
-    fn step(&self, from: &[u64], step: Step) -> Result<Vec<u64>> {
-        let querier = self.querier.as_ref().context("the lake has no dumps yet")?;
+    fn step(&self, from: &[u64], direction: Direction) -> Result<Vec<u64>> {
+        let session = self.session.as_ref().context("the lake has no dumps yet")?;
         let mut found = Vec::new();
-        if from.contains(&0) && step == Step::Children {
-            found = addresses_of(&querier.collect("SELECT address FROM root ORDER BY address")?, "address")?;
+        if from.contains(&0) && direction == Direction::Children {
+            found = browse::roots(session)?;
         }
-        let function = if step == Step::Parents { "parents" } else { "children" };
         let objects: Vec<u64> = from.iter().copied().filter(|at| *at != 0).collect();
-        if !objects.is_empty() {
-            let query = format!(
-                "SELECT address FROM {function}({}) ORDER BY address",
-                quoted(&address_set(&objects))
-            );
-            found.extend(addresses_of(&querier.collect(&query)?, "address")?);
-        }
+        found.extend(browse::neighbours(&objects, direction, session)?);
         found.sort_unstable();
         found.dedup();
         Ok(found)
     }
 
     fn show(&self, name: &str, rows: &[RecordBatch]) -> Result<()> {
-        self.querier.as_ref().context("the lake has no dumps yet")?.show(name, rows)
+        Ok(self.session.as_ref().context("the lake has no dumps yet")?.show(name, rows)?)
     }
 }

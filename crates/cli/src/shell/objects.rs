@@ -4,18 +4,17 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result, bail};
 use arrow::array::RecordBatch;
-use heaplake_engine::{PathShape, address, is_pattern, path_shape};
+use heaplake_answers::{Direction, PathShape, address_set, browse, path_shape};
+use heaplake_engine::is_pattern;
 
 use super::{
     INFO_ROWS, Shell,
-    references::{Reference, Step, rewrite, rewrite_for_good},
+    references::{Reference, rewrite, rewrite_for_good},
 };
 use crate::{
     args::Shape,
     human,
     output::{Format, Plan},
-    query::sum,
-    rows::{address_set, quoted},
 };
 
 impl Shell {
@@ -52,57 +51,18 @@ impl Shell {
 
     /// How many of some addresses are of objects that are left.
     fn known_objects(&self, addresses: &[u64]) -> Result<i64> {
-        let Some(querier) = &self.querier else { return Ok(0) };
-        if addresses.is_empty() {
-            return Ok(0);
-        }
-        let query = format!(
-            "SELECT count(*) AS n FROM reachable({}) WHERE hops = 0",
-            quoted(&address_set(addresses))
-        );
-        sum(&querier.collect(&query)?, "n")
+        let Some(session) = &self.session else { return Ok(0) };
+        Ok(browse::count_objects(addresses, session)?)
     }
 
-    pub(super) fn neighbours(&mut self, rest: &str, step: Step) -> Result<()> {
-        if rest == "0" && step == Step::Children {
+    pub(super) fn neighbours(&mut self, rest: &str, direction: Direction) -> Result<()> {
+        if rest == "0" && direction == Direction::Children {
             // As in memsee, where 0 refers to the roots.
-            return self.sql(
-                "SELECT address, type, name, value, size, retained, root_kind FROM obj WHERE root_kind IS NOT NULL \
-                 ORDER BY retained DESC, address",
-            );
+            return self.sql(browse::ROOTS);
         }
         let set = self.set_of(rest)?;
-        let query = self.neighbours_query(&set, step)?;
-        self.sql(&query)
-    }
-
-    /// With labels where one object is asked and the dump has some.
-    fn neighbours_query(&mut self, set: &str, step: Step) -> Result<String> {
-        let (function, other, this) = match step {
-            Step::Parents => ("parents", "parent", "child"),
-            Step::Children => ("children", "child", "parent"),
-        };
-        let single = set.strip_prefix('@').and_then(address);
-        let (mut label, mut join) = (String::new(), String::new());
-        if let Some(at) = single.filter(|_| self.has_labels().unwrap_or(false)) {
-            label = "e.label, ".to_owned();
-            join = format!(
-                "LEFT JOIN (SELECT {other} AS other, min(label) AS label FROM edge WHERE {this} = {at} GROUP BY {other}) e \
-                 ON e.other = n.address "
-            );
-        }
-        Ok(format!(
-            "SELECT {label}n.address, n.type, o.name, o.value, n.size, n.retained, n.root_kind \
-             FROM {function}({}) n LEFT JOIN obj o ON o.address = n.address {join}\
-             ORDER BY n.retained DESC, n.address",
-            quoted(set)
-        ))
-    }
-
-    /// Whether references of the chosen dump have labels; the answer is in the statistics of its files.
-    fn has_labels(&mut self) -> Result<bool> {
-        let batches = self.querier()?.collect("SELECT count(label) AS labels FROM edge")?;
-        Ok(sum(&batches, "labels")? > 0)
+        let statement = browse::neighbours_statement(&set, direction, self.session()?)?;
+        self.sql(&statement)
     }
 
     pub(super) fn info(&mut self, rest: &str) -> Result<()> {
@@ -113,24 +73,17 @@ impl Shell {
         }
         let set = self.set_of(rest)?;
         let plan = Plan::new(Shape::default(), None, &self.console)?;
-        let query = format!(
-            "SELECT o.address, o.type, o.name, o.value, o.size, o.len, o.root_kind, o.distance, o.retained, \
-             o.retained_count, o.idom AS held_by, h.type AS held_by_type \
-             FROM (SELECT address FROM reachable({set}) WHERE hops = 0) s JOIN obj o ON o.address = s.address \
-             LEFT JOIN obj h ON h.address = o.idom ORDER BY o.address",
-            set = quoted(&set)
-        );
-        let batches = self.querier()?.collect(&query)?;
+        let batches = self.session()?.collect(&browse::objects_statement(&set))?;
         let n_objects: usize = batches.iter().map(RecordBatch::num_rows).sum();
         if n_objects == 0 {
-            bail!("{} has no such object", self.querier()?.dump_name()?);
+            bail!("{} has no such object", self.session()?.dump()?.id);
         }
         let mut sink = plan.open()?;
         plan.print_all_to(&batches, &mut sink)?;
         if n_objects == 1 && plan.format == Format::Table {
-            for (step, what) in [(Step::Parents, "parents"), (Step::Children, "children")] {
-                let query = self.neighbours_query(&set, step)?;
-                let batches = self.querier()?.collect(&query)?;
+            for (direction, what) in [(Direction::Parents, "parents"), (Direction::Children, "children")] {
+                let session = self.session()?;
+                let batches = session.collect(&browse::neighbours_statement(&set, direction, session)?)?;
                 let rows = arrow::compute::concat_batches(batches[0].schema_ref(), &batches)?;
                 let n_rows = rows.num_rows();
                 let shown = n_rows.min(INFO_ROWS);

@@ -7,13 +7,11 @@ use arrow::{
     datatypes::DataType,
     util::display::{ArrayFormatter, FormatOptions},
 };
+use heaplake_answers::{Direction, address_rows, addresses_of, column_of_table, quoted};
 use heaplake_engine::{PieceKind, address, pieces};
 use heaplake_store::Named;
 
-use crate::{
-    output::address_name,
-    rows::{address_rows, addresses_of, quoted},
-};
+use crate::output::address_name;
 
 /// Values that are written out; more than that are a table of their own.
 const MAX_WRITTEN: usize = 1000;
@@ -25,7 +23,7 @@ const MAX_OBJECTS: usize = 10_000;
 pub struct Reference {
     base: Base,
     /// Parents and children, one after the other.
-    steps: Vec<Step>,
+    steps: Vec<Direction>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,15 +38,6 @@ enum Base {
     Name(String),
     /// `@140`, `140`, `0x7f00`
     Address(u64),
-}
-
-/// One hop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// To who refers to it.
-    Parents,
-    /// To what it refers to.
-    Children,
 }
 
 /// What a reference stands for.
@@ -75,7 +64,7 @@ pub trait Known {
     /// What a name stands for.
     fn named(&self, name: &str) -> Result<Named>;
     /// Parents or children of objects; of 0 the roots.
-    fn step(&self, addresses: &[u64], step: Step) -> Result<Vec<u64>>;
+    fn step(&self, addresses: &[u64], direction: Direction) -> Result<Vec<u64>>;
     /// Lets a table name mean some rows, for the statement that comes.
     fn show(&self, name: &str, rows: &[RecordBatch]) -> Result<()>;
 }
@@ -85,7 +74,7 @@ impl Reference {
     pub fn parse(text: &str) -> Option<Self> {
         let base_text = text.trim_end_matches(['^', '&']);
         let steps = text[base_text.len()..].chars();
-        let steps = steps.map(|c| if c == '^' { Step::Parents } else { Step::Children }).collect();
+        let steps = steps.map(|c| if c == '^' { Direction::Parents } else { Direction::Children }).collect();
         let base = if let Some(rest) = base_text.strip_prefix('#') {
             match rest.split_once('.') {
                 None => Base::Result(rest.parse().ok()?),
@@ -150,7 +139,7 @@ impl Reference {
     pub fn addresses(&self, known: &dyn Known) -> Result<Vec<u64>> {
         match self.value(known)? {
             Value::Addresses(addresses) => Ok(addresses),
-            Value::Column(rows, name) => addresses_of(&rows, &name),
+            Value::Column(rows, name) => Ok(addresses_of(&rows, &name)?),
             Value::Table(_) => match self.base {
                 Base::Result(number) => known.addresses(number),
                 _ => Ok(Vec::new()),
@@ -264,7 +253,7 @@ fn in_sql(written: &str, value: &Value, place: Place, known: &dyn Known, for_goo
         Value::Column(rows, name) => (rows.clone(), name.clone()),
     };
     let n_rows: usize = rows.iter().map(RecordBatch::num_rows).sum();
-    let select = format!("SELECT \"{column}\" FROM {table}");
+    let select = column_of_table(written, &column);
     match place {
         Place::Compared if n_rows != 1 => {
             bail!("{written} stands for {n_rows} values; write IN ({written})")
@@ -378,7 +367,7 @@ mod tests {
             Ok(vec![RecordBatch::try_new(Arc::new(schema), columns.to_vec())?])
         }
         fn addresses(&self, number: usize) -> Result<Vec<u64>> {
-            addresses_of(&self.rows(number)?, "address")
+            Ok(addresses_of(&self.rows(number)?, "address")?)
         }
         fn address(&self, number: usize, row: usize) -> Result<u64> {
             self.addresses(number)?.get(row - 1).copied().context("no such row")
@@ -391,10 +380,10 @@ mod tests {
                 name => bail!("there is no name {name}"),
             }
         }
-        fn step(&self, addresses: &[u64], step: Step) -> Result<Vec<u64>> {
+        fn step(&self, addresses: &[u64], direction: Direction) -> Result<Vec<u64>> {
             Ok(addresses
                 .iter()
-                .map(|at| if step == Step::Parents { at + 1 } else { at.saturating_sub(1) })
+                .map(|at| if direction == Direction::Parents { at + 1 } else { at.saturating_sub(1) })
                 .collect())
         }
         fn show(&self, name: &str, _rows: &[RecordBatch]) -> Result<()> {

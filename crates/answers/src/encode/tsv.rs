@@ -3,11 +3,10 @@
 
 use std::io::Write;
 
-use anyhow::Result;
 use arrow::{array::RecordBatch, datatypes::SchemaRef, util::display::FormatOptions};
 
 use super::{Encoder, Written, flat};
-use crate::escape;
+use crate::{Result, escape};
 
 /// Writes tsv.
 pub struct Tsv<W: Write> {

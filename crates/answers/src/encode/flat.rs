@@ -2,13 +2,14 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use anyhow::Result;
 use arrow::{
     array::{Array, ArrayRef, RecordBatch, StringBuilder},
     datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
     json::{EncoderOptions, writer::make_encoder},
     util::display::{ArrayFormatter, FormatOptions},
 };
+
+use crate::{Error, Result};
 
 /// Marks a text column whose cells a table does not cut, and on which side they stand.
 const ALIGN: &str = "heaplake.align";
@@ -84,7 +85,9 @@ fn to_json(field: &FieldRef, column: &ArrayRef) -> Result<ArrayRef> {
         }
         json.clear();
         encoder.encode(row, &mut json);
-        texts.append_value(std::str::from_utf8(&json)?);
+        texts.append_value(
+            std::str::from_utf8(&json).map_err(|_| Error::Internal("JSON is not text".to_owned()))?,
+        );
     }
     Ok(Arc::new(texts.finish()))
 }
@@ -98,7 +101,7 @@ pub fn formatters<'a>(
     Ok(formatters.collect::<Result<_, _>>()?)
 }
 
-/// The schema with a number behind a name that was there before: `type`, `type_2`.
+/// The schema with a number after a name that another column has already: `type`, `type_2`.
 ///
 /// SQL may give two columns one name; JSON and most readers of Parquet would lose one of them.
 pub fn distinct_names(schema: &SchemaRef) -> SchemaRef {

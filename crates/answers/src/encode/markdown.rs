@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use anyhow::Result;
 use arrow::{array::RecordBatch, datatypes::SchemaRef, util::display::FormatOptions};
 
 use super::{Encoder, Written, flat};
-use crate::escape;
+use crate::{Result, escape};
 
 /// Writes Markdown.
 pub struct Markdown<W: Write> {

@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use anyhow::Result;
 use arrow::{
     array::{
         ArrayRef, Int64Array, ListArray, MapBuilder, RecordBatch, StringArray, StringBuilder, StructArray,
-        TimestampMicrosecondArray,
+        TimestampMicrosecondArray, UInt64Array,
     },
     buffer::OffsetBuffer,
     datatypes::{DataType, Field, Schema},
@@ -14,6 +13,7 @@ use arrow::{
 use chrono::{DateTime, Utc};
 
 use super::flat::{align_right, keep_whole};
+use crate::Result;
 
 /// Columns of equal length, in the order they were added.
 #[derive(Debug, Default)]
@@ -56,6 +56,18 @@ impl Columns {
     pub fn number(self, name: &str, cells: impl IntoIterator<Item = Option<i64>>) -> Self {
         let array: Int64Array = cells.into_iter().collect();
         self.add(Field::new(name, DataType::Int64, true), Arc::new(array))
+    }
+
+    /// A column of addresses.
+    pub fn address(self, name: &str, cells: impl IntoIterator<Item = Option<u64>>) -> Self {
+        let array: UInt64Array = cells.into_iter().collect();
+        self.add(Field::new(name, DataType::UInt64, true), Arc::new(array))
+    }
+
+    /// A column of text, some of it null.
+    pub fn optional_text(self, name: &str, cells: impl IntoIterator<Item = Option<String>>) -> Self {
+        let array: StringArray = cells.into_iter().collect();
+        self.add(Field::new(name, DataType::Utf8, true), Arc::new(array))
     }
 
     /// A column of times.

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use anyhow::Result;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
 
 use super::{Encoder, Written};
+use crate::Result;
 
 /// Writes Parquet.
 pub struct Parquet<W: Write + Send> {

@@ -3,7 +3,6 @@
 
 use std::io::Write;
 
-use anyhow::Result;
 use arrow::{
     array::RecordBatch,
     error::ArrowError,
@@ -14,6 +13,7 @@ use arrow::{
 };
 
 use super::{Encoder, Written};
+use crate::Result;
 
 /// An array with one row a line.
 #[derive(Debug, Default)]

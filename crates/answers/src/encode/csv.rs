@@ -5,10 +5,10 @@
 
 use std::io::Write;
 
-use anyhow::Result;
 use arrow::{array::RecordBatch, csv::Writer, datatypes::SchemaRef};
 
 use super::{Encoder, Written, flat};
+use crate::Result;
 
 /// Writes csv.
 pub struct Csv<W: Write> {

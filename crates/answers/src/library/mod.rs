@@ -4,10 +4,10 @@ mod header;
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, Result, bail};
 use heaplake_engine::{Parameters, nearest};
 
-pub use self::header::{Header, Parameter};
+pub use self::header::{Header, Parameter, ParameterKind};
+use crate::{Error, Result};
 
 /// Name and text of every query, in order of the names.
 const SHIPPED: [(&str, &str); 15] = [
@@ -83,21 +83,23 @@ impl Query {
 
     fn among(shipped: &'static [(&str, &str)], what: &str, name: &str) -> Result<Self> {
         if name.ends_with(".sql") {
-            let text = fs::read_to_string(Path::new(name)).with_context(|| format!("cannot read {name}"))?;
+            let path = Path::new(name);
+            let text =
+                fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
             return Self::parse(name, &text);
         }
         match shipped.iter().find(|(shipped, _)| *shipped == name) {
             Some((name, text)) => Self::parse(name, text),
             None => {
                 let names = shipped.iter().map(|(name, _)| *name);
-                bail!("there is no {what} {name:?}{}", suggestion(name, names))
+                Err(not_found(format!("there is no {what}"), name, names))
             }
         }
     }
 
     fn parse(name: &str, text: &str) -> Result<Self> {
         let text = text.trim_start_matches('\u{feff}').to_owned();
-        let header = Header::parse(&text).with_context(|| name.to_owned())?;
+        let header = Header::parse(&text).map_err(|error| error.about(name))?;
         Ok(Self { name: name.to_owned(), text, header })
     }
 
@@ -108,33 +110,33 @@ impl Query {
         let mut values: Parameters = defaults.collect();
         for (idx, (name, value)) in given.iter().enumerate() {
             let Some(parameter) = parameters.iter().find(|p| p.name == *name) else {
-                bail!(self.unknown_parameter(name));
+                return Err(self.unknown_parameter(name));
             };
             if given[..idx].iter().any(|(other, _)| other == name) {
-                bail!("parameter {name} is given twice; which value is meant?");
+                let what = format!("parameter {name} is given twice; which value is meant?");
+                return Err(Error::Invalid(what));
             }
-            values.insert(
-                name.clone(),
-                parameter.kind.value(value).with_context(|| format!("parameter {name}"))?,
-            );
+            let value = parameter.kind.value(value);
+            values.insert(name.clone(), value.map_err(|error| error.about(&format!("parameter {name}")))?);
         }
         Ok(values)
     }
 
-    fn unknown_parameter(&self, name: &str) -> String {
-        let names = || self.header.parameters.iter().map(|p| p.name.as_str());
+    fn unknown_parameter(&self, name: &str) -> Error {
         if self.header.parameters.is_empty() {
-            return format!("{} takes no parameters; it was given {name:?}", self.name);
+            return Error::Invalid(format!("{} takes no parameters; it was given {name:?}", self.name));
         }
-        format!("{} has no parameter {name:?}{}", self.name, suggestion(name, names()))
+        let names = self.header.parameters.iter().map(|p| p.name.as_str());
+        not_found(format!("{} has no parameter", self.name), name, names)
     }
 }
 
-/// The name that was probably meant, else all of them.
-fn suggestion<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(name, names.clone()) {
-        Some(near) => format!("; did you mean {near}?"),
-        None => format!("\n  there are: {}", names.collect::<Vec<_>>().join(", ")),
+fn not_found<'a>(what: String, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
+    Error::NotFound {
+        what,
+        name: name.to_owned(),
+        nearest: nearest(name, known.clone()).map(str::to_owned),
+        known: known.map(str::to_owned).collect(),
     }
 }
 
@@ -176,7 +178,7 @@ select 1
 
     #[test]
     fn mistakes_say_what_there_is() {
-        let failure = |pairs| format!("{:#}", query().values(&given(pairs)).expect_err("a mistake"));
+        let failure = |pairs| query().values(&given(pairs)).expect_err("a mistake").to_string();
         assert_eq!(failure(&[("limt", "1")]), "q has no parameter \"limt\"; did you mean limit?");
         assert_eq!(failure(&[("x", "1")]), "q has no parameter \"x\"\n  there are: limit, pattern");
         assert_eq!(failure(&[("limit", "many")]), "parameter limit: \"many\" is no integer");

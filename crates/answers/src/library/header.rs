@@ -8,12 +8,13 @@
 //! ```
 //!
 //! Kinds are integer, number, text, boolean, size, percent, time, duration, dump, or words with `|` between them, of which
-//! one is meant. A parameter of that name is `$name` in the query. The header ends at the first line that is no comment, or
+//! one is meant. A parameter of that name is `$name` in the query. The header ends at the first line that is not a comment, or
 //! that names the result of the first statement: `-- result NAME`.
 
-use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use heaplake_engine::Value;
+
+use crate::{Error, Result};
 
 /// What a header says.
 #[derive(Debug, PartialEq)]
@@ -32,7 +33,7 @@ pub struct Parameter {
     /// Its name, without the `$`.
     pub name: String,
     /// What its values are.
-    pub kind: Kind,
+    pub kind: ParameterKind,
     /// Its value where none is given.
     pub default: Value,
     /// The same as it is written.
@@ -43,7 +44,7 @@ pub struct Parameter {
 
 /// What the values of a parameter are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum ParameterKind {
     /// Whole numbers of 64 bits.
     Integer,
     /// Finite numbers.
@@ -67,23 +68,23 @@ pub enum Kind {
 }
 
 /// The kinds that have a name.
-const NAMED: [(&str, Kind); 9] = [
-    ("integer", Kind::Integer),
-    ("number", Kind::Number),
-    ("text", Kind::Text),
-    ("boolean", Kind::Boolean),
-    ("size", Kind::Size),
-    ("percent", Kind::Percent),
-    ("time", Kind::Time),
-    ("duration", Kind::Duration),
-    ("dump", Kind::Dump),
+const NAMED: [(&str, ParameterKind); 9] = [
+    ("integer", ParameterKind::Integer),
+    ("number", ParameterKind::Number),
+    ("text", ParameterKind::Text),
+    ("boolean", ParameterKind::Boolean),
+    ("size", ParameterKind::Size),
+    ("percent", ParameterKind::Percent),
+    ("time", ParameterKind::Time),
+    ("duration", ParameterKind::Duration),
+    ("dump", ParameterKind::Dump),
 ];
 
-impl Kind {
+impl ParameterKind {
     fn parse(name: &str) -> Option<Self> {
         if name.contains('|') {
             let words: Vec<String> = name.split('|').map(str::to_owned).collect();
-            return words.iter().all(|word| !word.is_empty()).then_some(Kind::Choice(words));
+            return words.iter().all(|word| !word.is_empty()).then_some(ParameterKind::Choice(words));
         }
         NAMED.into_iter().find(|(named, _)| *named == name).map(|(_, kind)| kind)
     }
@@ -93,37 +94,45 @@ impl Kind {
         let trimmed = text.trim();
         let finite = |text: &str| text.trim().parse().ok().filter(|x: &f64| x.is_finite());
         let value = match self {
-            Kind::Integer => trimmed.parse().ok().map(Value::Integer),
-            Kind::Number => finite(trimmed).map(Value::Number),
-            Kind::Text => Some(Value::Text(text.to_owned())),
-            Kind::Boolean => trimmed.parse().ok().map(Value::Boolean),
-            Kind::Size => {
+            ParameterKind::Integer => trimmed.parse().ok().map(Value::Integer),
+            ParameterKind::Number => finite(trimmed).map(Value::Number),
+            ParameterKind::Text => Some(Value::Text(text.to_owned())),
+            ParameterKind::Boolean => trimmed.parse().ok().map(Value::Boolean),
+            ParameterKind::Size => {
                 let size = trimmed.parse::<bytesize::ByteSize>().ok();
                 size.and_then(|size| i64::try_from(size.as_u64()).ok()).map(Value::Integer)
             }
-            Kind::Percent => match trimmed.strip_suffix('%') {
+            ParameterKind::Percent => match trimmed.strip_suffix('%') {
                 Some(percent) => finite(percent).map(|percent| Value::Number(percent / 100.0)),
                 None => finite(trimmed).map(Value::Number),
             },
-            Kind::Time => time(trimmed).map(|time| Value::Time(time.timestamp_micros())),
-            Kind::Duration => {
+            ParameterKind::Time => time(trimmed).map(|time| Value::Time(time.timestamp_micros())),
+            ParameterKind::Duration => {
                 heaplake_engine::age(trimmed).and_then(|age| age.num_nanoseconds()).map(Value::Duration)
             }
-            Kind::Dump => (!trimmed.is_empty()).then(|| Value::Dump(trimmed.to_owned())),
-            Kind::Choice(words) => {
+            ParameterKind::Dump => (!trimmed.is_empty()).then(|| Value::Dump(trimmed.to_owned())),
+            ParameterKind::Choice(words) => {
                 words.iter().any(|word| word == trimmed).then(|| Value::Text(trimmed.to_owned()))
             }
         };
-        value.with_context(|| match self {
-            Kind::Integer => format!("{text:?} is no integer"),
-            Kind::Number | Kind::Text => format!("{text:?} is no number"),
-            Kind::Boolean => format!("{text:?} is neither true nor false"),
-            Kind::Size => format!("{text:?} is no size; write for example 512KB, 10MiB or 1.5G"),
-            Kind::Percent => format!("{text:?} is no percentage; write for example 5% or 0.05"),
-            Kind::Time => format!("{text:?} is no time; write 2015-11-22 or 2015-11-22T14:30:00Z"),
-            Kind::Duration => format!("{text:?} is no length of time; write for example 90d, 12h, 30m or 8w"),
-            Kind::Dump => "a dump has a name, or is selected as in latest~1 or build=4711".to_owned(),
-            Kind::Choice(words) => format!("{text:?} is none of {}", words.join(", ")),
+        value.ok_or_else(|| {
+            Error::Invalid(match self {
+                ParameterKind::Integer => format!("{text:?} is no integer"),
+                ParameterKind::Number | ParameterKind::Text => format!("{text:?} is no number"),
+                ParameterKind::Boolean => format!("{text:?} is neither true nor false"),
+                ParameterKind::Size => format!("{text:?} is no size; write for example 512KB, 10MiB or 1.5G"),
+                ParameterKind::Percent => format!("{text:?} is no percentage; write for example 5% or 0.05"),
+                ParameterKind::Time => {
+                    format!("{text:?} is no time; write 2015-11-22 or 2015-11-22T14:30:00Z")
+                }
+                ParameterKind::Duration => {
+                    format!("{text:?} is no length of time; write for example 90d, 12h, 30m or 8w")
+                }
+                ParameterKind::Dump => {
+                    "a dump has a name, or is selected as in latest~1 or build=4711".to_owned()
+                }
+                ParameterKind::Choice(words) => format!("{text:?} is none of {}", words.join(", ")),
+            })
         })
     }
 }
@@ -138,32 +147,34 @@ impl Header {
     pub fn parse(text: &str) -> Result<Self> {
         let lines = text.lines().map_while(|line| line.trim_end().strip_prefix("--")).map(str::trim);
         let mut lines = lines.take_while(|line| !line.starts_with("result "));
-        let question = lines.next().filter(|line| !line.is_empty() && !is_entry(line)).context(
-            "the first line of a query is a comment with its question, such as `-- What is large?`; \
-             `heaplake sql -f FILE` runs files without one",
-        )?;
+        let question = lines.next().filter(|line| !line.is_empty() && !is_entry(line));
+        let question = question.ok_or(Error::NoHeader)?;
         let mut header = Self { question: question.to_owned(), parameters: Vec::new(), columns: Vec::new() };
         for (idx, line) in lines.enumerate() {
-            header.add(line).with_context(|| format!("line {}", idx + 2))?;
+            header.add(line).map_err(|error| error.about(&format!("line {}", idx + 2)))?;
         }
         Ok(header)
     }
 
     fn add(&mut self, line: &str) -> Result<()> {
         if let Some(rest) = line.strip_prefix("param ") {
-            let parameter = parameter(rest).with_context(|| {
-                format!("{line:?} is no parameter; write `-- param limit integer = 20: description`")
+            let parameter = parameter(rest).map_err(|error| {
+                let example = "write `-- param limit integer = 20: description`";
+                error.about(&format!("{line:?} is not a parameter; {example}"))
             })?;
-            let is_new = self.parameters.iter().all(|other| other.name != parameter.name);
-            ensure!(is_new, "there are two parameters {}", parameter.name);
+            if self.parameters.iter().any(|other| other.name == parameter.name) {
+                return Err(Error::Invalid(format!("there are two parameters {}", parameter.name)));
+            }
             self.parameters.push(parameter);
         } else if let Some(rest) = line.strip_prefix("column ") {
             let column = rest.split_once(": ").map(|(name, meaning)| (name.trim(), meaning.trim()));
-            let (name, meaning) =
-                column.with_context(|| format!("{line:?} is no column; write `-- column size: meaning`"))?;
+            let wrong = || format!("{line:?} is not a column; write `-- column size: meaning`");
+            let (name, meaning) = column.ok_or_else(|| Error::Invalid(wrong()))?;
             self.columns.push((name.to_owned(), meaning.to_owned()));
         } else if !self.parameters.is_empty() || !self.columns.is_empty() {
-            bail!("{line:?} is no parameter and no column; notes stand directly below the question");
+            return Err(Error::Invalid(format!(
+                "{line:?} is neither a parameter nor a column; notes stand directly below the question"
+            )));
         }
         Ok(())
     }
@@ -175,15 +186,20 @@ fn is_entry(line: &str) -> bool {
 
 /// `<name> <kind> = <default>: <description>`; the default ends at the first `: `.
 fn parameter(text: &str) -> Result<Parameter> {
-    let (declared, rest) = text.split_once('=').context("there is no =")?;
-    let (default, description) = rest.split_once(": ").context("there is no description")?;
+    let wrong = |what: &str| Error::Invalid(what.to_owned());
+    let (declared, rest) = text.split_once('=').ok_or_else(|| wrong("there is no ="))?;
+    let (default, description) = rest.split_once(": ").ok_or_else(|| wrong("there is no description"))?;
     let words: Vec<_> = declared.split_whitespace().collect();
-    let [name, kind] = words.as_slice() else { bail!("a name and a type stand before the =") };
+    let [name, kind] = words.as_slice() else {
+        return Err(wrong("a name and a type stand before the ="));
+    };
     let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    ensure!(is_name && name.starts_with(|c: char| c.is_ascii_alphabetic()), "{name:?} is no name");
-    let kind = Kind::parse(kind).with_context(|| {
+    if !is_name || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err(Error::Invalid(format!("{name:?} is not a name")));
+    }
+    let kind = ParameterKind::parse(kind).ok_or_else(|| {
         let names = NAMED.map(|(name, _)| name).join(", ");
-        format!("{kind:?} is no type; there are {names}, and words with | between them")
+        Error::Invalid(format!("{kind:?} is not a type; there are {names}, and words with | between them"))
     })?;
     let default_text = default.trim().to_owned();
     let default = kind.value(&default_text)?;
@@ -196,7 +212,7 @@ mod tests {
     use super::*;
 
     fn failure(text: &str) -> String {
-        format!("{:#}", Header::parse(text).expect_err(text))
+        Header::parse(text).expect_err(text).to_string()
     }
 
     #[test]
@@ -237,20 +253,20 @@ select 1 -- column x: is none
     fn says_where_a_header_is_wrong() {
         for (text, part) in [
             ("", "the first line"),
-            ("select 1", "heaplake sql -f"),
+            ("select 1", "What is large?"),
             ("--\nselect 1", "the first line"),
             ("-- column x: y\nselect 1", "the first line"),
             ("-- What?\n-- param limit = 20: rows", "line 2: "),
             ("-- What?\n-- param limit integer: rows", "there is no ="),
             ("-- What?\n-- param limit integer = 20", "there is no description"),
-            ("-- What?\n-- param limit int = 20: rows", "\"int\" is no type"),
+            ("-- What?\n-- param limit int = 20: rows", "\"int\" is not a type"),
             ("-- What?\n-- param limit integer = many: rows", "\"many\" is no integer"),
-            ("-- What?\n-- param a-b integer = 1: rows", "\"a-b\" is no name"),
+            ("-- What?\n-- param a-b integer = 1: rows", "\"a-b\" is not a name"),
             ("-- What?\n-- param a text = : b\n-- param a text = : c", "line 3: there are two parameters a"),
             ("-- What?\n-- column x", "write `-- column"),
             (
                 "-- What?\n-- column x: y\n-- colum z: y",
-                "line 3: \"colum z: y\" is no parameter and no column",
+                "line 3: \"colum z: y\" is neither a parameter nor a column",
             ),
         ] {
             let message = failure(text);
@@ -261,40 +277,40 @@ select 1 -- column x: is none
     #[test]
     fn values_are_of_their_type() {
         for (kind, text) in [
-            (Kind::Integer, "1.5"),
-            (Kind::Integer, ""),
-            (Kind::Integer, "9223372036854775808"),
-            (Kind::Number, "x"),
-            (Kind::Number, "inf"),
-            (Kind::Number, "NaN"),
-            (Kind::Boolean, "yes"),
-            (Kind::Size, "10 parsecs"),
-            (Kind::Size, "-1MB"),
-            (Kind::Percent, "5 percent"),
-            (Kind::Percent, "%"),
-            (Kind::Time, "today"),
-            (Kind::Duration, "90"),
-            (Kind::Duration, "4294967295w"),
-            (Kind::Dump, " "),
-            (Kind::Choice(vec!["a".to_owned()]), "b"),
+            (ParameterKind::Integer, "1.5"),
+            (ParameterKind::Integer, ""),
+            (ParameterKind::Integer, "9223372036854775808"),
+            (ParameterKind::Number, "x"),
+            (ParameterKind::Number, "inf"),
+            (ParameterKind::Number, "NaN"),
+            (ParameterKind::Boolean, "yes"),
+            (ParameterKind::Size, "10 parsecs"),
+            (ParameterKind::Size, "-1MB"),
+            (ParameterKind::Percent, "5 percent"),
+            (ParameterKind::Percent, "%"),
+            (ParameterKind::Time, "today"),
+            (ParameterKind::Duration, "90"),
+            (ParameterKind::Duration, "4294967295w"),
+            (ParameterKind::Dump, " "),
+            (ParameterKind::Choice(vec!["a".to_owned()]), "b"),
         ] {
             assert!(kind.value(text).is_err(), "{kind:?} {text}");
         }
         for (kind, text, wanted) in [
-            (Kind::Boolean, "true", Value::Boolean(true)),
-            (Kind::Size, "10MiB", Value::Integer(10 << 20)),
-            (Kind::Size, "12", Value::Integer(12)),
-            (Kind::Percent, "5%", Value::Number(0.05)),
-            (Kind::Percent, "0.5", Value::Number(0.5)),
-            (Kind::Time, "1970-01-02", Value::Time(86_400_000_000)),
-            (Kind::Time, "1970-01-01T01:00:00+01:00", Value::Time(0)),
-            (Kind::Duration, "12h", Value::Duration(12 * 3_600_000_000_000)),
-            (Kind::Dump, "latest~1", Value::Dump("latest~1".to_owned())),
-            (Kind::Choice(vec!["a".to_owned(), "b".to_owned()]), "b", Value::Text("b".to_owned())),
+            (ParameterKind::Boolean, "true", Value::Boolean(true)),
+            (ParameterKind::Size, "10MiB", Value::Integer(10 << 20)),
+            (ParameterKind::Size, "12", Value::Integer(12)),
+            (ParameterKind::Percent, "5%", Value::Number(0.05)),
+            (ParameterKind::Percent, "0.5", Value::Number(0.5)),
+            (ParameterKind::Time, "1970-01-02", Value::Time(86_400_000_000)),
+            (ParameterKind::Time, "1970-01-01T01:00:00+01:00", Value::Time(0)),
+            (ParameterKind::Duration, "12h", Value::Duration(12 * 3_600_000_000_000)),
+            (ParameterKind::Dump, "latest~1", Value::Dump("latest~1".to_owned())),
+            (ParameterKind::Choice(vec!["a".to_owned(), "b".to_owned()]), "b", Value::Text("b".to_owned())),
         ] {
             assert_eq!(kind.value(text).expect(text), wanted);
         }
-        assert_eq!(Kind::Number.value("2").expect("a number"), Value::Number(2.0));
-        assert_eq!(Kind::Text.value(" 2 ").expect("text"), Value::Text(" 2 ".to_owned()));
+        assert_eq!(ParameterKind::Number.value("2").expect("a number"), Value::Number(2.0));
+        assert_eq!(ParameterKind::Text.value(" 2 ").expect("text"), Value::Text(" 2 ".to_owned()));
     }
 }

@@ -1,0 +1,85 @@
+//! What heaplake finds out, as data: the public Rust API.
+//!
+//! A question is a struct of plain options: [`Diff`], [`Trend`], [`Top`], [`Tree`], [`Whatif`], [`Chains`], [`Check`],
+//! [`Prune`]. Its `statement()` is the question as SQL, for programs that want the rows as they are; its other methods return
+//! typed rows and totals. A [`Session`] is a snapshot of a lake and runs statements; [`encode`] turns batches into bytes.
+//!
+//! Nothing here prints, and nothing is escaped: texts of a dump are returned as they are, and whoever shows them escapes
+//! them for their own medium ([`escape`] does it for terminals). Sizes are in bytes. Work stops soon after
+//! [`Cancel::cancel`], with [`Error::Cancelled`].
+//!
+//! ```no_run
+//! use heaplake_answers::{Cancel, Diff, GroupBy, Lake, Session, SessionOptions};
+//!
+//! fn main() -> heaplake_answers::Result<()> {
+//!     let lake = Lake::open("./lake".as_ref())?;
+//!     let session = Session::open(&lake, &SessionOptions::default(), &Cancel::default())?;
+//!     let diff = Diff {
+//!         before: "latest~1".to_owned(),
+//!         after: "latest".to_owned(),
+//!         by: GroupBy::Holder,
+//!         metric: None,
+//!         all: false,
+//!         own_growth: true,
+//!         limit: Some(10),
+//!     };
+//!     for holder in diff.groups(&session)? {
+//!         println!("{} retains {:?} bytes more", holder.name, holder.retained_delta);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! docs/rust.md has a longer program, from an import to a what-if; it is compiled and run by a test.
+
+pub mod browse;
+mod cancel;
+mod chains;
+mod check;
+mod diff;
+mod diff_objects;
+mod drawing;
+mod dumps;
+pub mod encode;
+mod error;
+pub mod escape;
+mod groups;
+pub mod library;
+mod path;
+mod path_compare;
+mod prune;
+mod rows;
+mod session;
+mod top;
+mod tree;
+mod trend;
+mod whatif;
+
+pub use cancel::Cancel;
+pub use chains::Chains;
+pub use check::{Check, Verdict};
+pub use diff::{Diff, DiffTotals, GroupDifference};
+pub use diff_objects::{GrownObject, Identity, ObjectDiff, TypeDifference};
+pub use drawing::{Direction, Drawing, DrawnEdge, DrawnNode, MAX_STARTS};
+pub use dumps::{dump_facts, dump_rows, select_dump, select_dumps, types_by_size};
+pub use error::{Error, Result};
+pub use groups::{GroupBy, Metric};
+pub use heaplake_engine::{Parameters, PathShape, SessionOptions, Value, path_shape};
+pub use heaplake_store::{Access, ImportOptions, ImportProgress, Input, Lake, import};
+pub use path::{
+    ObjectFound, ObjectsFound, PathHop, TypeFound, objects_found, path_hops, path_statement,
+    short_path_statement, why_not,
+};
+pub use path_compare::{AnswerAmount, ComparedAnswer, compare_paths};
+pub use prune::{Prune, Pruned};
+pub use rows::{AnswerColumns, address_rows, address_set, addresses_of, column_of_table, quoted, sum};
+pub use session::{Outcome, Session, Totals};
+pub use top::{Top, TopBy};
+pub use tree::{Tree, TreeAnswer, TreeNode};
+pub use trend::{Trend, TrendSeries};
+pub use whatif::{Whatif, WhatifAnswer};
+
+/// docs/rust.md, whose program is compiled and run with the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust.md")]
+struct RustPage;

@@ -1,0 +1,230 @@
+//! A session for callers that do not wait for futures: statements in, batches out.
+//!
+//! The engine works on threads of its own and hands over batches through a short queue; the calling thread takes them, and
+//! stops at once when the token says so.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use futures::StreamExt as _;
+use heaplake_engine::{Answer, Edited, Parameters, SessionOptions};
+use heaplake_model::DumpId;
+use heaplake_store::{Lake, Layer, Manifest, Manifests};
+use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
+
+use crate::{
+    Cancel, Error, Result,
+    encode::{Encoder, Written, distinct_names},
+    rows::sum,
+};
+
+/// Batches that may wait to be taken.
+const QUEUE: usize = 4;
+/// Plans of long queries are deep, and so is the code that walks them.
+const STACK_BYTES: usize = 16 << 20;
+/// How long cancelled work may take to tidy up after itself.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A lake as it was when the session began, with a dump that bare table names mean.
+pub struct Session {
+    engine: heaplake_engine::Session,
+    /// `None` while it is dropped.
+    runtime: Option<Runtime>,
+    cancel: Cancel,
+}
+
+/// What a statement came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Number of rows.
+    pub n_rows: u64,
+    /// What the encoder reported; `None` for a statement without columns, such as SET.
+    pub written: Option<Written>,
+}
+
+/// Totals of a dump or a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Objects.
+    pub objects: i64,
+    /// Sum of shallow sizes in bytes.
+    pub bytes: i64,
+    /// Types.
+    pub types: i64,
+}
+
+impl Session {
+    /// Opens a session on a lake.
+    pub fn open(lake: &Lake, options: &SessionOptions, cancel: &Cancel) -> Result<Self> {
+        Self::over(&lake.snapshot(), options, cancel)
+    }
+
+    /// Opens a session on a lake whose manifests may have been read already.
+    pub fn over(manifests: &Arc<Manifests>, options: &SessionOptions, cancel: &Cancel) -> Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
+        let runtime = runtime.map_err(Error::Threads)?;
+        let context = runtime.enter();
+        let engine = heaplake_engine::Session::open(manifests, options)?;
+        drop(context);
+        Ok(Self { engine, runtime: Some(runtime), cancel: cancel.clone() })
+    }
+
+    /// The dump of bare table names; an error where the lake has no dumps.
+    pub fn dump(&self) -> Result<Arc<Manifest>> {
+        Ok(self.engine.dump()?.ok_or(heaplake_engine::Error::NoDumps)?)
+    }
+
+    /// Totals of that dump, or of the chosen layer of it.
+    pub fn totals(&self) -> Result<Totals> {
+        let batches = self
+            .collect("SELECT sum(count) AS objects, sum(size) AS bytes, count(*) AS types FROM type_stat")?;
+        let sum = |name| sum(&batches, name);
+        Ok(Totals { objects: sum("objects")?, bytes: sum("bytes")?, types: sum("types")? })
+    }
+
+    /// Makes cuts and keeps the remaining objects as a named layer.
+    pub fn save_layer(&self, name: &DumpId, cuts: &[String]) -> Result<Layer> {
+        Ok(self.block_on(self.engine.save_layer(name, cuts))??)
+    }
+
+    /// The chosen dump after an edit: without some objects or references, and with others pinned as roots.
+    pub fn edit(&self, cuts: &[String], pins: &[String]) -> Result<Edited> {
+        Ok(self.block_on(self.engine.edit(cuts, pins))??)
+    }
+
+    /// Lets a table name mean some rows.
+    pub fn show(&self, name: &str, batches: &[RecordBatch]) -> Result<()> {
+        let Some(first) = batches.first() else { return Ok(()) };
+        let schema = distinct_names(first.schema_ref());
+        let renamed =
+            batches.iter().map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()));
+        Ok(self.engine.show(name, renamed.collect::<Result<_, _>>()?)?)
+    }
+
+    /// The names of all functions, of values and of tables, in order.
+    pub fn functions(&self) -> Vec<String> {
+        self.engine.functions()
+    }
+
+    /// A path pattern as `WITH RECURSIVE` SQL over `obj` and `edge`.
+    pub fn path_sql(&self, pattern: &str) -> Result<String> {
+        Ok(self.engine.path_sql(pattern)?)
+    }
+
+    /// The statements of a text, separated by `;`. Path patterns become SQL.
+    pub fn statements(&self, text: &str) -> Result<Vec<String>> {
+        Ok(self.engine.statements(text)?)
+    }
+
+    /// Runs one statement and returns its rows: at least one batch, which may be empty, if the statement has columns.
+    pub fn collect(&self, statement: &str) -> Result<Vec<RecordBatch>> {
+        let mut collected = Vec::new();
+        self.for_each(statement, |batch| {
+            collected.push(batch.clone());
+            Ok::<_, Error>(())
+        })?;
+        Ok(collected)
+    }
+
+    /// Runs one statement and calls `take` with its rows as they come, first with an empty batch for their columns.
+    pub fn for_each<E: From<Error>>(
+        &self,
+        statement: &str,
+        take: impl FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_with(statement, &Parameters::new(), take)
+    }
+
+    /// The same, with values for the `$name` of the statement.
+    pub fn for_each_with<E: From<Error>>(
+        &self,
+        statement: &str,
+        parameters: &Parameters,
+        mut take: impl FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.block_on(async {
+            let answer = self.engine.run_with(statement, parameters).await.map_err(Error::from)?;
+            let schema = answer.schema.clone();
+            let (mut batches, producer) = produce(answer);
+            take(&RecordBatch::new_empty(schema))?;
+            while let Some(batch) = batches.recv().await {
+                take(&batch?)?;
+            }
+            Ok(finished(producer).await?)
+        })?
+    }
+
+    /// Runs one statement and encodes its rows as they come. `encoder` is called with the columns, unless there are none;
+    /// with `distinct`, columns of one name are told apart by numbers.
+    pub fn encode<'a, E: From<Error>>(
+        &self,
+        statement: &str,
+        parameters: &Parameters,
+        distinct: bool,
+        encoder: impl FnOnce(&SchemaRef) -> Result<Box<dyn Encoder + 'a>, E>,
+    ) -> Result<Outcome, E> {
+        self.block_on(async {
+            let answer = self.engine.run_with(statement, parameters).await.map_err(Error::from)?;
+            let schema = if distinct { distinct_names(&answer.schema) } else { answer.schema.clone() };
+            let is_renamed = schema != answer.schema;
+            let mut encoder = if schema.fields().is_empty() { None } else { Some(encoder(&schema)?) };
+            let (mut batches, producer) = produce(answer);
+            let mut n_rows = 0;
+            while let Some(batch) = batches.recv().await {
+                let mut batch = batch?;
+                n_rows += batch.num_rows() as u64;
+                if is_renamed {
+                    let columns = batch.columns().to_vec();
+                    batch = RecordBatch::try_new(schema.clone(), columns).map_err(Error::from)?;
+                }
+                if let Some(encoder) = &mut encoder {
+                    encoder.write(&batch)?;
+                }
+            }
+            // A queue that ends without this would be a result that only looks complete.
+            finished(producer).await?;
+            Ok(Outcome { n_rows, written: encoder.map(|encoder| encoder.finish()).transpose()? })
+        })?
+    }
+
+    fn block_on<F: Future>(&self, work: F) -> Result<F::Output> {
+        let runtime = self.runtime.as_ref();
+        let runtime = runtime.ok_or_else(|| Error::Internal("the query threads are gone".to_owned()))?;
+        runtime.block_on(self.unless_cancelled(work))
+    }
+
+    async fn unless_cancelled<F: Future>(&self, work: F) -> Result<F::Output> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::Cancelled),
+            output = work => Ok(output),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(GRACE);
+        }
+    }
+}
+
+fn produce(answer: Answer) -> (mpsc::Receiver<Result<RecordBatch>>, JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let producer = tokio::spawn(async move {
+        let mut stream = answer.stream;
+        while let Some(batch) = stream.next().await {
+            if sender.send(batch.map_err(Error::from)).await.is_err() {
+                // Nobody listens any more.
+                return;
+            }
+        }
+    });
+    (receiver, producer)
+}
+
+async fn finished(producer: JoinHandle<()>) -> Result<()> {
+    producer.await.map_err(|_| Error::Internal("the query stopped unexpectedly".to_owned()))
+}

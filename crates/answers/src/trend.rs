@@ -1,0 +1,94 @@
+//! How types, holders or modules grow over any number of dumps.
+
+use crate::{
+    GroupBy, Metric, Result, Session,
+    groups::limit_clause,
+    rows::{AnswerColumns, quoted},
+};
+
+/// The question.
+#[derive(Debug, Clone)]
+pub struct Trend {
+    /// Selects the dumps.
+    pub dumps: String,
+    /// What totals are of.
+    pub by: GroupBy,
+    /// What is measured; default the retained size of holders, the shallow size of everything else.
+    pub metric: Option<Metric>,
+    /// Also what stays the same.
+    pub all: bool,
+    /// Of holders only those that grow or shrink themselves: what is inside or around them reports the same bytes again.
+    pub own_growth: bool,
+    /// Rows at most; default all.
+    pub limit: Option<u64>,
+}
+
+/// The series of a type, holder or module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrendSeries {
+    /// Its name.
+    pub name: String,
+    /// The shape of its growth, as the function `trend` has it: `growing`, `flat`, ...
+    pub shape: String,
+    /// A picture of the series in one line.
+    pub spark: String,
+    /// The value in the first dump; `None` if it was not there.
+    pub first: Option<i64>,
+    /// The value in the last dump.
+    pub last: Option<i64>,
+    /// The slope per hour, robust against outliers; `None` if the dumps are of one instant.
+    pub per_hour: Option<f64>,
+    /// The slope per dump.
+    pub per_dump: Option<f64>,
+    /// The dump in which the growth began; empty if it did not begin.
+    pub began: String,
+}
+
+impl Trend {
+    /// What is measured.
+    pub fn measured(&self) -> Metric {
+        self.metric.unwrap_or(match self.by {
+            GroupBy::Holder => Metric::Retained,
+            GroupBy::Type | GroupBy::Module => Metric::Size,
+        })
+    }
+
+    /// The question as SQL over the function `trend`; its columns are those of the function.
+    pub fn statement(&self) -> String {
+        let changing = match (self.all, self.by) {
+            (true, _) => "",
+            (false, GroupBy::Holder) if self.own_growth => {
+                " WHERE shape <> 'flat' AND role IN ('grows', 'shrinks')"
+            }
+            (false, _) => " WHERE shape <> 'flat'",
+        };
+        format!(
+            "SELECT * FROM trend({}, '{}', '{}'){changing} ORDER BY rank{}",
+            quoted(&self.dumps),
+            self.by.name(),
+            self.measured().name(),
+            limit_clause(self.limit)
+        )
+    }
+
+    /// The series, what grows most first.
+    pub fn series(&self, session: &Session) -> Result<Vec<TrendSeries>> {
+        let rows = AnswerColumns::new(&session.collect(&self.statement())?)?;
+        let (names, shapes, sparks) =
+            (rows.texts(self.by.name())?, rows.texts("shape")?, rows.texts("spark")?);
+        let (first, last) = (rows.optional_numbers("first")?, rows.optional_numbers("last")?);
+        let (per_hour, per_dump) = (rows.optional_floats("per_hour")?, rows.optional_floats("per_dump")?);
+        let began = rows.texts("began")?;
+        let series = |i: usize| TrendSeries {
+            name: names[i].clone(),
+            shape: shapes[i].clone(),
+            spark: sparks[i].clone(),
+            first: first[i],
+            last: last[i],
+            per_hour: per_hour[i],
+            per_dump: per_dump[i],
+            began: began[i].clone(),
+        };
+        Ok((0..rows.n_rows()).map(series).collect())
+    }
+}

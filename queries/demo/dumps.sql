@@ -1,0 +1,3 @@
+select id, taken, objects, edges, bytes
+from dump
+order by taken
