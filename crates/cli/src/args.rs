@@ -11,7 +11,7 @@ use heaplake_engine::Attached;
 
 use crate::{
     console::{Console, LakeChoice},
-    output::Format,
+    output::Shape,
     values,
 };
 
@@ -808,17 +808,6 @@ pub struct GraphArgs {
     /// How much memory to use, such as 512MB or 2GiB
     #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
     pub memory_limit: Option<u64>,
-}
-
-/// How rows are written.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub struct Shape {
-    /// Format of the rows [default: table on a terminal, csv otherwise]
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
-    /// Do not fit tables to the terminal, nor fold repetitions of a path
-    #[arg(long)]
-    pub full: bool,
 }
 
 /// Arguments of `check`.

@@ -11,7 +11,7 @@ use heaplake_engine::{Edited, SessionOptions};
 
 use crate::{
     escape,
-    output::{Format, Results},
+    output::{Plan, Screen, Shape},
     remedy,
 };
 
@@ -33,14 +33,8 @@ pub struct InShell {
     pub dump: Option<String>,
     /// What the edits of the shell have left of that dump.
     pub edited: Option<Edited>,
-    /// Where results are kept and numbered.
-    pub results: Results,
-    /// Format and file of the rows, where the user said so.
-    pub redirected: Option<(Format, Option<PathBuf>)>,
-    /// Columns of the screen, where the user said so.
-    pub width: Option<usize>,
-    /// Whether long output goes through a pager.
-    pub paged: bool,
+    /// Where rows go.
+    pub screen: Screen,
 }
 
 /// Where the lake is, and who said so.
@@ -77,6 +71,11 @@ impl Console {
             notice: Some(self.notice()),
             ..SessionOptions::default()
         }
+    }
+
+    /// Where the rows of a command go, and what they look like there; `file` is the argument of `-o`.
+    pub fn plan(&self, shape: Shape, file: Option<&Path>) -> anyhow::Result<Plan> {
+        Plan::new(shape, file, self.shell.as_ref().map(|shell| &shell.screen))
     }
 
     /// Says something that is good to know.

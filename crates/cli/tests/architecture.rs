@@ -1,8 +1,14 @@
-//! Crates depend downwards only, DataFusion has one home, and there is one Arrow.
+//! Crates depend downwards only, modules not in circles, DataFusion has one home, and there is one Arrow; questions are
+//! asked in `answers` and worded in `cli`.
 //!
-//! What is declared is asked of `cargo metadata`; what is in the tree, of Cargo.lock.
+//! What is declared is asked of `cargo metadata`; what is in the tree, of Cargo.lock; the rest, of the sources.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
@@ -126,4 +132,163 @@ fn two_versions_would_be_found() {
     assert_eq!(versions(lock, "arrow"), ["59.2.0", "58.0.0"]);
     assert_eq!(versions(lock, "arrow-array"), ["59.2.0"]);
     assert!(versions(lock, "parquet").is_empty());
+}
+
+/// The folder of the crates.
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The source files below a folder, without files of tests.
+fn source_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(source_files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The lines of a source file before its tests, without comments.
+fn code(source: &str) -> impl Iterator<Item = &str> {
+    let lines = source.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+    lines.filter(|line| !line.trim_start().starts_with("//"))
+}
+
+/// The modules at the top of a crate that a file names, as `crate::x::...` or in `use crate::{x, y::{...}}`.
+fn named_modules(source: &str) -> BTreeSet<String> {
+    let text: String = code(source).flat_map(|line| [line.trim(), " "]).collect();
+    let mut names = BTreeSet::new();
+    for after in text.split("crate::").skip(1) {
+        let Some(list) = after.strip_prefix('{') else {
+            names.insert(first_name(after));
+            continue;
+        };
+        let (mut depth, mut is_start) = (0, true);
+        for (idx, c) in list.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => is_start = true,
+                ' ' => {}
+                _ if is_start && depth == 0 => {
+                    names.insert(first_name(&list[idx..]));
+                    is_start = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+fn first_name(text: &str) -> String {
+    text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+}
+
+/// What is left when modules that use no other are taken away, again and again: circles, and what uses them.
+fn circles(mut uses: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    loop {
+        let done: Vec<String> =
+            uses.iter().filter(|(_, used)| used.is_empty()).map(|(name, _)| name.clone()).collect();
+        if done.is_empty() {
+            break;
+        }
+        for name in done {
+            uses.remove(&name);
+            for used in uses.values_mut() {
+                used.remove(&name);
+            }
+        }
+    }
+    uses.into_iter().map(|(name, used)| format!("{name} -> {used:?}")).collect()
+}
+
+#[test]
+fn modules_do_not_use_each_other_in_circles() {
+    for entry in fs::read_dir(crates()).expect("a folder") {
+        let folder = entry.expect("an entry").path().join("src");
+        let module = |file: &Path| {
+            let first = file.strip_prefix(&folder).expect("a file of it").components().next();
+            let name = first.expect("a name").as_os_str().to_string_lossy().into_owned();
+            name.trim_end_matches(".rs").to_owned()
+        };
+        let files = source_files(&folder);
+        let mut uses: BTreeMap<String, BTreeSet<String>> =
+            files.iter().map(|file| (module(file), BTreeSet::new())).collect();
+        uses.remove("lib");
+        uses.remove("main");
+        let known: BTreeSet<String> = uses.keys().cloned().collect();
+        for file in &files {
+            let name = module(file);
+            if let Some(used) = uses.get_mut(&name) {
+                let source = fs::read_to_string(file).expect("a source");
+                used.extend(
+                    named_modules(&source).into_iter().filter(|used| known.contains(used) && *used != name),
+                );
+            }
+        }
+        let found = circles(uses);
+        assert!(found.is_empty(), "{}: {found:#?}", folder.display());
+    }
+}
+
+/// Lines of a crate, with texts in them, that a rule forbids.
+fn lines_where(name: &str, is_forbidden: fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in source_files(&crates().join(name).join("src")) {
+        let source = fs::read_to_string(&file).expect("a source");
+        let lines = code(&source).filter(|line| line.contains('"') || line.trim_end().ends_with('\\'));
+        let wrong = lines.filter(|line| is_forbidden(line));
+        found.extend(wrong.map(|line| format!("{}: {}", file.display(), line.trim())));
+    }
+    found
+}
+
+fn asks_in_sql(line: &str) -> bool {
+    ["SELECT ", " FROM ", "collect(\"", "run(\""].iter().any(|word| line.contains(word))
+}
+
+/// `--flag`, or a command of the command line.
+fn names_a_flag(line: &str) -> bool {
+    let is_flag = |after: &str| after.starts_with(|c: char| c.is_ascii_lowercase());
+    line.split("--").skip(1).any(is_flag) || line.contains("`heaplake ")
+}
+
+#[test]
+fn the_command_line_asks_no_questions_in_sql() {
+    let found = lines_where("cli", asks_in_sql);
+    assert!(found.is_empty(), "these belong into answers: {found:#?}");
+    assert!(!lines_where("answers", asks_in_sql).is_empty());
+}
+
+#[test]
+fn libraries_name_no_flags_and_no_commands() {
+    for name in ["model", "graph", "pathql", "readers", "store", "engine", "answers"] {
+        let found = lines_where(name, names_a_flag);
+        assert!(found.is_empty(), "these are worded by the command line: {found:#?}");
+    }
+    assert!(!lines_where("cli", names_a_flag).is_empty());
+}
+
+#[test]
+fn circles_would_be_found() {
+    let named = named_modules("use crate::{a, b::{c, d::e}, F};\nfn f() { crate::g::h() }\n// crate::x\n");
+    assert_eq!(named.into_iter().collect::<Vec<_>>(), ["F", "a", "b", "g"]);
+    let uses = |edges: &[(&str, &str)]| {
+        let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (user, used) in edges {
+            uses.entry((*user).to_owned()).or_default().insert((*used).to_owned());
+            uses.entry((*used).to_owned()).or_default();
+        }
+        uses
+    };
+    assert!(circles(uses(&[("a", "b"), ("b", "c"), ("a", "c")])).is_empty());
+    assert_eq!(circles(uses(&[("a", "b"), ("b", "c"), ("c", "b")])).len(), 3);
 }

@@ -20,7 +20,7 @@ use crate::{
 
 /// Prints the longest chain of every motif.
 pub fn run(args: &ChainsArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None, console)?;
+    let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
     let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let mut sink = plan.open()?;

@@ -34,7 +34,7 @@ struct CheckOutcome {
 
 /// Runs the checks, all of them, and says whether all hold.
 pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None, console)?;
+    let plan = console.plan(args.shape, None)?;
     if let Some(name) = &args.show {
         return show_text(&Query::find_check(name)?);
     }

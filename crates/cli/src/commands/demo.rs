@@ -18,10 +18,10 @@ use heaplake_store::{Access, Error, ImportOptions, Input, Lake, Manifest};
 
 use super::{diff, import::import_one, path, trend, whatif};
 use crate::{
-    args::{DiffArgs, DiffBy, GraphArgs, GroupBy, IdentityArg, MetricArg, Shape, TrendArgs, WhatifArgs},
+    args::{DiffArgs, DiffBy, GraphArgs, GroupBy, IdentityArg, MetricArg, TrendArgs, WhatifArgs},
     console::{Console, LakeChoice, shell_quoted},
     interrupt,
-    output::{Format, Plan, Sink},
+    output::{Format, Plan, Shape, Sink},
     progress::Bars,
     query,
 };
@@ -53,7 +53,7 @@ pub fn run(console: &Console) -> Result<ExitCode> {
     let options = SessionOptions { dump: Some("later".to_owned()), ..SessionOptions::default() };
     let mut tour = Tour {
         session: query::open(&lake, &options)?,
-        plan: Plan::new(TABLE, None, &console)?,
+        plan: console.plan(TABLE, None)?,
         sink: Sink::stdout(),
         manifest: lake.manifest("later")?,
         command: console.command(),

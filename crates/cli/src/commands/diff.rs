@@ -26,7 +26,7 @@ const EXPENDABLE: [&[usize]; 2] = [&[5], &[6, 7]];
 
 /// Prints the differences, what grew most first.
 pub fn run(args: &DiffArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
+    let plan = console.plan(args.shape, args.output.as_deref())?;
     interrupt::install()?;
     let manifests = selection::open(console)?;
     let args = with_ids(args, &manifests, console)?;

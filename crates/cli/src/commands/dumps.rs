@@ -11,7 +11,7 @@ use crate::{
     args::DumpsArgs,
     console::Console,
     human,
-    output::{Columns, Format, Plan},
+    output::{Columns, Format},
     selection,
 };
 
@@ -23,7 +23,7 @@ const OF_CAPTURES: [&str; 5] = ["host", "pid", "python", "rss", "command"];
 
 /// Prints one row per dump.
 pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None, console)?;
+    let plan = console.plan(args.shape, None)?;
     let manifests = selection::several(selection::open(console)?.as_ref(), &args.dumps)?;
     if manifests.is_empty() {
         console.note(&format!("the lake has no dumps yet; import one: {} import FILE", console.command()));

@@ -21,7 +21,7 @@ const N_TOP_TYPES: usize = 10;
 
 /// Prints the facts of one dump.
 pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None, console)?;
+    let plan = console.plan(args.shape, None)?;
     let lake = Lake::open(console.lake.path())?;
     let dump =
         lake.dump(selection::one(&lake.snapshot(), args.dump.as_deref(), console)?.as_ref().clone())?;

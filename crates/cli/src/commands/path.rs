@@ -31,7 +31,7 @@ const MAX_VALUE_CHARS: usize = 40;
 
 /// Asks each of the dumps.
 pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
+    let plan = console.plan(args.shape, args.output.as_deref())?;
     let shape = path_shape(&args.pattern)?;
     interrupt::install()?;
     let manifests = selection::open(console)?;

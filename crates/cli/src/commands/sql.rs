@@ -12,10 +12,10 @@ use anyhow::{Context as _, Result, bail};
 use heaplake_answers::{Lake, Outcome, Parameters, Session, SessionOptions};
 
 use crate::{
-    args::{QueryOptions, Shape, SqlArgs},
+    args::{QueryOptions, SqlArgs},
     console::Console,
     human, interrupt,
-    output::{Format, Plan, Sink},
+    output::{Format, Plan, Shape, Sink},
     query,
 };
 
@@ -57,9 +57,9 @@ pub fn plan(options: &QueryOptions, console: &Console) -> Result<Plan> {
     match folder(options) {
         Some(folder) => {
             let format = options.shape.format.unwrap_or(Format::Csv);
-            Plan::new(Shape { format: Some(format), ..options.shape }, Some(folder), console)
+            console.plan(Shape { format: Some(format), ..options.shape }, Some(folder))
         }
-        None => Plan::new(options.shape, options.output.as_deref(), console),
+        None => console.plan(options.shape, options.output.as_deref()),
     }
 }
 

@@ -6,17 +6,11 @@ use anyhow::Result;
 
 use heaplake_answers::{Top, TopBy};
 
-use crate::{
-    args::TopArgs,
-    console::Console,
-    human, interrupt,
-    output::{Format, Plan},
-    query,
-};
+use crate::{args::TopArgs, console::Console, human, interrupt, output::Format, query};
 
 /// Prints the biggest.
 pub fn run(args: &TopArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None, console)?;
+    let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
     let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let totals = session.totals()?;

@@ -16,7 +16,7 @@ use crate::{
 
 /// Prints the tree below an object, or below the roots.
 pub fn run(args: &TreeArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None, console)?;
+    let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
     let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let mut sink = plan.open()?;

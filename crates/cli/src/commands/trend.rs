@@ -20,7 +20,7 @@ const N_SHOWN: usize = 20;
 
 /// Prints the series, what grows most first.
 pub fn run(args: &TrendArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, args.output.as_deref(), console)?;
+    let plan = console.plan(args.shape, args.output.as_deref())?;
     interrupt::install()?;
     // What is wrong with the selection is said in the words of the command, not in those of the function in SQL.
     let manifests = selection::open(console)?;

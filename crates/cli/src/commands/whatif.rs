@@ -17,7 +17,7 @@ use crate::{
 
 /// Prints what would go, by type, and what would be left.
 pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
-    let plan = Plan::new(args.shape, None, console)?;
+    let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
     let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
     let name = args.save.as_deref().map(str::parse::<DumpId>).transpose().context("cannot save the layer")?;

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 pub use heaplake_answers::encode::{Columns, Encoder, Encoding, Written};
 
 use self::numbered::Numbered;
@@ -22,11 +22,7 @@ pub use self::{
     numbered::{Results, address_name},
     sink::{Sink, reopen_stdout, stdout_is_closed},
 };
-use crate::{
-    args::Shape,
-    console::{Console, InShell},
-    escape::Style,
-};
+use crate::escape::Style;
 
 /// The formats of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -123,6 +119,30 @@ const READABLE: usize = 24;
 /// What the numbers of rows take in a shell, `#12.345` and a frame.
 const ROW_NUMBER: usize = 10;
 
+/// How rows are written.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Shape {
+    /// Format of the rows [default: table on a terminal, csv otherwise]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Do not fit tables to the terminal, nor fold repetitions of a path
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// What a shell has chosen for the rows of its commands.
+#[derive(Debug, Clone, Default)]
+pub struct Screen {
+    /// Where results are kept and numbered.
+    pub results: Results,
+    /// Format and file of the rows, where the user said so.
+    pub redirected: Option<(Format, Option<PathBuf>)>,
+    /// Columns of the screen, where the user said so.
+    pub width: Option<usize>,
+    /// Whether long output goes through a pager.
+    pub paged: bool,
+}
+
 /// Where rows go and what they look like there.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -139,10 +159,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for what the user asked for; `file` is the argument of `-o`.
-    pub fn new(shape: Shape, file: Option<&Path>, console: &Console) -> Result<Self> {
-        let shell = console.shell.as_ref();
-        let redirected = shell.and_then(|shell| shell.redirected.clone());
+    /// The plan for what the user asked for; `file` is the argument of `-o`, `screen` that of a shell.
+    pub fn new(shape: Shape, file: Option<&Path>, screen: Option<&Screen>) -> Result<Self> {
+        let redirected = screen.and_then(|screen| screen.redirected.clone());
         let (redirected_to, redirected_file) = redirected.unzip();
         let file = file.or(redirected_file.as_ref().and_then(Option::as_deref));
         let file = file.filter(|path| path.as_os_str() != "-");
@@ -150,7 +169,7 @@ impl Plan {
         let format = match (shape.format.or(redirected_to), file) {
             (Some(format), _) => format,
             (None, Some(path)) => format_of_file(path)?,
-            (None, None) if to_terminal || shell.is_some() => Format::Table,
+            (None, None) if to_terminal || screen.is_some() => Format::Table,
             (None, None) => Format::Csv,
         };
         if format.is_binary() && to_terminal {
@@ -159,15 +178,15 @@ impl Plan {
                 name_of(format)
             );
         }
-        let of_table = shell.filter(|_| file.is_none() && format == Format::Table);
+        let of_table = screen.filter(|_| file.is_none() && format == Format::Table);
         Ok(Self {
             format,
             file: file.map(Path::to_owned),
             full: shape.full,
             to_terminal,
-            width: of_table.and_then(|shell: &InShell| shell.width),
-            results: of_table.map(|shell| shell.results.clone()),
-            paged: to_terminal && shell.is_some_and(|shell| shell.paged),
+            width: of_table.and_then(|screen| screen.width),
+            results: of_table.map(|screen| screen.results.clone()),
+            paged: to_terminal && screen.is_some_and(|screen| screen.paged),
         })
     }
 

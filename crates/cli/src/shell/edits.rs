@@ -6,9 +6,8 @@ use heaplake_answers::{address_set, browse};
 
 use super::{Edit, Shell};
 use crate::{
-    args::Shape,
     human,
-    output::{Columns, Plan},
+    output::{Columns, Shape},
 };
 
 /// Characters of an edit that are shown.
@@ -85,6 +84,6 @@ impl Shell {
     }
 
     pub(super) fn print(&self, batch: &RecordBatch) -> Result<()> {
-        Plan::new(Shape::default(), None, &self.console)?.print(batch)
+        self.console.plan(Shape::default(), None)?.print(batch)
     }
 }

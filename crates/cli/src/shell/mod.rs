@@ -41,12 +41,12 @@ use self::{
 };
 use crate::{
     ERROR,
-    args::{self, Shape, ShellArgs},
+    args::{self, ShellArgs},
     commands::{path, run, sql},
     console::{Console, InShell},
     human,
     interrupt::{self, Interrupted},
-    output::{Format, Plan, Results, reopen_stdout, stdout_is_closed},
+    output::{Format, Screen, Shape, reopen_stdout, stdout_is_closed},
     query, selection,
 };
 
@@ -97,10 +97,7 @@ impl Shell {
         let chosen = InShell {
             dump: None,
             edited: None,
-            results: Results::default(),
-            redirected: None,
-            width: None,
-            paged: is_interactive,
+            screen: Screen { paged: is_interactive, ..Screen::default() },
         };
         let mut shell = Self {
             console: Console { shell: Some(chosen), ..console.clone() },
@@ -136,7 +133,7 @@ impl Shell {
     /// Asks a person.
     fn converse(mut self) -> Result<ExitCode> {
         interrupt::enter_shell()?;
-        let has_colors = Plan::new(Shape::default(), None, &self.console)?.has_colors();
+        let has_colors = self.console.plan(Shape::default(), None)?.has_colors();
         let mut terminal = Terminal::new(self.words.clone(), has_colors)?;
         self.greet();
         self.learn_words();
@@ -214,7 +211,7 @@ impl Shell {
     fn execute_and_tell(&mut self, text: &str) -> Flow {
         let text = text.replace("\\\n", "\n");
         let outcome = self.execute(text.trim().trim_end_matches('\\'));
-        self.chosen_mut().redirected = None;
+        self.chosen_mut().screen.redirected = None;
         let is_closed = stdout_is_closed();
         if self.is_interactive {
             // Of a pager, which the user has left.
@@ -259,7 +256,7 @@ impl Shell {
             // References ask it.
             self.session()?;
         }
-        self.chosen_mut().redirected = redirected;
+        self.chosen_mut().screen.redirected = redirected;
         match commands::find(text) {
             Some((command, rest)) => self.command(command, rest),
             None => self.statements(text).map(|()| Flow::Go),
@@ -298,7 +295,7 @@ impl Shell {
 
     /// Runs a query and shows its rows.
     fn sql(&mut self, sql: &str) -> Result<()> {
-        let plan = Plan::new(Shape::default(), None, &self.console)?;
+        let plan = self.console.plan(Shape::default(), None)?;
         let start = Instant::now();
         let mut sink = plan.open()?;
         let outcome = query::run(self.session()?, sql, &plan, &mut sink)?;
@@ -322,7 +319,7 @@ impl Shell {
     fn pattern(&mut self, pattern: &str) -> Result<()> {
         self.debug(pattern);
         let shape = path_shape(pattern)?;
-        let plan = Plan::new(Shape::default(), None, &self.console)?;
+        let plan = self.console.plan(Shape::default(), None)?;
         if plan.format != Format::Table || shape != PathShape::Paths {
             let statement = match plan.format {
                 Format::Table => short_path_statement(pattern, shape),
@@ -383,8 +380,8 @@ impl Shell {
             "load" => return self.load(rest),
             "width" => self.width(rest)?,
             "pager" => {
-                let paged = switch(rest, self.chosen().paged)?;
-                self.chosen_mut().paged = paged;
+                let paged = switch(rest, self.chosen().screen.paged)?;
+                self.chosen_mut().screen.paged = paged;
                 self.note_switch("pager", paged);
             }
             "timing" => {
@@ -490,7 +487,7 @@ impl Shell {
         self.session = None;
         let lake = Lake::open(self.console.lake.path())?;
         self.names = lake.names(manifest)?;
-        self.chosen().results.set_dump(&id);
+        self.chosen().screen.results.set_dump(&id);
         let chosen = self.chosen_mut();
         chosen.dump = Some(id);
         chosen.edited = edited;
@@ -508,7 +505,7 @@ impl Shell {
             },
             Named::Number(_) | Named::Text(_) => None,
         });
-        self.chosen().results.set_names(single.collect());
+        self.chosen().screen.results.set_names(single.collect());
         self.words.borrow_mut().references = self.names.keys().map(|name| format!("${name}")).collect();
     }
 

@@ -21,9 +21,8 @@ use super::{
     references::{Known, Reference, Value, is_name},
 };
 use crate::{
-    args::{self, Shape},
-    escape, human,
-    output::{Columns, Plan, Sink},
+    args, escape, human,
+    output::{Columns, Shape, Sink},
     selection,
 };
 
@@ -128,7 +127,7 @@ impl Shell {
                 None => text += word,
             }
         }
-        let mut sink = Plan::new(Shape::default(), None, &self.console)?.open()?;
+        let mut sink = self.console.plan(Shape::default(), None)?.open()?;
         writeln!(sink, "{}", escape::line(&text))?;
         sink.commit()
     }
@@ -175,15 +174,16 @@ impl Shell {
     pub(super) fn width(&mut self, rest: &str) -> Result<()> {
         match rest {
             "" => {
-                let width = self.chosen().width.map_or_else(|| "auto".to_owned(), |width| width.to_string());
+                let width =
+                    self.chosen().screen.width.map_or_else(|| "auto".to_owned(), |width| width.to_string());
                 self.console.note(&format!("width {width}"));
             }
-            "auto" => self.chosen_mut().width = None,
+            "auto" => self.chosen_mut().screen.width = None,
             number => {
                 let width = number.parse().ok().filter(|width| (20..=10_000).contains(width));
                 let width = width
                     .with_context(|| format!("a number of columns from 20 on is expected, not {number}"))?;
-                self.chosen_mut().width = Some(width);
+                self.chosen_mut().screen.width = Some(width);
             }
         }
         Ok(())
@@ -196,7 +196,7 @@ impl Shell {
                 number.parse().with_context(|| format!("a number of lines is expected, not {number}"))?
             }
         };
-        let mut sink = Plan::new(Shape::default(), None, &self.console)?.open()?;
+        let mut sink = self.console.plan(Shape::default(), None)?.open()?;
         for line in self.history.iter().skip(self.history.len().saturating_sub(n)) {
             writeln!(sink, "{}", escape::message(line))?;
         }
@@ -204,7 +204,7 @@ impl Shell {
     }
 
     pub(super) fn help(&self, rest: &str) -> Result<()> {
-        let mut sink = Plan::new(Shape::default(), None, &self.console)?.open()?;
+        let mut sink = self.console.plan(Shape::default(), None)?.open()?;
         if rest.is_empty() {
             for (group, commands) in commands::GROUPS {
                 writeln!(sink, "{group}")?;
@@ -269,7 +269,9 @@ fn file_argument(rest: &str) -> Result<PathBuf> {
 impl Shell {
     /// An address means another object in another dump.
     fn note_other_dump(&self, number: usize) {
-        if let (Some(other), Some(dump)) = (self.chosen().results.other_dump(number), &self.chosen().dump) {
+        if let (Some(other), Some(dump)) =
+            (self.chosen().screen.results.other_dump(number), &self.chosen().dump)
+        {
             self.console.note(&format!("result {number} is of {other}, and {dump} is asked"));
         }
     }
@@ -278,17 +280,17 @@ impl Shell {
 impl Known for Shell {
     fn rows(&self, number: usize) -> Result<Vec<RecordBatch>> {
         self.note_other_dump(number);
-        self.chosen().results.rows(number)
+        self.chosen().screen.results.rows(number)
     }
 
     fn addresses(&self, number: usize) -> Result<Vec<u64>> {
         self.note_other_dump(number);
-        self.chosen().results.addresses(number)
+        self.chosen().screen.results.addresses(number)
     }
 
     fn address(&self, number: usize, row: usize) -> Result<u64> {
         self.note_other_dump(number);
-        self.chosen().results.address(number, row)
+        self.chosen().screen.results.address(number, row)
     }
 
     fn named(&self, name: &str) -> Result<Named> {

@@ -12,9 +12,8 @@ use super::{
     references::{Reference, rewrite, rewrite_for_good},
 };
 use crate::{
-    args::Shape,
     human,
-    output::{Format, Plan},
+    output::{Format, Shape},
 };
 
 impl Shell {
@@ -72,7 +71,7 @@ impl Shell {
             return self.heaplake("info", rest);
         }
         let set = self.set_of(rest)?;
-        let plan = Plan::new(Shape::default(), None, &self.console)?;
+        let plan = self.console.plan(Shape::default(), None)?;
         let batches = self.session()?.collect(&browse::objects_statement(&set))?;
         let n_objects: usize = batches.iter().map(RecordBatch::num_rows).sum();
         if n_objects == 0 {
