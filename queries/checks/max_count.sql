@@ -1,5 +1,5 @@
 -- Are there more objects of a type than allowed?
--- param type text = *: which types; * is any number of characters
+-- param type type = *: which types; * is any number of characters
 -- param limit integer = 1000000: how many objects a type may have
 -- column type: type
 -- column count: objects

@@ -1,6 +1,6 @@
 -- Do the objects of a type retain more than allowed?
 -- Needs the graph index.
--- param type text = *: which types; * is any number of characters
+-- param type type = *: which types; * is any number of characters
 -- param limit size = 100MiB: bytes that a type may retain
 -- column type: type
 -- column count: objects

@@ -1,5 +1,5 @@
 -- Do the objects of a type take more than allowed?
--- param type text = *: which types; * is any number of characters
+-- param type type = *: which types; * is any number of characters
 -- param limit size = 100MiB: bytes of shallow size that a type may have
 -- column type: type
 -- column size: sum of the shallow sizes in bytes

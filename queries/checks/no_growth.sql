@@ -1,6 +1,6 @@
 -- Did some types become more than in the baseline, beyond a slack?
 -- Needs --baseline. Types that the baseline does not have are left out: no_new_type finds them.
--- param type text = *: which types; * is any number of characters
+-- param type type = *: which types; * is any number of characters
 -- param by count|size|retained = count: what must not grow
 -- param slack percent = 0%: how much more is no growth yet
 -- column type: type

@@ -2,7 +2,7 @@
 -- Needs --baseline. Containers are paths of types, see docs/warehouse.md; only those in which something grows are looked at,
 -- not those around and inside.
 -- param limit size = 1MiB: how many more bytes it may retain
--- param holder text = *: which holders; * is any number of characters
+-- param holder holder = *: which holders; * is any number of characters
 -- column holder: types and names from the top of the dominator tree down
 -- column count_delta: more objects
 -- column retained_before: bytes retained in the baseline

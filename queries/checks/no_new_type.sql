@@ -1,6 +1,6 @@
 -- Are there types that the baseline does not have?
 -- Needs --baseline.
--- param type text = *: which types; * is any number of characters
+-- param type type = *: which types; * is any number of characters
 -- column type: type
 -- column count: objects
 -- column size: sum of their shallow sizes in bytes

@@ -1,9 +1,13 @@
 //! Checks: queries whose rows are violations, for jobs that must fail when memory grows.
 
 use arrow::{array::RecordBatch, compute::concat_batches};
-use heaplake_engine::Parameters;
+use heaplake_engine::{Parameters, nearest};
 
-use crate::{Error, Result, Session, library::Query};
+use crate::{
+    Error, Result, Session,
+    library::{ParameterKind, Query},
+    rows::{AnswerColumns, quoted},
+};
 
 /// A check with what it is asked with.
 #[derive(Debug, Clone)]
@@ -14,9 +18,20 @@ pub struct Check {
     pub text: String,
     /// Values for their `$name`.
     pub parameters: Parameters,
+    /// The names that were given: of parameter and what it names.
+    names: Vec<(String, ParameterKind, String)>,
 }
 
 /// What came of a check.
+#[derive(Debug, Clone)]
+pub struct CheckAnswer {
+    /// Whether it holds.
+    pub verdict: Verdict,
+    /// What may be wrong with the question, a sentence each: a pattern that matches nothing.
+    pub warnings: Vec<String>,
+}
+
+/// Whether a check holds.
 #[derive(Debug, Clone)]
 pub enum Verdict {
     /// No row.
@@ -36,24 +51,46 @@ impl Check {
         let query = Query::find_check(name)?;
         let arguments: String = given.iter().map(|(key, value)| format!(" {key}={value}")).collect();
         let parameters = query.values(given).map_err(|error| error.about(name))?;
-        Ok(Self { title: format!("{name}{arguments}"), text: query.text, parameters })
+        let kind_of =
+            |key: &str| query.header.parameters.iter().find(|p| p.name == key).map(|p| p.kind.clone());
+        let names = given.iter().filter_map(|(key, value)| Some((key.clone(), kind_of(key)?, value.clone())));
+        let names = names.collect();
+        Ok(Self { title: format!("{name}{arguments}"), text: query.text, parameters, names })
     }
 
     /// A check that is written out.
     pub fn of_text(text: &str) -> Self {
         let title = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { title, text: text.to_owned(), parameters: Parameters::new() }
+        Self { title, text: text.to_owned(), parameters: Parameters::new(), names: Vec::new() }
     }
 
     /// Runs the check; of a text with several statements the rows of all count. Keeps `max_shown` rows.
-    pub fn verdict(&self, max_shown: usize, session: &Session) -> Result<Verdict> {
+    ///
+    /// A type, holder or pattern that no dump of the lake has is an error, so that a slip of the pen does not pass as a check
+    /// that holds; with `allow_missing` it is meant.
+    pub fn answer(&self, max_shown: usize, allow_missing: bool, session: &Session) -> Result<CheckAnswer> {
         let statements = session.statements(&self.text)?;
         if statements.is_empty() {
             return Err(Error::Invalid("there is no statement in it".to_owned()));
         }
+        let mut warnings = Vec::new();
+        if !allow_missing {
+            for (key, kind, name) in &self.names {
+                warnings.extend(check_name(key, kind, name, session)?);
+            }
+        }
+        let verdict = self.verdict(&statements, max_shown, session)?;
+        // Only what finds nothing may have asked for nothing.
+        if !allow_missing && matches!(verdict, Verdict::Holds) && self.names.is_empty() {
+            statements.iter().try_for_each(|statement| session.check_types(statement))?;
+        }
+        Ok(CheckAnswer { verdict, warnings })
+    }
+
+    fn verdict(&self, statements: &[String], max_shown: usize, session: &Session) -> Result<Verdict> {
         let mut n_rows = 0;
         let mut first: Option<RecordBatch> = None;
-        for statement in &statements {
+        for statement in statements {
             session.for_each_with(statement, &self.parameters, |batch| {
                 n_rows += batch.num_rows() as u64;
                 let room = max_shown.saturating_sub(first.as_ref().map_or(0, RecordBatch::num_rows));
@@ -74,4 +111,32 @@ impl Check {
             _ => Verdict::Holds,
         })
     }
+}
+
+/// An error if a name is of nothing in any dump, a warning if a pattern matches nothing.
+fn check_name(key: &str, kind: &ParameterKind, name: &str, session: &Session) -> Result<Option<String>> {
+    let (what, column, table) = match kind {
+        ParameterKind::Type => ("type", "type", "type_stat"),
+        ParameterKind::Holder => ("holder", "holder", "holder_stat"),
+        ParameterKind::Pattern => return session.check_types_of_set(name).map(|()| None),
+        _ => return Ok(None),
+    };
+    let found = session.collect(&format!(
+        "SELECT {column} FROM history.{table} WHERE glob({}, {column}) LIMIT 1",
+        quoted(name)
+    ))?;
+    if found.iter().any(|batch| batch.num_rows() > 0) {
+        return Ok(None);
+    }
+    if name.contains('*') {
+        return Ok(Some(format!("{key}={name} matches no {what} of any dump")));
+    }
+    let known = session.collect(&format!("SELECT DISTINCT {column} FROM {table}"))?;
+    let known = AnswerColumns::new(&known)?.texts(column)?;
+    Err(Error::NotFound {
+        what: format!("no dump has a {what}"),
+        name: name.to_owned(),
+        nearest: nearest(name, known.iter().map(String::as_str)).map(str::to_owned),
+        known: Vec::new(),
+    })
 }

@@ -27,7 +27,7 @@ pub enum Error {
         name: String,
         /// The name that was probably meant.
         nearest: Option<String>,
-        /// The names that there are.
+        /// The names that there are; empty if they are too many to list.
         known: Vec<String>,
     },
     /// An option, parameter or header is wrong: what, and what to write instead.
@@ -111,6 +111,7 @@ impl Error {
 fn meant(nearest: Option<&str>, known: &[String]) -> String {
     match nearest {
         Some(near) => format!("; did you mean {near}?"),
+        None if known.is_empty() => String::new(),
         None => format!("\n  there are: {}", known.join(", ")),
     }
 }

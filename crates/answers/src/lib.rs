@@ -57,7 +57,7 @@ mod whatif;
 
 pub use cancel::Cancel;
 pub use chains::Chains;
-pub use check::{Check, Verdict};
+pub use check::{Check, CheckAnswer, Verdict};
 pub use diff::{Diff, DiffTotals, GroupDifference};
 pub use diff_objects::{GrownObject, Identity, ObjectDiff, TypeDifference};
 pub use drawing::{Direction, Drawing, DrawnEdge, DrawnNode, MAX_STARTS};

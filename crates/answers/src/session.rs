@@ -7,7 +7,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::StreamExt as _;
-use heaplake_engine::{Answer, Edited, Parameters, SessionOptions};
+use heaplake_engine::{Answer, Edited, Missing, Parameters, SessionOptions};
 use heaplake_model::DumpId;
 use heaplake_store::{Lake, Layer, Manifest, Manifests};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
@@ -100,6 +100,21 @@ impl Session {
         let renamed =
             batches.iter().map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()));
         Ok(self.engine.show(name, renamed.collect::<Result<_, _>>()?)?)
+    }
+
+    /// An error if a statement asks for a type that no dump of the lake has.
+    pub fn check_types(&self, statement: &str) -> Result<()> {
+        self.engine
+            .unknown_types(statement)?
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |missing| Err(not_found(missing)))
+    }
+
+    /// The same for a set of objects or references, or a path pattern.
+    pub fn check_types_of_set(&self, set: &str) -> Result<()> {
+        let unknown = self.engine.unknown_types_of_set(set)?;
+        unknown.into_iter().next().map_or(Ok(()), |missing| Err(not_found(missing)))
     }
 
     /// The names of all functions, of values and of tables, in order.
@@ -209,6 +224,10 @@ impl Drop for Session {
             runtime.shutdown_timeout(GRACE);
         }
     }
+}
+
+fn not_found(missing: Missing) -> Error {
+    heaplake_engine::Error::NotFound(Box::new(missing)).into()
 }
 
 fn produce(answer: Answer) -> (mpsc::Receiver<Result<RecordBatch>>, JoinHandle<()>) {

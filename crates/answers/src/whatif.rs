@@ -12,6 +12,8 @@ use crate::{
 pub struct Whatif {
     /// Predicates over `obj` or `edge`, lists of addresses, or path patterns; at least one.
     pub cuts: Vec<String>,
+    /// Whether cuts may ask for types that no dump of the lake has; otherwise that is an error.
+    pub allow_missing: bool,
 }
 
 /// What would be freed.
@@ -41,6 +43,9 @@ impl Whatif {
 
     /// What would be freed.
     pub fn answer(&self, session: &Session) -> Result<WhatifAnswer> {
+        if !self.allow_missing {
+            self.cuts.iter().try_for_each(|cut| session.check_types_of_set(cut))?;
+        }
         let batches = session.collect(&self.statement())?;
         let (objects, bytes) = (sum(&batches, "objects")?, sum(&batches, "size")?);
         Ok(WhatifAnswer { batches, objects, bytes, totals: session.totals()? })
@@ -54,7 +59,7 @@ mod tests {
     #[test]
     fn a_cut_stays_within_its_quotes() {
         let cuts = vec!["type = 'a'".to_owned(), "'); drop".to_owned()];
-        let statement = Whatif { cuts }.statement();
+        let statement = Whatif { cuts, allow_missing: false }.statement();
         assert!(statement.contains("whatif_cut('type = ''a''', '''); drop')"), "{statement}");
     }
 }

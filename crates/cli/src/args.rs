@@ -787,6 +787,9 @@ pub struct WhatifArgs {
     /// What to take away; may be given several times
     #[arg(long = "cut", value_name = "PREDICATE", required = true)]
     pub cuts: Vec<String>,
+    /// Cuts may ask for types that no dump has; without it that is an error
+    #[arg(long)]
+    pub allow_missing: bool,
     /// Keep what would be left as a layer of this name, for `--layer`
     #[arg(long, value_name = "NAME")]
     pub save: Option<String>,
@@ -838,6 +841,12 @@ pub struct CheckArgs {
     /// A file as a table, such as deploys=deploys.csv (.csv .tsv .ndjson .json .parquet .arrow); may be given several times
     #[arg(long = "attach", value_name = "NAME=FILE", value_parser = values::attached)]
     pub attached: Vec<Attached>,
+    /// Parameters and statements may name types and holders that no dump has; without it that is an error
+    #[arg(long)]
+    pub allow_missing: bool,
+    /// A warning, such as that a pattern matches nothing, fails a check as an error does
+    #[arg(long)]
+    pub strict: bool,
     /// Print the text of a check instead of running it
     #[arg(long, value_name = "CHECK", conflicts_with_all = ["checks", "statements"])]
     pub show: Option<String>,

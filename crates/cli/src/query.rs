@@ -45,6 +45,14 @@ pub fn of_lake(manifests: &Arc<Manifests>, memory_limit: Option<u64>, console: &
     over(manifests, &SessionOptions { memory_limit, notice, ..SessionOptions::default() })
 }
 
+/// Says which type a statement asks for that no dump has. For statements without rows.
+pub fn note_unknown_type(session: &Session, statement: &str, console: &Console) {
+    // The answer stands without the note.
+    if let Err(missing) = session.check_types(statement) {
+        console.note(&missing.to_string());
+    }
+}
+
 /// Runs one statement and writes its rows to `sink` as they come.
 pub fn run(session: &Session, statement: &str, plan: &Plan, sink: &mut Sink) -> Result<Outcome> {
     run_with(session, statement, &Parameters::new(), plan, sink)

@@ -28,6 +28,7 @@ mod statements;
 mod summary;
 mod table;
 mod type_is;
+mod type_names;
 mod yielding;
 
 pub use attach::Attached;

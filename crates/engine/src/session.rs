@@ -25,7 +25,7 @@ use crate::{
     Attached, Error, Result,
     catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
     dumps::Dumps,
-    error::{Context, Limit, Thing},
+    error::{Context, Limit, Missing, Thing},
     functions,
     graph::{self, Edited, Indexes, Notice},
     guard, history, identity, mistake,
@@ -33,6 +33,7 @@ use crate::{
     path::{self, PathPlan},
     spill::SpillFolder,
     statements,
+    type_names::{self, AskedType},
     yielding::JoinsYield,
 };
 
@@ -206,6 +207,42 @@ impl Session {
     pub fn path_sql(&self, pattern: &str) -> Result<String> {
         let dump = self.indexes.dump(None)?;
         path::emit(&path::compile(pattern, &dump, &self.indexes)?, &dump)
+    }
+
+    /// The types that a statement asks for and no dump of the lake has, with those that were probably meant. Reads the types of
+    /// dumps until each is found, those of the chosen dump first.
+    pub fn unknown_types(&self, statement: &str) -> Result<Vec<Missing>> {
+        self.unknown(type_names::in_statement(statement))
+    }
+
+    /// The same of a set of objects or references, as graph functions take it, or of a path pattern.
+    pub fn unknown_types_of_set(&self, set: &str) -> Result<Vec<Missing>> {
+        self.unknown(type_names::in_set(set))
+    }
+
+    fn unknown(&self, asked: Vec<AskedType>) -> Result<Vec<Missing>> {
+        let mut unknown = Vec::new();
+        if asked.is_empty() {
+            return Ok(unknown);
+        }
+        let Some(chosen) = self.dumps.current()? else { return Ok(unknown) };
+        let chosen = self.indexes.with_types(&chosen)?;
+        for asked in asked {
+            let is_meant = |name: &str| asked.matches(name);
+            if chosen.types.iter().any(|stat| is_meant(&stat.name)) || self.indexes.has_type(is_meant)? {
+                continue;
+            }
+            let near = path::nearest_types(&asked.name, asked.is_exact, &chosen);
+            unknown.push(Missing {
+                thing: Thing::Type,
+                what: format!("no dump has a type {}", mistake::escape(&asked.name)),
+                nearest: near.into_iter().map(str::to_owned).collect(),
+                name: asked.name,
+                note: String::new(),
+                place: None,
+            });
+        }
+        Ok(unknown)
     }
 
     /// Makes cuts on the chosen dump, on top of the layer where one is chosen, and keeps what is left as a named layer.

@@ -200,6 +200,27 @@ impl Query {
         }
         None
     }
+
+    /// The types that an answer must contain, as they are written: those of nodes that are not optional, each with whether it
+    /// was written in quotes and so must have exactly this name.
+    pub fn required_types(&self) -> Vec<(&str, bool)> {
+        let mut types = Vec::new();
+        let mut waiting: Vec<&Item> = self.pattern.iter().rev().collect();
+        while let Some(item) = waiting.pop() {
+            match item {
+                Item::Node(node) => types.extend(node.terms.iter().filter_map(|term| match &term.kind {
+                    TermKind::Type(name) => Some((name.as_str(), false)),
+                    TermKind::Exact(name) => Some((name.as_str(), true)),
+                    _ => None,
+                })),
+                Item::Group(group) if group.min > 0 => {
+                    waiting.extend(group.alternatives.iter().rev().flat_map(|items| items.iter().rev()));
+                }
+                Item::Group(_) | Item::Edge(_) => {}
+            }
+        }
+        types
+    }
 }
 
 impl fmt::Display for Query {

@@ -7,7 +7,7 @@
 //! -- column <name>: <meaning>
 //! ```
 //!
-//! Kinds are integer, number, text, boolean, size, percent, time, duration, dump, or words with `|` between them, of which
+//! Kinds are integer, number, text, boolean, size, percent, time, duration, dump, type, holder, pattern, or words with `|` between them, of which
 //! one is meant. A parameter of that name is `$name` in the query. The header ends at the first line that is not a comment, or
 //! that names the result of the first statement: `-- result NAME`.
 
@@ -63,12 +63,18 @@ pub enum ParameterKind {
     Duration,
     /// A selector of one dump, `latest~1`; the id of that dump in the query.
     Dump,
+    /// A type or a pattern of types, in which `*` is any number of characters; a text in the query.
+    Type,
+    /// A holder or a pattern of holders, likewise.
+    Holder,
+    /// A path pattern; a text in the query.
+    Pattern,
     /// One of some words, `count|size`.
     Choice(Vec<String>),
 }
 
 /// The kinds that have a name.
-const NAMED: [(&str, ParameterKind); 9] = [
+const NAMED: [(&str, ParameterKind); 12] = [
     ("integer", ParameterKind::Integer),
     ("number", ParameterKind::Number),
     ("text", ParameterKind::Text),
@@ -78,6 +84,9 @@ const NAMED: [(&str, ParameterKind); 9] = [
     ("time", ParameterKind::Time),
     ("duration", ParameterKind::Duration),
     ("dump", ParameterKind::Dump),
+    ("type", ParameterKind::Type),
+    ("holder", ParameterKind::Holder),
+    ("pattern", ParameterKind::Pattern),
 ];
 
 impl ParameterKind {
@@ -96,7 +105,9 @@ impl ParameterKind {
         let value = match self {
             ParameterKind::Integer => trimmed.parse().ok().map(Value::Integer),
             ParameterKind::Number => finite(trimmed).map(Value::Number),
-            ParameterKind::Text => Some(Value::Text(text.to_owned())),
+            ParameterKind::Text | ParameterKind::Type | ParameterKind::Holder | ParameterKind::Pattern => {
+                Some(Value::Text(text.to_owned()))
+            }
             ParameterKind::Boolean => trimmed.parse().ok().map(Value::Boolean),
             ParameterKind::Size => {
                 let size = trimmed.parse::<bytesize::ByteSize>().ok();
@@ -118,7 +129,11 @@ impl ParameterKind {
         value.ok_or_else(|| {
             Error::Invalid(match self {
                 ParameterKind::Integer => format!("{text:?} is no integer"),
-                ParameterKind::Number | ParameterKind::Text => format!("{text:?} is no number"),
+                ParameterKind::Number
+                | ParameterKind::Text
+                | ParameterKind::Type
+                | ParameterKind::Holder
+                | ParameterKind::Pattern => format!("{text:?} is no number"),
                 ParameterKind::Boolean => format!("{text:?} is neither true nor false"),
                 ParameterKind::Size => format!("{text:?} is no size; write for example 512KB, 10MiB or 1.5G"),
                 ParameterKind::Percent => format!("{text:?} is no percentage; write for example 5% or 0.05"),

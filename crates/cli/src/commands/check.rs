@@ -30,6 +30,8 @@ struct CheckOutcome {
     seconds: f64,
     /// What it says, or why it could not be run.
     verdict: Result<Verdict, String>,
+    /// What may be wrong with the question.
+    warnings: Vec<String>,
 }
 
 /// Runs the checks, all of them, and says whether all hold.
@@ -56,18 +58,28 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
     let mut outcomes = Vec::new();
     for check in checks {
         let start = Instant::now();
-        let verdict = match check.verdict(N_SHOWN, &session) {
+        let (verdict, warnings) = match check.answer(N_SHOWN, args.allow_missing, &session) {
             Err(error) if error.is_cancelled() => return Err(error.into()),
-            verdict => verdict.map_err(|error| console::describe(&error.into())),
+            Err(error) => (Err(console::describe(&error.into())), Vec::new()),
+            Ok(answer) if args.strict && !answer.warnings.is_empty() => {
+                (Err(answer.warnings.join("; ")), Vec::new())
+            }
+            Ok(answer) => (Ok(answer.verdict), answer.warnings),
         };
-        outcomes.push(CheckOutcome { title: check.title, seconds: start.elapsed().as_secs_f64(), verdict });
+        let (title, seconds) = (check.title, start.elapsed().as_secs_f64());
+        outcomes.push(CheckOutcome { title, seconds, verdict, warnings });
     }
     report(args, &plan, &dump, &outcomes)?;
     let count = |status: &str| outcomes.iter().filter(|outcome| outcome.status() == status).count();
     let (held, violated, failed) = (count("ok"), count("violated"), count("error"));
+    let n_warnings: usize = outcomes.iter().map(|outcome| outcome.warnings.len()).sum();
     let failures = if failed > 0 { format!(", {failed} could not be run") } else { String::new() };
+    let warned = match n_warnings {
+        0 => String::new(),
+        n => format!(", {}", human::counted(n as u64, "warning")),
+    };
     console.note(&format!(
-        "{dump}: {} {}, {violated} violated{failures}",
+        "{dump}: {} {}, {violated} violated{failures}{warned}",
         human::counted(held as u64, "check"),
         if held == 1 { "holds" } else { "hold" }
     ));
@@ -142,7 +154,7 @@ impl CheckOutcome {
     /// What is wrong, one line each; nothing in it is unsafe to show.
     fn lines(&self) -> Result<Vec<String>> {
         match &self.verdict {
-            Ok(Verdict::Holds) => Ok(Vec::new()),
+            Ok(Verdict::Holds) => Ok(self.warned()),
             Err(why) => Ok(why.lines().map(|line| escape::line(line).into_owned()).collect()),
             Ok(Verdict::Violated { n_rows, first }) => {
                 let mut lines = (0..first.num_rows())
@@ -155,6 +167,13 @@ impl CheckOutcome {
                 Ok(lines)
             }
         }
+    }
+}
+
+impl CheckOutcome {
+    /// The warnings, safe to show.
+    fn warned(&self) -> Vec<String> {
+        self.warnings.iter().map(|text| format!("warning: {}", escape::line(text))).collect()
     }
 }
 
@@ -174,7 +193,12 @@ fn show(outcomes: &[CheckOutcome], plan: &Plan, sink: &mut Sink) -> Result<()> {
     for outcome in outcomes {
         let title = escape::line(&outcome.title);
         match &outcome.verdict {
-            Ok(Verdict::Holds) => writeln!(sink, "ok        {title}")?,
+            Ok(Verdict::Holds) => {
+                writeln!(sink, "ok        {title}")?;
+                for warning in outcome.warned() {
+                    writeln!(sink, "          {warning}")?;
+                }
+            }
             Err(why) => writeln!(sink, "ERROR     {title}: {}", escape::message(why))?,
             Ok(Verdict::Violated { n_rows, first }) => {
                 writeln!(sink, "VIOLATED  {title}: {}", human::counted(*n_rows, "row"))?;
@@ -193,10 +217,14 @@ fn show(outcomes: &[CheckOutcome], plan: &Plan, sink: &mut Sink) -> Result<()> {
 fn annotate(dump: &str, outcomes: &[CheckOutcome], sink: &mut Sink) -> Result<()> {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    for outcome in outcomes.iter().filter(|outcome| !matches!(outcome.verdict, Ok(Verdict::Holds))) {
+    let is_silent = |outcome: &&CheckOutcome| {
+        matches!(outcome.verdict, Ok(Verdict::Holds)) && outcome.warnings.is_empty()
+    };
+    for outcome in outcomes.iter().filter(|outcome| !is_silent(outcome)) {
+        let level = if outcome.status() == "ok" { "warning" } else { "error" };
         let title = format!("heaplake check {}", escape::line(&outcome.title));
         let text = format!("{dump}: {}\n{}", outcome.status(), outcome.lines()?.join("\n"));
-        writeln!(sink, "::error title={}::{}", property(&title), data(&text))?;
+        writeln!(sink, "::{level} title={}::{}", property(&title), data(&text))?;
     }
     Ok(())
 }
@@ -224,7 +252,8 @@ fn junit(dump: &str, outcomes: &[CheckOutcome], path: &Path) -> Result<()> {
             Ok(Verdict::Violated { .. }) => TestCaseStatus::non_success(NonSuccessKind::Failure),
             Err(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
         };
-        if !lines.is_empty() {
+        let is_warning = outcome.status() == "ok";
+        if !lines.is_empty() && !is_warning {
             status.set_message(match outcome.n_violations() {
                 0 => lines[0].clone(),
                 n => human::counted(n, "violation"),
@@ -233,6 +262,9 @@ fn junit(dump: &str, outcomes: &[CheckOutcome], path: &Path) -> Result<()> {
         }
         let mut case = TestCase::new(escape::line(&outcome.title).into_owned(), status);
         case.set_classname("heaplake.check");
+        if is_warning && !lines.is_empty() {
+            case.set_system_out(lines.join("\n"));
+        }
         case.set_time(std::time::Duration::from_secs_f64(outcome.seconds));
         suite.add_test_case(case);
     }

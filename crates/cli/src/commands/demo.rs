@@ -188,7 +188,14 @@ impl Tour {
     fn whatif(&mut self, cut: &str) -> Result<()> {
         self.show_command(&format!("whatif --cut \"{cut}\""))?;
         let graph = GraphArgs { layer: None, memory_limit: None };
-        let args = WhatifArgs { cuts: vec![cut.to_owned()], save: None, dump: None, graph, shape: TABLE };
+        let args = WhatifArgs {
+            cuts: vec![cut.to_owned()],
+            save: None,
+            allow_missing: false,
+            dump: None,
+            graph,
+            shape: TABLE,
+        };
         whatif::print(&args, &self.session, &self.manifest, &self.plan, &mut self.sink, &self.console)?;
         writeln!(self.sink)?;
         Ok(self.sink.flush()?)

@@ -90,6 +90,9 @@ fn to_folder(
         if outcome.written.is_some() {
             sink.commit()?;
             console.note(&format!("{}: {}", path.display(), human::counted(outcome.n_rows, "row")));
+            if outcome.n_rows == 0 {
+                query::note_unknown_type(session, text, console);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -241,6 +244,10 @@ fn run_each(
         };
         if is_object && outcome.written.is_none() {
             sink.write_all(b"null\n")?;
+        }
+        if outcome.n_rows == 0 && outcome.written.is_some() {
+            sink.flush()?;
+            query::note_unknown_type(session, text, console);
         }
         is_first &= outcome.written.is_none();
         if plan.format == Format::Table {

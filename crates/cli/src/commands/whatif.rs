@@ -46,7 +46,7 @@ pub fn print(
     sink: &mut Sink,
     console: &Console,
 ) -> Result<()> {
-    let answer = Whatif { cuts: args.cuts.clone() }.answer(session)?;
+    let answer = Whatif { cuts: args.cuts.clone(), allow_missing: args.allow_missing }.answer(session)?;
     let (objects, bytes, totals) = (answer.objects, answer.bytes, answer.totals);
     let of = args.graph.layer.as_deref().map(|layer| format!(" ({layer})")).unwrap_or_default();
     let summary = format!(

@@ -35,6 +35,9 @@ impl Shell {
     }
 
     fn edit(&mut self, cuts: &[String], pins: &[String], command: String, what: &str) -> Result<()> {
+        for set in cuts.iter().chain(pins) {
+            self.session()?.check_types_of_set(set)?;
+        }
         let before = self.session()?.totals()?;
         let edited = self.session()?.edit(cuts, pins)?;
         let left = human::signed_bytes(before.bytes.saturating_sub(edited.bytes));

@@ -312,6 +312,10 @@ impl Shell {
             }
             None => {}
         }
+        if outcome.n_rows == 0 && outcome.written.is_some() {
+            let console = self.console.clone();
+            query::note_unknown_type(self.session()?, sql, &console);
+        }
         Ok(())
     }
 

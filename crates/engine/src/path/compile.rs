@@ -191,7 +191,7 @@ pub(crate) fn spanned(text: &str, span: &Span, message: &str) -> Error {
 }
 
 /// The types that were probably meant. A type in quotes must have its whole name, another its part after the last dot.
-fn nearest_types<'m>(wanted: &str, is_exact: bool, manifest: &'m Dump) -> Vec<&'m str> {
+pub(crate) fn nearest_types<'m>(wanted: &str, is_exact: bool, manifest: &'m Dump) -> Vec<&'m str> {
     let last = |name: &'m str| name.rsplit('.').next().unwrap_or(name);
     let names = || manifest.types.iter().map(|stat| stat.name.as_str());
     let longer: Vec<&str> = names().filter(|name| is_exact && last(name) == wanted).collect();

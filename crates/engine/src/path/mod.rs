@@ -31,7 +31,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::graph::Indexes;
 pub use compile::{PathShape, path_shape};
-pub(crate) use compile::{of_pattern, spanned};
+pub(crate) use compile::{nearest_types, of_pattern, spanned};
 pub(crate) use emit::emit;
 pub(crate) use fold::type_term;
 pub use fold::{Segment, fold};
