@@ -153,7 +153,7 @@ Examples:
   heaplake capture python --pid 4711 -o web.dump.gz --redact --import-to ./lake")]
 pub struct CapturePythonArgs {
     /// The process
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", value_parser = values::at_least::<0>)]
     pub pid: u32,
     /// Where the dump goes; .gz compresses it, .zst as well with Python 3.14
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -483,7 +483,7 @@ pub struct TopArgs {
     #[arg(value_name = "DUMP")]
     pub dump: Option<String>,
     /// How many
-    #[arg(short, value_name = "N", default_value_t = 15)]
+    #[arg(short, value_name = "N", default_value_t = 15, value_parser = values::at_least::<0>)]
     pub n: u32,
     /// What to rank [default: both on a terminal, objects otherwise]
     #[arg(long, value_name = "WHAT")]
@@ -520,10 +520,10 @@ pub struct TreeArgs {
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
     /// How deep
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = values::at_least::<0>)]
     pub depth: u32,
     /// How many objects below each; the others are folded by type
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = values::at_least::<0>)]
     pub children: u32,
     #[command(flatten)]
     pub graph: GraphArgs,
@@ -554,10 +554,10 @@ pub struct GraphQueryArgs {
     #[arg(long)]
     pub refs: bool,
     /// How many hops
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = values::at_least::<0>)]
     pub depth: u32,
     /// How many at each object; those that retain most come first
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::at_least::<1>)]
     pub children: u32,
     /// Where the drawing goes; its ending (.dot .svg .png) gives the format [default: DOT to standard output]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -599,7 +599,7 @@ pub struct ChainsArgs {
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
     /// How often the types must repeat at least
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::at_least::<2>)]
     pub min: u32,
     #[command(flatten)]
     pub graph: GraphArgs,
@@ -641,7 +641,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "METRIC")]
     pub metric: Option<MetricArg>,
     /// How many rows at most [default: 20 in a table, all otherwise]
-    #[arg(short, value_name = "N")]
+    #[arg(short, value_name = "N", value_parser = values::at_least::<0>)]
     pub n: Option<u32>,
     /// Also what did not change
     #[arg(long)]
@@ -675,7 +675,7 @@ pub struct TrendArgs {
     #[arg(long, value_name = "METRIC")]
     pub metric: Option<MetricArg>,
     /// How many rows at most [default: 20 in a table, all otherwise]
-    #[arg(short, value_name = "N")]
+    #[arg(short, value_name = "N", value_parser = values::at_least::<0>)]
     pub n: Option<u32>,
     /// Also what is the same all the time
     #[arg(long)]
@@ -878,7 +878,7 @@ pub struct PruneArgs {
     #[arg(value_name = "DUMPS")]
     pub dumps: Vec<String>,
     /// Keep so many of the newest
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::at_least::<0>)]
     pub keep_last: Option<u32>,
     /// Prune what was taken longer ago, such as 90d, 12h or 8w
     #[arg(long, value_name = "AGE", value_parser = values::age)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 
 use heaplake_engine::Attached;
@@ -16,7 +16,7 @@ pub const SMALLEST_LIMIT: u64 = 16_000_000;
 pub fn memory_limit(text: &str) -> Result<u64, String> {
     let size = text.trim().parse::<bytesize::ByteSize>();
     let bytes =
-        size.map_err(|_| format!("{text:?} is no size; write for example 512MB, 2GiB or 1.5G"))?.as_u64();
+        size.map_err(|_| format!("{text:?} is not a size; write for example 512MB, 2GiB or 1.5G"))?.as_u64();
     if bytes < SMALLEST_LIMIT {
         return Err(format!("{bytes} bytes are too few to work with; the smallest limit is 16MB"));
     }
@@ -25,21 +25,37 @@ pub fn memory_limit(text: &str) -> Result<u64, String> {
 
 /// An address: `140280053449680`, `0x7f95a1b0c8d0`, either after an `@`.
 pub fn address(text: &str) -> Result<u64, String> {
-    heaplake_engine::address(text)
-        .ok_or_else(|| format!("{text:?} is no address; write for example 140280053449680 or 0x7f95a1b0c8d0"))
+    heaplake_engine::address(text).ok_or_else(|| {
+        format!("{text:?} is not an address; write for example 140280053449680 or 0x7f95a1b0c8d0")
+    })
 }
 
-/// A time with its zone, as RFC 3339 has it.
+/// A whole number that is not too small.
+pub fn at_least<const MIN: u32>(text: &str) -> Result<u32, String> {
+    let digits = text.trim();
+    if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
+        return Err(format!("{text:?} is not a number; write for example 10"));
+    }
+    match digits.parse() {
+        Ok(number) if number >= MIN => Ok(number),
+        Ok(_) => Err(format!("{digits} is too small; the smallest is {MIN}")),
+        Err(_) => Err(format!("{digits} is too large; the largest is {}", u32::MAX)),
+    }
+}
+
+/// A time with its zone, as RFC 3339 has it, or a day in UTC.
 pub fn time(text: &str) -> Result<DateTime<Utc>, String> {
-    let time = DateTime::parse_from_rfc3339(text);
-    let time = time.map_err(|error| format!("{error}; write for example 2015-11-22T14:30:00Z"))?;
-    Ok(time.to_utc())
+    let day = || text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()).or_else(day);
+    time.ok_or_else(|| {
+        format!("{text:?} is not a time; write for example 2015-11-22 or 2015-11-22T14:30:00Z")
+    })
 }
 
 /// A length of time, `90d`.
 pub fn age(text: &str) -> Result<TimeDelta, String> {
     heaplake_engine::age(text)
-        .ok_or_else(|| format!("{text:?} is no age; write for example 90d, 12h, 30m or 8w"))
+        .ok_or_else(|| format!("{text:?} is not an age; write for example 90d, 12h, 30m or 8w"))
 }
 
 /// A tag, `KEY=VALUE`; the value may be empty and may hold more `=`.
@@ -56,7 +72,7 @@ pub fn tag_key(text: &str) -> Result<String, String> {
         && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !is_valid {
         return Err(format!(
-            "{text:?} is no key; a key is a letter or _, then letters, digits, '_', '.' or '-'"
+            "{text:?} is not a key; a key is a letter or _, then letters, digits, '_', '.' or '-'"
         ));
     }
     if heaplake_engine::FACTS.contains(&text) {
@@ -133,10 +149,29 @@ mod tests {
     }
 
     #[test]
+    fn reads_counts_and_says_what_is_none() {
+        assert_eq!(at_least::<1>("10"), Ok(10));
+        for (text, part) in [
+            ("x", "not a number"),
+            ("-1", "not a number"),
+            ("", "not a number"),
+            ("0", "smallest is 1"),
+            ("4294967296", "too large"),
+        ] {
+            let error = at_least::<1>(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn reads_times_with_a_zone() {
         let utc = time("2015-11-22T14:30:00+02:00").map(|time| time.to_rfc3339());
         assert_eq!(utc, Ok("2015-11-22T12:30:00+00:00".to_owned()));
-        assert!(time("2015-11-22").is_err());
+        assert_eq!(
+            time("2015-11-22").map(|time| time.to_rfc3339()),
+            Ok("2015-11-22T00:00:00+00:00".to_owned())
+        );
+        assert!(time("yesterday").expect_err("no time").contains("2015-11-22T14:30:00Z"));
     }
 
     #[test]

@@ -238,15 +238,21 @@ impl<'t> Condition<'t> {
         let operand = match key {
             "taken" | "imported" => {
                 let (start, end) = time(value).ok_or_else(|| {
-                    mistaken(text, &format!("{value:?} is no time; write 2015-11-22 or 2015-11-22T14:30:00Z"))
+                    mistaken(
+                        text,
+                        &format!("{value:?} is not a time; write 2015-11-22 or 2015-11-22T14:30:00Z"),
+                    )
                 })?;
                 Operand::Time(start, end)
             }
             "age" => {
                 let age = age(value).filter(|age| now.checked_sub_signed(*age).is_some());
                 Operand::Age(age.ok_or_else(|| {
-                    mistaken(text, &format!("{value:?} is no age; write for example 90d, 12h, 30m or 2w"))
+                    mistaken(text, &format!("{value:?} is not an age; write for example 90d, 12h, 30m or 2w"))
                 })?)
+            }
+            "objects" | "edges" | "bytes" if !value.contains('*') && value.parse::<i128>().is_err() => {
+                return Err(mistaken(text, &format!("{value:?} is not a number, and {key} is one")));
             }
             _ => Operand::Text(value),
         };
@@ -483,8 +489,9 @@ mod tests {
             ("latest~x", "a number stands after ~"),
             ("=x", "a condition is KEY=VALUE"),
             ("a!b", "a condition is KEY=VALUE"),
-            ("taken>yesterday", "\"yesterday\" is no time"),
-            ("age>7", "\"7\" is no age"),
+            ("taken>yesterday", "\"yesterday\" is not a time"),
+            ("objects>abc", "\"abc\" is not a number"),
+            ("age>7", "\"7\" is not an age"),
             ("web-2..web-1", "web-2 was taken after web-1"),
             ("web-1..web-2..latest", "a range has two ends at most"),
             ("..", "a range has an end at least"),

@@ -128,20 +128,24 @@ impl ParameterKind {
         };
         value.ok_or_else(|| {
             Error::Invalid(match self {
-                ParameterKind::Integer => format!("{text:?} is no integer"),
+                ParameterKind::Integer => format!("{text:?} is not an integer"),
                 ParameterKind::Number
                 | ParameterKind::Text
                 | ParameterKind::Type
                 | ParameterKind::Holder
-                | ParameterKind::Pattern => format!("{text:?} is no number"),
+                | ParameterKind::Pattern => format!("{text:?} is not a number"),
                 ParameterKind::Boolean => format!("{text:?} is neither true nor false"),
-                ParameterKind::Size => format!("{text:?} is no size; write for example 512KB, 10MiB or 1.5G"),
-                ParameterKind::Percent => format!("{text:?} is no percentage; write for example 5% or 0.05"),
+                ParameterKind::Size => {
+                    format!("{text:?} is not a size; write for example 512KB, 10MiB or 1.5G")
+                }
+                ParameterKind::Percent => {
+                    format!("{text:?} is not a percentage; write for example 5% or 0.05")
+                }
                 ParameterKind::Time => {
-                    format!("{text:?} is no time; write 2015-11-22 or 2015-11-22T14:30:00Z")
+                    format!("{text:?} is not a time; write 2015-11-22 or 2015-11-22T14:30:00Z")
                 }
                 ParameterKind::Duration => {
-                    format!("{text:?} is no length of time; write for example 90d, 12h, 30m or 8w")
+                    format!("{text:?} is not a length of time; write for example 90d, 12h, 30m or 8w")
                 }
                 ParameterKind::Dump => {
                     "a dump has a name, or is selected as in latest~1 or build=4711".to_owned()
@@ -275,7 +279,7 @@ select 1 -- column x: is none
             ("-- What?\n-- param limit integer: rows", "there is no ="),
             ("-- What?\n-- param limit integer = 20", "there is no description"),
             ("-- What?\n-- param limit int = 20: rows", "\"int\" is not a type"),
-            ("-- What?\n-- param limit integer = many: rows", "\"many\" is no integer"),
+            ("-- What?\n-- param limit integer = many: rows", "\"many\" is not an integer"),
             ("-- What?\n-- param a-b integer = 1: rows", "\"a-b\" is not a name"),
             ("-- What?\n-- param a text = : b\n-- param a text = : c", "line 3: there are two parameters a"),
             ("-- What?\n-- column x", "write `-- column"),

@@ -181,7 +181,7 @@ select 1
         let failure = |pairs| query().values(&given(pairs)).expect_err("a mistake").to_string();
         assert_eq!(failure(&[("limt", "1")]), "q has no parameter \"limt\"; did you mean limit?");
         assert_eq!(failure(&[("x", "1")]), "q has no parameter \"x\"\n  there are: limit, pattern");
-        assert_eq!(failure(&[("limit", "many")]), "parameter limit: \"many\" is no integer");
+        assert_eq!(failure(&[("limit", "many")]), "parameter limit: \"many\" is not an integer");
         let twice = failure(&[("limit", "1"), ("limit", "2")]);
         assert_eq!(twice, "parameter limit is given twice; which value is meant?");
         let unknown = Query::find("histgram").expect_err("no query").to_string();
