@@ -356,11 +356,37 @@ impl Session {
         }
     }
 
-    /// Adds what the planner does not say about functions.
+    /// The type of the chosen dump with this name, whatever its case: SQL folds names without quotes.
+    fn type_named(&self, name: &str) -> Option<String> {
+        let current = self.dumps.current().ok()??;
+        let dump = self.indexes.with_types(&current).ok()?;
+        let found = dump.types.iter().find(|stat| stat.name.eq_ignore_ascii_case(name));
+        found.map(|stat| stat.name.clone())
+    }
+
+    /// Adds what the planner does not say about functions and about texts without quotes.
     fn explain_planning(&self, context: &Context, error: &DataFusionError) -> Error {
         let explained = context.explain(error);
+        if let Error::NotFound(missing) = &explained
+            && missing.thing == Thing::Column
+            && let Some(name) = self.type_named(&missing.name)
+        {
+            let what = format!("there is no column {}", mistake::escape(&missing.name));
+            let quoted = mistake::escape(&name).replace('\'', "''");
+            return Error::not_found(Thing::Column, &missing.name, what, &[])
+                .with_note(format!("; a text needs quotes: type = '{quoted}'"));
+        }
         let Error::Query { what, .. } = &explained else { return explained };
         let Some(name) = mistake::unknown_function(what) else { return explained };
+        let state = self.context.state();
+        if state.table_functions().contains_key(name) {
+            return Error::query(format!(
+                "{name} gives rows: write it after FROM, as in SELECT * FROM {name}(...)"
+            ));
+        }
+        if state.scalar_functions().contains_key(name) || state.aggregate_functions().contains_key(name) {
+            return Error::query(format!("{name} gives a value and no rows: it cannot stand after FROM"));
+        }
         let names = self.functions();
         let near: Vec<&str> = mistake::nearest(name, names.iter().map(String::as_str)).into_iter().collect();
         Error::not_found(Thing::Function, name, format!("there is no function {name}"), &near)
