@@ -4,7 +4,7 @@
 
 use std::{io::Cursor, sync::atomic::AtomicBool};
 
-use heaplake_readers::{Error, ReadOptions, TypeTable, read};
+use heaplake_readers::{Error, ReadOptions, Source, TypeTable, read};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let cancel = AtomicBool::new(false);
@@ -14,9 +14,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             threads: 1,
             block_bytes: 64,
             max_object_bytes: 1 << 16,
+            work_folder: &std::env::temp_dir(),
             cancel: &cancel,
             bytes_read: Default::default(),
         };
-        let _ = read(Cursor::new(bytes.to_vec()), &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
+        let source = Source::stream(Cursor::new(bytes.to_vec()));
+        let _ = read(source, None, &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
     }
 });

@@ -222,8 +222,8 @@ pub struct ImportArgs {
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = values::tag)]
     pub tags: Vec<(String, String)>,
     /// Format of the files
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    pub format: DumpFormat,
+    #[arg(long, value_name = "FORMAT", default_value = values::ANY_FORMAT, value_parser = values::dump_format())]
+    pub format: String,
     /// What to do with what cannot be read: fail = import nothing; skip = leave it out, report it in the table issue
     #[arg(long, value_name = "WHAT", default_value = "fail")]
     pub on_error: OnError,
@@ -255,7 +255,7 @@ impl ImportArgs {
             dump: None,
             taken: None,
             tags: Vec::new(),
-            format: DumpFormat::Auto,
+            format: values::ANY_FORMAT.to_owned(),
             on_error: OnError::Fail,
             replace: false,
             shared: false,
@@ -944,17 +944,6 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_name = "SHELL")]
     pub shell: clap_complete::Shell,
-}
-
-/// Formats of dumps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DumpFormat {
-    /// Recognised by content
-    Auto,
-    /// One JSON object a line, as Python's meliae writes it
-    Meliae,
-    /// The same with labels and roots, as heaplake's own capture writes it
-    Capture,
 }
 
 /// What to do with what cannot be read.

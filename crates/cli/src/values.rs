@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 
 use heaplake_engine::Attached;
 
@@ -21,6 +21,17 @@ pub fn memory_limit(text: &str) -> Result<u64, String> {
         return Err(format!("{bytes} bytes are too few to work with; the smallest limit is 16MB"));
     }
     Ok(bytes)
+}
+
+/// Any dump format, recognised by content.
+pub const ANY_FORMAT: &str = "auto";
+
+/// The name of a dump format, or [`ANY_FORMAT`].
+pub fn dump_format() -> PossibleValuesParser {
+    let any = PossibleValue::new(ANY_FORMAT).help("Recognised by content");
+    let formats = heaplake_store::FORMATS.iter();
+    let formats = formats.map(|format| PossibleValue::new(format.name()).help(format.description()));
+    std::iter::once(any).chain(formats).collect::<Vec<_>>().into()
 }
 
 /// An address: `140280053449680`, `0x7f95a1b0c8d0`, either after an `@`.

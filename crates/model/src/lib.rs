@@ -6,6 +6,7 @@
 mod dump_id;
 mod edge_kind;
 mod issue;
+mod nearest;
 mod process;
 mod remedy;
 mod runtime;
@@ -14,6 +15,7 @@ pub mod schema;
 pub use dump_id::{DumpId, InvalidDumpId};
 pub use edge_kind::EdgeKind;
 pub use issue::{Issue, IssueKind};
+pub use nearest::nearest;
 pub use process::Process;
 pub use remedy::Remedy;
 pub use runtime::{KeptAlive, LabelSays, Nature, Runtime, TypeRole};

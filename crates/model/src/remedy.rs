@@ -10,6 +10,8 @@ pub enum Remedy {
     RaiseMemoryLimit,
     /// Keep what can be kept of a damaged dump.
     SkipDamage,
+    /// Let the format of a dump be recognised.
+    RecogniseFormat,
     /// Make a lake by importing a dump.
     MakeLake,
     /// Import a dump into the lake.

@@ -1,8 +1,8 @@
-//! What a parser fills: the objects of one block of input, by column.
+//! The objects of one block of input, by column: what a parser fills.
 
 use heaplake_model::{EdgeKind, Issue};
 
-use crate::{Labels, TypeId, capture::Mark};
+use crate::{Labels, TypeId};
 
 /// One object; texts and references lie in the batch.
 #[derive(Debug, Clone, Copy)]
@@ -37,13 +37,13 @@ impl Row {
     /// A name or value that the dump does not give.
     pub(crate) const NO_TEXT: u32 = u32::MAX;
 
-    /// The name's place in the batch's text.
+    /// The range of the name in the batch's text.
     fn name_range(&self) -> Option<std::ops::Range<usize>> {
         let start = self.text as usize;
         (self.name_len != Self::NO_TEXT).then(|| start..start + self.name_len as usize)
     }
 
-    /// The value's place in the batch's text.
+    /// The range of the value in the batch's text.
     fn value_range(&self) -> Option<std::ops::Range<usize>> {
         let name_len = if self.name_len == Self::NO_TEXT { 0 } else { self.name_len as usize };
         let start = self.text as usize + name_len;
@@ -70,8 +70,6 @@ pub(crate) struct Batch {
     pub(crate) roots: Vec<(u64, String)>,
     /// What was repaired or left out, in the order of the input.
     pub(crate) issues: Vec<Issue>,
-    /// Lines that are no objects.
-    pub(crate) marks: Vec<Mark>,
 }
 
 impl Batch {
@@ -87,7 +85,7 @@ impl Batch {
 
     /// Empties it; the memory stays for the next use.
     pub(crate) fn clear(&mut self) {
-        let Self { n_lines, rows, text, refs, labels, kinds, roots, issues, marks } = self;
+        let Self { n_lines, rows, text, refs, labels, kinds, roots, issues } = self;
         *n_lines = 0;
         rows.clear();
         text.clear();
@@ -96,6 +94,5 @@ impl Batch {
         kinds.clear();
         roots.clear();
         issues.clear();
-        marks.clear();
     }
 }

@@ -1,58 +1,90 @@
-//! What the first line of a dump of heaplake's own capture says of the process.
+//! Captures: meliae's lines with labels, weak references and roots, and a first and a last line about the dump.
+//!
+//! heaplake's own capture script writes them; docs/formats/capture.md has the fields. `meliae` parses all of their lines.
 
-use serde::Deserialize;
+use chrono::{DateTime, Utc};
+use heaplake_model::{Process, Runtime};
 
-/// The process that a dump is of. docs/formats/capture.md has the units.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct Capture {
-    /// Version of the format.
-    pub format: u32,
-    /// When the dump was taken, RFC 3339.
-    #[serde(default)]
-    pub time: Option<String>,
-    /// Process id.
-    #[serde(default)]
-    pub pid: Option<u64>,
-    /// Name of the machine.
-    #[serde(default)]
-    pub host: Option<String>,
-    /// Version of Python.
-    #[serde(default)]
-    pub python: Option<String>,
-    /// The command line.
-    #[serde(default)]
-    pub command: Option<Vec<String>>,
-    /// Bytes of memory that the process had.
-    #[serde(default)]
-    pub rss: Option<u64>,
-}
+use crate::{
+    Consume, DumpContent, Error, Format, ReadOptions, Recognition, SourceNeed, SourceReader, TypeTable,
+    meliae::{
+        blocks::{Expected, LineBlocks},
+        mark::Header,
+        recognise::{FirstObject, first_object},
+    },
+};
+
+/// The format of heaplake's own captures.
+#[derive(Debug)]
+pub(crate) struct Capture;
 
 /// The newest version of the format that is read.
-pub(crate) const FORMAT: u32 = 1;
+const VERSION: u32 = 1;
+/// Characters of a text by which a dump describes its process.
+const MAX_PROCESS_CHARS: usize = 1000;
 
-/// The last line of such a dump.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(crate) struct End {
-    /// Objects of the dump.
-    pub(crate) objects: u64,
+impl Format for Capture {
+    fn name(&self) -> &'static str {
+        "capture"
+    }
+
+    fn description(&self) -> &'static str {
+        "The same with labels and roots, as heaplake's own capture writes it"
+    }
+
+    fn needs(&self) -> SourceNeed {
+        SourceNeed::Stream
+    }
+
+    fn recognise(&self, head: &[u8]) -> Recognition {
+        match first_object(head) {
+            FirstObject::Header => Recognition::Yes,
+            FirstObject::Object | FirstObject::Unknown => Recognition::No,
+        }
+    }
+
+    fn read(
+        &self,
+        source: SourceReader,
+        options: &ReadOptions<'_>,
+        types: &TypeTable,
+        consume: Consume<'_>,
+    ) -> Result<DumpContent, Error> {
+        let lines = LineBlocks::new(Expected::Capture { version: VERSION });
+        let (lines, provenance) = crate::blocks::read(lines, source, options, types, consume)?;
+        let header = lines.header();
+        Ok(DumpContent {
+            provenance,
+            process: header.map(|header| self.process(header)).unwrap_or_default(),
+            taken: header.and_then(taken),
+        })
+    }
 }
 
-/// A line of a dump that is no object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// Objects of the batch that come before it.
-    pub(crate) n_before: usize,
-    /// Where it is: line and byte of the batch.
-    pub(crate) line: u32,
-    pub(crate) offset: u32,
-    pub(crate) what: MarkKind,
+impl Capture {
+    /// What the header says of the process.
+    fn process(&self, header: &Header) -> Process {
+        let Header { format: _, time: _, pid, host, python, command, rss } = header;
+        Process {
+            runtime: Runtime::of_format(self.name()).map(|runtime| runtime.name.to_owned()),
+            version: python.clone().map(shortened),
+            pid: *pid,
+            host: host.clone().map(shortened),
+            command: command.as_ref().map(|command| shortened(command.join(" "))),
+            resident_bytes: *rss,
+        }
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum MarkKind {
-    Capture(Box<Capture>),
-    End(End),
+/// When the header says that the dump was taken.
+fn taken(header: &Header) -> Option<DateTime<Utc>> {
+    let taken = DateTime::parse_from_rfc3339(header.time.as_ref()?).ok()?;
+    DateTime::from_timestamp_micros(taken.timestamp_micros())
 }
 
-/// The type that these lines have, for tools that take them for objects.
-pub(crate) const TYPE: &[u8] = b"heaplake capture";
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MAX_PROCESS_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -1,6 +1,6 @@
 //! Compression, recognised by content.
 
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Chain, Cursor, Read};
 
 /// How an input is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,19 +45,79 @@ impl Compression {
     }
 }
 
-/// Recognises the compression and returns a reader of the decompressed bytes.
-pub(crate) fn decompress<'r>(mut source: impl Read + 'r) -> io::Result<(Compression, Box<dyn Read + 'r>)> {
-    let mut head = Vec::with_capacity(MAGIC_LEN);
-    source.by_ref().take(MAGIC_LEN as u64).read_to_end(&mut head)?;
-    let compression = Compression::of(&head);
-    let whole = Cursor::new(head).chain(source);
-    let buffered = |whole| BufReader::with_capacity(BUFFER, whole);
-    let reader: Box<dyn Read + 'r> = match compression {
-        Compression::None => Box::new(whole),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered(whole))),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(buffered(whole))?),
-        Compression::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(buffered(whole))),
-        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(buffered(whole))),
-    };
-    Ok((compression, reader))
+/// A source with the bytes that were read to recognise its compression put back.
+type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
+
+/// Reads the decompressed bytes of a source, and gives the source back.
+pub(crate) enum Decoder<R: Read> {
+    None(Whole<R>),
+    Gzip(flate2::bufread::MultiGzDecoder<BufReader<Whole<R>>>),
+    Zstd(zstd::stream::read::Decoder<'static, BufReader<Whole<R>>>),
+    Xz(liblzma::bufread::XzDecoder<BufReader<Whole<R>>>),
+    Bzip2(bzip2::bufread::MultiBzDecoder<BufReader<Whole<R>>>),
+}
+
+impl<R: Read> Decoder<R> {
+    /// Recognises the compression by the first bytes.
+    pub(crate) fn new(mut source: R) -> io::Result<Self> {
+        let mut head = Vec::with_capacity(MAGIC_LEN);
+        source.by_ref().take(MAGIC_LEN as u64).read_to_end(&mut head)?;
+        let compression = Compression::of(&head);
+        let whole = Cursor::new(head).chain(source);
+        let buffered = |whole| BufReader::with_capacity(BUFFER, whole);
+        Ok(match compression {
+            Compression::None => Self::None(whole),
+            Compression::Gzip => Self::Gzip(flate2::bufread::MultiGzDecoder::new(buffered(whole))),
+            Compression::Zstd => Self::Zstd(zstd::stream::read::Decoder::with_buffer(buffered(whole))?),
+            Compression::Xz => Self::Xz(liblzma::bufread::XzDecoder::new_multi_decoder(buffered(whole))),
+            Compression::Bzip2 => Self::Bzip2(bzip2::bufread::MultiBzDecoder::new(buffered(whole))),
+        })
+    }
+
+    /// How the source is compressed.
+    pub(crate) fn compression(&self) -> Compression {
+        match self {
+            Self::None(_) => Compression::None,
+            Self::Gzip(_) => Compression::Gzip,
+            Self::Zstd(_) => Compression::Zstd,
+            Self::Xz(_) => Compression::Xz,
+            Self::Bzip2(_) => Compression::Bzip2,
+        }
+    }
+
+    /// The source, which may have been read further than the decompressed bytes.
+    pub(crate) fn source(&self) -> &R {
+        let whole = match self {
+            Self::None(whole) => whole,
+            Self::Gzip(decoder) => decoder.get_ref().get_ref(),
+            Self::Zstd(decoder) => decoder.get_ref().get_ref(),
+            Self::Xz(decoder) => decoder.get_ref().get_ref(),
+            Self::Bzip2(decoder) => decoder.get_ref().get_ref(),
+        };
+        whole.get_ref().1
+    }
+
+    /// The same, owned.
+    pub(crate) fn into_source(self) -> R {
+        let whole = match self {
+            Self::None(whole) => whole,
+            Self::Gzip(decoder) => decoder.into_inner().into_inner(),
+            Self::Zstd(decoder) => decoder.finish().into_inner(),
+            Self::Xz(decoder) => decoder.into_inner().into_inner(),
+            Self::Bzip2(decoder) => decoder.into_inner().into_inner(),
+        };
+        whole.into_inner().1
+    }
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::None(whole) => whole.read(buffer),
+            Self::Gzip(decoder) => decoder.read(buffer),
+            Self::Zstd(decoder) => decoder.read(buffer),
+            Self::Xz(decoder) => decoder.read(buffer),
+            Self::Bzip2(decoder) => decoder.read(buffer),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Errors of a reader, by what the caller can do about them.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use heaplake_model::{Issue, Remedy};
 
@@ -11,8 +11,16 @@ pub enum Error {
     #[error("{}: {}", .0.place(), .0.what)]
     Damaged(Issue),
     /// The input is something else altogether.
-    #[error("this is no heap dump: {0}")]
+    #[error("this is not a heap dump: {0}")]
     NotADump(String),
+    /// The input is not of the format that was asked for.
+    #[error("this is not in the format {format}: {what}")]
+    WrongFormat {
+        /// The format that was asked for.
+        format: &'static str,
+        /// What the input is.
+        what: String,
+    },
     /// Nothing to read; the text says why, where something was there.
     #[error("there is no object in it{0}")]
     Empty(String),
@@ -24,9 +32,16 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The format asked for is not known.
-    #[error("there is no format {0:?}; the formats are auto, meliae and capture")]
-    UnknownFormat(String),
+    /// No format has this name.
+    #[error("there is no format {name:?}; {}", known_formats(.nearest, .names))]
+    UnknownFormat {
+        /// The name asked for.
+        name: String,
+        /// The format that was probably meant.
+        nearest: Option<&'static str>,
+        /// The formats that can be read.
+        names: Vec<&'static str>,
+    },
     /// The dump is of a newer capture script.
     #[error(
         "the dump has version {found} of its format, this heaplake reads up to {known}; a newer heaplake is needed"
@@ -40,9 +55,20 @@ pub enum Error {
     /// The caller stopped the work.
     #[error("stopped")]
     Cancelled,
+    /// The thread that reads the source ended without an answer: a bug.
+    #[error("cannot read: the reading thread ended early")]
+    ReaderLost,
     /// The input could not be read.
     #[error("cannot read: {0}")]
     Io(#[from] io::Error),
+    /// The input could not be copied to where it can be read in any order.
+    #[error("cannot copy the input into {}: {source}", .folder.display())]
+    Spool {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl Error {
@@ -51,7 +77,15 @@ impl Error {
         match self {
             Error::Damaged(_) => Some(Remedy::SkipDamage),
             Error::ObjectTooLarge { .. } => Some(Remedy::RaiseMemoryLimit),
+            Error::WrongFormat { .. } => Some(Remedy::RecogniseFormat),
             _ => None,
         }
+    }
+}
+
+fn known_formats(nearest: &Option<&'static str>, names: &[&'static str]) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean {nearest}?"),
+        None => format!("the formats are {}", names.join(", ")),
     }
 }

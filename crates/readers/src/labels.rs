@@ -10,9 +10,9 @@ use std::hash::BuildHasher;
 /// The labels of some references, in their order.
 #[derive(Debug, Default)]
 pub struct Labels {
-    /// By reference; may be shorter than the references, those behind have no label.
+    /// By reference; may be shorter than the references, the remaining ones have no label.
     ids: Vec<u32>,
-    /// The distinct labels, UTF-8, one behind the other.
+    /// The distinct labels, UTF-8, one after the other.
     text: Vec<u8>,
     /// Where each of them ends.
     ends: Vec<u32>,
@@ -25,7 +25,7 @@ impl Labels {
     /// The number of a reference without label.
     pub const NONE: u32 = u32::MAX;
 
-    /// The labels of which the parts are given; none if they do not fit each other.
+    /// The labels with these [`parts`](Self::parts); `None` if they do not fit each other.
     pub fn from_parts(ids: Vec<u32>, text: Vec<u8>, ends: Vec<u32>) -> Option<Self> {
         let fits = ids.iter().all(|id| *id == Self::NONE || (*id as usize) < ends.len())
             && ends.is_sorted()
@@ -49,7 +49,7 @@ impl Labels {
         self.distinct(*self.ids.get(reference)?)
     }
 
-    /// The label of a number; none of [`Labels::NONE`].
+    /// The label with a number; `None` for [`Labels::NONE`].
     #[inline]
     pub(crate) fn distinct(&self, id: u32) -> Option<&[u8]> {
         let end = *self.ends.get(id as usize)?;
@@ -57,12 +57,12 @@ impl Labels {
         Some(&self.text[start as usize..end as usize])
     }
 
-    /// The same distinct labels, of no reference.
+    /// The same distinct labels, without any reference.
     pub(crate) fn distinct_only(&self) -> Self {
         Self { text: self.text.clone(), ends: self.ends.clone(), ..Self::default() }
     }
 
-    /// Gives a reference its label; those before it that were given none have none.
+    /// Gives a reference its label. References before it that were not given one have none.
     #[inline]
     pub fn set(&mut self, reference: usize, label: &[u8]) {
         let id = self.intern(label);

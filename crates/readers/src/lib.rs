@@ -1,31 +1,37 @@
 //! Dump files to packed records.
 //!
-//! [`read`] takes bytes in any of the compressions of [`Compression`], cuts them into blocks at object boundaries,
-//! parses the blocks on several threads and hands over the [`Records`] of each, in the order of the input. A parser appends
-//! to columns, which are packed while they are in the processor's caches: there is no object in between.
+//! [`read`] takes a [`Source`], recognises its compression and its [`Format`], and hands over the [`Records`] of the dump in
+//! blocks, in the order of the input. A parser appends to columns, which are packed while they are in the processor's
+//! caches; no object exists in between.
 //!
 //! Input is hostile. A reader never panics, never recurses on data and never sizes an allocation by a number that it
 //! read. What it repairs or leaves out is an [`Issue`](heaplake_model::Issue) of the block.
 //!
-//! One folder per format, the same file names in each: `mod.rs` (what the format is), `block.rs` (where to cut),
-//! `line.rs` (the fast path), `object.rs` (everything else), `sniff.rs` (is it this format at all?).
+//! `format.rs` has the trait that a format implements, `formats.rs` the list of them, `source.rs` what each gets for
+//! nothing: decompression, checksum, progress, a copy that can be read in any order. A format is a module or folder of its
+//! own; `blocks.rs` serves those that can be cut into blocks between two objects.
 
 mod batch;
+mod blocks;
 mod capture;
 mod decompress;
 mod error;
+mod format;
+mod formats;
 mod labels;
 pub mod meliae;
 mod number;
-mod pipeline;
+mod others;
 mod records;
+mod source;
 mod text;
 mod types;
 
-pub use capture::Capture;
 pub use decompress::Compression;
 pub use error::Error;
+pub use format::{Consume, DumpContent, Format, ReadOptions, Recognition, SourceNeed};
+pub use formats::{FORMATS, Summary, format_named, read, unknown_format};
 pub use labels::Labels;
-pub use pipeline::{Format, ReadOptions, Summary, read};
 pub use records::{Record, Records, Refs};
+pub use source::{Provenance, SeekableSource, Source, SourceReader};
 pub use types::{TypeId, TypeTable};

@@ -2,7 +2,7 @@
 
 /// Reads the decimal digits at the start of `bytes`: the value and how many there are.
 ///
-/// None when there is no digit, when the value does not fit, or when a zero leads others. Eight digits a step
+/// `None` when there is no digit, when the value does not fit, or when a zero leads others. Eight digits a step
 /// (Lemire, "Quickly parsing eight digits", 2022), because references are most of a dump.
 #[inline]
 pub(crate) fn digits(bytes: &[u8]) -> Option<(u64, usize)> {

@@ -20,10 +20,9 @@ use heaplake_model::{EdgeKind, Issue};
 use crate::{
     Labels, TypeId,
     batch::{Batch, Row},
-    capture::Mark,
 };
 
-/// Number of references from which on it stands in a field of its own.
+/// From this number of references on, the number has a field of its own.
 const MANY_REFS: usize = 63;
 
 const HAS_NAME: u16 = 1 << 4;
@@ -47,8 +46,6 @@ pub struct Records {
     pub roots: Vec<(u64, String)>,
     /// What was repaired or left out, in the order of the input.
     pub issues: Vec<Issue>,
-    /// Lines that are no objects.
-    pub(crate) marks: Vec<Mark>,
     bytes: Vec<u8>,
     len: usize,
     n_refs: usize,
@@ -123,7 +120,7 @@ impl Width {
 }
 
 impl Records {
-    /// Packs all objects of a batch, in `scratch`, and takes what else the batch has but their columns.
+    /// Packs all objects of a batch, using the memory of `scratch`, and takes the roots and issues of the batch.
     pub(crate) fn pack(batch: &mut Batch, scratch: &mut Vec<u8>) -> Self {
         scratch.clear();
         let (label_ids, ..) = batch.labels.parts();
@@ -138,7 +135,7 @@ impl Records {
                 kinds_here.extend(position.checked_sub(row.refs).map(|position| (position, *kind)));
                 kinds = after;
             }
-            // Labels may be shorter than the references; none of those behind has one.
+            // Labels may be shorter than the references; the remaining ones have none.
             let labelled = refs.start.min(label_ids.len())..refs.end.min(label_ids.len());
             let object = Object {
                 address: row.address,
@@ -161,7 +158,6 @@ impl Records {
             n_lines: batch.n_lines,
             roots: std::mem::take(&mut batch.roots),
             issues: std::mem::take(&mut batch.issues),
-            marks: std::mem::take(&mut batch.marks),
             // A copy has exactly the memory that it needs.
             bytes: scratch.clone(),
             len: batch.rows.len(),
@@ -170,8 +166,8 @@ impl Records {
         }
     }
 
-    /// The objects of which [`bytes`](Self::bytes) and [`labels`](Self::labels) are given; none if they are not those
-    /// of so many objects.
+    /// The objects with these [`bytes`](Self::bytes) and [`labels`](Self::labels); `None` if they are not those of `len`
+    /// objects.
     pub fn from_parts(bytes: Vec<u8>, labels: Labels, len: usize) -> Option<Self> {
         let mut records = Self { bytes, len, labels, ..Self::default() };
         let (mut at, mut n_refs) = (0, 0);
@@ -199,7 +195,7 @@ impl Records {
         self.n_refs
     }
 
-    /// The records, one behind the other.
+    /// The records, one after the other.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -234,11 +230,11 @@ impl Records {
         self.decode(position).expect("an object begins here")
     }
 
-    /// Something of the object at a position: whoever wants many objects asks this of each first, so that the processor
-    /// fetches many at once.
+    /// Prefetches the object at `position`. Call it for many positions before [`get`](Self::get), so that cache misses
+    /// overlap; what it returns means nothing.
     #[inline]
     pub fn touch(&self, position: usize) -> u8 {
-        // Most have their references behind the first 64 bytes.
+        // Most have their references after the first 64 bytes.
         self.bytes[position] ^ self.bytes[(position + 64).min(self.bytes.len() - 1)]
     }
 
@@ -276,7 +272,7 @@ impl Records {
         self.len += 1;
     }
 
-    /// Hardly any branch depends on what the object has: the processor could not foresee it.
+    /// Hardly any branch depends on which fields the object has: the processor could not predict it.
     #[inline]
     fn decode(&self, position: usize) -> Option<Record<'_>> {
         let bytes = self.bytes.get(position..)?;
@@ -369,7 +365,7 @@ fn word(head: &[u8; HEAD_BYTES], at: usize) -> u64 {
 }
 
 impl<'r> Record<'r> {
-    /// Bytes of the record: the next one begins behind them.
+    /// Bytes of the record: the next one begins after them.
     pub fn n_bytes(&self) -> usize {
         self.bytes.len()
     }
@@ -575,8 +571,8 @@ const LONG: u8 = u8::MAX;
 
 #[inline]
 fn part<'b>(rest: &mut &'b [u8], len: usize) -> Option<&'b [u8]> {
-    let (first, behind) = rest.split_at_checked(len)?;
-    *rest = behind;
+    let (first, after) = rest.split_at_checked(len)?;
+    *rest = after;
     Some(first)
 }
 

@@ -1,4 +1,4 @@
-//! Type names to small numbers, shared by the parsing threads.
+//! Type names as small numbers, shared by the parsing threads.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ struct Inner {
 }
 
 impl TypeTable {
-    /// The id of a name; a new one when it was never met.
+    /// The id of a name; a new id when the name is new.
     pub fn intern(&self, name: &str) -> TypeId {
         let mut inner = self.lock();
         if let Some(&id) = inner.ids.get(name) {

@@ -31,6 +31,7 @@ mod verify;
 
 pub use access::Access;
 pub use error::{Error, Result};
+pub use heaplake_readers::{FORMATS, Format};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, default_memory, import};
 pub use index::{
     AnyIndex, BuildLimits, Edit, GraphIndex, IndexOptions, TypeSums, build_layer, build_unnamed_layer,

@@ -490,3 +490,16 @@ fn a_lake_of_a_newer_version_is_refused() {
         assert!(matches!(opened, Err(Error::OtherFormat { found: 3, .. })));
     }
 }
+
+#[test]
+fn a_format_that_is_asked_for_must_be_the_one_of_the_file() {
+    let place = Place::new();
+    let wants = |format: &str| ImportOptions { format: Some(format.to_owned()), ..ImportOptions::default() };
+    let error = place.import(line(1, "a", 1, &[]), wants("capture")).unwrap_err();
+    assert!(error.to_string().ends_with("it is in the format meliae"), "{error}");
+    assert_eq!(error.remedy(), Some(Remedy::RecogniseFormat));
+    let error = place.import(line(1, "a", 1, &[]), wants("meliea")).unwrap_err();
+    assert!(error.to_string().ends_with("did you mean meliae?"), "{error}");
+    let manifest = place.import(line(1, "a", 1, &[]), wants("meliae")).unwrap();
+    assert_eq!(manifest.source.format, "meliae");
+}

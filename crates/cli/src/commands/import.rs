@@ -22,12 +22,12 @@ use heaplake_store::{
 
 use crate::{
     ERROR,
-    args::{DumpFormat, ImportArgs, OnError},
+    args::{ImportArgs, OnError},
     console::{Console, shell_quoted},
     human,
     interrupt::{self, Interrupted},
     progress::{Bar, Bars},
-    values::SMALLEST_LIMIT,
+    values::{self, SMALLEST_LIMIT},
 };
 
 /// How often progress is shown and Ctrl-C looked at.
@@ -169,11 +169,7 @@ fn options(args: &ImportArgs) -> Result<ImportOptions> {
             OnError::Fail => store::OnError::Fail,
             OnError::Skip => store::OnError::Skip,
         },
-        format: match args.format {
-            DumpFormat::Auto => None,
-            DumpFormat::Meliae => Some("meliae".to_owned()),
-            DumpFormat::Capture => Some("capture".to_owned()),
-        },
+        format: Some(args.format.clone()).filter(|name| name != values::ANY_FORMAT),
         replace: args.replace,
         memory_limit: args.memory_limit,
         index: IndexOptions { skip: args.no_index, wide_ids: args.wide_ids },
@@ -360,12 +356,21 @@ mod tests {
     }
 
     #[test]
+    fn every_format_can_be_asked_for() {
+        for format in store::FORMATS {
+            let options = options(&args(&["--format", format.name(), "x"])).expect("options");
+            assert_eq!(options.format.as_deref(), Some(format.name()));
+        }
+    }
+
+    #[test]
     fn options_carry_over() {
         let options =
             options(&args(&["--tag", "a=b", "--replace", "--on-error", "skip", "x"])).expect("options");
         assert_eq!(options.tags["a"], "b");
         assert!(options.replace);
         assert!(matches!(options.on_error, store::OnError::Skip));
+        assert_eq!(options.format, None);
         assert!(super::options(&args(&["--tag", "a=b", "--tag", "a=c", "x"])).is_err());
     }
 }

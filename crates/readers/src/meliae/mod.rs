@@ -8,20 +8,68 @@
 //! speed of memory and leaves everything else to [`object`]: other orders and white space, unknown fields, arrays of
 //! objects, and damage. docs/formats/meliae.md says what is repaired and what is left out.
 
-pub(crate) mod block;
+pub(crate) mod blocks;
+mod cut;
 mod line;
+pub(crate) mod mark;
 mod object;
-pub(crate) mod sniff;
+pub(crate) mod recognise;
 
 use heaplake_model::{Issue, IssueKind};
 use memchr::memchr;
 
 use crate::{
-    Records,
+    Consume, DumpContent, Error, Format, ReadOptions, Recognition, Records, SourceNeed, SourceReader,
     batch::{Batch, Row},
+    blocks::{self as pipeline, BlockEnd},
     text::{shown, unescape},
     types::{TypeCache, TypeTable},
 };
+use blocks::{Expected, LineBlocks, LineNotes};
+use mark::Mark;
+use recognise::{FirstObject, first_object};
+
+/// The format of Python's meliae.
+#[derive(Debug)]
+pub(crate) struct Meliae;
+
+impl Format for Meliae {
+    fn name(&self) -> &'static str {
+        "meliae"
+    }
+
+    fn description(&self) -> &'static str {
+        "One JSON object a line, as Python's meliae writes it"
+    }
+
+    fn needs(&self) -> SourceNeed {
+        SourceNeed::Stream
+    }
+
+    /// Anything that is not a capture may be damaged lines: then the error says where.
+    fn recognise(&self, head: &[u8]) -> Recognition {
+        match first_object(head) {
+            FirstObject::Object => Recognition::Yes,
+            FirstObject::Header => Recognition::No,
+            FirstObject::Unknown => Recognition::Maybe,
+        }
+    }
+
+    fn read(
+        &self,
+        source: SourceReader,
+        options: &ReadOptions<'_>,
+        types: &TypeTable,
+        consume: Consume<'_>,
+    ) -> Result<DumpContent, Error> {
+        let lines = LineBlocks::new(Expected::Objects);
+        let (_, provenance) = pipeline::read(lines, source, options, types, consume)?;
+        Ok(DumpContent { provenance, process: Default::default(), taken: None })
+    }
+}
+
+/// The UTF-8 byte order mark.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Parses a whole input at once, as one block; for tests and fuzzing.
 pub fn parse(bytes: &[u8], types: &TypeTable) -> Records {
@@ -30,25 +78,7 @@ pub fn parse(bytes: &[u8], types: &TypeTable) -> Records {
 
 /// The same by column.
 pub(crate) fn parse_columns(bytes: &[u8], types: &TypeTable) -> Batch {
-    Parser::new(&mut TypeCache::new(types), bytes, Ending::Complete, Batch::default()).run().batch
-}
-
-/// How the input ends behind a block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// The input goes on.
-    More,
-    /// The input ends here.
-    Complete,
-    /// The input was cut or damaged here, for this reason.
-    Cut(String),
-}
-
-/// A parsed block and the brackets at its top level, which must balance over the whole input.
-pub(crate) struct Parsed {
-    pub(crate) batch: Batch,
-    /// `[` minus `]` between objects.
-    pub(crate) open_brackets: i64,
+    Parser::new(&mut TypeCache::new(types), bytes, BlockEnd::Complete, Batch::default()).run().0
 }
 
 /// Walks over one block and fills one batch.
@@ -62,9 +92,11 @@ pub(crate) struct Parser<'p, 't> {
     line: u32,
     /// Bytes looked at for objects that turned out to be damaged.
     wasted: usize,
-    ending: Ending,
+    end: BlockEnd,
     batch: Batch,
     open_brackets: i64,
+    /// Lines that are about the dump.
+    marks: Vec<Mark>,
     /// The label that was unescaped last.
     label: Vec<u8>,
 }
@@ -83,7 +115,7 @@ const MAX_WASTE: usize = 8;
 
 impl<'p, 't> Parser<'p, 't> {
     /// `batch` is empty; what it has of memory is used.
-    pub(crate) fn new(types: &'p mut TypeCache<'t>, block: &'p [u8], ending: Ending, batch: Batch) -> Self {
+    pub(crate) fn new(types: &'p mut TypeCache<'t>, block: &'p [u8], end: BlockEnd, batch: Batch) -> Self {
         Self {
             types,
             block,
@@ -91,14 +123,16 @@ impl<'p, 't> Parser<'p, 't> {
             at: 0,
             line: 0,
             wasted: 0,
-            ending,
+            end,
             batch,
             open_brackets: 0,
+            marks: Vec::new(),
             label: Vec::new(),
         }
     }
 
-    pub(crate) fn run(mut self) -> Parsed {
+    /// Parses the block: its objects, and what else was found in it.
+    pub(crate) fn run(mut self) -> (Batch, LineNotes) {
         let mut cut_reported = false;
         while self.skip_separators() {
             if self.bytes[self.at] == b'{' && self.line_form() {
@@ -108,11 +142,11 @@ impl<'p, 't> Parser<'p, 't> {
                 cut_reported |= self.leave_out(unreadable);
             }
         }
-        if let (Ending::Cut(why), false) = (self.ending.clone(), cut_reported) {
+        if let (BlockEnd::Cut(why), false) = (self.end.clone(), cut_reported) {
             self.issue(IssueKind::Truncated, self.block.len(), why);
         }
         self.batch.n_lines = u64::from(self.line);
-        Parsed { batch: self.batch, open_brackets: self.open_brackets }
+        (self.batch, LineNotes { open_brackets: self.open_brackets, marks: self.marks })
     }
 
     /// Moves to the next byte that is not white space, a comma or a bracket between objects; false at the end.
@@ -143,16 +177,16 @@ impl<'p, 't> Parser<'p, 't> {
         memchr(b'\n', &self.block[at..]).map_or(self.block.len(), |newline| at + newline)
     }
 
-    /// Reports an object that could not be read and moves behind it. Returns whether the end of the input cut it.
+    /// Reports an object that could not be read and moves past it. Returns whether the end of the input cut it.
     fn leave_out(&mut self, unreadable: Unreadable) -> bool {
         let Unreadable { at, what, at_end } = unreadable;
-        let truncated = at_end && self.ending != Ending::More && self.bytes.len() == self.block.len();
+        let truncated = at_end && self.end != BlockEnd::More && self.bytes.len() == self.block.len();
         let start = self.at;
         self.wasted += at.saturating_sub(start);
         let next = self.resync(start);
         let text = shown(&self.block[start..next]);
-        let (kind, what) = match (&self.ending, truncated && next == self.block.len()) {
-            (Ending::Cut(why), true) => (IssueKind::Truncated, format!("{why}, inside the object {text}")),
+        let (kind, what) = match (&self.end, truncated && next == self.block.len()) {
+            (BlockEnd::Cut(why), true) => (IssueKind::Truncated, format!("{why}, inside the object {text}")),
             (_, true) => (IssueKind::Truncated, format!("the input ends inside the object {text}")),
             _ => (IssueKind::Malformed, format!("{what}, in {text}")),
         };
@@ -187,7 +221,7 @@ impl<'p, 't> Parser<'p, 't> {
         self.batch.issues.push(Issue { kind, line: Some(line as u64), offset: at as u64, what });
     }
 
-    /// Gives a reference of the batch its label, of which `body` is the JSON. None after a repair, which is reported.
+    /// Gives a reference of the batch its label, whose JSON is `body`. `None` after a repair, which is reported.
     #[inline]
     fn set_label(
         &mut self,
@@ -209,7 +243,7 @@ impl<'p, 't> Parser<'p, 't> {
         sound.then_some(())
     }
 
-    /// A row with the position of the object at `start` and nothing else.
+    /// A row with the position of the object at `start` and no other field.
     fn empty_row(&self, start: usize) -> Row {
         Row {
             address: 0,

@@ -2,19 +2,21 @@
 //!
 //! JSON is RFC 8259. Values of unknown fields are skipped by following strings and brackets, without recursion.
 
-use super::{Parser, Unreadable};
+use super::{
+    Parser, Unreadable,
+    mark::{self, Mark, MarkKind},
+};
 use crate::{
     batch::Row,
-    capture::{Mark, MarkKind, TYPE},
     number,
     text::{shown, unescape},
 };
 use heaplake_model::{EdgeKind, IssueKind};
 
-/// How many ways to close a broken value are tried before the line is given up; keeps hostile lines linear.
+/// How many ways to close a broken value are tried before the line is given up, so that hostile lines take linear time.
 const MAX_REPAIRS: usize = 16;
 
-/// Where the parts of an object lie in the block. What is not there is none.
+/// Where the parts of an object lie in the block. A field that the object does not have is `None`.
 #[derive(Default)]
 struct Fields {
     address: Option<Token>,
@@ -55,7 +57,7 @@ enum TokenKind {
 type Parse<T> = Result<T, Unreadable>;
 
 impl Parser<'_, '_> {
-    /// Reads the object at `self.at` and moves behind it.
+    /// Reads the object at `self.at` and moves past it.
     pub(super) fn object(&mut self) -> Parse<()> {
         let start = self.at;
         if self.bytes[start] != b'{' {
@@ -68,6 +70,14 @@ impl Parser<'_, '_> {
         self.count_lines(start, end);
         self.at = end;
         Ok(())
+    }
+
+    /// Whether the object at `self.at`, which the bytes do not hold to its end, is a first or last line of a capture.
+    pub(super) fn begins_a_header(&self) -> bool {
+        let mut fields = Fields::default();
+        // The fields before the cut are found.
+        let _ = self.rest_of_fields(&mut fields, self.at + 1, true);
+        fields.type_name.is_some_and(|token| self.bytes[token.start..token.end] == *mark::TYPE)
     }
 
     /// Finds the fields of the object at `start`, and its end.
@@ -103,7 +113,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// One `"key": value`; returns the first byte behind it that is not white space.
+    /// One `"key": value`; returns the first byte after it that is not white space.
     fn field(&self, fields: &mut Fields, at: usize) -> Parse<usize> {
         if self.bytes.get(at) != Some(&b'"') {
             return Err(self.unreadable(at, "a field name is missing"));
@@ -162,7 +172,7 @@ impl Parser<'_, '_> {
 
     fn fields_with_value(&self, start: usize, value_start: usize, quote: usize) -> Option<(Fields, usize)> {
         let mut fields = Fields::default();
-        // The fields before the value, which are sound, then those behind it.
+        // The fields before the value, which are sound, then those after it.
         let mut at = self.skip_space(start + 1);
         loop {
             if self.bytes.get(at) == Some(&b',') {
@@ -222,7 +232,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// The byte behind the array or object at `at`.
+    /// The byte after the array or object at `at`.
     fn nested_end(&self, mut at: usize) -> Parse<usize> {
         let mut closing = Vec::new();
         loop {
@@ -297,7 +307,7 @@ impl Parser<'_, '_> {
         if address.is_none() {
             let what = match token {
                 None => "the object has no address".to_owned(),
-                Some(token) => format!("the address {} is no number of 64 bits", self.shown(token)),
+                Some(token) => format!("the address {} is not a 64-bit number", self.shown(token)),
             };
             self.issue(IssueKind::BadAddress, start, what);
         }
@@ -308,7 +318,7 @@ impl Parser<'_, '_> {
         let Some(token) = token.filter(|token| token.kind == TokenKind::String) else {
             let what = match token {
                 None => "the object has no type".to_owned(),
-                Some(token) => format!("the type {} is no string", self.shown(token)),
+                Some(token) => format!("the type {} is not a string", self.shown(token)),
             };
             self.issue(IssueKind::BadType, start, what);
             return None;
@@ -326,7 +336,7 @@ impl Parser<'_, '_> {
         }
         let what = match token {
             None => "the object has no size".to_owned(),
-            Some(token) => format!("the size {} is no number of bytes", self.shown(token)),
+            Some(token) => format!("the size {} is not a number of bytes", self.shown(token)),
         };
         self.issue(IssueKind::BadSize, start, what);
         Row::NO_NUMBER
@@ -338,7 +348,7 @@ impl Parser<'_, '_> {
         if let Some(len) = number.and_then(|len| i64::try_from(len).ok()).filter(|len| *len >= 0) {
             return len;
         }
-        let what = format!("the len {} is no number of items", self.shown(token));
+        let what = format!("the len {} is not a number of items", self.shown(token));
         self.issue(IssueKind::BadLen, start, what);
         Row::NO_NUMBER
     }
@@ -358,7 +368,7 @@ impl Parser<'_, '_> {
     fn refs(&mut self, start: usize, token: Option<Token>) -> (u32, bool) {
         let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return (0, true) };
         if token.kind != TokenKind::Array {
-            let what = format!("refs is {} and no array", self.shown(token));
+            let what = format!("refs is {}, not an array", self.shown(token));
             self.issue(IssueKind::BadReference, start, what);
             return (0, false);
         }
@@ -376,7 +386,7 @@ impl Parser<'_, '_> {
                 Some(address) => self.batch.refs.push(address),
                 None => {
                     all = false;
-                    let what = format!("the reference {} is no address", self.shown(element));
+                    let what = format!("the reference {} is not an address", self.shown(element));
                     self.issue(IssueKind::BadReference, start, what);
                 }
             }
@@ -390,28 +400,28 @@ impl Parser<'_, '_> {
             }
         }
         if !sound {
-            let what = format!("refs is no list with a comma between its numbers: {}", self.shown(token));
+            let what = format!("refs is not a list with commas between its numbers: {}", self.shown(token));
             self.issue(IssueKind::BadReference, start, what);
         }
         ((self.batch.refs.len() - before) as u32, sound && all)
     }
 
-    /// Whether the object is a line of heaplake's own capture that says something of the dump; then it is noted.
+    /// Whether the object is a line of a capture that is about the dump; then it is noted.
     fn mark(&mut self, start: usize, fields: &Fields) -> bool {
-        let is_mark = fields.type_name.is_some_and(|token| self.bytes[token.start..token.end] == *TYPE);
+        let is_mark = fields.type_name.is_some_and(|token| self.bytes[token.start..token.end] == *mark::TYPE);
         let is_object = |token: &Token| token.kind == TokenKind::Object;
         let (capture, end) = (fields.capture.filter(is_object), fields.end.filter(is_object));
         let Some(token) = capture.or(end).filter(|_| is_mark) else { return false };
         let text = &self.bytes[token.start..token.end];
-        let what = if capture.is_some() {
-            serde_json::from_slice(text).map(|capture| MarkKind::Capture(Box::new(capture)))
+        let kind = if capture.is_some() {
+            serde_json::from_slice(text).map(|header| MarkKind::Header(Box::new(header)))
         } else {
             serde_json::from_slice(text).map(MarkKind::End)
         };
-        match what {
-            Ok(what) => {
+        match kind {
+            Ok(kind) => {
                 let n_before = self.batch.rows.len();
-                self.batch.marks.push(Mark { n_before, line: self.line, offset: start as u32, what });
+                self.marks.push(Mark { n_before, line: self.line, offset: start as u32, kind });
             }
             Err(_) => {
                 let what =
@@ -468,7 +478,8 @@ impl Parser<'_, '_> {
         });
         if !sound {
             self.batch.kinds.truncate(before);
-            let what = format!("weak is no list of rising positions of references: {}", self.shown(token));
+            let what =
+                format!("weak is not a list of ascending positions of references: {}", self.shown(token));
             self.issue(IssueKind::BadLabel, start, what);
         }
     }
@@ -477,7 +488,7 @@ impl Parser<'_, '_> {
     fn root(&mut self, start: usize, row: &Row, token: Option<Token>) {
         let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return };
         if token.kind != TokenKind::String {
-            let what = format!("the kind of root {} is no text", self.shown(token));
+            let what = format!("the kind of root {} is not a text", self.shown(token));
             self.issue(IssueKind::BadLabel, start, what);
             return;
         }
@@ -486,7 +497,7 @@ impl Parser<'_, '_> {
         self.batch.roots.push((row.address, String::from_utf8_lossy(&kind).into_owned()));
     }
 
-    /// Calls `each` with the elements of an array until it says no; whether they were all sound and welcome.
+    /// Calls `each` with the elements of an array until it returns false. Returns whether all were sound and accepted.
     fn elements(&mut self, array: Token, mut each: impl FnMut(&mut Self, Token) -> bool) -> bool {
         if array.kind != TokenKind::Array {
             return false;
@@ -561,7 +572,7 @@ impl Parser<'_, '_> {
 }
 
 impl Token {
-    /// The byte behind the value.
+    /// The byte after the value.
     fn after(&self) -> usize {
         self.end + usize::from(self.kind == TokenKind::String)
     }

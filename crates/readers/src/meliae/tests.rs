@@ -1,7 +1,7 @@
 //! Cases of lines: what comes of them, and what is reported. A case is an input, its objects, its issues.
 
 use super::*;
-use crate::{Error, Format, ReadOptions, Record, read};
+use crate::{Record, Source, read};
 use std::{
     io::{self, Read, Write as _},
     sync::atomic::AtomicBool,
@@ -226,7 +226,7 @@ fn damage_costs_its_line_and_no_other() {
 }
 
 #[test]
-fn an_object_behind_a_cut_one_on_the_same_line_is_kept() {
+fn an_object_after_a_cut_one_on_the_same_line_is_kept() {
     check(format!("{}{B}\n{A}", &A[..20]), &[B_ROW, A_ROW], &["malformed 1 0"]);
 }
 
@@ -328,11 +328,12 @@ fn read_all(input: Vec<u8>, block_bytes: usize, keep_going: bool) -> Result<Outc
         threads: 2,
         block_bytes,
         max_object_bytes: 1 << 20,
+        work_folder: &std::env::temp_dir(),
         cancel: &cancel,
         bytes_read: Default::default(),
     };
     let mut outcome = Outcome { objects: Vec::new(), issues: Vec::new() };
-    let summary = read(io::Cursor::new(input), &options, &types, |batch| {
+    let summary = read(Source::stream(io::Cursor::new(input)), None, &options, &types, |batch| {
         outcome.objects.extend(objects(&batch, &types));
         outcome
             .issues
@@ -432,20 +433,20 @@ fn a_cut_stream_is_an_error_or_an_issue_at_every_byte() {
 }
 
 #[test]
-fn what_is_no_dump_is_refused() {
+fn what_is_not_a_dump_is_refused() {
     for (input, what) in [
         (&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], "PNG"),
         (b"\x7fELF\x02\x01\x01", "ELF"),
         (b"SQLite format 3\0", "SQLite"),
         (b"\xff\xfe{\0\"\0", "UTF-16"),
         (b"{\0\"\0a\0", "UTF-16"),
-        (b"hello\nworld\n", "no heap dump"),
-        (b"{\"a\": 1}\n", "no heap dump"),
+        (b"hello\nworld\n", "not a heap dump"),
+        (b"{\"a\": 1}\n", "not a heap dump"),
         (b"", "no object"),
         (b"\n\n", "no object"),
         (b"[]", "no object"),
         (b"{\"size\": 1}", "no address"),
-        (&[0; 5000], "no heap dump"),
+        (&[0; 5000], "not a heap dump"),
     ] {
         for keep_going in [false, true] {
             let error = read_all(input.to_vec(), 1000, keep_going).unwrap_err();
@@ -489,10 +490,12 @@ fn a_failing_disk_is_an_error_even_when_damage_is_skipped() {
         threads: 1,
         block_bytes: 200,
         max_object_bytes: 1 << 20,
+        work_folder: &std::env::temp_dir(),
         cancel: &cancel,
         bytes_read: Default::default(),
     };
-    let result = read(Failing(10), &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
+    let result =
+        read(Source::stream(Failing(10)), None, &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
     assert!(result.unwrap_err().to_string().contains("disk on fire"));
 }
 
@@ -511,17 +514,12 @@ fn cancelling_ends_a_read_that_waits_for_input() {
         threads: 1,
         block_bytes: 100,
         max_object_bytes: 100,
+        work_folder: &std::env::temp_dir(),
         cancel: &cancel,
         bytes_read: Default::default(),
     };
-    let result = read(Waiting, &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
+    let result = read(Source::stream(Waiting), None, &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
     assert!(matches!(result, Err(Error::Cancelled)));
-}
-
-#[test]
-fn formats_have_names() {
-    assert_eq!("meliae".parse::<Format>().map(Format::name).ok(), Some("meliae"));
-    assert!("hprof".parse::<Format>().unwrap_err().to_string().contains("meliae"));
 }
 
 /// Labels, weak references and roots as text, a row a line.

@@ -29,7 +29,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use heaplake_model::{DumpId, Process, Runtime};
-use heaplake_readers::{Capture, Format, ReadOptions, TypeTable};
+use heaplake_readers::{Format, ReadOptions, TypeTable, format_named};
 
 use crate::{
     Counts, Error, FORMAT_VERSION, FileEntry, IndexOptions, Lake, Manifest, Result, Source, TakenFrom,
@@ -80,7 +80,7 @@ pub struct ImportOptions {
     pub taken: Option<DateTime<Utc>>,
     /// Tags of the dump.
     pub tags: BTreeMap<String, String>,
-    /// Name of the format; by default recognised.
+    /// Name of the format that the input must be of, one of [`FORMATS`](crate::FORMATS); by default recognised.
     pub format: Option<String>,
     /// What to do about damage.
     pub on_error: OnError,
@@ -146,7 +146,7 @@ pub fn import(
     options: &ImportOptions,
     progress: &ImportProgress,
 ) -> Result<Manifest> {
-    options.format.as_deref().map(str::parse::<Format>).transpose()?;
+    let format = options.format.as_deref().map(format_named).transpose()?;
     let id = options.dump.clone().unwrap_or_else(|| input.default_id());
     if !options.replace && lake.find_manifest(&id)?.is_some() {
         return Err(Error::DumpExists(id));
@@ -154,18 +154,18 @@ pub fn import(
     let opened = Opened::open(input, progress)?;
     let (work, work_lock) = commit::work_folder(lake)?;
     let limits = Limits::new(options);
-    let content = write_tables(opened.reader, work.path(), &id, options, &limits, progress)?;
+    let dump = ToRead { source: opened.source, format };
+    let content = write_tables(dump, work.path(), &id, options, &limits, progress)?;
 
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
     let imported = now();
-    let (taken, taken_from) =
-        match (options.taken, content.capture.as_ref().and_then(taken_of), opened.modified) {
-            (Some(taken), _, _) => (taken, TakenFrom::User),
-            (None, Some(taken), _) => (taken, TakenFrom::Dump),
-            (None, None, Some(modified)) => (modified, TakenFrom::File),
-            (None, None, None) => (imported, TakenFrom::Import),
-        };
+    let (taken, taken_from) = match (options.taken, content.taken, opened.modified) {
+        (Some(taken), _, _) => (taken, TakenFrom::User),
+        (None, Some(taken), _) => (taken, TakenFrom::Dump),
+        (None, None, Some(modified)) => (modified, TakenFrom::File),
+        (None, None, None) => (imported, TakenFrom::Import),
+    };
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         id,
@@ -173,7 +173,7 @@ pub fn import(
         taken_from,
         imported,
         source: Source { file: opened.name, ..content.source },
-        process: content.capture.as_ref().map(process_of).unwrap_or_default(),
+        process: content.process,
         tags: options.tags.clone(),
         counts: content.counts,
         roots: content.roots,
@@ -190,10 +190,18 @@ pub fn import(
     Ok(manifest)
 }
 
+/// What is to be read, and as what.
+struct ToRead {
+    source: heaplake_readers::Source,
+    /// The format it must be of; `None` where it is to be recognised.
+    format: Option<&'static dyn Format>,
+}
+
 /// What comes of reading a dump and writing its tables.
 struct Content {
     source: Source,
-    capture: Option<Capture>,
+    process: Process,
+    taken: Option<DateTime<Utc>>,
     counts: Counts,
     roots: BTreeMap<String, u64>,
     indexed: bool,
@@ -202,7 +210,7 @@ struct Content {
 }
 
 fn write_tables(
-    reader: Box<dyn io::Read + Send>,
+    dump: ToRead,
     work: &Path,
     id: &DumpId,
     options: &ImportOptions,
@@ -218,10 +226,13 @@ fn write_tables(
         threads: limits.threads,
         block_bytes: limits.block_bytes,
         max_object_bytes: limits.max_object_bytes,
+        work_folder: work,
         cancel: &progress.cancel,
         bytes_read: progress.bytes_read.clone(),
     };
-    let read = heaplake_readers::read(reader, &read_options, &types, |batch| collector.add(batch));
+    let ToRead { source, format } = dump;
+    let read =
+        heaplake_readers::read(source, format, &read_options, &types, |records| collector.add(records));
     let summary = read.map_err(|error| match error {
         Error::Read(heaplake_readers::Error::Cancelled) => Error::Cancelled,
         error => error,
@@ -231,15 +242,17 @@ fn write_tables(
     let index = (!options.index.skip).then(|| options.index.clone());
     let about = tables::About { runtime: runtime_of(summary.format.name())?, index };
     let written = tables::write(collected, &names, &types, &about, limits, progress)?;
+    let heaplake_readers::DumpContent { provenance, process, taken } = summary.content;
     Ok(Content {
         source: Source {
             file: String::new(),
-            bytes: summary.bytes,
-            sha256: summary.sha256,
+            bytes: provenance.bytes,
+            sha256: provenance.sha256,
             format: summary.format.name().to_owned(),
-            compression: summary.compression.name().to_owned(),
+            compression: provenance.compression.name().to_owned(),
         },
-        capture: summary.capture,
+        process,
+        taken,
         counts: written.counts,
         roots: written.roots,
         indexed: written.indexed,
@@ -250,8 +263,7 @@ fn write_tables(
 
 /// What is known of the runtime whose dumps have a format.
 pub(crate) fn runtime_of(format: &str) -> Result<&'static Runtime> {
-    let unknown = || heaplake_readers::Error::UnknownFormat(format.to_owned());
-    Runtime::of_format(format).ok_or_else(|| unknown().into())
+    Runtime::of_format(format).ok_or_else(|| heaplake_readers::unknown_format(format).into())
 }
 
 /// How the memory of an import is divided.
@@ -308,42 +320,17 @@ pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default()
 }
 
-/// When the dump says that it was taken.
-fn taken_of(capture: &Capture) -> Option<DateTime<Utc>> {
-    let taken = DateTime::parse_from_rfc3339(capture.time.as_ref()?).ok()?;
-    DateTime::from_timestamp_micros(taken.timestamp_micros())
-}
-
-/// Characters of a text by which a dump describes its process.
-const MAX_PROCESS_CHARS: usize = 1000;
-
-/// What the dump says of its process.
-fn process_of(capture: &Capture) -> Process {
-    let Capture { format: _, time: _, pid, host, python, command, rss } = capture;
-    let short = |text: String| match text.char_indices().nth(MAX_PROCESS_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    };
-    Process {
-        runtime: Some("CPython".to_owned()),
-        version: python.clone().map(short),
-        pid: *pid,
-        host: host.clone().map(short),
-        command: command.as_ref().map(|command| short(command.join(" "))),
-        resident_bytes: *rss,
-    }
-}
-
 struct Opened {
     name: String,
-    reader: Box<dyn io::Read + Send>,
+    source: heaplake_readers::Source,
     modified: Option<DateTime<Utc>>,
 }
 
 impl Opened {
     fn open(input: &Input, progress: &ImportProgress) -> Result<Self> {
         let Input::File(path) = input else {
-            return Ok(Self { name: "-".to_owned(), reader: Box::new(io::stdin()), modified: None });
+            let source = heaplake_readers::Source::stream(io::stdin());
+            return Ok(Self { name: "-".to_owned(), source, modified: None });
         };
         let io_error = |source| Error::Io { path: path.clone(), source };
         let file = File::open(path).map_err(io_error)?;
@@ -354,6 +341,7 @@ impl Opened {
         progress.total_bytes.store(metadata.len(), Ordering::Relaxed);
         let modified = metadata.modified().ok().map(DateTime::<Utc>::from);
         let modified = modified.and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()));
-        Ok(Self { name: path.to_string_lossy().into_owned(), reader: Box::new(file), modified })
+        let source = heaplake_readers::Source::file(file);
+        Ok(Self { name: path.to_string_lossy().into_owned(), source, modified })
     }
 }

@@ -1,20 +1,19 @@
 //! Where to cut an input into blocks: between two objects.
 //!
 //! In the usual form an object is a line, so the cut is the last `\n{` of what was read. Inputs without one (an
-//! array on one line, indented JSON) are cut behind the last closing brace of the top level, found by following
+//! array on one line, indented JSON) are cut after the last closing brace of the top level, found by following
 //! strings and braces from the start of the block.
+
+use crate::blocks::Cutter;
 
 /// Finds the cut in the bytes of a block that is being filled; remembers how far it has looked.
 #[derive(Debug, Default)]
-pub(crate) struct Cutter {
+pub(crate) struct LineCutter {
     braces: Braces,
 }
 
-impl Cutter {
-    /// The length of the block that `bytes` begin with; none when more must be read first.
-    ///
-    /// `bytes` start at an object and only grow until a cut was found.
-    pub(crate) fn cut(&mut self, bytes: &[u8]) -> Option<usize> {
+impl Cutter for LineCutter {
+    fn cut(&mut self, bytes: &[u8]) -> Option<usize> {
         let cut = last_object_line(bytes).or_else(|| self.braces.last_end(bytes)).or_else(|| {
             // White space and damage without any brace need not be kept together.
             (!self.braces.any).then(|| no_object(bytes)).flatten()
@@ -26,7 +25,7 @@ impl Cutter {
     }
 }
 
-/// Just behind the last newline that an opening brace follows.
+/// The byte after the last newline that an opening brace follows.
 fn last_object_line(bytes: &[u8]) -> Option<usize> {
     memchr::memmem::rfind(bytes, b"\n{").map(|newline| newline + 1)
 }
@@ -42,6 +41,7 @@ fn no_object(bytes: &[u8]) -> Option<usize> {
 /// Bytes without newline and brace that are kept together.
 const MAX_DAMAGE: usize = 16 << 20;
 
+/// Follows strings and braces through the bytes of a block.
 #[derive(Debug, Default)]
 struct Braces {
     seen: usize,
@@ -81,29 +81,29 @@ mod tests {
 
     #[test]
     fn cuts_before_the_last_line_that_begins_an_object() {
-        assert_eq!(Cutter::default().cut(b"{1}\n{2}\n{3"), Some(8));
-        assert_eq!(Cutter::default().cut(b"{1},\r\n{2"), Some(6));
+        assert_eq!(LineCutter::default().cut(b"{1}\n{2}\n{3"), Some(8));
+        assert_eq!(LineCutter::default().cut(b"{1},\r\n{2"), Some(6));
     }
 
     #[test]
-    fn cuts_behind_the_last_object_of_one_line() {
-        assert_eq!(Cutter::default().cut(br#"{"a":"}"}, {"b"#), Some(9));
-        assert_eq!(Cutter::default().cut(br#"{"a": {}, "b\"}": "#), None);
+    fn cuts_after_the_last_object_of_one_line() {
+        assert_eq!(LineCutter::default().cut(br#"{"a":"}"}, {"b"#), Some(9));
+        assert_eq!(LineCutter::default().cut(br#"{"a": {}, "b\"}": "#), None);
     }
 
     #[test]
     fn white_space_and_damage_are_not_gathered() {
-        assert_eq!(Cutter::default().cut(b" \n  \n "), Some(6));
-        assert_eq!(Cutter::default().cut(b"dam\nage"), Some(4));
-        assert_eq!(Cutter::default().cut(b"damage"), None);
-        assert_eq!(Cutter::default().cut(&vec![b'x'; MAX_DAMAGE]), Some(MAX_DAMAGE));
-        assert_eq!(Cutter::default().cut(b"\n\n{\"a\": [\n"), Some(2));
+        assert_eq!(LineCutter::default().cut(b" \n  \n "), Some(6));
+        assert_eq!(LineCutter::default().cut(b"dam\nage"), Some(4));
+        assert_eq!(LineCutter::default().cut(b"damage"), None);
+        assert_eq!(LineCutter::default().cut(&vec![b'x'; MAX_DAMAGE]), Some(MAX_DAMAGE));
+        assert_eq!(LineCutter::default().cut(b"\n\n{\"a\": [\n"), Some(2));
     }
 
     #[test]
     fn goes_on_where_it_stopped() {
         let text = br#"[{"a": {"b": "\\"}}, {"#;
-        let mut cutter = Cutter::default();
+        let mut cutter = LineCutter::default();
         for end in 0..19 {
             assert_eq!(cutter.cut(&text[..end]), None, "{end}");
         }

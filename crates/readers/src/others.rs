@@ -1,6 +1,8 @@
-//! Is this a meliae dump at all? Says what else it is, where it can tell.
+//! Files that people import by mistake, recognised by their first bytes.
+//!
+//! Only asked about inputs that no format of ours recognises. A format that heaplake learns to read leaves this table.
 
-/// First bytes of things that people import by mistake.
+/// First bytes, and what the file is.
 const OTHERS: [(&[u8], &str); 17] = [
     (b"\x89PNG\r\n", "it is a PNG image"),
     (b"\xff\xd8\xff", "it is a JPEG image"),
@@ -21,12 +23,27 @@ const OTHERS: [(&[u8], &str); 17] = [
     (b"\x1f\x8b", "it is compressed twice; decompress it once"),
 ];
 
-/// The UTF-8 byte order mark.
-pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
+/// Where a tar archive says what it is.
+const TAR: std::ops::Range<usize> = 257..262;
 
-/// What the input is, if it certainly is no meliae dump.
-pub(crate) fn other(head: &[u8]) -> Option<&'static str> {
-    let tar = head.get(257..262) == Some(b"ustar");
+/// What the input that begins with `head` is; `None` where the table does not know it.
+pub(crate) fn recognise(head: &[u8]) -> Option<&'static str> {
+    let is_tar = head.get(TAR) == Some(b"ustar");
     let found = OTHERS.iter().find(|(magic, _)| head.starts_with(magic));
-    found.map(|(_, what)| *what).or(tar.then_some("it is a tar archive; unpack it first"))
+    found.map(|(_, what)| *what).or(is_tar.then_some("it is a tar archive; unpack it first"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_recognised_by_its_first_bytes() {
+        assert!(recognise(b"\x89PNG\r\n\x1a\n").is_some_and(|what| what.contains("PNG")));
+        let mut tar = [0; 512];
+        tar[TAR].copy_from_slice(b"ustar");
+        assert!(recognise(&tar).is_some_and(|what| what.contains("tar")));
+        assert_eq!(recognise(b"{\"address\": 1"), None);
+        assert_eq!(recognise(b""), None);
+    }
 }
