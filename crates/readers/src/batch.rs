@@ -66,7 +66,7 @@ pub(crate) struct Batch {
     pub(crate) labels: Labels,
     /// Positions in `refs` of those that the dump says are not strong, ascending, and their kinds.
     pub(crate) kinds: Vec<(u32, EdgeKind)>,
-    /// Addresses that the dump calls roots, and of which kind; a format that does not record roots has none.
+    /// Addresses that the dump calls roots, and their kinds; empty where the format does not record roots.
     pub(crate) roots: Vec<(u64, String)>,
     /// What was repaired or left out, in the order of the input.
     pub(crate) issues: Vec<Issue>,

@@ -119,7 +119,7 @@ pub(crate) fn read<F: BlockFormat>(
         // Sized by the first block; the channel has room for all of them.
         let _ = free_sender.send(Vec::new());
     }
-    // Nothing is ever sent: it closes when nobody wants records any more.
+    // Nothing is ever sent: the channel closes when records are no longer wanted.
     let (wanted, unwanted) = bounded::<()>(0);
     let reader = BlockReader {
         source,
@@ -157,7 +157,7 @@ struct RawBlock {
     end: BlockEnd,
 }
 
-/// A block on its way to the caller's thread, or why there is none.
+/// A block on its way to the caller's thread, or the error in its stead.
 struct ParsedBlock<N> {
     index: u64,
     result: Result<Block<N>, Error>,
@@ -210,8 +210,8 @@ struct BlockReader {
 }
 
 impl BlockReader {
-    /// Sends every block of the source. Returns what is known of the source; `None` when nobody wants blocks any more.
-    /// An error comes with the index of the block that it stands for.
+    /// Sends every block of the source. Returns what is known of the source; `None` if the blocks are no longer wanted. An
+    /// error comes with the index of the block in whose stead it is.
     fn run<F: BlockFormat>(mut self) -> Result<Option<Provenance>, (u64, Error)> {
         let is_wanted = self.send_blocks::<F>().map_err(|error| (self.next_index, error))?;
         if !is_wanted {
@@ -221,7 +221,7 @@ impl BlockReader {
         finished.map(Some).map_err(|error| (self.next_index, error))
     }
 
-    /// Returns whether somebody took all of them.
+    /// Returns whether all of them were sent.
     fn send_blocks<F: BlockFormat>(&mut self) -> Result<bool, Error> {
         // What was read after the end of a block begins the next one.
         let (mut rest, mut offset) = (Vec::new(), 0);
@@ -353,7 +353,7 @@ impl<'o, F: BlockFormat> BlockCollector<'o, F> {
             was_damaged: self.first_loss.is_some(),
         };
         self.format.follow(notes, &mut ordered)?;
-        // Nobody waits for buffers once the input has ended.
+        // The reading thread waits for no buffers once the input has ended.
         let _ = self.free.try_send(bytes);
         self.n_objects += records.len() as u64;
         self.check_damage(&records, &end)?;

@@ -131,19 +131,30 @@ mod tests {
         sync::atomic::AtomicBool,
     };
 
+    use heaplake_fixture::Heap;
     use heaplake_model::Runtime;
 
     use super::*;
 
-    const MELIAE: &str = r#"{"address": 16, "type": "a", "size": 16, "refs": []}"#;
-    const CAPTURE: &str = concat!(
-        r#"{"address": 0, "type": "heaplake capture", "size": 0, "capture": {"format": 1, "pid": 7, "python": "3.12.1"}, "refs": []}"#,
-        "\n",
-        r#"{"address": 16, "type": "a", "size": 16, "refs": [], "root": "r"}"#,
-        "\n",
-        r#"{"address": 1, "type": "heaplake capture", "size": 0, "end": {"objects": 1}, "refs": []}"#,
-        "\n",
-    );
+    /// A dump of a heap in the fixture language, in the simplest format that can say all of it.
+    fn dump(heap: &str) -> String {
+        let mut lines = Vec::new();
+        Heap::parse(heap).unwrap().write(&mut lines).unwrap();
+        String::from_utf8(lines).unwrap()
+    }
+
+    fn meliae() -> String {
+        dump("a 16")
+    }
+
+    fn capture() -> String {
+        dump("a 16; root(r) a")
+    }
+
+    /// A capture whose first line says more.
+    fn capture_with(fields: &str) -> String {
+        capture().replace(r#""format": 1"#, &format!(r#""format": 1, {fields}"#))
+    }
 
     fn read_as(input: impl Into<Vec<u8>>, format: Option<&str>) -> Result<Summary, Error> {
         let options = ReadOptions {
@@ -177,16 +188,15 @@ mod tests {
 
     #[test]
     fn the_format_is_recognised_by_the_first_object() {
-        let indented = MELIAE.replace(", ", ",\n  ");
-        let late = format!("\u{feff}\n[\n  {}", CAPTURE.replace("\": ", "\"  :\n"));
+        let indented = meliae().replace(", ", ",\n  ");
+        let late = format!("\u{feff}\n[\n  {}", capture().replace("\": ", "\"  :\n"));
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(CAPTURE.as_bytes()).unwrap();
-        let long =
-            CAPTURE.replace("\"pid\"", &format!("\"command\": [\"{}\"], \"pid\"", "x".repeat(100_000)));
+        gzip.write_all(capture().as_bytes()).unwrap();
+        let long = capture_with(&format!("\"command\": [\"{}\"]", "x".repeat(100_000)));
         for (input, name) in [
-            (MELIAE.as_bytes().to_vec(), "meliae"),
+            (meliae().into_bytes(), "meliae"),
             (indented.into_bytes(), "meliae"),
-            (CAPTURE.as_bytes().to_vec(), "capture"),
+            (capture().into_bytes(), "capture"),
             (format!("{}]", late.trim_end()).into_bytes(), "capture"),
             (gzip.finish().unwrap(), "capture"),
             (long.into_bytes(), "capture"),
@@ -196,18 +206,18 @@ mod tests {
             assert_eq!(read_as(input, Some(name)).expect(&shown).format.name(), name);
         }
         // An object of that type is one of a program, unless it says what the dump is.
-        let object = MELIAE.replace("\"a\"", "\"heaplake capture\"");
+        let object = dump("a: \"heaplake capture\"");
         assert_eq!(read_as(object, None).expect("a dump").format.name(), "meliae");
     }
 
     #[test]
     fn a_format_that_was_asked_for_is_the_one_that_is_read() {
         assert_eq!(
-            refused(CAPTURE, "meliae"),
+            refused(&capture(), "meliae"),
             "this is not in the format meliae: it is in the format capture"
         );
         assert_eq!(
-            refused(MELIAE, "capture"),
+            refused(&meliae(), "capture"),
             "this is not in the format capture: it is in the format meliae"
         );
         assert!(refused("\x7fELF", "meliae").ends_with("it is an ELF file (a program or a core dump)"));
@@ -218,17 +228,21 @@ mod tests {
 
     #[test]
     fn an_unknown_format_is_an_error_that_suggests_one() {
-        assert_eq!(refused(MELIAE, "melia"), "there is no format \"melia\"; did you mean meliae?");
-        assert_eq!(refused(MELIAE, "hprof"), "there is no format \"hprof\"; the formats are meliae, capture");
+        assert_eq!(refused(&meliae(), "melia"), "there is no format \"melia\"; did you mean meliae?");
+        assert_eq!(
+            refused(&meliae(), "hprof"),
+            "there is no format \"hprof\"; the formats are meliae, capture"
+        );
     }
 
     #[test]
     fn a_summary_has_what_the_dump_says_and_where_it_came_from() {
-        let summary = read_as(CAPTURE, None).expect("a dump");
+        let text = capture_with(r#""pid": 7, "python": "3.12.1""#);
+        let summary = read_as(text.as_str(), None).expect("a dump");
         let content = summary.content;
         assert_eq!((content.process.pid, content.process.runtime.as_deref()), (Some(7), Some("CPython")));
-        assert_eq!(content.provenance.bytes, CAPTURE.len() as u64);
+        assert_eq!(content.provenance.bytes, text.len() as u64);
         assert_eq!(content.provenance.sha256.len(), 64);
-        assert!(read_as(MELIAE, None).expect("a dump").content.process.is_empty());
+        assert!(read_as(meliae(), None).expect("a dump").content.process.is_empty());
     }
 }

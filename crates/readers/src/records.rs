@@ -42,7 +42,7 @@ pub struct Records {
     pub first_offset: u64,
     /// Lines that end in it.
     pub n_lines: u64,
-    /// Addresses that the dump calls roots, and of which kind; a format that does not record roots has none.
+    /// Addresses that the dump calls roots, and their kinds; empty where the format does not record roots.
     pub roots: Vec<(u64, String)>,
     /// What was repaired or left out, in the order of the input.
     pub issues: Vec<Issue>,
@@ -185,7 +185,7 @@ impl Records {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -257,9 +257,9 @@ impl Records {
         self.n_refs += record.refs.len();
         // Labels have other numbers here.
         let ids = start + record.bytes.len() - record.kinds.len() - record.label_ids.len();
-        for place in 0..record.label_ids.len() / 4 {
-            let id = record.label(place).map_or(Labels::NONE, |label| self.labels.intern(label));
-            self.bytes[ids + 4 * place..][..4].copy_from_slice(&id.to_le_bytes());
+        for position in 0..record.label_ids.len() / 4 {
+            let id = record.label(position).map_or(Labels::NONE, |label| self.labels.intern(label));
+            self.bytes[ids + 4 * position..][..4].copy_from_slice(&id.to_le_bytes());
         }
     }
 
@@ -376,8 +376,8 @@ impl<'r> Record<'r> {
     }
 
     /// The label of a reference.
-    pub fn label(&self, place: usize) -> Option<&'r [u8]> {
-        let id = self.label_ids.get(4 * place..)?.first_chunk()?;
+    pub fn label(&self, position: usize) -> Option<&'r [u8]> {
+        let id = self.label_ids.get(4 * position..)?.first_chunk()?;
         self.labels.distinct(u32::from_le_bytes(*id))
     }
 
@@ -406,7 +406,7 @@ impl Refs<'_> {
         self.bytes.len() / self.width as usize
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -583,12 +583,12 @@ mod tests {
 
     /// An object as text, from the columns that the parser filled.
     fn of_row(batch: &Batch, row: &Row) -> String {
-        let places = row.refs as usize..row.refs as usize + row.n_refs as usize;
-        let labels: Vec<_> = places.clone().map(|place| batch.labels.get(place)).collect();
-        let kinds = batch.kinds.iter().map(|(place, kind)| (*place as usize, *kind));
-        let kinds = kinds.filter(|(place, _)| places.contains(place));
-        let kinds: Vec<_> = kinds.map(|(place, kind)| (place - places.start, kind)).collect();
-        let (name, value, refs) = (batch.name(row), batch.value(row), &batch.refs[places]);
+        let positions = row.refs as usize..row.refs as usize + row.n_refs as usize;
+        let labels: Vec<_> = positions.clone().map(|position| batch.labels.get(position)).collect();
+        let kinds = batch.kinds.iter().map(|(position, kind)| (*position as usize, *kind));
+        let kinds = kinds.filter(|(position, _)| positions.contains(position));
+        let kinds: Vec<_> = kinds.map(|(position, kind)| (position - positions.start, kind)).collect();
+        let (name, value, refs) = (batch.name(row), batch.value(row), &batch.refs[positions]);
         let Row { address, type_id, line, offset, .. } = row;
         let [size, len] = [row.size, row.len].map(|n| (n != Row::NO_NUMBER).then_some(n));
         format!(
@@ -598,7 +598,7 @@ mod tests {
 
     /// The same of a record.
     fn of_record(record: &Record<'_>) -> String {
-        let labels: Vec<_> = (0..record.refs.len()).map(|place| record.label(place)).collect();
+        let labels: Vec<_> = (0..record.refs.len()).map(|position| record.label(position)).collect();
         let (kinds, refs): (Vec<_>, Vec<u64>) = (record.kinds().collect(), record.refs.iter().collect());
         let Record { address, size, len, type_id, line, offset, name, value, .. } = record;
         format!(

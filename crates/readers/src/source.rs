@@ -117,7 +117,7 @@ impl SourceReader {
         };
         let mut decoder = Decoder::new(source)?;
         let mut head = Vec::new();
-        // What was read before an error is in the head, and whoever reads on meets the error.
+        // The head has what was read before an error; the next read after the head returns the error.
         let error = decoder.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).err();
         Ok(Self { head: Cursor::new(head), error, decoder })
     }

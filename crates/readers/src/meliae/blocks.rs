@@ -109,7 +109,7 @@ impl LineBlocks {
         Ok(())
     }
 
-    /// Why a capture of which `block` is the last is not whole. `None` where damage explains what is missing.
+    /// Why a capture whose last block is `block` is not whole. `None` where damage explains what is missing.
     fn missing(&self, block: &OrderedBlock<'_>) -> Option<String> {
         self.header.as_ref()?;
         if block.is_damaged() {

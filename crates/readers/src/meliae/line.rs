@@ -165,8 +165,8 @@ impl Parser<'_, '_> {
     #[inline]
     fn label_list(&mut self, row: &Row, mut at: usize) -> Option<usize> {
         let bytes = self.bytes;
-        for place in 0..row.n_refs {
-            if place > 0 {
+        for position in 0..row.n_refs {
+            if position > 0 {
                 at = expect(bytes, at, b", ")?;
             }
             if let Some(after) = expect(bytes, at, b"null") {
@@ -180,7 +180,7 @@ impl Parser<'_, '_> {
                 b'\\' => start + escaped_string_end(&bytes[start..], stop)?,
                 _ => return None,
             };
-            self.set_label(row.refs as usize + place as usize, &bytes[start..end], |_| ())?;
+            self.set_label(row.refs as usize + position as usize, &bytes[start..end], |_| ())?;
             at = end + 1;
         }
         expect(bytes, at, b"]")
@@ -191,12 +191,12 @@ impl Parser<'_, '_> {
         let bytes = self.bytes;
         let mut next = 0;
         loop {
-            let place = number(bytes, &mut at)?;
-            if place < next || place >= u64::from(row.n_refs) {
+            let position = number(bytes, &mut at)?;
+            if position < next || position >= u64::from(row.n_refs) {
                 return None;
             }
-            next = place + 1;
-            self.batch.kinds.push((row.refs + place as u32, EdgeKind::Weak));
+            next = position + 1;
+            self.batch.kinds.push((row.refs + position as u32, EdgeKind::Weak));
             match bytes.get(at..at + 2)? {
                 b", " => at += 2,
                 [b']', _] => return Some(at + 1),

@@ -364,7 +364,7 @@ impl Parser<'_, '_> {
         len as u32
     }
 
-    /// Appends the references to the batch; returns how many, and whether none was left out.
+    /// Appends the references to the batch; returns their number, and whether all of them were kept.
     fn refs(&mut self, start: usize, token: Option<Token>) -> (u32, bool) {
         let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return (0, true) };
         if token.kind != TokenKind::Array {
@@ -466,11 +466,11 @@ impl Parser<'_, '_> {
         let mut next = 0;
         let sound = self.elements(token, |parser, element| {
             let text = &parser.bytes[element.start..element.end];
-            let place = number::digits(text).filter(|(_, n_digits)| *n_digits == text.len());
-            match place {
-                Some((place, _)) if (next..u64::from(row.n_refs)).contains(&place) => {
-                    next = place + 1;
-                    parser.batch.kinds.push((row.refs + place as u32, EdgeKind::Weak));
+            let position = number::digits(text).filter(|(_, n_digits)| *n_digits == text.len());
+            match position {
+                Some((position, _)) if (next..u64::from(row.n_refs)).contains(&position) => {
+                    next = position + 1;
+                    parser.batch.kinds.push((row.refs + position as u32, EdgeKind::Weak));
                     true
                 }
                 _ => false,
@@ -484,7 +484,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Notes that the row is a root, and of which kind.
+    /// Notes that the row is a root, and its kind.
     fn root(&mut self, start: usize, row: &Row, token: Option<Token>) {
         let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return };
         if token.kind != TokenKind::String {

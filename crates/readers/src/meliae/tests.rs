@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{Record, Source, read};
+use heaplake_fixture::{Heap, Object};
 use std::{
     io::{self, Read, Write as _},
     sync::atomic::AtomicBool,
@@ -522,13 +523,21 @@ fn cancelling_ends_a_read_that_waits_for_input() {
     assert!(matches!(result, Err(Error::Cancelled)));
 }
 
+/// The dump of a heap in the fixture language.
+fn written(heap: &str, write: fn(&Heap, &mut Vec<u8>) -> io::Result<()>) -> Vec<u8> {
+    let mut dump = Vec::new();
+    write(&Heap::parse(heap).unwrap(), &mut dump).unwrap();
+    dump
+}
+
 /// Labels, weak references and roots as text, a row a line.
 fn captured(records: &Records) -> Vec<String> {
     let label = |label: Option<&[u8]>| {
         label.map_or("-".to_owned(), |label| String::from_utf8(label.to_vec()).unwrap())
     };
     let one = |(_, record): (usize, Record<'_>)| {
-        let labels: Vec<String> = (0..record.refs.len()).map(|place| label(record.label(place))).collect();
+        let labels: Vec<String> =
+            (0..record.refs.len()).map(|position| label(record.label(position))).collect();
         let weak: Vec<u32> = record.kinds().map(|(position, _)| position).collect();
         let root = records.roots.iter().find(|(address, _)| *address == record.address);
         format!("{} {} {weak:?} {}", record.address, labels.join(" "), root.map_or("-", |(_, kind)| kind))
@@ -538,13 +547,17 @@ fn captured(records: &Records) -> Vec<String> {
 
 #[test]
 fn labels_weak_references_and_roots_on_both_paths() {
-    let fast = r#"{"address": 1, "type": "a", "size": 16, "refs": [2, 3], "labels": [".x", null], "root": "r"}
-{"address": 2, "type": "b", "size": 16, "refs": [], "weak": [], "root": "s"}
-{"address": 3, "type": "c", "size": 16, "refs": [1, 2, 3], "labels": [null, "['\"']", ".x"], "weak": [0, 2]}
-{"address": 4, "type": "d", "size": 16, "refs": [1]}"#;
+    let heap =
+        "a @1 16 -.x-> b -> c; b @2 16; c @3 16 ~> a -['\"']-> b ~.x~> c; d @4 16 -> a; root(r) a; root(s) b";
+    let fast = String::from_utf8(written(heap, Heap::write_capture)).unwrap();
     let rows = ["1 .x - [] r", "2  [] s", "3 - ['\"'] .x [0, 2] -", "4 - [] -"];
     let types = TypeTable::default();
-    for input in [fast.to_owned(), fast.replace("\"size\": 16", "\"size\":16"), fast.replace(", \"", ",\"")] {
+    for input in [
+        fast.clone(),
+        fast.replace("\"size\": 16", "\"size\":16"),
+        fast.replace(", \"", ",\""),
+        fast.replace("\"refs\": []", "\"refs\": [], \"weak\": []"),
+    ] {
         let batch = parse(input.as_bytes(), &types);
         assert_eq!(captured(&batch), rows, "{input}");
         assert_eq!(issues(&batch), [""; 0], "{input}");
@@ -573,23 +586,49 @@ fn labels_that_do_not_fit_are_left_out_and_said() {
 }
 
 #[test]
+fn random_heaps_are_read_as_they_were_written() {
+    for seed in 0..40 {
+        for heap in [Heap::random(seed, 25), Heap::random_capture(seed, 25)] {
+            let types = TypeTable::default();
+            let mut dump = Vec::new();
+            heap.write(&mut dump).unwrap();
+            let records = parse(&dump, &types);
+            assert_eq!((issues(&records), records.len()), (vec![], heap.objects.len()), "{heap}");
+            let names = types.names();
+            let text = |text: Option<&[u8]>| text.map(|text| String::from_utf8(text.to_vec()).unwrap());
+            let objects = records.iter().map(|(_, record)| Object {
+                address: record.address,
+                type_name: names[record.type_id as usize].to_string(),
+                size: record.size.unwrap() as u64,
+                len: record.len.map(|len| len as u64),
+                name: text(record.name),
+                value: text(record.value),
+                refs: record.refs.iter().collect(),
+                labels: (0..record.refs.len()).map(|position| text(record.label(position))).collect(),
+                weak: record.kinds().map(|(position, _)| position as usize).collect(),
+                root: records
+                    .roots
+                    .iter()
+                    .find(|(address, _)| *address == record.address)
+                    .map(|(_, kind)| kind.clone()),
+            });
+            assert_eq!(Heap { objects: objects.collect() }.to_string(), heap.to_string());
+        }
+    }
+}
+
+#[test]
 fn captures_cut_or_changed_anywhere_never_panic() {
-    let capture = concat!(
-        r#"{"address": 0, "type": "heaplake capture", "size": 0, "capture": {"format": 1}, "refs": []}"#,
-        "\n",
-        r#"{"address": 16, "type": "a", "size": 16, "refs": [16, 16], "labels": [".x\u0041", null], "weak": [1], "root": "r"}"#,
-        "\n",
-        r#"{"address": 1, "type": "heaplake capture", "size": 0, "end": {"objects": 1}, "refs": []}"#,
-    );
+    let capture = written("a @16 16 -\"\\u{e9}\"-> a ~> a; root(r) a", Heap::write_capture);
     let types = TypeTable::default();
     for at in 0..capture.len() {
-        parse(&capture.as_bytes()[..at], &types);
+        parse(&capture[..at], &types);
         for byte in *b"\"\\[]{},:0 n\n\xff" {
-            let mut changed = capture.as_bytes().to_vec();
+            let mut changed = capture.clone();
             changed[at] = byte;
             for (_, record) in parse(&changed, &types).iter() {
-                assert!(record.kinds().all(|(place, _)| (place as usize) < record.refs.len()));
-                let labels = (0..record.refs.len()).filter_map(|place| record.label(place));
+                assert!(record.kinds().all(|(position, _)| (position as usize) < record.refs.len()));
+                let labels = (0..record.refs.len()).filter_map(|position| record.label(position));
                 assert!(labels.map(std::str::from_utf8).all(|label| label.is_ok()));
             }
         }

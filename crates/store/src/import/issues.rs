@@ -68,3 +68,29 @@ impl IssueFile {
         written.map_err(|source| Error::Parquet { path: self.path.clone(), source })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Array;
+    use heaplake_model::IssueKind;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+
+    #[test]
+    fn an_issue_of_a_format_without_lines_has_a_null_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("issue.parquet");
+        let mut file = IssueFile::create(path.clone()).unwrap();
+        for line in [None, Some(7)] {
+            let what = "cut".to_owned();
+            file.push(Issue { kind: IssueKind::Truncated, line, offset: 120, what }).unwrap();
+        }
+        let (_, n_rows, counts) = file.finish().unwrap();
+        assert_eq!((n_rows, counts["truncated"]), (2, 2));
+        let file = std::fs::File::open(path).unwrap();
+        let rows = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().next().unwrap();
+        let lines = rows.unwrap().column(0).clone();
+        assert!(lines.is_null(0) && lines.is_valid(1));
+    }
+}
