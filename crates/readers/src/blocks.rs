@@ -55,11 +55,11 @@ pub(crate) trait Cutter: Default {
 /// How the input goes on after a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BlockEnd {
-    /// With another block.
+    /// Another block follows.
     More,
-    /// Not at all: the input is complete.
+    /// The input ends here and is complete.
     Complete,
-    /// Not at all: the input was cut or damaged here, for this reason.
+    /// The input ends here because it was cut or damaged, for this reason.
     Cut(String),
 }
 

@@ -102,7 +102,7 @@ pub(crate) struct Parser<'p, 't> {
 }
 
 /// Where and why an object could not be read.
-struct Unreadable {
+struct ObjectDamage {
     at: usize,
     what: String,
     /// The bytes ended before the object did.
@@ -138,8 +138,8 @@ impl<'p, 't> Parser<'p, 't> {
             if self.bytes[self.at] == b'{' && self.line_form() {
                 continue;
             }
-            if let Err(unreadable) = self.object() {
-                cut_reported |= self.leave_out(unreadable);
+            if let Err(damage) = self.object() {
+                cut_reported |= self.leave_out(damage);
             }
         }
         if let (BlockEnd::Cut(why), false) = (self.end.clone(), cut_reported) {
@@ -178,8 +178,8 @@ impl<'p, 't> Parser<'p, 't> {
     }
 
     /// Reports an object that could not be read and moves past it. Returns whether the end of the input cut it.
-    fn leave_out(&mut self, unreadable: Unreadable) -> bool {
-        let Unreadable { at, what, at_end } = unreadable;
+    fn leave_out(&mut self, damage: ObjectDamage) -> bool {
+        let ObjectDamage { at, what, at_end } = damage;
         let truncated = at_end && self.end != BlockEnd::More && self.bytes.len() == self.block.len();
         let start = self.at;
         self.wasted += at.saturating_sub(start);

@@ -3,7 +3,7 @@
 //! JSON is RFC 8259. Values of unknown fields are skipped by following strings and brackets, without recursion.
 
 use super::{
-    Parser, Unreadable,
+    ObjectDamage, Parser,
     mark::{self, Mark, MarkKind},
 };
 use crate::{
@@ -54,14 +54,14 @@ enum TokenKind {
     Object,
 }
 
-type Parse<T> = Result<T, Unreadable>;
+type Parse<T> = Result<T, ObjectDamage>;
 
 impl Parser<'_, '_> {
     /// Reads the object at `self.at` and moves past it.
     pub(super) fn object(&mut self) -> Parse<()> {
         let start = self.at;
         if self.bytes[start] != b'{' {
-            return Err(self.unreadable(start, "this is not an object"));
+            return Err(self.damage(start, "this is not an object"));
         }
         let (fields, end) = self.fields(start)?;
         if !self.mark(start, &fields) {
@@ -105,7 +105,7 @@ impl Parser<'_, '_> {
                 match self.bytes.get(at) {
                     Some(b'}') => return Ok(at + 1),
                     Some(b',') => at = self.skip_space(at + 1),
-                    _ => return Err(self.unreadable(at, "a comma or a closing brace is missing")),
+                    _ => return Err(self.damage(at, "a comma or a closing brace is missing")),
                 }
             }
             first = false;
@@ -116,12 +116,12 @@ impl Parser<'_, '_> {
     /// One `"key": value`; returns the first byte after it that is not white space.
     fn field(&self, fields: &mut Fields, at: usize) -> Parse<usize> {
         if self.bytes.get(at) != Some(&b'"') {
-            return Err(self.unreadable(at, "a field name is missing"));
+            return Err(self.damage(at, "a field name is missing"));
         }
         let key = self.token(at)?;
         let colon = self.skip_space(key.end + 1);
         if self.bytes.get(colon) != Some(&b':') {
-            return Err(self.unreadable(colon, "a colon is missing"));
+            return Err(self.damage(colon, "a colon is missing"));
         }
         let token = self.token(self.skip_space(colon + 1))?;
         fields.put(&self.bytes[key.start..key.end], token);
@@ -199,7 +199,7 @@ impl Parser<'_, '_> {
     fn token(&self, at: usize) -> Parse<Token> {
         let token = |kind, start, end| Ok(Token { kind, start, end });
         match self.bytes.get(at) {
-            None => Err(self.unreadable(at, "a value is missing")),
+            None => Err(self.damage(at, "a value is missing")),
             Some(b'"') => token(TokenKind::String, at + 1, self.string_end(at + 1)?),
             Some(b'[') => token(TokenKind::Array, at, self.nested_end(at)?),
             Some(b'{') => token(TokenKind::Object, at, self.nested_end(at)?),
@@ -207,9 +207,9 @@ impl Parser<'_, '_> {
                 let rest = &self.bytes[at..];
                 let len = rest.iter().take_while(|b| !b", \t\r\n[]{}\":".contains(b)).count();
                 match &rest[..len] {
-                    b"" => Err(self.unreadable(at, "a value is missing")),
+                    b"" => Err(self.damage(at, "a value is missing")),
                     b"null" => token(TokenKind::Null, at, at + len),
-                    _ if at + len == self.bytes.len() => Err(self.unreadable(at + len, "a value ends early")),
+                    _ if at + len == self.bytes.len() => Err(self.damage(at + len, "a value ends early")),
                     _ => token(TokenKind::Bare, at, at + len),
                 }
             }
@@ -221,13 +221,13 @@ impl Parser<'_, '_> {
         loop {
             let rest = self.bytes.get(at..).unwrap_or_default();
             let Some(stop) = memchr::memchr3(b'"', b'\\', b'\n', rest) else {
-                return Err(self.unreadable(self.bytes.len(), "a string does not end"));
+                return Err(self.damage(self.bytes.len(), "a string does not end"));
             };
             at += stop;
             match self.bytes[at] {
                 b'"' => return Ok(at),
                 b'\\' if self.bytes.get(at + 1) != Some(&b'\n') => at += 2,
-                _ => return Err(self.unreadable(at, "the line ends inside a string")),
+                _ => return Err(self.damage(at, "the line ends inside a string")),
             }
         }
     }
@@ -237,13 +237,13 @@ impl Parser<'_, '_> {
         let mut closing = Vec::new();
         loop {
             match self.bytes.get(at) {
-                None => return Err(self.unreadable(at, "a bracket is not closed")),
+                None => return Err(self.damage(at, "a bracket is not closed")),
                 Some(b'[') => closing.push(b']'),
                 Some(b'{') => closing.push(b'}'),
                 Some(b'"') => at = self.string_end(at + 1)?,
                 Some(&byte @ (b']' | b'}')) => {
                     if closing.pop() != Some(byte) {
-                        return Err(self.unreadable(at, "brackets do not match"));
+                        return Err(self.damage(at, "brackets do not match"));
                     }
                     if closing.is_empty() {
                         return Ok(at + 1);
@@ -260,15 +260,15 @@ impl Parser<'_, '_> {
         at + rest.iter().take_while(|b| b" \t\r\n".contains(b)).count()
     }
 
-    fn unreadable(&self, at: usize, what: &str) -> Unreadable {
-        Unreadable { at, what: what.to_owned(), at_end: self.skip_space(at) >= self.bytes.len() }
+    fn damage(&self, at: usize, what: &str) -> ObjectDamage {
+        ObjectDamage { at, what: what.to_owned(), at_end: self.skip_space(at) >= self.bytes.len() }
     }
 
     /// Appends the object to the batch, or reports why it cannot be one.
     fn row(&mut self, start: usize, fields: &Fields) -> Parse<()> {
         let mut row = self.empty_row(start);
         if fields.is_empty() {
-            return Err(self.unreadable(start, "an object without any field of a dump"));
+            return Err(self.damage(start, "an object without any field of a dump"));
         }
         let Some(address) = self.address(start, fields.address) else { return Ok(()) };
         let Some(type_name) = self.type_name(start, fields.type_name) else { return Ok(()) };

@@ -38,11 +38,11 @@ impl Parser<'_, '_> {
             if !self.batch.rows.is_empty() {
                 return FirstObject::Object;
             }
-            let Err(unreadable) = read else { continue };
-            if unreadable.at_end && self.begins_a_header() {
+            let Err(damage) = read else { continue };
+            if damage.at_end && self.begins_a_header() {
                 return FirstObject::Header;
             }
-            self.leave_out(unreadable);
+            self.leave_out(damage);
         }
         FirstObject::Unknown
     }
