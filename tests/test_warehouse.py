@@ -93,7 +93,7 @@ def test_checks_tell_by_their_exit_code(warehouse):
     assert "did you mean no_chain?" in warehouse.fails("check", "no_chian")
     assert "is no percentage" in warehouse.fails("check", "no_growth", "slack=much")
     assert "is none of count, size, retained" in warehouse.fails("check", "no_growth", "by=weight")
-    assert "belongs to a check" in warehouse.fails("check", "min=3")
+    assert "put a check's name before it" in warehouse.fails("check", "min=3")
 
 
 def test_growth_is_measured_exactly(warehouse):

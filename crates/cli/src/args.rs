@@ -80,7 +80,7 @@ pub enum Invocation {
     Diff(DiffArgs),
     /// Show how types or containers grow over many dumps
     Trend(TrendArgs),
-    /// Say exactly what would go if some objects or references were gone
+    /// Say exactly what would be freed if some objects or references were gone
     Whatif(WhatifArgs),
     /// List or remove what-if layers
     Layers(LayersArgs),
@@ -88,7 +88,7 @@ pub enum Invocation {
     Run(RunArgs),
     /// Fail when a dump is not as it should be: for CI
     Check(CheckArgs),
-    /// Say more of dumps: tags such as host=web3, and when they were taken
+    /// Set or remove tags of dumps, such as host=web3, and when they were taken
     Tag(TagArgs),
     /// Remove dumps from the lake
     Rm(RmArgs),
@@ -656,9 +656,9 @@ pub struct DiffArgs {
 /// Arguments of `trend`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-shape: growing = higher after some dump than ever before, and still rising in the last third; stopped = likewise, but not
-rising any more; unsteady = up and down; falling; flat. began: the dump from which on it is higher than ever before. pace:
-median of the slopes between all pairs of dumps. One measurement that is off decides nothing. Flat ones are left out.
+shape: growing = higher after some dump than ever before, and still rising in the last third; stopped = grew, then
+levelled off; unsteady = up and down; falling; flat. began: the dump from which on it is higher than ever before. pace:
+median of the slopes between all pairs of dumps. A single outlier is ignored. Flat ones are left out.
 
 Examples:
   heaplake trend                                   all dumps, types by size

@@ -55,6 +55,16 @@ pub fn delta_bytes(n: i64) -> String {
     if n > 0 { format!("+{}", signed_bytes(n)) } else { signed_bytes(n) }
 }
 
+/// `+1,234`, `-5` or `+0`, beside the number that grew.
+pub fn growth(n: i64) -> String {
+    if n == 0 { "+0".to_owned() } else { delta(n) }
+}
+
+/// `+58.3 MiB`, `-1 B` or `+0 B`, beside the size that grew.
+pub fn growth_bytes(n: i64) -> String {
+    if n == 0 { "+0 B".to_owned() } else { delta_bytes(n) }
+}
+
 /// `3 ms`, `1.25 s`, `2 min 5 s`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -97,6 +107,7 @@ mod tests {
     #[test]
     fn differences_have_signs() {
         assert_eq!([delta(1234), delta(0), delta(-5)], ["+1,234", "0", "-5"]);
+        assert_eq!([growth(0), growth(7), growth_bytes(0), growth_bytes(-1)], ["+0", "+7", "+0 B", "-1 B"]);
         assert_eq!([delta_bytes(2048), delta_bytes(0), delta_bytes(-1)], ["+2.0 KiB", "0 B", "-1 B"]);
     }
 

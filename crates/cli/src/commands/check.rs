@@ -99,7 +99,9 @@ fn checks(args: &CheckArgs) -> Result<Vec<Check>> {
             (Some((key, value)), Some((_, parameters))) => {
                 parameters.push((key.to_owned(), value.to_owned()))
             }
-            (Some(_), None) => bail!("{word:?} belongs to a check, whose name stands before it"),
+            (Some(_), None) => {
+                bail!("{word} is a parameter; put a check's name before it: max_total limit=1GiB")
+            }
         }
     }
     let mut checks = Vec::new();

@@ -183,13 +183,13 @@ fn show_holders(groups: &[GroupDifference], plan: &Plan, sink: &mut Sink) -> Res
         };
         writeln!(
             sink,
-            "{:>3}  holds {}, now {}; {} objects, now {}; own size {}{status}",
+            "{:>3}  retained {} ({}), {} ({}), shallow {}{status}",
             i + 1,
-            human::delta_bytes(group.retained_delta.unwrap_or(0)),
             human::signed_bytes(group.retained_after.unwrap_or(0)),
-            human::delta(group.count_delta.unwrap_or(0)),
-            human::count(group.count_after.unwrap_or(0).unsigned_abs()),
-            human::delta_bytes(group.size_delta.unwrap_or(0)),
+            human::growth_bytes(group.retained_delta.unwrap_or(0)),
+            human::counted(group.count_after.unwrap_or(0).unsigned_abs(), "object"),
+            human::growth(group.count_delta.unwrap_or(0)),
+            human::growth_bytes(group.size_delta.unwrap_or(0)),
         )?;
         write_holder(&group.name, plan, sink)?;
     }

@@ -1,4 +1,4 @@
-//! `heaplake whatif`: exactly what would go if some objects or references were gone.
+//! `heaplake whatif`: exactly what would be freed if some objects or references were gone.
 
 use std::{io::Write as _, process::ExitCode};
 
@@ -15,7 +15,7 @@ use crate::{
     query,
 };
 
-/// Prints what would go, by type, and what would be left.
+/// Prints what would be freed, by type, and what would remain.
 pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
@@ -37,7 +37,7 @@ pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints to an open sink what would go.
+/// Prints to an open sink what would be freed.
 pub fn print(
     args: &WhatifArgs,
     session: &Session,
@@ -50,7 +50,7 @@ pub fn print(
     let (objects, bytes, totals) = (answer.objects, answer.bytes, answer.totals);
     let of = args.graph.layer.as_deref().map(|layer| format!(" ({layer})")).unwrap_or_default();
     let summary = format!(
-        "{}{of}: {} of {} would go, {} of {}; {} would be left",
+        "{}{of}: would free {} of {} ({} of {}); {} would remain",
         manifest.id,
         human::count(objects.unsigned_abs()),
         human::counted(totals.objects.unsigned_abs(), "object"),

@@ -48,6 +48,14 @@ pub(crate) struct NodeTest {
     pub(crate) filter: Option<String>,
 }
 
+impl NodeTest {
+    /// Whether it asks for the objects of one type and nothing else.
+    pub(crate) fn is_one_type(&self) -> bool {
+        let is_plain = !self.any && !self.roots && self.addresses.is_empty() && self.filter.is_none();
+        is_plain && !self.text.contains(['|', '*', '/', '(', '"', ':'])
+    }
+}
+
 /// References of EXCEPT EDGES.
 #[derive(Debug, Clone)]
 pub(crate) enum EdgeRule {

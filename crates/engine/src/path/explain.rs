@@ -24,7 +24,7 @@ use heaplake_graph::{
 use heaplake_store::{Dump, GraphIndex, ImportProgress, with_index};
 
 use super::{
-    compile::{Compiled, NodeTest},
+    compile::{Compiled, NodeTest, nearest_types},
     exec::{Form, answers, describe, joined, properties, stopped},
     find::find,
     ground,
@@ -236,10 +236,33 @@ impl Asked {
                     }
                     _ => String::new(),
                 };
-                return Some(format!("dump {} has no object that is {text}{why}", self.manifest.id));
+                return Some(match test.is_one_type() {
+                    true => self.no_instances(&test.text),
+                    false => format!("dump {} has no object that is {text}{why}", self.manifest.id),
+                });
             }
         }
         None
+    }
+
+    /// That a type has no instances, with types whose names contain its name or are like it.
+    fn no_instances(&self, name: &str) -> String {
+        const MAX_SIMILAR: usize = 3;
+        let folded = name.to_lowercase();
+        let types = self.manifest.types.iter();
+        let mut similar: Vec<_> = types.filter(|stat| stat.name.to_lowercase().contains(&folded)).collect();
+        similar.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
+        let mut names: Vec<&str> = similar.iter().map(|stat| stat.name.as_str()).collect();
+        if names.is_empty() {
+            names = nearest_types(name, false, &self.manifest);
+        }
+        names.truncate(MAX_SIMILAR);
+        let names: Vec<String> = names.into_iter().map(mistake::escape).collect();
+        let similar = match names.as_slice() {
+            [] => String::new(),
+            names => format!(" (similar types: {})", names.join(", ")),
+        };
+        format!("dump {} has no instances of {}{similar}", self.manifest.id, mistake::escape(name))
     }
 
     fn passing<'a, I: Id>(
