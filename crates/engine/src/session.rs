@@ -374,7 +374,7 @@ impl Session {
             let what = format!("there is no column {}", mistake::escape(&missing.name));
             let quoted = mistake::escape(&name).replace('\'', "''");
             return Error::not_found(Thing::Column, &missing.name, what, &[])
-                .with_note(format!("; a text needs quotes: type = '{quoted}'"));
+                .with_note(format!("; a text stands in single quotes: type = '{quoted}'"));
         }
         let Error::Query { what, .. } = &explained else { return explained };
         let Some(name) = mistake::unknown_function(what) else { return explained };
