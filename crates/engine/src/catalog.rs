@@ -133,7 +133,7 @@ impl LakeSchema {
         if dumps.is_empty() && matches!(self.scope, Scope::Current) {
             return Err(Error::NoDumps.into());
         }
-        let lake = self.dumps.manifests().lake().path().to_owned();
+        let lake = self.dumps.manifests().lake().clone();
         let is_history = matches!(self.scope, Scope::History);
         let table = match Table::ALL.into_iter().find(|table| table.name() == name) {
             Some(table) => LakeTable::new(lake, table, dumps, is_history),

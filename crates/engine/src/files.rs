@@ -11,7 +11,6 @@ use std::{
     fs::File,
     io,
     ops::Range,
-    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -33,7 +32,7 @@ use datafusion::{
     physical_plan::metrics::ExecutionPlanMetricsSet,
 };
 use futures::{FutureExt as _, future::BoxFuture};
-use heaplake_store::{FileEntry, Lake};
+use heaplake_store::{FileEntry, Lake, StoredFile};
 
 use crate::Error;
 
@@ -43,7 +42,8 @@ pub(crate) const MAX_HELD: usize = 200;
 /// One file of a scan.
 #[derive(Debug)]
 pub(crate) struct LakeFile {
-    path: PathBuf,
+    lake: Lake,
+    stored: StoredFile,
     dump: String,
     n_bytes: u64,
     held: Option<File>,
@@ -52,9 +52,10 @@ pub(crate) struct LakeFile {
 
 impl LakeFile {
     /// Opens a file of a dump, or makes ready to when `hold` is false.
-    pub(crate) fn new(lake: &Path, dump: &str, entry: &FileEntry, hold: bool) -> Result<Self, Error> {
+    pub(crate) fn new(lake: &Lake, dump: &str, entry: &FileEntry, hold: bool) -> Result<Self, Error> {
         let mut file = Self {
-            path: lake.join(&entry.path),
+            lake: lake.clone(),
+            stored: lake.file(entry),
             dump: dump.to_owned(),
             n_bytes: entry.bytes,
             held: None,
@@ -67,7 +68,7 @@ impl LakeFile {
     }
 
     fn open(&self) -> Result<File, Error> {
-        let file = File::open(&self.path).map_err(|error| match error.kind() {
+        let file = self.stored.open().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound if self.is_still_named() => self.damaged("it is missing".to_owned()),
             io::ErrorKind::NotFound => Error::Removed(self.dump.clone()),
             _ => self.failed(&error),
@@ -81,9 +82,8 @@ impl LakeFile {
 
     /// Whether the manifest of now names the file: then it is not a replacement that took it away.
     fn is_still_named(&self) -> bool {
-        let lake = self.path.ancestors().nth(3).unwrap_or(Path::new("."));
-        let manifest = Lake::open(lake).and_then(|lake| lake.manifest(&self.dump));
-        manifest.is_ok_and(|manifest| manifest.files.iter().any(|file| lake.join(&file.path) == self.path))
+        let manifest = self.lake.manifest(&self.dump);
+        manifest.is_ok_and(|manifest| manifest.files.iter().any(|file| self.lake.file(file) == self.stored))
     }
 
     fn read(&self, file: &File, range: Range<u64>) -> Result<Bytes, Error> {
@@ -97,11 +97,11 @@ impl LakeFile {
     }
 
     fn damaged(&self, what: String) -> Error {
-        Error::Damaged { file: self.path.display().to_string(), what }
+        Error::Damaged { file: self.stored.path().display().to_string(), what }
     }
 
     fn failed(&self, error: &io::Error) -> Error {
-        Error::Failed(format!("{}: {error}", self.path.display()))
+        Error::Failed(format!("{}: {error}", self.stored.path().display()))
     }
 }
 

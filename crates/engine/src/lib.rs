@@ -23,7 +23,6 @@ mod path;
 mod pieces;
 mod select;
 mod session;
-mod spill;
 mod statements;
 mod summary;
 mod table;

@@ -9,7 +9,9 @@ use datafusion::{
     datasource::{MemTable, physical_plan::FileScanConfig, source::DataSourceExec},
     error::DataFusionError,
     execution::{
-        SendableRecordBatchStream, SessionState, SessionStateBuilder, memory_pool::FairSpillPool,
+        SendableRecordBatchStream, SessionState, SessionStateBuilder,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::FairSpillPool,
         runtime_env::RuntimeEnvBuilder,
     },
     physical_plan::{ExecutionPlan, execute_stream},
@@ -18,7 +20,7 @@ use datafusion::{
 };
 use futures::{Stream, StreamExt as _, stream};
 use heaplake_model::DumpId;
-use heaplake_store::{BuildLimits, Lake, Layer, Manifest, Manifests};
+use heaplake_store::{BuildLimits, Lake, Layer, Manifest, Manifests, SpillFolder};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -31,7 +33,6 @@ use crate::{
     guard, history, identity, mistake,
     parameters::{self, Parameters, Value},
     path::{self, PathPlan},
-    spill::SpillFolder,
     statements,
     type_names::{self, AskedType},
     yielding::JoinsYield,
@@ -451,9 +452,12 @@ fn runtime(lake: &Lake, options: &SessionOptions) -> (RuntimeEnvBuilder, Option<
     let Some(limit) = options.memory_limit else { return (runtime, None) };
     let pool = FairSpillPool::new(usize::try_from(limit).unwrap_or(usize::MAX));
     let runtime = runtime.with_memory_pool(Arc::new(pool));
-    let parent = options.spill_dir.clone().unwrap_or_else(|| lake.tmp());
-    match SpillFolder::create(&parent) {
-        Ok(folder) => (runtime.with_disk_manager_builder(folder.disk_manager()), Some(folder)),
+    match lake.spill_folder(options.spill_dir.as_deref()) {
+        Ok(folder) => {
+            let mode = DiskManagerMode::Directories(vec![folder.path().to_owned()]);
+            let manager = DiskManagerBuilder::default().with_mode(mode);
+            (runtime.with_disk_manager_builder(manager), Some(folder))
+        }
         // A lake that cannot be written to: DataFusion then uses the system's temporary folder.
         Err(_) => (runtime, None),
     }

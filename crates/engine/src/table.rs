@@ -3,7 +3,7 @@
 //! Rows and bytes are known from the manifest, so planning reads no file. A filter on `dump` alone is decided here and
 //! drops whole files; every other filter goes into the scan, which skips row groups and pages by it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::{
@@ -31,14 +31,14 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use heaplake_model::schema::{DUMP, Table};
-use heaplake_store::{FileEntry, Manifest};
+use heaplake_store::{FileEntry, Lake, Manifest};
 
 use crate::files::{LakeFile, LakeFiles, MAX_HELD};
 
 /// A table over the files of some dumps.
 #[derive(Debug)]
 pub(crate) struct LakeTable {
-    lake: PathBuf,
+    lake: Lake,
     table: Table,
     manifests: Vec<Arc<Manifest>>,
     is_view: bool,
@@ -50,12 +50,12 @@ pub(crate) struct LakeTable {
 
 impl LakeTable {
     /// A Parquet table of the dumps.
-    pub(crate) fn new(lake: PathBuf, table: Table, manifests: Vec<Arc<Manifest>>, is_history: bool) -> Self {
+    pub(crate) fn new(lake: Lake, table: Table, manifests: Vec<Arc<Manifest>>, is_history: bool) -> Self {
         Self::with_columns(lake, table, manifests, &table.schema(), (false, is_history))
     }
 
     /// `ref`, the name that memsee gave to `edge`: parent and child only.
-    pub(crate) fn reference(lake: PathBuf, manifests: Vec<Arc<Manifest>>, is_history: bool) -> Self {
+    pub(crate) fn reference(lake: Lake, manifests: Vec<Arc<Manifest>>, is_history: bool) -> Self {
         let edge = Table::Edge.schema();
         let columns =
             edge.fields().iter().filter(|field| matches!(field.name().as_str(), "parent" | "child"));
@@ -64,7 +64,7 @@ impl LakeTable {
     }
 
     fn with_columns(
-        lake: PathBuf,
+        lake: Lake,
         table: Table,
         manifests: Vec<Arc<Manifest>>,
         schema: &Schema,

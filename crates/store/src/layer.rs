@@ -3,17 +3,13 @@
 //! A layer is a small file, `layers/dump=<id>/<name>.json`, that says what was cut; the dump's tables stay as they are.
 //! Its graph index lies beside that of the dump and is, like that, a cache.
 
-use std::{fs, io, path::PathBuf};
-
 use chrono::{DateTime, Utc};
 use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Lake, Manifest, Result,
-    access::Permissions,
-    commit::{Lock, write_synced},
-    index,
+    Error, Lake, Manifest, Result, index,
+    lake::{LakeFolder, LakePath, Lock, id_in_name},
 };
 
 /// A dump without what was cut.
@@ -51,28 +47,12 @@ impl Layer {
 }
 
 impl Lake {
-    pub(crate) fn layer_folder(&self, dump: &DumpId) -> PathBuf {
-        self.path().join("layers").join(format!("dump={dump}"))
-    }
-
-    fn layer_path(&self, dump: &DumpId, name: &DumpId) -> PathBuf {
-        self.layer_folder(dump).join(format!("{name}.json"))
-    }
-
     /// The layers of a dump, by name.
     pub fn layers(&self, dump: &DumpId) -> Result<Vec<Layer>> {
-        let folder = self.layer_folder(dump);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(|source| Error::Io { path: folder.clone(), source })?,
-        };
         let mut layers = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(|source| Error::Io { path: folder.clone(), source })?.file_name();
-            let name = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            if let Some(name) = name.and_then(|name| name.parse::<DumpId>().ok()) {
-                layers.extend(self.find_layer(dump, &name)?);
-            }
+        let names = self.list(&LakeFolder::layers(dump))?.unwrap_or_default();
+        for name in names.iter().filter_map(|name| id_in_name(name)) {
+            layers.extend(self.find_layer(dump, &name)?);
         }
         layers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(layers)
@@ -95,33 +75,20 @@ impl Lake {
     }
 
     fn find_layer(&self, dump: &DumpId, name: &DumpId) -> Result<Option<Layer>> {
-        let path = self.layer_path(dump, name);
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| Error::Io { path: path.clone(), source })?,
-        };
-        let layer: Layer = serde_json::from_slice(&text)
-            .map_err(|error| Error::Damaged { path, what: format!("it is no layer ({error})") })?;
-        Ok(Some(layer).filter(|layer| layer.name == *name && layer.dump == *dump))
+        let layer = self.read_json::<Layer>(&LakePath::layer(dump, name), "it is no layer")?;
+        Ok(layer.filter(|layer| layer.name == *name && layer.dump == *dump))
     }
 
     /// Keeps a layer, in the place of one of the same name.
     pub fn save_layer(&self, layer: &Layer) -> Result<()> {
-        let _lock = Lock::take(self)?;
-        let folder = self.layer_folder(&layer.dump);
-        let made = Permissions::of(self)?.make_folder(&folder);
-        made.map_err(|source| Error::Io { path: folder, source })?;
-        write_synced(self, &self.layer_path(&layer.dump, &layer.name), layer)
+        let lock = Lock::take(self)?;
+        self.replace(&lock, &LakePath::layer(&layer.dump, &layer.name), layer)
     }
 
     /// Removes a layer; false when there is none of that name.
     pub fn remove_layer(&self, manifest: &Manifest, name: &DumpId) -> Result<bool> {
-        let _lock = Lock::take(self)?;
-        index::remove_layer(self, manifest, name);
-        let path = self.layer_path(&manifest.id, name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            removed => removed.map(|()| true).map_err(|source| Error::Io { path, source }),
-        }
+        let lock = Lock::take(self)?;
+        index::remove_layer(self, &lock, manifest, name);
+        self.remove_file(&lock, &LakePath::layer(&manifest.id, name))
     }
 }

@@ -12,7 +12,6 @@
 //!
 //! Any Parquet reader reads the tables as a hive-partitioned data set. This crate itself never queries them.
 
-mod access;
 mod addresses;
 mod commit;
 mod error;
@@ -29,7 +28,6 @@ mod summary;
 mod text_runs;
 mod verify;
 
-pub use access::Access;
 pub use error::{Error, Result};
 pub use heaplake_readers::{FORMATS, Format};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, default_memory, import};
@@ -37,7 +35,7 @@ pub use index::{
     AnyIndex, BuildLimits, Edit, GraphIndex, IndexOptions, TypeSums, build_layer, build_unnamed_layer,
     index_dump, index_fits, open_or_build,
 };
-pub use lake::Lake;
+pub use lake::{Access, Lake, SpillFolder, StoredFile};
 pub use layer::Layer;
 pub use manifest::{Counts, Facts, FileEntry, Manifest, Source, TakenFrom};
 pub use manifests::Manifests;

@@ -180,7 +180,7 @@ impl Manifest {
         if self.id != *id {
             return Some(format!("it is the manifest of {}", self.id));
         }
-        let stray = self.files.iter().find(|file| !crate::Lake::is_file_of(&file.path, file.table, id));
+        let stray = self.files.iter().find(|file| !crate::lake::is_file_of(&file.path, file.table, id));
         stray.map(|file| format!("it names a file that is not of the dump: {:?}", file.path))
     }
 }

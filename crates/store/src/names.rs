@@ -1,15 +1,13 @@
 //! Names that people give to objects and texts of a dump, as in a shell: `names/dump=<id>.json`.
 
-use std::{collections::BTreeMap, fs, io, path::PathBuf};
+use std::collections::BTreeMap;
 
-use heaplake_model::{DumpId, schema::Table};
+use heaplake_model::schema::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Lake, Manifest, Result,
-    access::Permissions,
-    commit::{Lock, write_synced},
-    index,
+    Lake, Manifest, Result, index,
+    lake::{LakePath, Lock},
 };
 
 /// What a name stands for.
@@ -25,28 +23,18 @@ pub enum Named {
 }
 
 #[derive(Serialize, Deserialize)]
-struct File {
+struct NamesFile {
     /// Checksums of the dump's `edge` files: in a dump that was replaced by another, addresses mean other objects.
     edges_xxh3: String,
     names: BTreeMap<String, Named>,
 }
 
 impl Lake {
-    pub(crate) fn names_path(&self, dump: &DumpId) -> PathBuf {
-        self.path().join("names").join(format!("dump={dump}.json"))
-    }
-
     /// The names in a dump; none where the names are of what it was before it was replaced.
     pub fn names(&self, manifest: &Manifest) -> Result<BTreeMap<String, Named>> {
-        let path = self.names_path(&manifest.id);
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            text => text.map_err(|source| Error::Io { path: path.clone(), source })?,
-        };
-        let file: File = serde_json::from_slice(&text)
-            .map_err(|error| Error::Damaged { path, what: format!("it has no names ({error})") })?;
-        let is_same = file.edges_xxh3 == index::edges_xxh3(manifest.files_of(Table::Edge));
-        Ok(if is_same { file.names } else { BTreeMap::new() })
+        let file = self.read_json::<NamesFile>(&LakePath::names(&manifest.id), "it has no names")?;
+        let edges_xxh3 = index::edges_xxh3(manifest.files_of(Table::Edge));
+        Ok(file.filter(|file| file.edges_xxh3 == edges_xxh3).map(|file| file.names).unwrap_or_default())
     }
 
     /// Changes the names in a dump, with those that are in the lake now, whoever put them there.
@@ -55,15 +43,11 @@ impl Lake {
         manifest: &Manifest,
         change: impl FnOnce(&mut BTreeMap<String, Named>),
     ) -> Result<BTreeMap<String, Named>> {
-        let _lock = Lock::take(self)?;
+        let lock = Lock::take(self)?;
         let mut names = self.names(manifest)?;
         change(&mut names);
-        let path = self.names_path(&manifest.id);
-        let folder = path.parent().unwrap_or(self.path()).to_owned();
-        let made = Permissions::of(self)?.make_folder(&folder);
-        made.map_err(|source| Error::Io { path: folder, source })?;
-        let file = File { edges_xxh3: index::edges_xxh3(manifest.files_of(Table::Edge)), names };
-        write_synced(self, &path, &file)?;
+        let file = NamesFile { edges_xxh3: index::edges_xxh3(manifest.files_of(Table::Edge)), names };
+        self.replace(&lock, &LakePath::names(&manifest.id), &file)?;
         Ok(file.names)
     }
 }

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Write},
-    path::{Path, PathBuf},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -23,11 +22,11 @@ use parquet::{
 };
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Error, Result, text_runs::TextRuns};
+use crate::{Error, Result, lake::WorkFile, text_runs::TextRuns};
 
 /// A file that is hashed as it is written.
 pub(crate) struct HashedFile {
-    path: PathBuf,
+    stored: WorkFile,
     file: File,
     hash: Xxh3,
     bytes: u64,
@@ -41,13 +40,12 @@ pub(crate) struct FileSum {
 }
 
 impl HashedFile {
-    pub(crate) fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), file, hash: Xxh3::new(), bytes: 0 })
+    pub(crate) fn create(stored: &WorkFile) -> Result<Self> {
+        Ok(Self { file: stored.create()?, stored: stored.clone(), hash: Xxh3::new(), bytes: 0 })
     }
 
     pub(crate) fn finish(mut self) -> Result<FileSum> {
-        self.file.flush().map_err(|source| Error::Io { path: self.path.clone(), source })?;
+        self.file.flush().map_err(|source| self.stored.io_error(source))?;
         Ok(FileSum { bytes: self.bytes, xxh3: format!("{:032x}", self.hash.digest128()), file: self.file })
     }
 }
@@ -83,7 +81,7 @@ impl From<ArrayRef> for Column {
 /// Writes a file on `threads` threads: each takes the next piece of work from `produce` (one thread at a time), makes
 /// the columns of its row groups with `columns`, and encodes them. `written` is told the rows of each, in order.
 pub(crate) fn write<W, C: Into<Column>>(
-    path: &Path,
+    to: &WorkFile,
     schema: SchemaRef,
     properties: WriterProperties,
     threads: usize,
@@ -91,12 +89,12 @@ pub(crate) fn write<W, C: Into<Column>>(
     columns: impl Fn(W) -> Result<Vec<Vec<C>>> + Sync,
     written: impl Fn(u64) + Sync,
 ) -> Result<(FileSum, u64)> {
-    let parquet_error = |source: ParquetError| Error::Parquet { path: path.to_owned(), source };
+    let parquet_error = |source: ParquetError| to.parquet_error(source);
     let mut properties = properties;
     add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
     let descriptor = ArrowSchemaConverter::new().convert(&schema).map_err(parquet_error)?;
     let file =
-        SerializedFileWriter::new(HashedFile::create(path)?, descriptor.root_schema_ptr(), properties.into())
+        SerializedFileWriter::new(HashedFile::create(to)?, descriptor.root_schema_ptr(), properties.into())
             .map_err(parquet_error)?;
     let factory = ArrowRowGroupWriterFactory::new(&file, schema.clone());
     let encoder = Encoder { factory, schema, columns: descriptor.columns().to_vec() };

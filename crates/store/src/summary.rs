@@ -1,7 +1,7 @@
 //! What a dump comes to: its totals per type and per holder, in small tables of their own, so that questions about many
 //! dumps over time open nothing else.
 
-use std::{fs::File, ops::Deref, path::Path, sync::Arc};
+use std::{ops::Deref, sync::Arc};
 
 use arrow::{
     array::{Array as _, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray},
@@ -10,7 +10,9 @@ use arrow::{
 use heaplake_model::schema::Table;
 use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 
-use crate::{Error, FileEntry, Lake, Manifest, Result, import::FileNames, parquet_file, properties};
+use crate::{
+    Error, FileEntry, Lake, Manifest, Result, import::FileNames, lake::LakeFolder, parquet_file, properties,
+};
 
 /// Totals of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +92,10 @@ impl Lake {
         }
         // The place of a type in this list is its number in the index.
         if types.windows(2).any(|pair| pair[0].name >= pair[1].name) {
-            let path = self.path().join(Self::table_folder(Table::TypeStat, &manifest.id));
-            return Err(Error::Damaged { path, what: "its types are not in order".to_owned() });
+            return Err(self.folder_damaged(
+                &LakeFolder::table(Table::TypeStat, &manifest.id),
+                "its types are not in order",
+            ));
         }
         Ok(types)
     }
@@ -108,10 +112,9 @@ impl Lake {
     }
 
     fn read_whole(&self, entry: &FileEntry, table: Table) -> Result<Vec<RecordBatch>> {
-        let path = self.path().join(&entry.path);
-        let damaged = |what: String| Error::Damaged { path: path.clone(), what };
-        let parquet_error = |source| Error::Parquet { path: path.clone(), source };
-        let file = File::open(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let stored = self.file(entry);
+        let parquet_error = |source| stored.parquet_error(source);
+        let file = stored.open().map_err(|source| stored.io_error(source))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet_error)?;
         let schema = table.schema();
         let names = schema.fields().iter().map(|field| field.name().as_str());
@@ -127,7 +130,7 @@ impl Lake {
             if found.fields().len() != schema.fields().len()
                 || !found.fields().iter().zip(schema.fields()).all(is_same)
             {
-                return Err(damaged(format!("its columns are not those of {}", table.name())));
+                return Err(stored.damaged(format!("its columns are not those of {}", table.name())));
             }
             batches.push(batch);
         }
@@ -202,9 +205,8 @@ pub(crate) fn write_holders(names: &FileNames, holders: &[HolderStat]) -> Result
 fn write(names: &FileNames, table: Table, columns: Vec<ArrayRef>) -> Result<FileEntry> {
     let n_rows = columns.first().map_or(0, |column| column.len());
     let mut rows = Some(columns).filter(|_| n_rows > 0);
-    let path = names.path(table);
     let (sum, n_rows) = parquet_file::write(
-        Path::new(&path),
+        &names.file(table),
         table.schema(),
         properties::summary(table),
         1,

@@ -226,7 +226,7 @@ fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::File, path::Path};
+    use crate::lake::{WorkFile, WorkFolder};
 
     use arrow::{
         array::AsArray,
@@ -242,11 +242,10 @@ mod tests {
 
     /// What a reader finds in a file with the runs as row groups: the texts of all rows, and per row group the statistics
     /// and the extremes and rows of its pages.
-    fn read_back(path: &Path) -> (Vec<String>, Vec<String>) {
+    fn read_back(file: &WorkFile) -> (Vec<String>, Vec<String>) {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
         let reader =
-            ParquetRecordBatchReaderBuilder::try_new_with_options(File::open(path).unwrap(), options)
-                .unwrap();
+            ParquetRecordBatchReaderBuilder::try_new_with_options(file.open().unwrap(), options).unwrap();
         let metadata = reader.metadata().clone();
         let about = (0..metadata.num_row_groups()).map(|group| {
             let column = metadata.row_group(group).column(0);
@@ -274,12 +273,12 @@ mod tests {
         (texts.collect(), about)
     }
 
-    fn write(path: &Path, groups: Vec<Column>) {
+    fn write(to: &WorkFile, groups: Vec<Column>) {
         let schema = Arc::new(Schema::new(vec![Field::new("kind", DataType::Utf8, false)]));
         let properties = WriterProperties::builder().build();
         let mut groups = Some(groups);
         let columns = |groups: Vec<Column>| Ok(groups.into_iter().map(|column| vec![column]).collect());
-        parquet_file::write(path, schema, properties, 2, || Ok(groups.take()), columns, |_| {}).unwrap();
+        parquet_file::write(to, schema, properties, 2, || Ok(groups.take()), columns, |_| {}).unwrap();
     }
 
     fn runs(texts: &[&str], runs: &[(u32, usize)]) -> TextRuns {
@@ -299,8 +298,8 @@ mod tests {
             runs(&many, &one_each),
             runs(&["z", "a"], &[(0, 30_000), (1, 30_000)]),
         ];
-        let folder = tempfile::tempdir().unwrap();
-        let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
+        let folder = WorkFolder::outside().unwrap();
+        let (ours, theirs) = (folder.file("ours"), folder.file("theirs"));
         let arrays = cases.iter().map(|case| Column::Array(case.array().unwrap())).collect();
         write(&theirs, arrays);
         assert!(cases.iter().all(TextRuns::is_small));
@@ -320,8 +319,8 @@ mod tests {
         let many: Vec<String> = (0..20_000).map(|i| format!("{i:060}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(!runs(&many, &[(0, 1)]).is_small());
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("long");
+        let folder = WorkFolder::outside().unwrap();
+        let path = folder.file("long");
         write(&path, vec![Column::Runs(case)]);
         let texts = read_back(&path).0;
         assert_eq!(

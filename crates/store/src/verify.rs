@@ -1,9 +1,7 @@
 //! Are the files of a dump what its manifest says?
 
 use std::{
-    fs::File,
     io::{self, Read},
-    path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -11,7 +9,7 @@ use heaplake_model::{Remedy, schema::Table};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Error, FileEntry, Lake, Manifest, Result, index};
+use crate::{Error, FileEntry, Lake, Manifest, Result, StoredFile, index, lake::LakePath};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +34,7 @@ impl Lake {
     pub fn verify(&self, manifest: &Manifest, cancel: &AtomicBool) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         for file in &manifest.files {
-            let what = match check(&self.path().join(&file.path), file, cancel) {
+            let what = match check(&self.file(file), file, cancel) {
                 Ok(what) => what,
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error) => Some(error.to_string()),
@@ -44,7 +42,7 @@ impl Lake {
             findings.extend(what.map(|what| Finding::new(&file.path, what)));
         }
         findings.extend(index::check(self, manifest)?);
-        let path = format!("dumps/{}.json", manifest.id);
+        let path = LakePath::manifest(&manifest.id).to_string();
         // A file of types that cannot be read is among the findings already.
         let objects = self.types(manifest).ok().map(|types| types.iter().map(|stat| stat.count).sum());
         findings.extend(sums(manifest, objects).into_iter().map(|what| Finding::new(&path, what)));
@@ -52,9 +50,9 @@ impl Lake {
     }
 }
 
-fn check(path: &Path, entry: &FileEntry, cancel: &AtomicBool) -> Result<Option<String>> {
-    let io_error = |source| Error::Io { path: path.to_owned(), source };
-    let mut file = match File::open(path) {
+fn check(stored: &StoredFile, entry: &FileEntry, cancel: &AtomicBool) -> Result<Option<String>> {
+    let io_error = |source| stored.io_error(source);
+    let mut file = match stored.open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some("it is missing".to_owned())),
         opened => opened.map_err(io_error)?,
     };
@@ -75,8 +73,7 @@ fn check(path: &Path, entry: &FileEntry, cancel: &AtomicBool) -> Result<Option<S
     if format!("{:032x}", hash.digest128()) != entry.xxh3 {
         return Ok(Some("its checksum is not that of the manifest".to_owned()));
     }
-    let reader =
-        SerializedFileReader::new(file).map_err(|source| Error::Parquet { path: path.to_owned(), source })?;
+    let reader = SerializedFileReader::new(file).map_err(|source| stored.parquet_error(source))?;
     let metadata = reader.metadata().file_metadata();
     if u64::try_from(metadata.num_rows()) != Ok(entry.rows) {
         return Ok(Some(format!("it has {} rows, the manifest says {}", metadata.num_rows(), entry.rows)));

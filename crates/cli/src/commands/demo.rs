@@ -5,13 +5,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use heaplake_answers::{Session, SessionOptions, path_shape};
 use heaplake_model::DumpId;
 use heaplake_store::{Access, Error, ImportOptions, Input, Lake, Manifest};
@@ -32,8 +31,6 @@ const DUMPS: [(&str, &str, &[u8]); 3] = [
     ("after", "2015-11-22T11:00:00Z", include_bytes!("../../../../datasets/edx/py38/2.dump.gz")),
     ("later", "2015-11-22T12:00:00Z", include_bytes!("../../../../datasets/edx/py38/3.dump.gz")),
 ];
-/// The folder in the demo's lake where the dump files are put, so that importing can be tried as well.
-const SOURCE: &str = "source";
 /// How the answers are written.
 const TABLE: Shape = Shape { format: Some(Format::Table), full: false };
 /// A tag that tells the demo's dumps from others of the same names.
@@ -77,11 +74,9 @@ fn import_dumps(console: &Console) -> Result<Lake> {
     for (id, ..) in DUMPS {
         check_free(&lake, id)?;
     }
-    let folder = lake.path().join(SOURCE);
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for (id, taken, content) in DUMPS {
+        lake.keep_source(&source_name(id), content)?;
         let path = source_file(&lake, id);
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
         let options = ImportOptions {
             dump: Some(id.parse::<DumpId>()?),
             taken: Some(taken.parse()?),
@@ -95,7 +90,12 @@ fn import_dumps(console: &Console) -> Result<Lake> {
 }
 
 fn source_file(lake: &Lake, id: &str) -> PathBuf {
-    lake.path().join(SOURCE).join(format!("{id}.dump.gz"))
+    lake.source_file(&source_name(id)).path().to_owned()
+}
+
+/// The name of a dump file in the demo's lake, where it is kept so that importing can be tried as well.
+fn source_name(id: &str) -> String {
+    format!("{id}.dump.gz")
 }
 
 /// The demo replaces its own dumps and nobody else's.

@@ -2,18 +2,17 @@
 
 use std::{
     collections::HashSet,
-    path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use heaplake_readers::{Records, TypeTable};
 
 use super::{ImportProgress, Limits, issues::IssueFile, order::RowRef, runs::Run};
-use crate::{Result, addresses::AddressSet, index};
+use crate::{Result, addresses::AddressSet, index, lake::WorkFolder};
 
 pub(super) struct Collector<'c> {
     types: &'c TypeTable,
-    work: &'c Path,
+    work: &'c WorkFolder,
     limits: &'c Limits,
     progress: &'c ImportProgress,
     issues: IssueFile,
@@ -65,7 +64,7 @@ const OTHER_KIND: &str = "other";
 impl<'c> Collector<'c> {
     pub(super) fn new(
         types: &'c TypeTable,
-        work: &'c Path,
+        work: &'c WorkFolder,
         limits: &'c Limits,
         issues: IssueFile,
         progress: &'c ImportProgress,

@@ -1,6 +1,6 @@
 //! The table `issue` while an import runs: written as issues come, so that a file full of damage needs no memory.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use heaplake_model::{Issue, schema};
@@ -11,12 +11,13 @@ use parquet::{
 };
 
 use crate::{
-    Error, Result,
+    Result,
+    lake::WorkFile,
     parquet_file::{FileSum, HashedFile},
 };
 
 pub(super) struct IssueFile {
-    path: PathBuf,
+    stored: WorkFile,
     writer: ArrowWriter<HashedFile>,
     buffer: Vec<Issue>,
     counts: BTreeMap<String, u64>,
@@ -27,16 +28,16 @@ const BUFFER: usize = 4096;
 const ROW_GROUP: usize = 1 << 16;
 
 impl IssueFile {
-    pub(super) fn create(path: PathBuf) -> Result<Self> {
-        let file = HashedFile::create(&path)?;
+    pub(super) fn create(stored: WorkFile) -> Result<Self> {
+        let file = HashedFile::create(&stored)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_row_count(Some(ROW_GROUP))
             .build();
         let options = ArrowWriterOptions::new().with_properties(properties);
         let writer = ArrowWriter::try_new_with_options(file, schema::issue(), options)
-            .map_err(|source| Error::Parquet { path: path.clone(), source })?;
-        Ok(Self { path, writer, buffer: Vec::new(), counts: BTreeMap::new(), n_rows: 0 })
+            .map_err(|source| stored.parquet_error(source))?;
+        Ok(Self { stored, writer, buffer: Vec::new(), counts: BTreeMap::new(), n_rows: 0 })
     }
 
     pub(super) fn push(&mut self, issue: Issue) -> Result<()> {
@@ -49,8 +50,7 @@ impl IssueFile {
     /// Writes the rest; the file's sum, its rows and the number of issues by kind.
     pub(super) fn finish(mut self) -> Result<(FileSum, u64, BTreeMap<String, u64>)> {
         self.flush()?;
-        let file =
-            self.writer.into_inner().map_err(|source| Error::Parquet { path: self.path.clone(), source })?;
+        let file = self.writer.into_inner().map_err(|source| self.stored.parquet_error(source))?;
         Ok((file.finish()?, self.n_rows, self.counts))
     }
 
@@ -65,7 +65,7 @@ impl IssueFile {
         let batch =
             RecordBatch::try_new(schema::issue(), columns).map_err(parquet::errors::ParquetError::from);
         let written = batch.and_then(|batch| self.writer.write(&batch));
-        written.map_err(|source| Error::Parquet { path: self.path.clone(), source })
+        written.map_err(|source| self.stored.parquet_error(source))
     }
 }
 
@@ -76,20 +76,20 @@ mod tests {
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     use super::*;
+    use crate::lake::WorkFolder;
 
     #[test]
     fn an_issue_of_a_format_without_lines_has_a_null_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("issue.parquet");
-        let mut file = IssueFile::create(path.clone()).unwrap();
+        let folder = WorkFolder::outside().unwrap();
+        let stored = folder.file("issue");
+        let mut file = IssueFile::create(stored.clone()).unwrap();
         for line in [None, Some(7)] {
             let what = "cut".to_owned();
             file.push(Issue { kind: IssueKind::Truncated, line, offset: 120, what }).unwrap();
         }
         let (_, n_rows, counts) = file.finish().unwrap();
         assert_eq!((n_rows, counts["truncated"]), (2, 2));
-        let file = std::fs::File::open(path).unwrap();
-        let rows = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().next().unwrap();
+        let rows = ParquetRecordBatchReaderBuilder::try_new(stored.open().unwrap()).unwrap().build().unwrap().next().unwrap();
         let lines = rows.unwrap().column(0).clone();
         assert!(lines.is_null(0) && lines.is_valid(1));
     }

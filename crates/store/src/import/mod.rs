@@ -20,7 +20,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
@@ -33,7 +33,7 @@ use heaplake_readers::{Format, ReadOptions, TypeTable, format_named};
 
 use crate::{
     Counts, Error, FORMAT_VERSION, FileEntry, IndexOptions, Lake, Manifest, Result, Source, TakenFrom,
-    commit, index,
+    commit, index, lake::WorkFolder,
 };
 use collect::Collector;
 pub(crate) use columns::roots as root_columns;
@@ -152,10 +152,10 @@ pub fn import(
         return Err(Error::DumpExists(id));
     }
     let opened = Opened::open(input, progress)?;
-    let (work, work_lock) = commit::work_folder(lake)?;
+    let work = lake.work_folder()?;
     let limits = Limits::new(options);
     let dump = ToRead { source: opened.source, format };
-    let content = write_tables(dump, work.path(), &id, options, &limits, progress)?;
+    let content = write_tables(dump, &work, &id, options, &limits, progress)?;
 
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
@@ -182,11 +182,10 @@ pub fn import(
         pruned: None,
         files: content.files,
     };
-    commit::commit(lake, &manifest, work.path(), options.replace)?;
+    commit::commit(lake, &manifest, &work, options.replace)?;
     if manifest.indexed {
         index::seal(lake, &manifest);
     }
-    drop(work_lock);
     Ok(manifest)
 }
 
@@ -211,7 +210,7 @@ struct Content {
 
 fn write_tables(
     dump: ToRead,
-    work: &Path,
+    work: &WorkFolder,
     id: &DumpId,
     options: &ImportOptions,
     limits: &Limits,
@@ -219,14 +218,14 @@ fn write_tables(
 ) -> Result<Content> {
     let types = TypeTable::default();
     let names = FileNames::new(work, id);
-    let issues = IssueFile::create(names.path(heaplake_model::schema::Table::Issue))?;
+    let issues = IssueFile::create(names.file(heaplake_model::schema::Table::Issue))?;
     let mut collector = Collector::new(&types, work, limits, issues, progress);
     let read_options = ReadOptions {
         keep_going: options.on_error == OnError::Skip,
         threads: limits.threads,
         block_bytes: limits.block_bytes,
         max_object_bytes: limits.max_object_bytes,
-        work_folder: work,
+        work_folder: work.path(),
         cancel: &progress.cancel,
         bytes_read: progress.bytes_read.clone(),
     };

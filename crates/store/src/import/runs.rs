@@ -13,18 +13,20 @@ use std::{
     collections::BinaryHeap,
     fs::File,
     io::{self, BufReader, BufWriter, Read, Write},
-    path::{Path, PathBuf},
 };
 
 use heaplake_readers::{Labels, Record, Records};
 
 use super::order::{self, RowRef};
-use crate::{Error, Result};
+use crate::{
+    Result,
+    lake::{WorkFile, WorkFolder},
+};
 
 /// One run.
 pub(super) struct Run {
-    by_address: PathBuf,
-    by_type: PathBuf,
+    by_address: WorkFile,
+    by_type: WorkFile,
 }
 
 /// Bytes of a frame, about; larger where one object is.
@@ -33,15 +35,15 @@ const FRAME_BYTES: usize = 1 << 18;
 impl Run {
     /// Sorts `blocks`, numbered from `first`, and writes them as run number `index`.
     pub(super) fn write(
-        work: &Path,
+        work: &WorkFolder,
         index: usize,
         blocks: &[Records],
         first: usize,
         names: &[Box<str>],
     ) -> Result<Self> {
         let run = Self {
-            by_address: work.join(format!("run-{index}-address")),
-            by_type: work.join(format!("run-{index}-type")),
+            by_address: work.file(&format!("run-{index}-address")),
+            by_type: work.file(&format!("run-{index}-type")),
         };
         let rows: Vec<RowRef> = order::by_address(blocks, first).into_iter().map(|(_, row)| row).collect();
         let mut by_type = vec![RowRef::new(0, 0); rows.len()];
@@ -57,14 +59,13 @@ impl Run {
 }
 
 fn write_frames(
-    path: &Path,
+    to: &WorkFile,
     blocks: &[Records],
     first: usize,
     rows: &[RowRef],
     push: impl Fn(&mut Records, &Record<'_>),
 ) -> Result<()> {
-    let io_error = |source| Error::Io { path: path.to_owned(), source };
-    let mut file = BufWriter::new(File::create(path).map_err(io_error)?);
+    let mut file = BufWriter::new(to.create()?);
     let mut frame = Frame::default();
     let mut written = Ok(());
     order::fetch(blocks, first, rows, |i, record| {
@@ -77,7 +78,10 @@ fn write_frames(
             written = frame.write(&mut file);
         }
     });
-    written.and_then(|()| frame.write(&mut file)).and_then(|()| file.flush()).map_err(io_error)
+    written
+        .and_then(|()| frame.write(&mut file))
+        .and_then(|()| file.flush())
+        .map_err(|source| to.io_error(source))
 }
 
 /// Objects that are moved together, and where they were in the input.
@@ -145,7 +149,7 @@ pub(super) struct Merge<'m> {
 type Key = (u32, u64, RowRef);
 
 struct Cursor {
-    path: PathBuf,
+    stored: WorkFile,
     file: BufReader<File>,
     frame: Frame,
     /// The next object of the frame: its number, its position, and that of the one behind it.
@@ -159,11 +163,17 @@ impl<'m> Merge<'m> {
         let ranks = if side == Side::Type { ranks } else { &[] };
         let mut merge = Self { cursors: Vec::new(), heap: BinaryHeap::new(), ranks };
         for run in runs {
-            let path = if side == Side::Type { &run.by_type } else { &run.by_address };
-            let file = File::open(path).map_err(|source| Error::Io { path: path.clone(), source })?;
+            let stored = if side == Side::Type { &run.by_type } else { &run.by_address };
+            let file = stored.open().map_err(|source| stored.io_error(source))?;
             let file = BufReader::with_capacity(FRAME_BYTES, file);
-            let mut cursor =
-                Cursor { path: path.clone(), file, frame: Frame::default(), at: 0, position: 0, behind: 0 };
+            let mut cursor = Cursor {
+                stored: stored.clone(),
+                file,
+                frame: Frame::default(),
+                at: 0,
+                position: 0,
+                behind: 0,
+            };
             if cursor.read()? {
                 merge.heap.push(Reverse((cursor.enter(merge.ranks), merge.cursors.len())));
             }
@@ -209,7 +219,7 @@ impl Cursor {
         (self.at, self.position) = (0, 0);
         loop {
             let read = Frame::read(&mut self.file);
-            let read = read.map_err(|source| Error::Io { path: self.path.clone(), source })?;
+            let read = read.map_err(|source| self.stored.io_error(source))?;
             let Some(frame) = read else { return Ok(false) };
             self.frame = frame;
             if !self.frame.rows.is_empty() {

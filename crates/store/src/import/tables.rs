@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs::File,
     io,
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     thread::{self, JoinHandle},
 };
@@ -21,9 +20,10 @@ use super::{
     runs::{Merge, Run, Side},
 };
 use crate::{
-    AnyIndex, Counts, Error, FileEntry, IndexOptions, Result, TypeStat,
+    AnyIndex, Counts, Error, FileEntry, IndexOptions, Result, StoredFile, TypeStat,
     addresses::{AddressSet, Marks},
     index::{self, GraphCounts, NodeNames, Nodes, ObjIndex, Summaries},
+    lake::{WorkFile, index_name},
     parquet_file::{self, FileSum},
     properties, summary, with_index,
 };
@@ -52,7 +52,7 @@ pub(super) struct About {
 /// Writes all tables, and the graph index, and syncs them.
 pub(super) fn write(
     collected: Collected,
-    names: &FileNames,
+    names: &FileNames<'_>,
     types: &TypeTable,
     about: &About,
     limits: &Limits,
@@ -90,7 +90,7 @@ pub(super) fn write(
 }
 
 struct Tables<'t> {
-    names: &'t FileNames,
+    names: &'t FileNames<'t>,
     about: &'t About,
     type_names: &'t [Box<str>],
     /// Rank of the name, by type id.
@@ -102,7 +102,7 @@ struct Tables<'t> {
     limits: &'t Limits,
     progress: &'t ImportProgress,
     files: Vec<FileEntry>,
-    syncing: Vec<(PathBuf, JoinHandle<io::Result<()>>)>,
+    syncing: Vec<(WorkFile, JoinHandle<io::Result<()>>)>,
     /// By type id.
     totals: Mutex<Vec<TypeTotals>>,
     /// The index, once it is built.
@@ -251,17 +251,16 @@ impl<'t> Tables<'t> {
             type_names: &type_names,
             runtime: self.about.runtime,
             recorded_roots: &self.recorded_roots,
-            edges: vec![self.names.path(Table::Edge)],
+            edges: vec![StoredFile::clone(&self.names.file(Table::Edge))],
             edges_xxh3: index::edges_xxh3(edges.iter().copied()),
             n_edges: edges.iter().map(|file| file.rows).sum(),
             wide_ids: self.about.index.as_ref().is_some_and(|options| options.wide_ids),
             threads: self.limits.threads,
             cancel: &self.progress.cancel,
         };
-        let name = index::index_name(edges.iter().copied());
-        let path = self.names.path(Table::Edge).with_file_name(name);
-        let built = index::build(inputs, &path)?;
-        self.syncing.push((path, thread::spawn(move || built.file.sync_all())));
+        let to = self.names.work().file(&index_name(edges.iter().copied()));
+        let built = index::build(inputs, &to)?;
+        self.syncing.push((to, thread::spawn(move || built.file.sync_all())));
         self.counts = built.counts;
         with_index!(&built.index, |index| self.roots(index.named_roots()))?;
         self.graph = Some(Graph { index: built.index, type_names, names: built.names });
@@ -276,7 +275,7 @@ impl<'t> Tables<'t> {
         mut produce: impl FnMut() -> Result<Option<W>> + Send,
         columns: impl Fn(W, Option<&mut Referred<'_>>) -> Vec<EdgeColumns> + Sync,
     ) -> Result<()> {
-        let path = self.names.path(Table::Edge);
+        let to = self.names.file(Table::Edge);
         // What the threads have noted, while they are not at it.
         let idle: Mutex<Vec<Referred<'_>>> = Mutex::new(Vec::new());
         let arrays = |piece| {
@@ -284,12 +283,12 @@ impl<'t> Tables<'t> {
             let mut referred = noted.or_else(|| addresses.as_ref().map(Referred::new));
             let groups = columns(piece, referred.as_mut());
             idle.lock().unwrap_or_else(PoisonError::into_inner).extend(referred);
-            groups.into_iter().map(EdgeColumns::columns).collect::<Result<_, _>>().map_err(arrow_error(&path))
+            groups.into_iter().map(EdgeColumns::columns).collect::<Result<_, _>>().map_err(arrow_error(&to))
         };
         let progress = self.progress;
         let produce = || progress.check_cancel().and_then(|()| produce());
         let (sum, n_rows) = parquet_file::write(
-            &path,
+            &to,
             schema::edge(),
             properties::edge(),
             self.limits.threads,
@@ -326,7 +325,7 @@ impl<'t> Tables<'t> {
         let names = self.graph.as_mut().map(|graph| std::mem::take(&mut graph.names));
         let summaries = || {
             let (graph, names) = self.graph.as_ref().zip(names)?;
-            let (edges, cancel) = ([self.names.path(Table::Edge)], &self.progress.cancel);
+            let (edges, cancel) = ([StoredFile::clone(&self.names.file(Table::Edge))], &self.progress.cancel);
             let runtime = self.about.runtime;
             Some(index::summaries(&graph.index, runtime, &graph.type_names, &edges, names, cancel))
         };
@@ -344,7 +343,7 @@ impl<'t> Tables<'t> {
         mut produce: impl FnMut() -> Result<Option<W>> + Send,
         columns: impl Fn(W) -> (Vec<ObjColumns>, Vec<(u32, TypeTotals)>) + Sync,
     ) -> Result<(FileSum, u64)> {
-        let path = self.names.path(Table::Obj);
+        let to = self.names.file(Table::Obj);
         let index = self.graph.as_ref().map(|graph| ObjIndex::new(&graph.index));
         let arrays = |piece| {
             let (groups, totals) = columns(piece);
@@ -352,11 +351,11 @@ impl<'t> Tables<'t> {
             totals.into_iter().for_each(|(type_id, totals)| all[type_id as usize].merge(totals));
             drop(all);
             let columns = groups.into_iter().map(|group| group.columns(self.type_names, index.as_ref()));
-            columns.collect::<Result<_, _>>().map_err(arrow_error(&path))
+            columns.collect::<Result<_, _>>().map_err(arrow_error(&to))
         };
         let produce = || self.progress.check_cancel().and_then(|()| produce());
         parquet_file::write(
-            &path,
+            &to,
             schema::obj(),
             properties::obj(),
             self.limits.threads,
@@ -368,7 +367,7 @@ impl<'t> Tables<'t> {
 
     /// Writes `root` of roots in the order of their addresses.
     fn roots<'k>(&mut self, mut roots: impl Iterator<Item = (u64, &'k str)> + Send) -> Result<u64> {
-        let path = self.names.path(Table::Root);
+        let to = self.names.file(Table::Root);
         let produce = || {
             self.progress.check_cancel()?;
             let piece: Vec<_> = roots.by_ref().take(ROOT_ROWS).collect();
@@ -376,7 +375,7 @@ impl<'t> Tables<'t> {
         };
         let arrays = |piece: Vec<(u64, &str)>| Ok(vec![columns::roots(piece.into_iter())]);
         let (sum, n_rows) = parquet_file::write(
-            &path,
+            &to,
             schema::root(),
             properties::root(),
             self.limits.threads,
@@ -398,14 +397,14 @@ impl<'t> Tables<'t> {
     fn finished(&mut self, table: Table, sum: FileSum, n_rows: u64) {
         self.files.push(self.names.entry(table, &sum, n_rows));
         let file: File = sum.file;
-        self.syncing.push((self.names.path(table), thread::spawn(move || file.sync_all())));
+        self.syncing.push((self.names.file(table), thread::spawn(move || file.sync_all())));
     }
 
     /// Waits until everything is on the disk, and adds up.
     fn written(mut self, issues: BTreeMap<String, u64>) -> Result<Written> {
-        for (path, syncing) in self.syncing {
+        for (stored, syncing) in self.syncing {
             let synced = syncing.join().unwrap_or_else(|_| Err(io::Error::other("the syncing thread died")));
-            synced.map_err(|source| Error::Io { path, source })?;
+            synced.map_err(|source| stored.io_error(source))?;
         }
         let totals = self.totals.into_inner().unwrap_or_else(PoisonError::into_inner);
         let stats = self.type_names.iter().zip(totals).map(|(name, totals)| totals.stat(name));
@@ -465,8 +464,8 @@ fn merged_roots(
     })
 }
 
-fn arrow_error(path: &Path) -> impl Fn(arrow::error::ArrowError) -> Error + '_ {
-    |error| Error::Parquet { path: path.to_owned(), source: error.into() }
+fn arrow_error(to: &WorkFile) -> impl Fn(arrow::error::ArrowError) -> Error + '_ {
+    |error| to.parquet_error(error.into())
 }
 
 fn in_order(records: &Records) -> Vec<RowRef> {

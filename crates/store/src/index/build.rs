@@ -10,7 +10,6 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -40,10 +39,15 @@ use super::{
     file::{Refused, Sections, Writer},
     holders::{NodeNames, holder_stats},
     labels::labels,
-    layer_path,
     roots::{self, Roots},
 };
-use crate::{Error, HolderStat, Lake, Manifest, Result, addresses::Positions, commit, with_index};
+use crate::{
+    Error, HolderStat, Lake, Manifest, Result, StoredFile,
+    addresses::Positions,
+    commit,
+    lake::{LakePath, WorkFile, WorkFolder},
+    with_index,
+};
 
 /// The objects, by ascending address.
 #[derive(Debug, Default)]
@@ -98,7 +102,7 @@ pub(crate) struct Inputs<'b> {
     /// Addresses that the dump calls roots, and of which kind.
     pub(crate) recorded_roots: &'b [(u64, Arc<str>)],
     /// Files of `edge`, in order, and their checksums.
-    pub(crate) edges: Vec<PathBuf>,
+    pub(crate) edges: Vec<StoredFile>,
     pub(crate) edges_xxh3: String,
     pub(crate) n_edges: u64,
     pub(crate) wide_ids: bool,
@@ -146,22 +150,22 @@ pub(crate) fn bytes_needed(n_nodes: u64, n_edges: u64, wide_ids: bool) -> u64 {
     n_nodes * (12 + 9 * id_bytes + 5) + n_edges * 2 * id_bytes
 }
 
-/// Builds the index and writes it to `path`.
-pub(crate) fn build(inputs: Inputs<'_>, path: &Path) -> Result<Built> {
+/// Builds the index and writes it to `to`.
+pub(crate) fn build(inputs: Inputs<'_>, to: &WorkFile) -> Result<Built> {
     if is_narrow(inputs.nodes.addresses.len() as u64, inputs.n_edges) && !inputs.wide_ids {
-        build_with::<u32>(inputs, path, AnyIndex::Narrow)
+        build_with::<u32>(inputs, to, AnyIndex::Narrow)
     } else {
-        build_with::<u64>(inputs, path, AnyIndex::Wide)
+        build_with::<u64>(inputs, to, AnyIndex::Wide)
     }
 }
 
 fn build_with<I: Id>(
     inputs: Inputs<'_>,
-    path: &Path,
+    to: &WorkFile,
     any: impl Fn(GraphIndex<I>) -> AnyIndex,
 ) -> Result<Built> {
     let Inputs { nodes: Nodes { addresses, types, sizes, names }, cancel, threads, .. } = inputs;
-    let mut writer = Writer::create(path)?;
+    let mut writer = Writer::create(to)?;
     let (written, positions) =
         in_parallel(threads, || writer.section("address", &addresses), || Positions::<I>::new(&addresses));
     written?;
@@ -180,7 +184,7 @@ fn build_with<I: Id>(
         cancel,
     };
     let find_roots = |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, recorded);
-    let (index, file, analysed) = analysing.finish(types, sizes, find_roots, true, path)?;
+    let (index, file, analysed) = analysing.finish(types, sizes, find_roots, true, to)?;
     let counts = GraphCounts { dangling, unreferenced: analysed.unreferenced, roots: analysed.roots };
     Ok(Built { index: any(index), file, counts, names })
 }
@@ -191,7 +195,7 @@ pub(crate) fn summaries(
     index: &AnyIndex,
     runtime: &Runtime,
     type_names: &[&str],
-    edges: &[PathBuf],
+    edges: &[StoredFile],
     mut names: NodeNames,
     cancel: &AtomicBool,
 ) -> Result<Summaries> {
@@ -215,13 +219,13 @@ pub fn build_layer(
     cancel: &AtomicBool,
 ) -> Result<(AnyIndex, u64, i64)> {
     limits.check(bytes_of_layer(manifest, base))?;
-    let (work, _work_lock) = commit::work_folder(lake)?;
-    let to = layer_path(lake, manifest, name);
-    let path = work.path().join(to.file_name().unwrap_or_default());
-    let (index, file, (objects, bytes)) = base.edited(edit, &path, cancel)?;
-    file.sync_all().map_err(|source| Error::Io { path: path.clone(), source })?;
-    commit::install(lake, manifest, &path, &to)?;
-    super::file::seal(&to);
+    let work = lake.work_folder()?;
+    let to = LakePath::layer_index(manifest, name);
+    let from = work.file(to.name());
+    let (index, file, (objects, bytes)) = base.edited(edit, &from, cancel)?;
+    file.sync_all().map_err(|source| from.io_error(source))?;
+    commit::install(lake, manifest, &work, &to)?;
+    super::file::seal(lake, &to);
     Ok((index, objects, bytes))
 }
 
@@ -237,14 +241,8 @@ pub fn build_unnamed_layer(
 ) -> Result<(AnyIndex, u64, i64)> {
     limits.check(bytes_of_layer(manifest, base))?;
     // A lake that cannot be written to can be asked all the same.
-    let (work, _work_lock) = match commit::work_folder(lake) {
-        Ok((work, lock)) => (work, Some(lock)),
-        Err(_) => {
-            let work = tempfile::Builder::new().prefix("heaplake-").tempdir();
-            (work.map_err(|source| Error::Io { path: std::env::temp_dir(), source })?, None)
-        }
-    };
-    let (index, _, (objects, bytes)) = base.edited(edit, &work.path().join("layer.graph"), cancel)?;
+    let work = lake.work_folder().or_else(|_| WorkFolder::outside())?;
+    let (index, _, (objects, bytes)) = base.edited(edit, &work.file("layer"), cancel)?;
     Ok((index, objects, bytes))
 }
 
@@ -265,14 +263,14 @@ pub struct Edit {
 }
 
 impl AnyIndex {
-    fn edited(&self, edit: &Edit, path: &Path, cancel: &AtomicBool) -> Result<(Self, File, (u64, i64))> {
+    fn edited(&self, edit: &Edit, to: &WorkFile, cancel: &AtomicBool) -> Result<(Self, File, (u64, i64))> {
         Ok(match self {
             AnyIndex::Narrow(base) => {
-                let (index, file, gone) = base.edited(edit, path, cancel)?;
+                let (index, file, gone) = base.edited(edit, to, cancel)?;
                 (AnyIndex::Narrow(index), file, gone)
             }
             AnyIndex::Wide(base) => {
-                let (index, file, gone) = base.edited(edit, path, cancel)?;
+                let (index, file, gone) = base.edited(edit, to, cancel)?;
                 (AnyIndex::Wide(index), file, gone)
             }
         })
@@ -310,7 +308,7 @@ impl<I: Id> GraphIndex<I> {
         BitSet::of(self.n_nodes(), nodes.filter(|node| self.is_there(*node)))
     }
 
-    fn edited(&self, edit: &Edit, path: &Path, cancel: &AtomicBool) -> Result<(Self, File, (u64, i64))> {
+    fn edited(&self, edit: &Edit, to: &WorkFile, cancel: &AtomicBool) -> Result<(Self, File, (u64, i64))> {
         let (n_nodes, graph) = (self.n_nodes(), self.graph());
         let cut = Cut { nodes: self.nodes_there(&edit.objects), edges: self.edges_at(&edit.edges) };
         let pinned = self.nodes_there(&edit.pinned);
@@ -335,7 +333,7 @@ impl<I: Id> GraphIndex<I> {
         }
         forward.offsets.push(I::new(graph.forward.n_edges()));
         let weak = BitSet::of(graph.forward.n_edges(), graph.skip.iter());
-        let mut writer = Writer::create(path)?;
+        let mut writer = Writer::create(to)?;
         writer.section("address", self.addresses())?;
         let analysing = Analysing {
             writer,
@@ -347,7 +345,7 @@ impl<I: Id> GraphIndex<I> {
         };
         let roots = Roots::kept(self, &gone_nodes, &pinned);
         let (types, sizes) = (self.types().to_vec(), self.sizes().to_vec());
-        let (index, file, _) = analysing.finish(types, sizes, |_, _| roots, false, path)?;
+        let (index, file, _) = analysing.finish(types, sizes, |_, _| roots, false, to)?;
         Ok((index, file, (gone.len() as u64, super::bytes(bytes))))
     }
 }
@@ -378,7 +376,7 @@ impl<I: Id> Analysing<'_, I> {
         sizes: Vec<u64>,
         find_roots: impl FnOnce(Graph<'_, I>, &[u32]) -> Roots<I>,
         cycles: bool,
-        path: &Path,
+        to: &WorkFile,
     ) -> Result<(GraphIndex<I>, File, Analysed)> {
         let Self { mut writer, edges, removed, edges_xxh3, threads, cancel } = self;
         let n_nodes = types.len();
@@ -456,21 +454,19 @@ impl<I: Id> Analysing<'_, I> {
         writer.section("position", &retained.position)?;
         drop((retained, types));
         let file = writer.finish(&content)?;
-        let sections =
-            Sections::just_written(&file).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        let index = GraphIndex::new(sections, content).map_err(|refused| refused.into_error(path))?;
+        let sections = Sections::just_written(&file).map_err(|source| to.io_error(source))?;
+        let index = GraphIndex::new(sections, content).map_err(|refused| refused.into_error(to))?;
         Ok((index, file, Analysed { unreferenced, roots: root_counts }))
     }
 }
 
 impl Refused {
-    pub(super) fn into_error(self, path: &Path) -> Error {
-        let path = path.to_owned();
+    fn into_error(self, stored: &StoredFile) -> Error {
         match self {
-            Refused::OtherVersion => Error::Damaged { path, what: "it has another version".to_owned() },
-            Refused::Absent => Error::Io { path, source: std::io::ErrorKind::NotFound.into() },
-            Refused::Damaged(what) => Error::Damaged { path, what },
-            Refused::Failed(source) => Error::Io { path, source },
+            Refused::OtherVersion => stored.damaged("it has another version"),
+            Refused::Absent => stored.io_error(std::io::ErrorKind::NotFound.into()),
+            Refused::Damaged(what) => stored.damaged(what),
+            Refused::Failed(source) => stored.io_error(source),
         }
     }
 }
@@ -521,12 +517,12 @@ impl<I: Id> Edges<I> {
 
     /// Reads row groups on several threads and puts them together in order.
     fn read(
-        paths: &[PathBuf],
+        stored: &[StoredFile],
         positions: &Positions<'_, I>,
         threads: usize,
         cancel: &AtomicBool,
     ) -> Result<Self> {
-        let files = paths.iter().map(|path| EdgeFile::open(path)).collect::<Result<Vec<_>>>()?;
+        let files = stored.iter().map(EdgeFile::open).collect::<Result<Vec<_>>>()?;
         let groups: Vec<(&EdgeFile, usize)> = files
             .iter()
             .flat_map(|file| (0..file.metadata.metadata().num_row_groups()).map(move |i| (file, i)))
@@ -561,7 +557,7 @@ impl<I: Id> Edges<I> {
                 waiting.insert(i, piece?);
                 while let Some(piece) = waiting.remove(&wanted) {
                     let (file, _) = groups[wanted];
-                    edges.append(piece).map_err(|what| file.damaged(what))?;
+                    edges.append(piece).map_err(|what| file.stored.damaged(what))?;
                     wanted += 1;
                 }
             }
@@ -627,33 +623,29 @@ impl<I: Id> Gathering<I> {
 
 /// A Parquet file of `edge`.
 struct EdgeFile {
-    path: PathBuf,
+    stored: StoredFile,
     metadata: ArrowReaderMetadata,
 }
 
 const BATCH_ROWS: usize = 1 << 15;
 
 impl EdgeFile {
-    fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    fn open(stored: &StoredFile) -> Result<Self> {
+        let file = stored.open().map_err(|source| stored.io_error(source))?;
         let options = ArrowReaderOptions::new().with_schema(edge_schema());
-        let metadata = ArrowReaderMetadata::load(&file, options)
-            .map_err(|source| Error::Parquet { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), metadata })
+        let metadata =
+            ArrowReaderMetadata::load(&file, options).map_err(|source| stored.parquet_error(source))?;
+        Ok(Self { stored: stored.clone(), metadata })
     }
 
     fn n_rows(&self) -> usize {
         usize::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
     }
 
-    fn damaged(&self, what: &str) -> Error {
-        Error::Damaged { path: self.path.clone(), what: what.to_owned() }
-    }
-
     /// Reads one row group and looks its addresses up.
     fn piece<I: Id>(&self, group: usize, positions: &Positions<'_, I>) -> Result<Piece<I>> {
-        let parquet_error = |source| Error::Parquet { path: self.path.clone(), source };
-        let file = File::open(&self.path).map_err(|source| Error::Io { path: self.path.clone(), source })?;
+        let parquet_error = |source| self.stored.parquet_error(source);
+        let file = self.stored.open().map_err(|source| self.stored.io_error(source))?;
         let schema = self.metadata.parquet_schema();
         let kinds = if self.all_strong(group) { None } else { Some("kind") };
         let columns = ProjectionMask::columns(schema, ["parent", "child"].into_iter().chain(kinds));

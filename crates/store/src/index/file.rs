@@ -10,10 +10,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, Metadata},
+    fs::{File, Metadata},
     io::{self, Read, Seek, SeekFrom, Write},
     ops::Range,
-    path::{Path, PathBuf},
 };
 
 use bytemuck::Pod;
@@ -21,7 +20,10 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::{Error, Result};
+use crate::{
+    Lake, Result,
+    lake::{LakePath, WorkFile},
+};
 
 const MAGIC: [u8; 8] = *b"heapgrph";
 /// Bytes after the header.
@@ -45,17 +47,15 @@ struct Header<H> {
 
 /// Writes the sections of a file, one after the other.
 pub(super) struct Writer {
-    path: PathBuf,
+    to: WorkFile,
     file: File,
     at: u64,
     sections: BTreeMap<String, Section>,
 }
 
 impl Writer {
-    pub(super) fn create(path: &Path) -> Result<Self> {
-        let file = File::options().create(true).truncate(true).read(true).write(true).open(path);
-        let file = file.map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), file, at: 0, sections: BTreeMap::new() })
+    pub(super) fn create(to: &WorkFile) -> Result<Self> {
+        Ok(Self { to: to.clone(), file: to.create()?, at: 0, sections: BTreeMap::new() })
     }
 
     pub(super) fn section<T: Pod>(&mut self, name: &str, content: &[T]) -> Result<()> {
@@ -70,8 +70,7 @@ impl Writer {
     /// Writes the header; the file still has to be synced.
     pub(super) fn finish(mut self, content: impl Serialize) -> Result<File> {
         let header = Header { sections: std::mem::take(&mut self.sections), content };
-        let header = serde_json::to_vec(&header)
-            .map_err(|error| Error::Io { path: self.path.clone(), source: error.into() })?;
+        let header = serde_json::to_vec(&header).map_err(|error| self.to.io_error(error.into()))?;
         self.write(&header)?;
         self.write(&(header.len() as u64).to_le_bytes())?;
         self.write(&xxh3_64(&header).to_le_bytes())?;
@@ -82,7 +81,7 @@ impl Writer {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.at += bytes.len() as u64;
         let written = self.file.write_all(bytes);
-        written.map_err(|source| Error::Io { path: self.path.clone(), source })
+        written.map_err(|source| self.to.io_error(source))
     }
 }
 
@@ -113,8 +112,8 @@ impl From<io::Error> for Refused {
 
 impl Sections {
     /// Opens a file and returns its header; a file that was written to since it was last checked is checked first.
-    pub(super) fn open<H: DeserializeOwned>(path: &Path) -> Result<(Self, H), Refused> {
-        let mut file = File::open(path)?;
+    pub(super) fn open<H: DeserializeOwned>(lake: &Lake, path: &LakePath) -> Result<(Self, H), Refused> {
+        let mut file = lake.at(path).open()?;
         let metadata = file.metadata()?;
         let (header, header_start) = read_header::<H>(&mut file, metadata.len())?;
         for (name, section) in &header.sections {
@@ -125,10 +124,10 @@ impl Sections {
         }
         let sections = Self { map: map(&file)?, sections: header.sections };
         let seal = Seal::of(&metadata);
-        if Seal::read(path) != Some(seal) {
+        if Seal::read(lake, path) != Some(seal) {
             sections.check()?;
             // Only the next opening is faster with it, and the lake may be one that cannot be written to.
-            let _ = file.sync_all().and_then(|()| seal.write(path));
+            let _ = file.sync_all().and_then(|()| lake.put_cache(&LakePath::seal(path), &seal));
         }
         Ok((sections, header.content))
     }
@@ -174,10 +173,10 @@ impl Sections {
 }
 
 /// Writes the seal of a file that this process has written and synced.
-pub(super) fn seal(path: &Path) {
+pub(super) fn seal(lake: &Lake, path: &LakePath) {
     // Without it the file is checked when it is opened.
-    if let Ok(metadata) = fs::metadata(path) {
-        let _ = Seal::of(&metadata).write(path);
+    if let Ok(metadata) = lake.at(path).open().and_then(|file| file.metadata()) {
+        let _ = lake.put_cache(&LakePath::seal(path), &Seal::of(&metadata));
     }
 }
 
@@ -247,21 +246,7 @@ impl Seal {
         Self { bytes: metadata.len(), inode: 0, modified_ns, changed_ns: modified_ns }
     }
 
-    fn path(of: &Path) -> PathBuf {
-        of.with_extension(SEAL_EXTENSION)
-    }
-
-    fn read(of: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(Self::path(of)).ok()?).ok()
-    }
-
-    fn write(&self, of: &Path) -> io::Result<()> {
-        let folder = of.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".seal-").tempfile_in(folder)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        fs::set_permissions(file.path(), fs::metadata(of)?.permissions())?;
-        file.persist(Self::path(of)).map(drop).map_err(|error| error.error)
+    fn read(lake: &Lake, index: &LakePath) -> Option<Self> {
+        serde_json::from_slice(&lake.read(&LakePath::seal(index)).ok()??).ok()
     }
 }
-
-pub(super) const SEAL_EXTENSION: &str = "seal";

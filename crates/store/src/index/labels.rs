@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -19,7 +18,7 @@ use parquet::arrow::{
 };
 
 use super::{GraphIndex, NodeNames};
-use crate::{Error, Result};
+use crate::{Error, Result, StoredFile};
 
 const LABEL: &str = "label";
 /// Rows that are read together.
@@ -34,11 +33,11 @@ pub(super) fn labels<I: Id>(
     index: &GraphIndex<I>,
     runtime: &Runtime,
     type_names: &[&str],
-    edges: &[PathBuf],
+    edges: &[StoredFile],
     names: &mut NodeNames,
     cancel: &AtomicBool,
 ) -> Result<Vec<u32>> {
-    if !edges.iter().map(|path| has_labels(path)).collect::<Result<Vec<_>>>()?.contains(&true) {
+    if !edges.iter().map(has_labels).collect::<Result<Vec<_>>>()?.contains(&true) {
         return Ok(Vec::new());
     }
     let mut namespaces = BitSet::new(index.n_nodes());
@@ -70,8 +69,8 @@ pub(super) fn labels<I: Id>(
 }
 
 /// Whether some reference of a file has a label; the file's statistics say it.
-fn has_labels(path: &Path) -> Result<bool> {
-    let reader = open(path)?;
+fn has_labels(stored: &StoredFile) -> Result<bool> {
+    let reader = open(stored)?;
     let metadata = reader.metadata();
     let column =
         metadata.file_metadata().schema_descr().columns().iter().position(|column| column.name() == LABEL);
@@ -82,25 +81,24 @@ fn has_labels(path: &Path) -> Result<bool> {
     }))
 }
 
-fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|source| Error::Parquet { path: path.to_owned(), source })
+fn open(stored: &StoredFile) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    let file = stored.open().map_err(|source| stored.io_error(source))?;
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|source| stored.parquet_error(source))
 }
 
 /// Calls `take` with parent, child and what the label says, for every reference that keeps an object alive, in order.
 fn for_each_label<I: Id>(
     index: &GraphIndex<I>,
     runtime: &Runtime,
-    edges: &[PathBuf],
+    edges: &[StoredFile],
     cancel: &AtomicBool,
     mut take: impl FnMut(usize, usize, LabelSays<'_>),
 ) -> Result<()> {
     let graph = index.graph();
     let (mut edge, mut parent) = (0, 0);
-    for path in edges {
-        let parquet_error = |source| Error::Parquet { path: path.clone(), source };
-        let builder = open(path)?;
+    for stored in edges {
+        let parquet_error = |source| stored.parquet_error(source);
+        let builder = open(stored)?;
         let mask = ProjectionMask::columns(builder.parquet_schema(), [LABEL]);
         let reader: ParquetRecordBatchReader =
             builder.with_projection(mask).with_batch_size(ROWS).build().map_err(parquet_error)?;

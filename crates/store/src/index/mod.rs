@@ -12,16 +12,16 @@ mod obj_columns;
 mod rebuild;
 mod roots;
 
-use std::{
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::ops::Range;
 
 use heaplake_graph::{Bits, Csr, Graph, Id};
 use heaplake_model::{DumpId, Remedy, schema::Table};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, FileEntry, Finding, Lake, Manifest, Result};
+use crate::{
+    FileEntry, Finding, Lake, Manifest, Result,
+    lake::{LakeFolder, LakePath, Lock, is_index_file_of},
+};
 pub use build::{Edit, build_layer, build_unnamed_layer};
 pub(crate) use build::{GraphCounts, Inputs, Nodes, Summaries, build, bytes_needed, in_parallel, summaries};
 use file::{Refused, Sections};
@@ -125,27 +125,27 @@ pub struct TypeSums {
 impl AnyIndex {
     /// Opens the index of a dump, if there is a sound one of the dump's present tables.
     pub fn open(lake: &Lake, manifest: &Manifest) -> Result<Option<Self>> {
-        Self::open_sound(index_path(lake, manifest), manifest)
+        Self::open_sound(lake, &LakePath::index(manifest), manifest)
     }
 
     /// Opens the index of a layer, if there is a sound one.
     pub fn open_layer(lake: &Lake, manifest: &Manifest, layer: &DumpId) -> Result<Option<Self>> {
-        Self::open_sound(layer_path(lake, manifest, layer), manifest)
+        Self::open_sound(lake, &LakePath::layer_index(manifest, layer), manifest)
     }
 
-    fn open_sound(path: PathBuf, manifest: &Manifest) -> Result<Option<Self>> {
-        match Self::open_file(&path, manifest) {
+    fn open_sound(lake: &Lake, path: &LakePath, manifest: &Manifest) -> Result<Option<Self>> {
+        match Self::open_file(lake, path, manifest) {
             Ok(index) => Ok(Some(index)),
             Err(Refused::Absent | Refused::OtherVersion | Refused::Damaged(_)) => Ok(None),
-            Err(Refused::Failed(source)) => Err(Error::Io { path, source }),
+            Err(Refused::Failed(source)) => Err(lake.at(path).io_error(source)),
         }
     }
 
-    fn open_file(path: &Path, manifest: &Manifest) -> Result<Self, Refused> {
+    fn open_file(lake: &Lake, path: &LakePath, manifest: &Manifest) -> Result<Self, Refused> {
         if cfg!(target_endian = "big") {
             return Err(Refused::Damaged("its numbers are little-endian, this machine's are not".to_owned()));
         }
-        let (sections, header) = Sections::open::<serde_json::Value>(path)?;
+        let (sections, header) = Sections::open::<serde_json::Value>(lake, path)?;
         if header.get("version").and_then(serde_json::Value::as_u64) != Some(INDEX_VERSION.into()) {
             return Err(Refused::OtherVersion);
         }
@@ -392,76 +392,45 @@ impl<I: Id> GraphIndex<I> {
 
 /// Notes that the index file of a dump, just put in its place, is what was written and is on the disk.
 pub(crate) fn seal(lake: &Lake, manifest: &Manifest) {
-    file::seal(&index_path(lake, manifest));
-}
-
-/// The file of a dump's index.
-pub(crate) fn index_path(lake: &Lake, manifest: &Manifest) -> PathBuf {
-    index_folder(lake, &manifest.id).join(index_name(manifest.files_of(Table::Edge)))
-}
-
-/// The file of a layer's index.
-pub(crate) fn layer_path(lake: &Lake, manifest: &Manifest, layer: &DumpId) -> PathBuf {
-    let path = index_path(lake, manifest);
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!("{stem}{LAYER_MARK}{layer}.graph"))
+    file::seal(lake, &LakePath::index(manifest));
 }
 
 /// Deletes the index of a layer.
-pub(crate) fn remove_layer(lake: &Lake, manifest: &Manifest, layer: &DumpId) {
-    let path = layer_path(lake, manifest, layer);
-    let _ = std::fs::remove_file(path.with_extension(file::SEAL_EXTENSION));
-    let _ = std::fs::remove_file(path);
+pub(crate) fn remove_layer(lake: &Lake, lock: &Lock, manifest: &Manifest, layer: &DumpId) {
+    let path = LakePath::layer_index(manifest, layer);
+    // What remains of a cache does no harm.
+    let _ = lake.remove_file(lock, &LakePath::seal(&path));
+    let _ = lake.remove_file(lock, &path);
 }
 
 /// What is wrong with the index of a dump, read as a whole; none where there is none.
 pub(crate) fn check(lake: &Lake, manifest: &Manifest) -> Result<Option<Finding>> {
-    let path = index_path(lake, manifest);
-    let checked = Sections::open::<serde_json::Value>(&path).and_then(|(sections, _)| sections.check());
-    let what = match checked.and_then(|()| AnyIndex::open_file(&path, manifest).map(drop)) {
+    let path = LakePath::index(manifest);
+    let checked = Sections::open::<serde_json::Value>(lake, &path).and_then(|(sections, _)| sections.check());
+    let what = match checked.and_then(|()| AnyIndex::open_file(lake, &path, manifest).map(drop)) {
         Ok(()) | Err(Refused::Absent | Refused::OtherVersion) => return Ok(None),
         Err(Refused::Damaged(what)) => what,
-        Err(Refused::Failed(source)) => return Err(Error::Io { path, source }),
+        Err(Refused::Failed(source)) => return Err(lake.at(&path).io_error(source)),
     };
-    let path = path.strip_prefix(lake.path()).unwrap_or(&path).to_string_lossy().into_owned();
     let what = format!("{what}; it is built anew when it is needed");
     let remedy = Some(Remedy::BuildIndex { dump: manifest.id.to_string() });
-    Ok(Some(Finding { path, what, remedy }))
+    Ok(Some(Finding { path: path.to_string(), what, remedy }))
 }
 
-/// Between the name of an index and that of its layer; no dump id has it.
-const LAYER_MARK: char = '+';
-
-pub(crate) fn index_folder(lake: &Lake, id: &DumpId) -> PathBuf {
-    lake.path().join("index").join(format!("dump={id}"))
-}
-
-/// The name goes with the `edge` file, which is never written twice under one name.
-pub(crate) fn index_name<'f>(mut edges: impl Iterator<Item = &'f FileEntry>) -> String {
-    let path = edges.next().map_or("", |file| file.path.as_str());
-    let name = path.rsplit('/').next().unwrap_or_default();
-    format!("{}.graph", name.trim_end_matches(".parquet").trim_end_matches("-edge"))
-}
-
-/// Deletes what lies in the index folder of a dump and is not of its present tables. The lock is held.
-pub(crate) fn prune(lake: &Lake, id: &DumpId, manifest: Option<&Manifest>) {
-    let folder = index_folder(lake, id);
+/// Deletes what is in the index folder of a dump and is not of its present tables.
+pub(crate) fn prune(lake: &Lake, lock: &Lock, id: &DumpId, manifest: Option<&Manifest>) {
     let manifest = manifest.filter(|manifest| manifest.pruned.is_none());
-    let kept = manifest.map(|manifest| index_name(manifest.files_of(Table::Edge)));
-    let kept = kept.as_deref().and_then(|name| name.strip_suffix(".graph")).map(str::to_owned);
-    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-        let name = PathBuf::from(entry.file_name()).with_extension("");
-        let name = name.to_string_lossy();
-        let of = name.split(LAYER_MARK).next().unwrap_or_default();
-        if kept.as_deref() != Some(of) {
-            let _ = std::fs::remove_file(entry.path());
+    let folder = LakeFolder::indexes(id);
+    // What remains of a cache does no harm.
+    for name in lake.list(&folder).ok().flatten().unwrap_or_default() {
+        if !manifest.is_some_and(|manifest| is_index_file_of(&name, manifest)) {
+            let _ = lake.remove_file(lock, &folder.file(&name));
         }
     }
-    // Stays when files are left in it.
-    let _ = std::fs::remove_dir(folder);
+    lake.remove_empty_folder(lock, &folder);
     if manifest.is_none() {
-        let _ = std::fs::remove_dir_all(lake.layer_folder(id));
-        let _ = std::fs::remove_file(lake.names_path(id));
+        let _ = lake.remove_folder(lock, &LakeFolder::layers(id));
+        let _ = lake.remove_file(lock, &LakePath::names(id));
     }
 }
 

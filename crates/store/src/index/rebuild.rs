@@ -1,12 +1,8 @@
 //! The index of a dump that is in the lake already, from its tables.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use arrow::{
@@ -25,11 +21,12 @@ use rayon::prelude::*;
 
 use super::{
     AnyIndex, Inputs, NodeNames, Nodes, ObjIndex, Summaries, build, bytes, bytes_needed, edges_xxh3,
-    in_parallel, index_name, index_path, obj_columns::n_plain_columns, summaries,
+    in_parallel, obj_columns::n_plain_columns, summaries,
 };
 use crate::{
-    Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, TypeStat, commit,
+    Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, StoredFile, TypeStat, commit,
     import::{FileNames, default_memory, root_columns, runtime_of},
+    lake::{LakeFolder, LakePath, WorkFolder, index_name},
     parquet_file, properties, summary, with_index,
 };
 
@@ -66,7 +63,7 @@ impl BuildLimits {
 /// Whether a dump has an index, or there is memory to build it.
 pub fn index_fits(lake: &Lake, manifest: &Manifest, limits: &BuildLimits) -> bool {
     let counts = &manifest.counts;
-    index_path(lake, manifest).exists()
+    lake.has(&LakePath::index(manifest))
         || limits.check(bytes_needed(counts.objects, counts.edges, false)).is_ok()
 }
 
@@ -80,17 +77,17 @@ pub fn index_dump(
     progress: &ImportProgress,
 ) -> Result<Manifest> {
     let manifest = lake.manifest(id.as_str())?;
-    let (work, _work_lock) = commit::work_folder(lake)?;
+    let work = lake.work_folder()?;
     let building = Building::new(lake, &manifest, options, limits, progress)?;
-    let built = building.graph(work.path().to_owned())?;
-    built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, &manifest), source })?;
+    let built = building.graph(&work)?;
+    built.file.sync_all().map_err(|source| lake.at(&LakePath::index(&manifest)).io_error(source))?;
     if manifest.indexed {
-        building.install(work.path())?;
+        building.install(&work)?;
         super::seal(lake, &manifest);
         return Ok(manifest);
     }
     progress.enter(Phase::Writing);
-    let names = FileNames::new(work.path(), id);
+    let names = FileNames::new(&work, id);
     let mut new = manifest.clone();
     new.files.retain(|file| matches!(file.table, Table::Edge | Table::Issue));
     let (summaries, obj) = in_parallel(
@@ -112,7 +109,7 @@ pub fn index_dump(
     new.indexed = true;
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
-    let new = commit::replace(lake, &manifest, new, work.path())?;
+    let new = commit::replace(lake, &manifest, new, &work)?;
     super::seal(lake, &new);
     Ok(new)
 }
@@ -130,13 +127,13 @@ pub fn open_or_build(
         return Ok(index);
     }
     absent();
-    let (work, _work_lock) = commit::work_folder(lake)?;
+    let work = lake.work_folder()?;
     let options = IndexOptions::default();
     let building = Building::new(lake, manifest, &options, limits, progress)?;
-    let built = building.graph(work.path().to_owned());
+    let built = building.graph(&work);
     let built = built.map_err(|error| lake.perhaps_replaced(manifest, error))?;
-    built.file.sync_all().map_err(|source| Error::Io { path: index_path(lake, manifest), source })?;
-    building.install(work.path())?;
+    built.file.sync_all().map_err(|source| lake.at(&LakePath::index(manifest)).io_error(source))?;
+    building.install(&work)?;
     super::seal(lake, manifest);
     Ok(built.index)
 }
@@ -170,18 +167,16 @@ impl<'b> Building<'b> {
     }
 
     /// Puts a finished index file into its place.
-    fn install(&self, work: &Path) -> Result<()> {
-        let to = index_path(self.lake, self.manifest);
-        let from = work.join(to.file_name().unwrap_or_default());
-        commit::install(self.lake, self.manifest, &from, &to)
+    fn install(&self, work: &WorkFolder) -> Result<()> {
+        commit::install(self.lake, self.manifest, work, &LakePath::index(self.manifest))
     }
 
-    fn paths(&self, table: Table) -> Vec<PathBuf> {
-        self.manifest.files_of(table).map(|file| self.lake.path().join(&file.path)).collect()
+    fn stored(&self, table: Table) -> Vec<StoredFile> {
+        self.manifest.files_of(table).map(|file| self.lake.file(file)).collect()
     }
 
     /// Builds the index file in `work`.
-    fn graph(&self, work: PathBuf) -> Result<super::build::Built> {
+    fn graph(&self, work: &WorkFolder) -> Result<super::build::Built> {
         self.progress.enter(Phase::Indexing);
         let counts = &self.manifest.counts;
         let needed = bytes_needed(counts.objects, counts.edges, self.options.wide_ids);
@@ -194,28 +189,28 @@ impl<'b> Building<'b> {
             type_names: &type_names,
             runtime: runtime_of(&self.manifest.source.format)?,
             recorded_roots: &self.recorded_roots()?,
-            edges: self.paths(Table::Edge),
+            edges: self.stored(Table::Edge),
             edges_xxh3: edges_xxh3(self.manifest.files_of(Table::Edge)),
             n_edges: counts.edges,
             wide_ids: self.options.wide_ids,
             threads: self.threads,
             cancel: &self.progress.cancel,
         };
-        build(inputs, &work.join(index_name(self.manifest.files_of(Table::Edge))))
+        build(inputs, &work.file(&index_name(self.manifest.files_of(Table::Edge))))
     }
 
     fn summaries(&self, index: &AnyIndex, names: NodeNames) -> Result<Summaries> {
         let type_names: Vec<&str> = self.types.iter().map(|stat| stat.name.as_str()).collect();
         let runtime = runtime_of(&self.manifest.source.format)?;
-        summaries(index, runtime, &type_names, &self.paths(Table::Edge), names, &self.progress.cancel)
+        summaries(index, runtime, &type_names, &self.stored(Table::Edge), names, &self.progress.cancel)
     }
 
     /// The objects of `obj`, by address.
     fn nodes(&self, type_names: &[&str]) -> Result<Nodes> {
         let mut objects: Vec<(u64, u64, u32)> = Vec::new();
         let mut named: Vec<(u64, Box<str>)> = Vec::new();
-        for path in self.paths(Table::Obj) {
-            let damaged = |what: &str| Error::Damaged { path: path.clone(), what: what.to_owned() };
+        for stored in self.stored(Table::Obj) {
+            let damaged = |what: &str| stored.damaged(what);
             let rank = |name: &str| {
                 let found = type_names.binary_search(&name).ok();
                 found
@@ -223,7 +218,7 @@ impl<'b> Building<'b> {
                     .ok_or_else(|| damaged("it has a type that the manifest does not name"))
             };
             let mut last: Option<(String, u32)> = None;
-            for batch in self.read(&path, &["address", "type", "name", "size"], OBJ_ROWS)? {
+            for batch in self.read(&stored, &["address", "type", "name", "size"], OBJ_ROWS)? {
                 let batch = batch?;
                 let (addresses, types, names, sizes) = (
                     batch.column(0).as_primitive::<UInt64Type>(),
@@ -247,8 +242,8 @@ impl<'b> Building<'b> {
         }
         objects.par_sort_unstable();
         if objects.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-            let path = self.lake.path().join(Table::Obj.name());
-            return Err(Error::Damaged { path, what: "an address is there twice".to_owned() });
+            let folder = LakeFolder::table(Table::Obj, &self.manifest.id);
+            return Err(self.lake.folder_damaged(&folder, "an address is there twice"));
         }
         named.sort_unstable();
         let mut names = NodeNames::default();
@@ -268,8 +263,8 @@ impl<'b> Building<'b> {
     /// The roots that the source recorded; the others are found again.
     fn recorded_roots(&self) -> Result<Vec<(u64, Arc<str>)>> {
         let mut roots = Vec::new();
-        for path in self.paths(Table::Root) {
-            for batch in self.read(&path, &["address", "kind"], OBJ_ROWS)? {
+        for stored in self.stored(Table::Root) {
+            for batch in self.read(&stored, &["address", "kind"], OBJ_ROWS)? {
                 let batch = batch?;
                 let (addresses, kinds) =
                     (batch.column(0).as_primitive::<UInt64Type>(), batch.column(1).as_string::<i32>());
@@ -287,15 +282,15 @@ impl<'b> Building<'b> {
 
     fn read(
         &self,
-        path: &PathBuf,
+        stored: &StoredFile,
         columns: &[&str],
         batch_rows: usize,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
         let parquet_error = {
-            let path = path.clone();
-            move |source| Error::Parquet { path: path.clone(), source }
+            let stored = stored.clone();
+            move |source| stored.parquet_error(source)
         };
-        let file = File::open(path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let file = stored.open().map_err(|source| stored.io_error(source))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(&parquet_error)?;
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         let reader: ParquetRecordBatchReader =
@@ -310,11 +305,11 @@ impl<'b> Building<'b> {
     }
 
     /// Writes `obj` again, with the columns of the index.
-    fn obj(&self, names: &FileNames, index: &AnyIndex) -> Result<FileEntry> {
+    fn obj(&self, names: &FileNames<'_>, index: &AnyIndex) -> Result<FileEntry> {
         let schema = schema::obj();
         let plain: Vec<&str> =
             schema.fields()[..n_plain_columns()].iter().map(|field| field.name().as_str()).collect();
-        let paths = self.paths(Table::Obj);
+        let paths = self.stored(Table::Obj);
         let mut batches = Vec::new();
         for path in &paths {
             batches.push(self.read(path, &plain, OBJ_ROWS)?);
@@ -327,7 +322,7 @@ impl<'b> Building<'b> {
             Ok(vec![arrays])
         };
         let (sum, n_rows) = parquet_file::write(
-            &names.path(Table::Obj),
+            &names.file(Table::Obj),
             schema.clone(),
             properties::obj(),
             self.threads,
@@ -339,11 +334,11 @@ impl<'b> Building<'b> {
     }
 
     /// Writes `root` again.
-    fn root(&self, names: &FileNames, index: &AnyIndex) -> Result<FileEntry> {
+    fn root(&self, names: &FileNames<'_>, index: &AnyIndex) -> Result<FileEntry> {
         let roots: Vec<(u64, &str)> = with_index!(index, |index| index.named_roots().collect());
         let mut rest = Some(roots);
         let (sum, n_rows) = parquet_file::write(
-            &names.path(Table::Root),
+            &names.file(Table::Root),
             schema::root(),
             properties::root(),
             self.threads,

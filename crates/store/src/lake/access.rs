@@ -7,7 +7,8 @@
 
 use std::{fs, io, path::Path};
 
-use crate::{Error, Lake, Result};
+use super::{Lake, layout::LakeFolder};
+use crate::{Error, Result};
 
 /// For whom a new lake is made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Access {
 
 impl Access {
     /// Makes a folder, unless there is one. The folder that it is in exists.
-    pub(crate) fn make_folder(self, path: &Path) -> Result<()> {
+    pub(super) fn make_folder(self, path: &Path) -> Result<()> {
         let made = match self {
             Self::Private => make_private(path),
             Self::Shared => fs::create_dir(path),
@@ -46,22 +47,22 @@ fn make_private(path: &Path) -> io::Result<()> {
 
 /// The permissions of what is put into a lake.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Permissions {
+pub(super) struct Permissions {
     #[cfg(unix)]
     folder_mode: u32,
 }
 
 #[cfg(unix)]
 impl Permissions {
-    pub(crate) fn of(lake: &Lake) -> Result<Self> {
+    pub(super) fn of(lake: &Lake) -> Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
-        let path = lake.path().join("dumps");
+        let path = lake.folder(&LakeFolder::manifests());
         let metadata = fs::metadata(&path).map_err(|source| Error::Io { path, source })?;
         Ok(Self { folder_mode: metadata.permissions().mode() & 0o7777 })
     }
 
     /// Gives a file the permissions of the lake.
-    pub(crate) fn apply(self, file: &Path) -> io::Result<()> {
+    pub(super) fn apply(self, file: &Path) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(file, fs::Permissions::from_mode(self.folder_mode & 0o666))
     }
@@ -74,12 +75,12 @@ impl Permissions {
 
 #[cfg(not(unix))]
 impl Permissions {
-    pub(crate) fn of(_lake: &Lake) -> Result<Self> {
+    pub(super) fn of(_lake: &Lake) -> Result<Self> {
         Ok(Self {})
     }
 
     /// Gives a file the permissions of the lake.
-    pub(crate) fn apply(self, _file: &Path) -> io::Result<()> {
+    pub(super) fn apply(self, _file: &Path) -> io::Result<()> {
         Ok(())
     }
 
@@ -90,7 +91,7 @@ impl Permissions {
 
 impl Permissions {
     /// Makes a folder of the lake, with those above it that are missing. Another process may make it, too.
-    pub(crate) fn make_folder(self, path: &Path) -> io::Result<()> {
+    pub(super) fn make_folder(self, path: &Path) -> io::Result<()> {
         if path.is_dir() {
             return Ok(());
         }
@@ -114,7 +115,7 @@ impl Lake {
         use std::os::unix::fs::PermissionsExt as _;
         const OTHERS: u32 = 0o005;
         const GROUP: u32 = 0o050;
-        let folders = [self.path().to_owned(), self.path().join("dumps")];
+        let folders = [self.path().to_owned(), self.folder(&LakeFolder::manifests())];
         let modes = folders.map(|folder| fs::metadata(folder).map_or(0, |found| found.permissions().mode()));
         [OTHERS, GROUP].iter().any(|class| modes.iter().all(|mode| mode & class == *class))
     }

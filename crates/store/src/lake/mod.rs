@@ -1,20 +1,33 @@
-//! A lake: where its parts lie, and what is in it.
+//! A lake: what is in it, and the one door to its files.
+//!
+//! `layout.rs` says where everything lies, `folder.rs` is the door, `work.rs` the lock and the folders of work in progress,
+//! `access.rs` who may read. Nobody outside this module joins a path or opens a file of a lake by one.
+
+mod access;
+mod folder;
+mod layout;
+mod work;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use heaplake_model::{DumpId, schema::Table};
+use heaplake_model::DumpId;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Access, Error, FORMAT_VERSION, Facts, Manifest, Manifests, Result,
-    commit::{self, Lock, write_synced},
+pub use access::Access;
+pub use folder::StoredFile;
+pub(crate) use layout::{
+    LakeFolder, LakePath, id_in_name, index_name, is_file_of, is_index_file_of, table_file_name,
 };
+pub use work::SpillFolder;
+pub(crate) use work::{Lock, WorkFile, WorkFolder};
+
+use crate::{Error, FORMAT_VERSION, Facts, Manifest, Manifests, Result, commit};
 
 /// A lake folder whose format version was checked.
 #[derive(Debug, Clone)]
@@ -22,7 +35,6 @@ pub struct Lake {
     path: PathBuf,
 }
 
-const MARKER: &str = "heaplake.json";
 /// Manifests below this number are read by one thread.
 const MANIFESTS_PER_TASK: usize = 32;
 
@@ -34,19 +46,13 @@ struct Marker {
 impl Lake {
     /// Opens a lake to read it. Nothing in it is changed.
     pub fn open(path: &Path) -> Result<Self> {
-        let marker = path.join(MARKER);
-        let text = fs::read(&marker).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::NotALake(path.to_owned()),
-            _ => Error::Io { path: marker.clone(), source },
-        })?;
-        let Marker { format_version } = serde_json::from_slice(&text).map_err(|error| Error::Damaged {
-            path: marker,
-            what: format!("it is no lake marker ({error})"),
-        })?;
+        let lake = Self { path: path.to_owned() };
+        let marker = lake.read_json::<Marker>(&LakePath::marker(), "it is no lake marker")?;
+        let Marker { format_version } = marker.ok_or_else(|| Error::NotALake(path.to_owned()))?;
         if format_version != FORMAT_VERSION {
             return Err(Error::OtherFormat { path: path.to_owned(), found: format_version });
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(lake)
     }
 
     /// Opens a lake to write to it, and makes it where there is none.
@@ -74,28 +80,6 @@ impl Lake {
         Arc::new(Manifests::new(self.clone()))
     }
 
-    /// The folder for work in progress; what lies in it may be swept away.
-    pub fn tmp(&self) -> PathBuf {
-        self.path.join("tmp")
-    }
-
-    /// The folder of one dump's files of one table, from the lake's folder.
-    pub(crate) fn table_folder(table: Table, id: &DumpId) -> String {
-        format!("{}/dump={id}", table.name())
-    }
-
-    /// Whether a path names a file right in the folder of a dump and table, and nothing else.
-    pub(crate) fn is_file_of(path: &str, table: Table, id: &DumpId) -> bool {
-        let name = path.strip_prefix(&Self::table_folder(table, id)).and_then(|rest| rest.strip_prefix('/'));
-        name.is_some_and(|name| {
-            !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
-        })
-    }
-
-    pub(crate) fn manifest_path(&self, id: &DumpId) -> PathBuf {
-        self.path.join("dumps").join(format!("{id}.json"))
-    }
-
     /// The manifests of all dumps, oldest first: by time taken, time imported, id.
     pub fn manifests(&self) -> Result<Vec<Arc<Manifest>>> {
         Ok(self.snapshot().all()?.to_vec())
@@ -120,15 +104,10 @@ impl Lake {
 
     /// The ids of all dumps, in no order. Reads the folder only.
     fn ids(&self) -> Result<Vec<DumpId>> {
-        let folder = self.path.join("dumps");
-        let io_error = |source| Error::Io { path: folder.clone(), source };
-        let mut ids = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(io_error)? {
-            let name = entry.map_err(io_error)?.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            ids.extend(id.and_then(|id| id.parse::<DumpId>().ok()));
-        }
-        Ok(ids)
+        let folder = LakeFolder::manifests();
+        let absent = || Error::Io { path: self.folder(&folder), source: io::ErrorKind::NotFound.into() };
+        let names = self.list(&folder)?.ok_or_else(absent)?;
+        Ok(names.iter().filter_map(|name| id_in_name(name)).collect())
     }
 
     /// The manifest of one dump.
@@ -142,21 +121,15 @@ impl Lake {
 
     /// The manifest of one dump, if there is such a dump.
     pub(crate) fn find_manifest(&self, id: &DumpId) -> Result<Option<Manifest>> {
-        let path = self.manifest_path(id);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(Error::Io { path, source }),
-        };
-        let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| Error::Damaged {
-            path: path.clone(),
-            what: format!("it is no manifest ({error})"),
-        })?;
+        let path = LakePath::manifest(id);
+        let manifest = self.read_json::<Manifest>(&path, "it is no manifest")?;
+        let Some(manifest) = manifest else { return Ok(None) };
         if manifest.format_version != FORMAT_VERSION {
+            let path = self.at(&path).path().to_owned();
             return Err(Error::OtherFormat { path, found: manifest.format_version });
         }
         if let Some(what) = manifest.inconsistency(id) {
-            return Err(Error::Damaged { path, what });
+            return Err(self.at(&path).damaged(what));
         }
         Ok(Some(manifest.with_process()))
     }
@@ -198,18 +171,14 @@ impl Lake {
 fn create(path: &Path, access: Access) -> Result<()> {
     let lake = Lake { path: path.to_owned() };
     if let Some(above) = path.parent() {
-        fs::create_dir_all(above).map_err(|source| Error::Io { path: above.to_owned(), source })?;
+        std::fs::create_dir_all(above).map_err(|source| Error::Io { path: above.to_owned(), source })?;
     }
     // What was there before, such as a mounted folder, stays as it is.
     access.make_folder(path)?;
-    access.make_folder(&path.join("dumps"))?;
-    let _lock = Lock::take(&lake)?;
-    for folder in ["index"].into_iter().chain(Table::ALL.map(Table::name)) {
-        access.make_folder(&path.join(folder))?;
+    access.make_folder(&lake.folder(&LakeFolder::manifests()))?;
+    let lock = Lock::take(&lake)?;
+    for folder in LakeFolder::initial() {
+        access.make_folder(&lake.folder(&folder))?;
     }
-    let marker = path.join(MARKER);
-    if marker.exists() {
-        return Ok(());
-    }
-    write_synced(&lake, &marker, &Marker { format_version: FORMAT_VERSION })
+    lake.put_if_absent(&lock, &LakePath::marker(), &Marker { format_version: FORMAT_VERSION }).map(drop)
 }

@@ -1,0 +1,221 @@
+//! The door of a lake that is a folder: opens, lists, reads, puts, moves and removes files.
+//!
+//! Everything else in this crate names a file by its [`LakePath`] and leaves paths of the file system to this module.
+//! Whatever changes the lake takes the [`Lock`] as an argument, so that nobody changes it without.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use parquet::errors::ParquetError;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Lake,
+    access::Permissions,
+    layout::{LakeFolder, LakePath},
+    work::{Lock, NEW_PREFIX, WorkFolder},
+};
+use crate::{Error, FileEntry, Result};
+
+/// A file of a lake, or of the work on one. It can be opened any number of times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    path: PathBuf,
+}
+
+impl StoredFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Opens the file to read it.
+    pub fn open(&self) -> io::Result<File> {
+        File::open(&self.path)
+    }
+
+    /// Where the file is, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The error of reading or writing the file.
+    pub(crate) fn io_error(&self, source: io::Error) -> Error {
+        Error::Io { path: self.path.clone(), source }
+    }
+
+    /// The error of reading or writing the file as Parquet.
+    pub(crate) fn parquet_error(&self, source: ParquetError) -> Error {
+        Error::Parquet { path: self.path.clone(), source }
+    }
+
+    /// The error for content that is not what it should be.
+    pub(crate) fn damaged(&self, what: impl Into<String>) -> Error {
+        Error::Damaged { path: self.path.clone(), what: what.into() }
+    }
+}
+
+impl Lake {
+    /// A file that the manifest of a dump names.
+    pub fn file(&self, entry: &FileEntry) -> StoredFile {
+        self.at(&LakePath::of_entry(entry))
+    }
+
+    /// A file of the lake.
+    pub(crate) fn at(&self, path: &LakePath) -> StoredFile {
+        StoredFile::new(self.path().join(path.as_str()))
+    }
+
+    pub(super) fn folder(&self, folder: &LakeFolder) -> PathBuf {
+        self.path().join(folder.as_str())
+    }
+
+    /// Whether the lake has a file.
+    pub(crate) fn has(&self, path: &LakePath) -> bool {
+        self.at(path).path.exists()
+    }
+
+    /// The names of the files in a folder, in no order; `None` if the folder does not exist.
+    pub(crate) fn list(&self, folder: &LakeFolder) -> Result<Option<Vec<String>>> {
+        let path = self.folder(folder);
+        let io_error = |source| Error::Io { path: path.clone(), source };
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            entries => entries.map_err(io_error)?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            // No file of the lake has a name that is not UTF-8.
+            names.extend(entry.map_err(io_error)?.file_name().into_string());
+        }
+        Ok(Some(names))
+    }
+
+    /// The error for a folder whose files together are not what they should be.
+    pub(crate) fn folder_damaged(&self, folder: &LakeFolder, what: &str) -> Error {
+        Error::Damaged { path: self.folder(folder), what: what.to_owned() }
+    }
+
+    /// The bytes of a file; `None` if it does not exist.
+    pub(crate) fn read(&self, path: &LakePath) -> Result<Option<Vec<u8>>> {
+        let file = self.at(path);
+        match fs::read(&file.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            bytes => bytes.map(Some).map_err(|source| file.io_error(source)),
+        }
+    }
+
+    /// The value of a JSON file; `None` if it does not exist. `what` completes the message for a file that has no such
+    /// value.
+    pub(crate) fn read_json<T: DeserializeOwned>(&self, path: &LakePath, what: &str) -> Result<Option<T>> {
+        let Some(text) = self.read(path)? else { return Ok(None) };
+        let value = serde_json::from_slice(&text);
+        value.map(Some).map_err(|error| self.at(path).damaged(format!("{what} ({error})")))
+    }
+
+    /// Writes a JSON file if it does not exist; false if it does.
+    pub(crate) fn put_if_absent(
+        &self,
+        lock: &Lock,
+        path: &LakePath,
+        content: &impl Serialize,
+    ) -> Result<bool> {
+        let is_absent = !self.has(path);
+        if is_absent {
+            self.replace(lock, path, content)?;
+        }
+        Ok(is_absent)
+    }
+
+    /// Writes a JSON file under a temporary name, syncs it and renames it: it is there whole, or as it was. Makes the
+    /// folder.
+    pub(crate) fn replace(&self, _lock: &Lock, path: &LakePath, content: &impl Serialize) -> Result<()> {
+        let to = self.at(path);
+        let io_error = |source| to.io_error(source);
+        let permissions = Permissions::of(self)?;
+        if let Some(folder) = path.folder() {
+            let folder = self.folder(&folder);
+            permissions.make_folder(&folder).map_err(|source| Error::Io { path: folder, source })?;
+        }
+        let work = self.folder(&LakeFolder::work());
+        let mut file = tempfile::Builder::new().prefix(NEW_PREFIX).tempfile_in(work).map_err(io_error)?;
+        let text = serde_json::to_vec_pretty(content).map_err(|error| io_error(error.into()))?;
+        file.write_all(&text).and_then(|()| file.as_file().sync_all()).map_err(io_error)?;
+        permissions.apply(file.path()).map_err(io_error)?;
+        file.persist(&to.path).map_err(|error| io_error(error.error))?;
+        to.path.parent().map_or(Ok(()), sync_folder)
+    }
+
+    /// Writes a small file that can be lost or missing: without the lock, and not synced.
+    pub(crate) fn put_cache(&self, path: &LakePath, content: &impl Serialize) -> io::Result<()> {
+        let to = self.at(path);
+        let folder = to.path.parent().unwrap_or(self.path());
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        file.write_all(&serde_json::to_vec(content)?)?;
+        Permissions::of(self).map_err(io::Error::other)?.apply(file.path())?;
+        file.persist(&to.path).map(drop).map_err(|error| error.error)
+    }
+
+    /// Moves the file of the same name from a work folder to its place in the lake, and makes the folder.
+    pub(crate) fn move_in(&self, _lock: &Lock, work: &WorkFolder, path: &LakePath) -> Result<()> {
+        let (from, to) = (work.file(path.name()), self.at(path));
+        let permissions = Permissions::of(self)?;
+        let folder = to.path.parent().unwrap_or(self.path());
+        let moved = permissions
+            .make_folder(folder)
+            .and_then(|()| permissions.apply(from.path()))
+            .and_then(|()| fs::rename(from.path(), &to.path));
+        moved.map_err(|source| to.io_error(source))
+    }
+
+    /// Brings the entries of a folder, and of the folder that it is in, to the disk.
+    pub(crate) fn sync(&self, folder: &LakeFolder) -> Result<()> {
+        let folder = self.folder(folder);
+        sync_folder(&folder)?;
+        folder.parent().map_or(Ok(()), sync_folder)
+    }
+
+    /// Removes a file; false if it does not exist.
+    pub(crate) fn remove_file(&self, _lock: &Lock, path: &LakePath) -> Result<bool> {
+        let file = self.at(path);
+        match fs::remove_file(&file.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true).map_err(|source| file.io_error(source)),
+        }
+    }
+
+    /// Removes a folder and everything in it, if it exists.
+    pub(crate) fn remove_folder(&self, _lock: &Lock, folder: &LakeFolder) -> Result<()> {
+        let path = self.folder(folder);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Io { path, source: error }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a folder if nothing is in it.
+    pub(crate) fn remove_empty_folder(&self, _lock: &Lock, folder: &LakeFolder) {
+        // An error is the usual case: other files are in it.
+        let _ = fs::remove_dir(self.folder(folder));
+    }
+
+    /// Keeps a dump file beside the dumps, in the place of one of the same name.
+    pub fn keep_source(&self, name: &str, content: &[u8]) -> Result<()> {
+        let folder = self.folder(&LakeFolder::sources());
+        fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })?;
+        let file = self.at(&LakeFolder::sources().file(name));
+        fs::write(&file.path, content).map_err(|source| file.io_error(source))
+    }
+
+    /// A dump file that [`keep_source`](Self::keep_source) kept.
+    pub fn source_file(&self, name: &str) -> StoredFile {
+        self.at(&LakeFolder::sources().file(name))
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    let result = File::open(folder).and_then(|folder| folder.sync_all());
+    result.map_err(|source| Error::Io { path: folder.to_owned(), source })
+}
