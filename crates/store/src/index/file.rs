@@ -12,6 +12,7 @@ use std::{
     collections::BTreeMap,
     fs::{File, Metadata},
     io::{self, Read, Seek, SeekFrom, Write},
+    marker::PhantomData,
     ops::Range,
 };
 
@@ -45,17 +46,18 @@ struct Header<H> {
     content: H,
 }
 
-/// Writes the sections of a file, one after the other.
-pub(super) struct Writer {
+/// Writes the sections of a file with ids of type `I`, one after the other.
+pub(super) struct Writer<I> {
     to: WorkFile,
     file: File,
     at: u64,
     sections: BTreeMap<String, Section>,
+    ids: PhantomData<I>,
 }
 
-impl Writer {
+impl<I> Writer<I> {
     pub(super) fn create(to: &WorkFile) -> Result<Self> {
-        Ok(Self { to: to.clone(), file: to.create()?, at: 0, sections: BTreeMap::new() })
+        Ok(Self { to: to.clone(), file: to.create()?, at: 0, sections: BTreeMap::new(), ids: PhantomData })
     }
 
     pub(super) fn section<T: Pod>(&mut self, name: &str, content: &[T]) -> Result<()> {

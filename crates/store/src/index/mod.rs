@@ -4,59 +4,40 @@
 //! by address; an edge's position is its row in `edge`. It is rebuilt from the tables when it is absent, damaged, of
 //! an older version or of other tables.
 
+mod analysis;
 mod build;
+mod edges;
 mod file;
 mod holders;
 mod labels;
+mod layer;
+mod nodes;
 mod obj_columns;
 mod rebuild;
 mod roots;
+mod sections;
 
-use std::ops::Range;
+use std::{ops::Range, thread};
 
-use heaplake_graph::{Bits, Csr, Graph, Id};
+use heaplake_graph::{Bits, Cancelled, Csr, Graph, Id};
 use heaplake_model::{DumpId, Remedy, schema::Table};
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    FileEntry, Finding, Lake, Manifest, Result,
+    Error, FileEntry, Finding, Lake, Manifest, Result, StoredFile,
     lake::{LakeFolder, LakePath, Lock, is_index_file_of},
 };
-pub use build::{Edit, build_layer, build_unnamed_layer};
-pub(crate) use build::{GraphCounts, Inputs, Nodes, Summaries, build, bytes_needed, in_parallel, summaries};
+pub(crate) use build::{Built, GraphCounts, Inputs, Summaries, build, bytes_needed, summaries};
 use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;
+pub use layer::{Edit, build_layer, build_unnamed_layer};
+pub(crate) use nodes::Nodes;
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns};
 pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
 pub(crate) use roots::{UNREFERENCED, is_found as is_found_kind};
+use sections::{Content, SectionRanges};
 
 /// Version of the index's layout. One of another version is built anew.
 const INDEX_VERSION: u32 = 2;
-
-/// What the sections are of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Content {
-    version: u32,
-    /// Checksums of the `edge` files it was built from.
-    edges_xxh3: String,
-    /// Bytes of an id: 4 or 8.
-    id_bytes: usize,
-    n_nodes: u64,
-    n_edges: u64,
-    /// Edges that lead to an object and keep it alive.
-    n_reverse: u64,
-    n_roots: u64,
-    /// Words of the set of weak edges; 0 where there are none.
-    n_weak_words: u64,
-    /// Nodes that are reached; in a layer those that are left.
-    n_reached: u64,
-    /// Words of the set of edges that a layer is without; 0 where it is none.
-    n_removed_words: u64,
-    /// Pairs of types of which one refers to the other.
-    n_type_pairs: u64,
-    /// Names of the kinds of root.
-    root_kinds: Vec<String>,
-}
 
 /// An index that is open, with ids of one width or the other.
 #[derive(Debug)]
@@ -83,32 +64,8 @@ macro_rules! with_index {
 pub struct GraphIndex<I> {
     sections: Sections,
     content: Content,
-    ranges: Ranges,
+    ranges: SectionRanges,
     ids: std::marker::PhantomData<I>,
-}
-
-#[derive(Debug)]
-struct Ranges {
-    address: Range<usize>,
-    type_rank: Range<usize>,
-    size: Range<usize>,
-    offsets: Range<usize>,
-    targets: Range<usize>,
-    weak: Range<usize>,
-    reverse_offsets: Range<usize>,
-    sources: Range<usize>,
-    root: Range<usize>,
-    root_kind: Range<usize>,
-    distance: Range<usize>,
-    idom: Range<usize>,
-    retained: Range<usize>,
-    retained_count: Range<usize>,
-    preorder: Range<usize>,
-    position: Range<usize>,
-    removed: Range<usize>,
-    type_parent: Range<usize>,
-    type_child: Range<usize>,
-    type_edges: Range<usize>,
 }
 
 /// Totals of one type.
@@ -171,31 +128,7 @@ impl AnyIndex {
 
 impl<I: Id> GraphIndex<I> {
     fn new(sections: Sections, content: Content) -> Result<Self, Refused> {
-        let (n, n_edges, n_reverse) = (content.n_nodes, content.n_edges, content.n_reverse);
-        let one_more =
-            n.checked_add(1).ok_or_else(|| Refused::Damaged("it has too many nodes".to_owned()))?;
-        let ranges = Ranges {
-            address: sections.range_of::<u64>("address", n)?,
-            type_rank: sections.range_of::<u32>("type", n)?,
-            size: sections.range_of::<u64>("size", n)?,
-            offsets: sections.range_of::<I>("offsets", one_more)?,
-            targets: sections.range_of::<I>("targets", n_edges)?,
-            weak: sections.range_of::<u64>("weak", content.n_weak_words)?,
-            reverse_offsets: sections.range_of::<I>("reverse_offsets", one_more)?,
-            sources: sections.range_of::<I>("sources", n_reverse)?,
-            root: sections.range_of::<I>("root", content.n_roots)?,
-            root_kind: sections.range_of::<u32>("root_kind", content.n_roots)?,
-            distance: sections.range_of::<u32>("distance", n)?,
-            idom: sections.range_of::<I>("idom", n)?,
-            retained: sections.range_of::<u64>("retained", n)?,
-            retained_count: sections.range_of::<I>("retained_count", n)?,
-            preorder: sections.range_of::<I>("preorder", content.n_reached)?,
-            position: sections.range_of::<I>("position", n)?,
-            removed: sections.range_of::<u64>("removed", content.n_removed_words)?,
-            type_parent: sections.range_of::<u32>("type_parent", content.n_type_pairs)?,
-            type_child: sections.range_of::<u32>("type_child", content.n_type_pairs)?,
-            type_edges: sections.range_of::<u64>("type_edges", content.n_type_pairs)?,
-        };
+        let ranges = SectionRanges::of::<I>(&sections, &content)?;
         let index = Self { sections, content, ranges, ids: std::marker::PhantomData };
         let csr = |offsets, targets| {
             Csr::<I>::new(index.sections.numbers(offsets), index.sections.numbers(targets))
@@ -437,4 +370,37 @@ pub(crate) fn prune(lake: &Lake, lock: &Lock, id: &DumpId, manifest: Option<&Man
 /// Checksums of the `edge` files of a dump, which say of which tables an index is.
 pub(crate) fn edges_xxh3<'f>(edges: impl Iterator<Item = &'f FileEntry>) -> String {
     edges.map(|file| file.xxh3.as_str()).collect::<Vec<_>>().join("+")
+}
+
+impl Refused {
+    fn into_error(self, stored: &StoredFile) -> Error {
+        match self {
+            Refused::OtherVersion => stored.damaged("it has another version"),
+            Refused::Absent => stored.io_error(std::io::ErrorKind::NotFound.into()),
+            Refused::Damaged(what) => stored.damaged(what),
+            Refused::Failed(source) => stored.io_error(source),
+        }
+    }
+}
+
+impl From<Cancelled> for Error {
+    fn from(_: Cancelled) -> Self {
+        Error::Cancelled
+    }
+}
+
+/// Both, at the same time where there are two threads.
+pub(crate) fn in_parallel<A: Send, B>(
+    threads: usize,
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B,
+) -> (A, B) {
+    if threads < 2 {
+        return (a(), b());
+    }
+    thread::scope(|scope| {
+        let a = scope.spawn(a);
+        let b = b();
+        (a.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), b)
+    })
 }

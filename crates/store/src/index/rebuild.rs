@@ -20,7 +20,7 @@ use parquet::arrow::{
 use rayon::prelude::*;
 
 use super::{
-    AnyIndex, Inputs, NodeNames, Nodes, ObjIndex, Summaries, build, bytes, bytes_needed, edges_xxh3,
+    AnyIndex, Built, Inputs, NodeNames, Nodes, ObjIndex, Summaries, build, bytes, bytes_needed, edges_xxh3,
     in_parallel, obj_columns::n_plain_columns, summaries,
 };
 use crate::{
@@ -176,7 +176,7 @@ impl<'b> Building<'b> {
     }
 
     /// Builds the index file in `work`.
-    fn graph(&self, work: &WorkFolder) -> Result<super::build::Built> {
+    fn graph(&self, work: &WorkFolder) -> Result<Built> {
         self.progress.enter(Phase::Indexing);
         let counts = &self.manifest.counts;
         let needed = bytes_needed(counts.objects, counts.edges, self.options.wide_ids);
