@@ -45,7 +45,7 @@ const ROOT_ROWS: usize = 1 << 18;
 /// What is known of a dump beside its rows.
 pub(super) struct About {
     pub(super) runtime: &'static Runtime,
-    /// How to build the graph index; none where none is wanted.
+    /// How to build the graph index; `None` if it is not wanted.
     pub(super) index: Option<IndexOptions>,
 }
 
@@ -58,38 +58,32 @@ pub(super) fn write(
     limits: &Limits,
     progress: &ImportProgress,
 ) -> Result<Written> {
-    let Collected { rows, issues, starts, recorded_roots, n_rows, n_refs } = collected;
+    let Collected { rows, mut issues, starts, recorded_roots, n_rows, n_refs } = collected;
     progress.rows_total.store(n_rows + n_refs, Relaxed);
     let type_names = types.names();
-    let mut tables = Tables {
+    let writer = TableWriter {
         names,
         about,
         type_names: &type_names,
         ranks: order::type_ranks(&type_names),
         weak_types: type_names.iter().map(|name| about.runtime.holds_weakly(name)).collect(),
-        recorded_roots,
+        recorded_roots: &recorded_roots,
         limits,
         progress,
-        files: Vec::new(),
-        syncing: Vec::new(),
-        totals: Mutex::new(vec![TypeTotals::default(); type_names.len()]),
-        graph: None,
-        summaries: None,
-        counts: GraphCounts::default(),
     };
-    let mut issues = issues;
-    match rows {
-        Rows::Memory(blocks) => tables.write_memory(&blocks, &starts, n_refs, &mut issues)?,
+    let tables = match rows {
+        Rows::Memory(blocks) => writer.write_memory(&blocks, &starts, n_refs, &mut issues)?,
         Rows::Runs(runs, addresses) => {
-            tables.write_runs(&runs, addresses, &starts, (n_rows, n_refs), &mut issues)?;
+            writer.write_runs(&runs, addresses, &starts, (n_rows, n_refs), &mut issues)?
         }
-    }
+    };
     let (issue_sum, n_issues, issue_counts) = issues.finish()?;
-    tables.finished(Table::Issue, issue_sum, n_issues);
-    tables.written(issue_counts)
+    let issue = writer.finished(Table::Issue, issue_sum, n_issues);
+    writer.summarize(tables, issue, issue_counts)
 }
 
-struct Tables<'t> {
+/// Writes the tables of one dump. It does not change: what a step has found out, it returns.
+struct TableWriter<'t> {
     names: &'t FileNames<'t>,
     about: &'t About,
     type_names: &'t [Box<str>],
@@ -98,36 +92,77 @@ struct Tables<'t> {
     /// Whether references of such objects are weak, by type id.
     weak_types: Vec<bool>,
     /// What the dump calls roots.
-    recorded_roots: Vec<(u64, Arc<str>)>,
+    recorded_roots: &'t [(u64, Arc<str>)],
     limits: &'t Limits,
     progress: &'t ImportProgress,
-    files: Vec<FileEntry>,
-    syncing: Vec<(WorkFile, JoinHandle<io::Result<()>>)>,
-    /// By type id.
-    totals: Mutex<Vec<TypeTotals>>,
-    /// The index, once it is built.
-    graph: Option<Graph<'t>>,
-    summaries: Option<Summaries>,
+}
+
+/// A finished file, which is being synced while others are still being written.
+struct FinishedFile {
+    entry: FileEntry,
+    syncing: Syncing,
+}
+
+/// A file on its way to the disk.
+struct Syncing {
+    file: WorkFile,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Syncing {
+    fn start(file: WorkFile, written: File) -> Self {
+        Self { file, thread: thread::spawn(move || written.sync_all()) }
+    }
+
+    /// Waits until the file is on the disk.
+    fn wait(self) -> Result<()> {
+        let synced = self.thread.join();
+        let synced = synced.unwrap_or_else(|_| Err(io::Error::other("the syncing thread died")));
+        synced.map_err(|source| self.file.io_error(source))
+    }
+}
+
+/// The roots of a dump, and what they were found with.
+struct RootTable<'t> {
+    file: FinishedFile,
     counts: GraphCounts,
+    /// `None` if no index was built.
+    index: Option<BuiltIndex<'t>>,
 }
 
 /// A built index.
-struct Graph<'t> {
+struct BuiltIndex<'t> {
     index: AnyIndex,
+    syncing: Syncing,
     /// In byte order.
     type_names: Vec<&'t str>,
     /// For the summaries.
     names: NodeNames,
 }
 
-impl<'t> Tables<'t> {
+/// `obj`, and what was summed up while it was written.
+struct ObjectTable {
+    file: FinishedFile,
+    /// By type id.
+    totals: Vec<TypeTotals>,
+    summaries: Option<Summaries>,
+}
+
+/// The tables that are made of the rows.
+struct RowTables<'t> {
+    edge: FinishedFile,
+    root: RootTable<'t>,
+    obj: ObjectTable,
+}
+
+impl<'t> TableWriter<'t> {
     fn write_memory(
-        &mut self,
+        &self,
         blocks: &[Records],
         starts: &[(Option<u64>, u64)],
         n_refs: u64,
         issues: &mut super::IssueFile,
-    ) -> Result<()> {
+    ) -> Result<RowTables<'t>> {
         let mut nodes = Nodes::default();
         let mut keys = order::by_address(blocks, 0);
         self.progress.check_cancel()?;
@@ -148,57 +183,61 @@ impl<'t> Tables<'t> {
             (!wants_index).then(|| AddressSet::of_sorted(keys.iter().map(|(address, _)| *address)));
         let n_rows = keys.len();
         let mut orders: Vec<RowRef> = keys.into_iter().map(|(_, row)| row).collect();
-        // There is room for both orders where the keys were, because a collected vector stays in its place.
+        // There is room for both orders where the keys were, because a collected vector reuses their memory.
         orders.resize(2 * n_rows, RowRef::new(0, 0));
         let (rows, by_type) = orders.split_at_mut(n_rows);
         let rows = &rows[..];
         self.progress.enter(Phase::Writing);
-        let edge_rows = self.limits.edge_rows;
-        let (ranks, weak_types) = (self.ranks.clone(), self.weak_types.clone());
-        thread::scope(|scope| {
+        let (edge_rows, ranks) = (self.limits.edge_rows, &self.ranks);
+        let (edge, referred) = thread::scope(|scope| {
             // One core finds the order of `obj` while both would otherwise wait for it.
             scope.spawn(|| {
                 if wants_index {
-                    nodes = order::nodes(blocks, rows, &ranks);
+                    nodes = order::nodes(blocks, rows, ranks);
                     order::by_type(rows, &nodes.types, ranks.len(), by_type);
                 } else {
-                    order::by_type(rows, &order::row_ranks(blocks, 0, rows, &ranks), ranks.len(), by_type);
+                    order::by_type(rows, &order::row_ranks(blocks, 0, rows, ranks), ranks.len(), by_type);
                 }
             });
             let mut pieces = rows.chunks(EDGE_OBJECTS);
             self.edges(
-                addresses,
+                addresses.as_ref(),
                 || Ok(pieces.next()),
-                |rows, referred| EdgeColumns::of(&Stretch { blocks, rows }, edge_rows, &weak_types, referred),
+                |rows, referred| {
+                    EdgeColumns::of(&Stretch { blocks, rows }, edge_rows, &self.weak_types, referred)
+                },
             )
         })?;
-        if wants_index {
-            self.build_index(nodes)?;
-        }
+        let root = match &addresses {
+            Some(addresses) => self.roots_without_index(addresses, referred)?,
+            None => self.roots_with_index(nodes, &edge.entry)?,
+        };
+        drop(addresses);
         let mut pieces = by_type.chunks(self.limits.obj_rows);
-        self.objects_and_summaries(|| Ok(pieces.next()), |rows| ObjColumns::of(&Stretch { blocks, rows }))
+        let columns = |rows| ObjColumns::of(&Stretch { blocks, rows });
+        let (root, obj) = self.objects_and_summaries(root, || Ok(pieces.next()), columns)?;
+        Ok(RowTables { edge, root, obj })
     }
 
     fn write_runs(
-        &mut self,
+        &self,
         runs: &[Run],
         addresses: AddressSet,
         starts: &[(Option<u64>, u64)],
         (n_rows, n_refs): (u64, u64),
         issues: &mut super::IssueFile,
-    ) -> Result<()> {
+    ) -> Result<RowTables<'t>> {
         self.progress.enter(Phase::Writing);
         let wants_index = self.wants_index(n_rows, n_refs, 0);
         let addresses = (!wants_index).then_some(addresses);
         let mut nodes = Nodes::default();
         let mut dropped = HashSet::new();
-        let (ranks, weak_types) = (self.ranks.clone(), self.weak_types.clone());
-        let mut merge = Merge::open(runs, Side::Address, &ranks)?;
+        let mut merge = Merge::open(runs, Side::Address, &self.ranks)?;
         let limits = self.limits;
         let most_dropped = limits.total as usize / 8 / size_of::<(RowRef, u64)>();
         let edge_rows = limits.edge_rows;
-        self.edges(
-            addresses,
+        let (edge, referred) = self.edges(
+            addresses.as_ref(),
             || {
                 let piece = unique_rows(&mut merge, edge_rows, starts, &mut dropped, issues)?;
                 if dropped.len() > most_dropped {
@@ -207,28 +246,32 @@ impl<'t> Tables<'t> {
                     );
                 }
                 if wants_index && let Some(piece) = &piece {
-                    piece.iter().for_each(|(_, record)| nodes.push(&record, &ranks));
+                    piece.iter().for_each(|(_, record)| nodes.push(&record, &self.ranks));
                 }
                 Ok(piece)
             },
             |piece, referred| {
                 let rows = in_order(&piece);
                 let stretch = Stretch { blocks: std::slice::from_ref(&piece), rows: &rows };
-                EdgeColumns::of(&stretch, edge_rows, &weak_types, referred)
+                EdgeColumns::of(&stretch, edge_rows, &self.weak_types, referred)
             },
         )?;
         drop(merge);
-        if wants_index {
-            self.build_index(nodes)?;
-        }
-        let mut merge = Merge::open(runs, Side::Type, &ranks)?;
-        self.objects_and_summaries(
+        let root = match &addresses {
+            Some(addresses) => self.roots_without_index(addresses, referred)?,
+            None => self.roots_with_index(nodes, &edge.entry)?,
+        };
+        drop(addresses);
+        let mut merge = Merge::open(runs, Side::Type, &self.ranks)?;
+        let (root, obj) = self.objects_and_summaries(
+            root,
             || kept_rows(&mut merge, limits.obj_rows, &dropped),
             |piece| {
                 let rows = in_order(&piece);
                 ObjColumns::of(&Stretch { blocks: std::slice::from_ref(&piece), rows: &rows })
             },
-        )
+        )?;
+        Ok(RowTables { edge, root, obj })
     }
 
     /// Whether an index is asked for, and fits beside what is held.
@@ -239,48 +282,20 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// Builds the index of the objects and the written `edge`, and writes `root`.
-    fn build_index(&mut self, mut nodes: Nodes) -> Result<()> {
-        self.progress.enter(Phase::Indexing);
-        let mut by_rank: Vec<&'t str> = self.type_names.iter().map(|name| &**name).collect();
-        by_rank.sort_unstable();
-        let type_names = nodes.forget_unused_types(&by_rank);
-        let edges: Vec<&FileEntry> = self.files.iter().filter(|file| file.table == Table::Edge).collect();
-        let inputs = index::Inputs {
-            nodes,
-            type_names: &type_names,
-            runtime: self.about.runtime,
-            recorded_roots: &self.recorded_roots,
-            edges: vec![StoredFile::clone(&self.names.file(Table::Edge))],
-            edges_xxh3: index::edges_xxh3(edges.iter().copied()),
-            n_edges: edges.iter().map(|file| file.rows).sum(),
-            wide_ids: self.about.index.as_ref().is_some_and(|options| options.wide_ids),
-            threads: self.limits.threads,
-            cancel: &self.progress.cancel,
-        };
-        let to = self.names.work().file(&index_name(edges.iter().copied()));
-        let built = index::build(inputs, &to)?;
-        self.syncing.push((to, thread::spawn(move || built.file.sync_all())));
-        self.counts = built.counts;
-        with_index!(&built.index, |index| self.roots(index.named_roots()))?;
-        self.graph = Some(Graph { index: built.index, type_names, names: built.names });
-        self.progress.enter(Phase::Writing);
-        Ok(())
-    }
-
-    /// Writes `edge` from pieces of work; given the addresses of all objects, also `root`.
-    fn edges<W>(
-        &mut self,
-        addresses: Option<AddressSet>,
+    /// Writes `edge` from pieces of work. Given the addresses of all objects, also returns which of them the references
+    /// lead to, in parts.
+    fn edges<'r, W>(
+        &self,
+        addresses: Option<&'r AddressSet>,
         mut produce: impl FnMut() -> Result<Option<W>> + Send,
         columns: impl Fn(W, Option<&mut Referred<'_>>) -> Vec<EdgeColumns> + Sync,
-    ) -> Result<()> {
+    ) -> Result<(FinishedFile, Vec<Referred<'r>>)> {
         let to = self.names.file(Table::Edge);
         // What the threads have noted, while they are not at it.
-        let idle: Mutex<Vec<Referred<'_>>> = Mutex::new(Vec::new());
+        let idle: Mutex<Vec<Referred<'r>>> = Mutex::new(Vec::new());
         let arrays = |piece| {
             let noted = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut referred = noted.or_else(|| addresses.as_ref().map(Referred::new));
+            let mut referred = noted.or_else(|| addresses.map(Referred::new));
             let groups = columns(piece, referred.as_mut());
             idle.lock().unwrap_or_else(PoisonError::into_inner).extend(referred);
             groups.into_iter().map(EdgeColumns::columns).collect::<Result<_, _>>().map_err(arrow_error(&to))
@@ -296,78 +311,60 @@ impl<'t> Tables<'t> {
             arrays,
             self.count_rows(),
         )?;
-        self.finished(Table::Edge, sum, n_rows);
-        let Some(addresses) = &addresses else { return Ok(()) };
-        let mut marks = Marks::new(addresses);
-        for referred in idle.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            marks.merge(&referred.marks);
-            self.counts.dangling += referred.dangling;
-        }
-        let recorded = std::mem::take(&mut self.recorded_roots);
-        let recorded = sorted_roots(&recorded, addresses);
-        let (mut n_unreferenced, mut counts) = (0, BTreeMap::<String, u64>::new());
-        let unreferenced = addresses.unmarked(&marks).inspect(|_| n_unreferenced += 1);
-        self.roots(merged_roots(recorded, unreferenced).inspect(|(_, kind)| match counts.get_mut(*kind) {
-            Some(count) => *count += 1,
-            None => drop(counts.insert((*kind).to_owned(), 1)),
-        }))?;
-        self.counts.unreferenced = n_unreferenced;
-        self.counts.roots = counts;
-        Ok(())
+        let referred = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((self.finished(Table::Edge, sum, n_rows), referred))
     }
 
-    /// Writes `obj` from pieces of work, and sums the index up meanwhile.
-    fn objects_and_summaries<W>(
-        &mut self,
-        produce: impl FnMut() -> Result<Option<W>> + Send,
-        columns: impl Fn(W) -> (Vec<ObjColumns>, Vec<(u32, TypeTotals)>) + Sync,
-    ) -> Result<()> {
-        let names = self.graph.as_mut().map(|graph| std::mem::take(&mut graph.names));
-        let summaries = || {
-            let (graph, names) = self.graph.as_ref().zip(names)?;
-            let (edges, cancel) = ([StoredFile::clone(&self.names.file(Table::Edge))], &self.progress.cancel);
-            let runtime = self.about.runtime;
-            Some(index::summaries(&graph.index, runtime, &graph.type_names, &edges, names, cancel))
-        };
-        let (summaries, objects) =
-            index::in_parallel(self.limits.threads, summaries, || self.objects(produce, columns));
-        let (sum, n_rows) = objects?;
-        self.summaries = summaries.transpose()?;
-        self.finished(Table::Obj, sum, n_rows);
-        Ok(())
-    }
-
-    /// Writes `obj` from pieces of work.
-    fn objects<W>(
+    /// Writes `root` of the recorded roots and the objects that nothing refers to.
+    fn roots_without_index(
         &self,
-        mut produce: impl FnMut() -> Result<Option<W>> + Send,
-        columns: impl Fn(W) -> (Vec<ObjColumns>, Vec<(u32, TypeTotals)>) + Sync,
-    ) -> Result<(FileSum, u64)> {
-        let to = self.names.file(Table::Obj);
-        let index = self.graph.as_ref().map(|graph| ObjIndex::new(&graph.index));
-        let arrays = |piece| {
-            let (groups, totals) = columns(piece);
-            let mut all = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-            totals.into_iter().for_each(|(type_id, totals)| all[type_id as usize].merge(totals));
-            drop(all);
-            let columns = groups.into_iter().map(|group| group.columns(self.type_names, index.as_ref()));
-            columns.collect::<Result<_, _>>().map_err(arrow_error(&to))
+        addresses: &AddressSet,
+        referred: Vec<Referred<'_>>,
+    ) -> Result<RootTable<'t>> {
+        let (mut marks, mut dangling) = (Marks::new(addresses), 0);
+        for referred in referred {
+            marks.merge(&referred.marks);
+            dangling += referred.dangling;
+        }
+        let recorded = sorted_roots(self.recorded_roots, addresses);
+        let (mut unreferenced, mut roots) = (0, BTreeMap::<String, u64>::new());
+        let unmarked = addresses.unmarked(&marks).inspect(|_| unreferenced += 1);
+        let file =
+            self.roots(merged_roots(recorded, unmarked).inspect(|(_, kind)| match roots.get_mut(*kind) {
+                Some(count) => *count += 1,
+                None => drop(roots.insert((*kind).to_owned(), 1)),
+            }))?;
+        Ok(RootTable { file, counts: GraphCounts { dangling, unreferenced, roots }, index: None })
+    }
+
+    /// Builds the index of the objects and the written `edge`, and writes `root`.
+    fn roots_with_index(&self, mut nodes: Nodes, edge: &FileEntry) -> Result<RootTable<'t>> {
+        self.progress.enter(Phase::Indexing);
+        let mut by_rank: Vec<&'t str> = self.type_names.iter().map(|name| &**name).collect();
+        by_rank.sort_unstable();
+        let type_names = nodes.forget_unused_types(&by_rank);
+        let inputs = index::Inputs {
+            nodes,
+            type_names: &type_names,
+            runtime: self.about.runtime,
+            recorded_roots: self.recorded_roots,
+            edges: vec![StoredFile::clone(&self.names.file(Table::Edge))],
+            edges_xxh3: index::edges_xxh3([edge].into_iter()),
+            n_edges: edge.rows,
+            wide_ids: self.about.index.as_ref().is_some_and(|options| options.wide_ids),
+            threads: self.limits.threads,
+            cancel: &self.progress.cancel,
         };
-        let produce = || self.progress.check_cancel().and_then(|()| produce());
-        parquet_file::write(
-            &to,
-            schema::obj(),
-            properties::obj(),
-            self.limits.threads,
-            produce,
-            arrays,
-            self.count_rows(),
-        )
+        let to = self.names.work().file(&index_name([edge].into_iter()));
+        let index::Built { index, file, counts, names } = index::build(inputs, &to)?;
+        let syncing = Syncing::start(to, file);
+        let file = with_index!(&index, |index| self.roots(index.named_roots()))?;
+        self.progress.enter(Phase::Writing);
+        Ok(RootTable { file, counts, index: Some(BuiltIndex { index, syncing, type_names, names }) })
     }
 
     /// Writes `root` of roots in the order of their addresses.
-    fn roots<'k>(&mut self, mut roots: impl Iterator<Item = (u64, &'k str)> + Send) -> Result<u64> {
-        let to = self.names.file(Table::Root);
+    fn roots<'k>(&self, mut roots: impl Iterator<Item = (u64, &'k str)> + Send) -> Result<FinishedFile> {
         let produce = || {
             self.progress.check_cancel()?;
             let piece: Vec<_> = roots.by_ref().take(ROOT_ROWS).collect();
@@ -375,7 +372,7 @@ impl<'t> Tables<'t> {
         };
         let arrays = |piece: Vec<(u64, &str)>| Ok(vec![columns::roots(piece.into_iter())]);
         let (sum, n_rows) = parquet_file::write(
-            &to,
+            &self.names.file(Table::Root),
             schema::root(),
             properties::root(),
             self.limits.threads,
@@ -383,8 +380,59 @@ impl<'t> Tables<'t> {
             arrays,
             |_| {},
         )?;
-        self.finished(Table::Root, sum, n_rows);
-        Ok(n_rows)
+        Ok(self.finished(Table::Root, sum, n_rows))
+    }
+
+    /// Writes `obj` from pieces of work, and sums the index up meanwhile, if there is one.
+    fn objects_and_summaries<W>(
+        &self,
+        mut root: RootTable<'t>,
+        produce: impl FnMut() -> Result<Option<W>> + Send,
+        columns: impl Fn(W) -> (Vec<ObjColumns>, Vec<(u32, TypeTotals)>) + Sync,
+    ) -> Result<(RootTable<'t>, ObjectTable)> {
+        let names = root.index.as_mut().map(|built| std::mem::take(&mut built.names));
+        let built = root.index.as_ref();
+        let summaries = || {
+            let (built, names) = built.zip(names)?;
+            let (edges, cancel) = ([StoredFile::clone(&self.names.file(Table::Edge))], &self.progress.cancel);
+            let runtime = self.about.runtime;
+            Some(index::summaries(&built.index, runtime, &built.type_names, &edges, names, cancel))
+        };
+        let objects = || self.objects(built.map(|built| ObjIndex::new(&built.index)), produce, columns);
+        let (summaries, objects) = index::in_parallel(self.limits.threads, summaries, objects);
+        let (file, totals) = objects?;
+        Ok((root, ObjectTable { file, totals, summaries: summaries.transpose()? }))
+    }
+
+    /// Writes `obj` from pieces of work. Returns the totals by type id, too.
+    fn objects<W>(
+        &self,
+        index: Option<ObjIndex<'_>>,
+        mut produce: impl FnMut() -> Result<Option<W>> + Send,
+        columns: impl Fn(W) -> (Vec<ObjColumns>, Vec<(u32, TypeTotals)>) + Sync,
+    ) -> Result<(FinishedFile, Vec<TypeTotals>)> {
+        let to = self.names.file(Table::Obj);
+        let all = Mutex::new(vec![TypeTotals::default(); self.type_names.len()]);
+        let arrays = |piece| {
+            let (groups, totals) = columns(piece);
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            totals.into_iter().for_each(|(type_id, totals)| all[type_id as usize].merge(totals));
+            drop(all);
+            let columns = groups.into_iter().map(|group| group.columns(self.type_names, index.as_ref()));
+            columns.collect::<Result<_, _>>().map_err(arrow_error(&to))
+        };
+        let produce = || self.progress.check_cancel().and_then(|()| produce());
+        let (sum, n_rows) = parquet_file::write(
+            &to,
+            schema::obj(),
+            properties::obj(),
+            self.limits.threads,
+            produce,
+            arrays,
+            self.count_rows(),
+        )?;
+        let totals = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((self.finished(Table::Obj, sum, n_rows), totals))
     }
 
     fn count_rows(&self) -> impl Fn(u64) + Sync + use<'_> {
@@ -393,45 +441,53 @@ impl<'t> Tables<'t> {
         }
     }
 
-    /// Notes a file and starts to sync it, while others are still being written.
-    fn finished(&mut self, table: Table, sum: FileSum, n_rows: u64) {
-        self.files.push(self.names.entry(table, &sum, n_rows));
-        let file: File = sum.file;
-        self.syncing.push((self.names.file(table), thread::spawn(move || file.sync_all())));
+    /// A file that is complete: starts to sync it.
+    fn finished(&self, table: Table, sum: FileSum, n_rows: u64) -> FinishedFile {
+        let entry = self.names.entry(table, &sum, n_rows);
+        FinishedFile { entry, syncing: Syncing::start(self.names.file(table), sum.file) }
     }
 
-    /// Waits until everything is on the disk, and adds up.
-    fn written(mut self, issues: BTreeMap<String, u64>) -> Result<Written> {
-        for (stored, syncing) in self.syncing {
-            let synced = syncing.join().unwrap_or_else(|_| Err(io::Error::other("the syncing thread died")));
-            synced.map_err(|source| stored.io_error(source))?;
+    /// Waits until everything is on the disk, writes the summaries, and adds up.
+    fn summarize(
+        &self,
+        tables: RowTables<'_>,
+        issue: FinishedFile,
+        issues: BTreeMap<String, u64>,
+    ) -> Result<Written> {
+        let RowTables { edge, root, obj } = tables;
+        let indexed = root.index.is_some();
+        if let Some(built) = root.index {
+            built.syncing.wait()?;
         }
-        let totals = self.totals.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let stats = self.type_names.iter().zip(totals).map(|(name, totals)| totals.stat(name));
+        let mut files = Vec::new();
+        for FinishedFile { entry, syncing } in [edge, root.file, obj.file, issue] {
+            syncing.wait()?;
+            files.push(entry);
+        }
+        let stats = self.type_names.iter().zip(obj.totals).map(|(name, totals)| totals.stat(name));
         // A type may have lost its only object to a duplicate.
         let mut types: Vec<TypeStat> = stats.filter(|stat| stat.count > 0).collect();
         types.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        if let Some(summaries) = &self.summaries {
+        if let Some(summaries) = &obj.summaries {
             types
                 .iter_mut()
                 .zip(&summaries.type_retained)
                 .for_each(|(stat, sum)| stat.retained = Some(index::bytes(*sum)));
         }
-        self.files.push(summary::write_types(self.names, &types)?);
-        if let Some(summaries) = &self.summaries {
-            self.files.push(summary::write_holders(self.names, &summaries.holders)?);
+        files.push(summary::write_types(self.names, &types)?);
+        if let Some(summaries) = &obj.summaries {
+            files.push(summary::write_holders(self.names, &summaries.holders)?);
         }
-        let rows = |table| self.files.iter().filter(|file| file.table == table).map(|file| file.rows).sum();
+        let rows = |table| files.iter().filter(|file| file.table == table).map(|file| file.rows).sum();
         let counts = Counts {
             objects: rows(Table::Obj),
             edges: rows(Table::Edge),
-            dangling: self.counts.dangling,
-            unreferenced: self.counts.unreferenced,
+            dangling: root.counts.dangling,
+            unreferenced: root.counts.unreferenced,
             bytes: types.iter().fold(0, |sum: i64, stat| sum.saturating_add(stat.size)),
             types: types.len() as u64,
         };
-        let indexed = self.graph.is_some();
-        Ok(Written { counts, roots: self.counts.roots, indexed, issues, files: self.files })
+        Ok(Written { counts, roots: root.counts.roots, indexed, issues, files })
     }
 }
 
