@@ -57,6 +57,11 @@ impl Labels {
         Some(&self.text[start as usize..end as usize])
     }
 
+    /// The distinct labels, by their numbers.
+    pub fn distinct_labels(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.ends.len() as u32).filter_map(|id| self.distinct(id))
+    }
+
     /// The same distinct labels, without any reference.
     pub(crate) fn distinct_only(&self) -> Self {
         Self { text: self.text.clone(), ends: self.ends.clone(), ..Self::default() }

@@ -377,8 +377,12 @@ impl<'r> Record<'r> {
 
     /// The label of a reference.
     pub fn label(&self, position: usize) -> Option<&'r [u8]> {
-        let id = self.label_ids.get(4 * position..)?.first_chunk()?;
-        self.labels.distinct(u32::from_le_bytes(*id))
+        self.labels.distinct(self.label_number(position)?)
+    }
+
+    /// The number of a reference's label among the distinct labels of its block; [`Labels::NONE`] if it has none.
+    pub fn label_number(&self, position: usize) -> Option<u32> {
+        self.label_ids.get(4 * position..)?.first_chunk().map(|id| u32::from_le_bytes(*id))
     }
 
     /// The references that the dump says are not strong: their positions, ascending, and kinds.

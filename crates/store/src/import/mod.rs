@@ -6,10 +6,11 @@
 //!
 //! `collect.rs` gathers what the reader hands over, within the memory limit; `runs.rs` is what it does when the limit
 //! is reached; `order.rs` finds both orders of the rows; `tables.rs` drives the encoding; `columns.rs` makes arrays of
-//! rows.
+//! rows; `edges.rs` gives the index the references that are in memory.
 
 mod collect;
 mod columns;
+mod edges;
 mod issues;
 mod names;
 mod order;

@@ -15,6 +15,7 @@ use super::{
     ImportProgress, Limits, Phase,
     collect::{Collected, Rows},
     columns::{self, EdgeColumns, ObjColumns, Referred, Stretch, TypeTotals},
+    edges::RecordEdges,
     names::FileNames,
     order::{self, RowRef},
     runs::{Merge, Run, Side},
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     AnyIndex, Counts, Error, FileEntry, IndexOptions, Result, StoredFile, TypeStat,
     addresses::{AddressSet, Marks},
-    index::{self, GraphCounts, NodeNames, Nodes, ObjIndex, Summaries},
+    index::{self, EdgeFiles, EdgeSource, GraphCounts, Nodes, ObjIndex, ProgramNames, Summaries},
     lake::{WorkFile, index_name},
     parquet_file::{self, FileSum},
     properties, summary, with_index,
@@ -122,22 +123,21 @@ impl Syncing {
     }
 }
 
-/// The roots of a dump, and what they were found with.
-struct RootTable<'t> {
+/// `root`, and what was found out while the roots were looked for.
+struct RootTable {
     file: FinishedFile,
     counts: GraphCounts,
-    /// `None` if no index was built.
-    index: Option<BuiltIndex<'t>>,
 }
 
 /// A built index.
-struct BuiltIndex<'t> {
+struct BuiltIndex<'t, E> {
     index: AnyIndex,
     syncing: Syncing,
     /// In byte order.
     type_names: Vec<&'t str>,
     /// For the summaries.
-    names: NodeNames,
+    edges: E,
+    names: ProgramNames,
 }
 
 /// `obj`, and what was summed up while it was written.
@@ -145,13 +145,16 @@ struct ObjectTable {
     file: FinishedFile,
     /// By type id.
     totals: Vec<TypeTotals>,
+    /// `None` if no index was built.
     summaries: Option<Summaries>,
+    /// The index file.
+    index: Option<Syncing>,
 }
 
 /// The tables that are made of the rows.
-struct RowTables<'t> {
+struct RowTables {
     edge: FinishedFile,
-    root: RootTable<'t>,
+    root: RootTable,
     obj: ObjectTable,
 }
 
@@ -162,7 +165,7 @@ impl<'t> TableWriter<'t> {
         starts: &[(Option<u64>, u64)],
         n_refs: u64,
         issues: &mut super::IssueFile,
-    ) -> Result<RowTables<'t>> {
+    ) -> Result<RowTables> {
         let mut nodes = Nodes::default();
         let mut keys = order::by_address(blocks, 0);
         self.progress.check_cancel()?;
@@ -208,14 +211,19 @@ impl<'t> TableWriter<'t> {
                 },
             )
         })?;
-        let root = match &addresses {
-            Some(addresses) => self.roots_without_index(addresses, referred)?,
-            None => self.roots_with_index(nodes, &edge.entry)?,
+        let (root, built) = match &addresses {
+            Some(addresses) => (self.roots_without_index(addresses, referred)?, None),
+            None => {
+                let table = (edge.entry.rows, StoredFile::clone(&self.names.file(Table::Edge)));
+                let edges = RecordEdges::new(blocks, rows, table, &self.weak_types, self.about.runtime);
+                let (root, built) = self.roots_with_index(nodes, &edge.entry, edges)?;
+                (root, Some(built))
+            }
         };
         drop(addresses);
         let mut pieces = by_type.chunks(self.limits.obj_rows);
         let columns = |rows| ObjColumns::of(&Stretch { blocks, rows });
-        let (root, obj) = self.objects_and_summaries(root, || Ok(pieces.next()), columns)?;
+        let obj = self.objects_and_summaries(built, || Ok(pieces.next()), columns)?;
         Ok(RowTables { edge, root, obj })
     }
 
@@ -226,7 +234,7 @@ impl<'t> TableWriter<'t> {
         starts: &[(Option<u64>, u64)],
         (n_rows, n_refs): (u64, u64),
         issues: &mut super::IssueFile,
-    ) -> Result<RowTables<'t>> {
+    ) -> Result<RowTables> {
         self.progress.enter(Phase::Writing);
         let wants_index = self.wants_index(n_rows, n_refs, 0);
         let addresses = (!wants_index).then_some(addresses);
@@ -257,14 +265,19 @@ impl<'t> TableWriter<'t> {
             },
         )?;
         drop(merge);
-        let root = match &addresses {
-            Some(addresses) => self.roots_without_index(addresses, referred)?,
-            None => self.roots_with_index(nodes, &edge.entry)?,
+        let (root, built) = match &addresses {
+            Some(addresses) => (self.roots_without_index(addresses, referred)?, None),
+            None => {
+                let table = StoredFile::clone(&self.names.file(Table::Edge));
+                let edges = EdgeFiles::open(vec![table], Some(self.about.runtime))?;
+                let (root, built) = self.roots_with_index(nodes, &edge.entry, edges)?;
+                (root, Some(built))
+            }
         };
         drop(addresses);
         let mut merge = Merge::open(runs, Side::Type, &self.ranks)?;
-        let (root, obj) = self.objects_and_summaries(
-            root,
+        let obj = self.objects_and_summaries(
+            built,
             || kept_rows(&mut merge, limits.obj_rows, &dropped),
             |piece| {
                 let rows = in_order(&piece);
@@ -316,11 +329,7 @@ impl<'t> TableWriter<'t> {
     }
 
     /// Writes `root` of the recorded roots and the objects that nothing refers to.
-    fn roots_without_index(
-        &self,
-        addresses: &AddressSet,
-        referred: Vec<Referred<'_>>,
-    ) -> Result<RootTable<'t>> {
+    fn roots_without_index(&self, addresses: &AddressSet, referred: Vec<Referred<'_>>) -> Result<RootTable> {
         let (mut marks, mut dangling) = (Marks::new(addresses), 0);
         for referred in referred {
             marks.merge(&referred.marks);
@@ -334,11 +343,16 @@ impl<'t> TableWriter<'t> {
                 Some(count) => *count += 1,
                 None => drop(roots.insert((*kind).to_owned(), 1)),
             }))?;
-        Ok(RootTable { file, counts: GraphCounts { dangling, unreferenced, roots }, index: None })
+        Ok(RootTable { file, counts: GraphCounts { dangling, unreferenced, roots } })
     }
 
-    /// Builds the index of the objects and the written `edge`, and writes `root`.
-    fn roots_with_index(&self, mut nodes: Nodes, edge: &FileEntry) -> Result<RootTable<'t>> {
+    /// Builds the index of the objects and their references, which are those of `edge`, and writes `root`.
+    fn roots_with_index<E: EdgeSource>(
+        &self,
+        mut nodes: Nodes,
+        edge: &FileEntry,
+        edges: E,
+    ) -> Result<(RootTable, BuiltIndex<'t, E>)> {
         self.progress.enter(Phase::Indexing);
         let mut by_rank: Vec<&'t str> = self.type_names.iter().map(|name| &**name).collect();
         by_rank.sort_unstable();
@@ -348,7 +362,7 @@ impl<'t> TableWriter<'t> {
             type_names: &type_names,
             runtime: self.about.runtime,
             recorded_roots: self.recorded_roots,
-            edges: vec![StoredFile::clone(&self.names.file(Table::Edge))],
+            edges: &edges,
             edges_xxh3: index::edges_xxh3([edge].into_iter()),
             n_edges: edge.rows,
             wide_ids: self.about.index.as_ref().is_some_and(|options| options.wide_ids),
@@ -360,7 +374,7 @@ impl<'t> TableWriter<'t> {
         let syncing = Syncing::start(to, file);
         let file = with_index!(&index, |index| self.roots(index.named_roots()))?;
         self.progress.enter(Phase::Writing);
-        Ok(RootTable { file, counts, index: Some(BuiltIndex { index, syncing, type_names, names }) })
+        Ok((RootTable { file, counts }, BuiltIndex { index, syncing, type_names, edges, names }))
     }
 
     /// Writes `root` of roots in the order of their addresses.
@@ -384,24 +398,26 @@ impl<'t> TableWriter<'t> {
     }
 
     /// Writes `obj` from pieces of work, and sums the index up meanwhile, if there is one.
-    fn objects_and_summaries<W>(
+    fn objects_and_summaries<W, E: EdgeSource>(
         &self,
-        mut root: RootTable<'t>,
+        built: Option<BuiltIndex<'t, E>>,
         produce: impl FnMut() -> Result<Option<W>> + Send,
         columns: impl Fn(W) -> (Vec<ObjColumns>, Vec<(u32, TypeTotals)>) + Sync,
-    ) -> Result<(RootTable<'t>, ObjectTable)> {
-        let names = root.index.as_mut().map(|built| std::mem::take(&mut built.names));
-        let built = root.index.as_ref();
-        let summaries = || {
-            let (built, names) = built.zip(names)?;
-            let (edges, cancel) = ([StoredFile::clone(&self.names.file(Table::Edge))], &self.progress.cancel);
-            let runtime = self.about.runtime;
-            Some(index::summaries(&built.index, runtime, &built.type_names, &edges, names, cancel))
+    ) -> Result<ObjectTable> {
+        let Some(BuiltIndex { index, syncing, type_names, edges, names }) = built else {
+            let (file, totals) = self.objects(None, produce, columns)?;
+            return Ok(ObjectTable { file, totals, summaries: None, index: None });
         };
-        let objects = || self.objects(built.map(|built| ObjIndex::new(&built.index)), produce, columns);
-        let (summaries, objects) = index::in_parallel(self.limits.threads, summaries, objects);
+        let (summaries, objects) = index::in_parallel(
+            self.limits.threads,
+            || {
+                let cancel = &self.progress.cancel;
+                index::summaries(&index, self.about.runtime, &type_names, &edges, names, cancel)
+            },
+            || self.objects(Some(ObjIndex::new(&index)), produce, columns),
+        );
         let (file, totals) = objects?;
-        Ok((root, ObjectTable { file, totals, summaries: summaries.transpose()? }))
+        Ok(ObjectTable { file, totals, summaries: Some(summaries?), index: Some(syncing) })
     }
 
     /// Writes `obj` from pieces of work. Returns the totals by type id, too.
@@ -450,15 +466,13 @@ impl<'t> TableWriter<'t> {
     /// Waits until everything is on the disk, writes the summaries, and adds up.
     fn summarize(
         &self,
-        tables: RowTables<'_>,
+        tables: RowTables,
         issue: FinishedFile,
         issues: BTreeMap<String, u64>,
     ) -> Result<Written> {
         let RowTables { edge, root, obj } = tables;
-        let indexed = root.index.is_some();
-        if let Some(built) = root.index {
-            built.syncing.wait()?;
-        }
+        let indexed = obj.index.is_some();
+        obj.index.map_or(Ok(()), Syncing::wait)?;
         let mut files = Vec::new();
         for FinishedFile { entry, syncing } in [edge, root.file, obj.file, issue] {
             syncing.wait()?;

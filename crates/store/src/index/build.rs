@@ -1,7 +1,7 @@
-//! From the objects and the `edge` files of a dump to its index file, and to the summaries over it.
+//! From the objects and references of a dump to its index file, and to the summaries over it.
 //!
 //! ```text
-//! edge files --edges.rs--> forward CSR --analysis.rs--> index file
+//! records or edge files --edges.rs--> forward CSR --analysis.rs--> index file
 //! ```
 
 use std::{
@@ -14,7 +14,7 @@ use heaplake_graph::{BitSet, Graph, Id};
 use heaplake_model::Runtime;
 
 use super::{
-    AnyIndex, GraphIndex, NodeNames, Nodes,
+    AnyIndex, EdgeSource, GraphIndex, NodeNames, Nodes,
     analysis::Analysis,
     edges::Edges,
     file::Writer,
@@ -23,18 +23,18 @@ use super::{
     labels::labels,
     roots::{self, Roots},
 };
-use crate::{HolderStat, Result, StoredFile, addresses::Positions, lake::WorkFile, with_index};
+use crate::{HolderStat, Result, addresses::Positions, lake::WorkFile, with_index};
 
 /// What an index is built of.
-pub(crate) struct Inputs<'b> {
+pub(crate) struct Inputs<'b, E> {
     pub(crate) nodes: Nodes,
     /// In the order of the manifest.
     pub(crate) type_names: &'b [&'b str],
     pub(crate) runtime: &'static Runtime,
     /// Addresses that the dump calls roots, and of which kind.
     pub(crate) recorded_roots: &'b [(u64, Arc<str>)],
-    /// Files of `edge`, in order, and their checksums.
-    pub(crate) edges: Vec<StoredFile>,
+    pub(crate) edges: &'b E,
+    /// Checksums of the files of `edge`.
     pub(crate) edges_xxh3: String,
     pub(crate) n_edges: u64,
     pub(crate) wide_ids: bool,
@@ -48,8 +48,16 @@ pub(crate) struct Built {
     /// The index file, still to be synced.
     pub(crate) file: File,
     pub(crate) counts: GraphCounts,
-    /// Names of objects, for [`summaries`].
-    pub(crate) names: NodeNames,
+    pub(crate) names: ProgramNames,
+}
+
+/// What names the objects of a dump, for [`summaries`].
+#[derive(Debug, Default)]
+pub(crate) struct ProgramNames {
+    /// The names that they have.
+    nodes: NodeNames,
+    /// Edges that lead to a namespace, whose labels are names of what is in it.
+    namespaces: BitSet,
 }
 
 /// Totals of the objects of a dump.
@@ -83,16 +91,16 @@ pub(crate) fn bytes_needed(n_nodes: u64, n_edges: u64, wide_ids: bool) -> u64 {
 }
 
 /// Builds the index and writes it to `to`.
-pub(crate) fn build(inputs: Inputs<'_>, to: &WorkFile) -> Result<Built> {
+pub(crate) fn build<E: EdgeSource>(inputs: Inputs<'_, E>, to: &WorkFile) -> Result<Built> {
     if is_narrow(inputs.nodes.addresses.len() as u64, inputs.n_edges) && !inputs.wide_ids {
-        build_with::<u32>(inputs, to, AnyIndex::Narrow)
+        build_with::<u32, E>(inputs, to, AnyIndex::Narrow)
     } else {
-        build_with::<u64>(inputs, to, AnyIndex::Wide)
+        build_with::<u64, E>(inputs, to, AnyIndex::Wide)
     }
 }
 
-fn build_with<I: Id>(
-    inputs: Inputs<'_>,
+fn build_with<I: Id, E: EdgeSource>(
+    inputs: Inputs<'_, E>,
     to: &WorkFile,
     any: impl Fn(GraphIndex<I>) -> AnyIndex,
 ) -> Result<Built> {
@@ -101,12 +109,13 @@ fn build_with<I: Id>(
     let (written, positions) =
         in_parallel(threads, || writer.address(&addresses), || Positions::<I>::new(&addresses));
     written?;
-    let edges = Edges::read(&inputs.edges, &positions, threads, cancel)?;
+    let mut edges = Edges::of(inputs.edges, &positions, threads, cancel)?;
     let recorded = roots::recorded(inputs.recorded_roots, |address| positions.of(address));
     drop(positions);
     drop(addresses);
     let kept: Vec<_> = inputs.type_names.iter().map(|name| inputs.runtime.kept_alive(name)).collect();
     let dangling = edges.dangling();
+    let names = ProgramNames { nodes: names, namespaces: std::mem::take(&mut edges.namespaces) };
     let analysis = Analysis {
         writer,
         edges,
@@ -121,20 +130,21 @@ fn build_with<I: Id>(
     Ok(Built { index: any(index), file, counts, names })
 }
 
-/// Sums up an index over types and holders. `edges` are the files of `edge`, `names` comes from [`build`]. On one thread;
-/// the columns of `obj` may be written meanwhile.
+/// Sums up an index over types and holders. `edges` and `names` are those of [`build`]. On one thread; the columns of `obj`
+/// may be written meanwhile.
 pub(crate) fn summaries(
     index: &AnyIndex,
     runtime: &Runtime,
     type_names: &[&str],
-    edges: &[StoredFile],
-    mut names: NodeNames,
+    edges: &impl EdgeSource,
+    names: ProgramNames,
     cancel: &AtomicBool,
 ) -> Result<Summaries> {
     with_index!(index, |index| {
         let sums = index.type_sums(type_names.len());
-        let labels = labels(index, runtime, type_names, edges, &mut names, cancel)?;
-        let holders = holder_stats(index, type_names, (&names, &labels), cancel)?;
+        let ProgramNames { mut nodes, namespaces } = names;
+        let labels = labels(index, runtime, type_names, (edges, &namespaces), &mut nodes, cancel)?;
+        let holders = holder_stats(index, type_names, (&nodes, &labels), cancel)?;
         Ok(Summaries { type_retained: sums.into_iter().map(|sums| sums.retained).collect(), holders })
     })
 }

@@ -1,5 +1,5 @@
-//! The forward CSR of a dump, from its `edge` files: row groups are read and resolved on several threads, and put together
-//! in order.
+//! The forward CSR of a dump, from wherever its references are: pieces are made on several threads, and put together in
+//! order.
 
 use std::{
     collections::BTreeMap,
@@ -11,11 +11,11 @@ use std::{
 };
 
 use arrow::{
-    array::{AsArray, RecordBatch},
+    array::{Array as _, AsArray, Int32Array, RecordBatch, StringArray},
     datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt64Type},
 };
 use heaplake_graph::{BitSet, CsrBuf, Id};
-use heaplake_model::{EdgeKind, schema};
+use heaplake_model::{EdgeKind, LabelSays, Runtime, schema};
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -26,20 +26,48 @@ use parquet::{
 
 use crate::{Error, Result, StoredFile, addresses::Positions};
 
+/// Where the references of a dump are: in memory, or in files of `edge` ([`EdgeFiles`]). Always in the order of `edge`.
+pub(crate) trait EdgeSource: Sync {
+    /// Number of references.
+    fn n_edges(&self) -> usize;
+
+    /// Number of pieces.
+    fn n_pieces(&self) -> usize;
+
+    /// The references of a piece, resolved to nodes.
+    fn piece<I: Id>(&self, number: usize, positions: &Positions<'_, I>) -> Result<EdgePiece<I>>;
+
+    /// The error for a piece that does not fit the others.
+    fn damaged(&self, number: usize, what: &str) -> Error;
+
+    /// Calls `take` with the position of each reference that has a label, and the label.
+    fn for_each_label(&self, cancel: &AtomicBool, take: impl FnMut(usize, &str)) -> Result<()>;
+}
+
 /// The edges of a dump by node.
 pub(super) struct Edges<I> {
     pub(super) forward: CsrBuf<I>,
-    /// Empty, of length 0, when there are no weak edges.
+    /// Empty, of length 0, if there are no weak edges.
     pub(super) weak: BitSet,
+    /// Edges that lead to a namespace, as their labels say; empty, of length 0, if there are none.
+    pub(super) namespaces: BitSet,
 }
 
-/// The edges of one row group.
-struct Piece<I> {
+/// Some edges, in order.
+pub(crate) struct EdgePiece<I> {
     /// Parents in order, and how many edges each has here.
-    parents: Vec<(I, u32)>,
-    targets: Vec<I>,
+    pub(crate) parents: Vec<(I, u32)>,
+    pub(crate) targets: Vec<I>,
     /// Weak edges, by position in the piece.
-    weak: Vec<u32>,
+    pub(crate) weak: Vec<usize>,
+    /// Edges that lead to a namespace, by position in the piece.
+    pub(crate) namespaces: Vec<usize>,
+}
+
+impl<I> Default for EdgePiece<I> {
+    fn default() -> Self {
+        Self { parents: Vec::new(), targets: Vec::new(), weak: Vec::new(), namespaces: Vec::new() }
+    }
 }
 
 impl<I: Id> Edges<I> {
@@ -48,49 +76,45 @@ impl<I: Id> Edges<I> {
         self.forward.targets.iter().filter(|target| **target == I::NONE).count() as u64
     }
 
-    /// Reads row groups on several threads and puts them together in order.
-    pub(super) fn read(
-        stored: &[StoredFile],
+    /// Takes the pieces of a source on several threads, and puts them together in order.
+    pub(super) fn of(
+        source: &impl EdgeSource,
         positions: &Positions<'_, I>,
         threads: usize,
         cancel: &AtomicBool,
     ) -> Result<Self> {
-        let files = stored.iter().map(EdgeFile::open).collect::<Result<Vec<_>>>()?;
-        let groups: Vec<(&EdgeFile, usize)> = files
-            .iter()
-            .flat_map(|file| (0..file.metadata.metadata().num_row_groups()).map(move |i| (file, i)))
-            .collect();
         let next = AtomicUsize::new(0);
         let (sender, receiver) = crossbeam_channel::bounded(2 * threads);
         thread::scope(|scope| {
             for _ in 0..threads.max(1) {
                 let sender = sender.clone();
-                let (groups, next) = (&groups, &next);
+                let next = &next;
                 scope.spawn(move || {
                     loop {
-                        let i = next.fetch_add(1, Ordering::Relaxed);
-                        let Some((file, group)) = groups.get(i) else { return };
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= source.n_pieces() {
+                            return;
+                        }
                         let piece = if cancel.load(Ordering::Relaxed) {
                             Err(Error::Cancelled)
                         } else {
-                            file.piece(*group, positions)
+                            source.piece(number, positions)
                         };
                         let failed = piece.is_err();
-                        if sender.send((i, piece)).is_err() || failed {
+                        if sender.send((number, piece)).is_err() || failed {
                             return;
                         }
                     }
                 });
             }
             drop(sender);
-            let mut edges = Gathering::new(positions.len(), files.iter().map(EdgeFile::n_rows).sum());
+            let mut edges = EdgesBuilder::new(positions.len(), source.n_edges());
             let mut waiting = BTreeMap::new();
             let mut wanted = 0;
-            for (i, piece) in receiver {
-                waiting.insert(i, piece?);
+            for (number, piece) in receiver {
+                waiting.insert(number, piece?);
                 while let Some(piece) = waiting.remove(&wanted) {
-                    let (file, _) = groups[wanted];
-                    edges.append(piece).map_err(|what| file.stored.damaged(what))?;
+                    edges.append(piece).map_err(|what| source.damaged(wanted, what))?;
                     wanted += 1;
                 }
             }
@@ -100,31 +124,35 @@ impl<I: Id> Edges<I> {
 }
 
 /// Puts pieces together.
-struct Gathering<I> {
+struct EdgesBuilder<I> {
     offsets: Vec<I>,
     targets: Vec<I>,
     weak: Option<BitSet>,
+    namespaces: Option<BitSet>,
     n_edges: usize,
     /// The node whose edges came last, plus 1.
     next_node: usize,
 }
 
-impl<I: Id> Gathering<I> {
+impl<I: Id> EdgesBuilder<I> {
     fn new(n_nodes: usize, n_edges: usize) -> Self {
         Self {
             offsets: vec![I::new(0); n_nodes + 1],
             targets: Vec::with_capacity(n_edges),
             weak: None,
+            namespaces: None,
             n_edges,
             next_node: 0,
         }
     }
 
-    fn append(&mut self, piece: Piece<I>) -> Result<(), &'static str> {
+    fn append(&mut self, piece: EdgePiece<I>) -> Result<(), &'static str> {
         let mut at = self.targets.len();
-        for edge in piece.weak {
-            let weak = self.weak.get_or_insert_with(|| BitSet::new(self.n_edges));
-            weak.insert(at + edge as usize);
+        for (set, edges) in [(&mut self.weak, piece.weak), (&mut self.namespaces, piece.namespaces)] {
+            if !edges.is_empty() {
+                let set = set.get_or_insert_with(|| BitSet::new(self.n_edges));
+                edges.into_iter().for_each(|edge| set.insert(at + edge));
+            }
         }
         for (parent, n_edges) in piece.parents {
             if parent == I::NONE {
@@ -150,7 +178,61 @@ impl<I: Id> Gathering<I> {
         Edges {
             forward: CsrBuf { offsets: self.offsets, targets: self.targets },
             weak: self.weak.unwrap_or_default(),
+            namespaces: self.namespaces.unwrap_or_default(),
         }
+    }
+}
+
+/// The references of a dump in its files of `edge`, by row group.
+pub(crate) struct EdgeFiles {
+    files: Vec<EdgeFile>,
+    /// File and row group of each piece.
+    groups: Vec<(usize, usize)>,
+    /// What the labels say; `None` if nobody wants to know.
+    runtime: Option<&'static Runtime>,
+}
+
+impl EdgeFiles {
+    /// Opens the files, which are given in order, and reads their footers. With a runtime, labels are read, too.
+    pub(crate) fn open(stored: Vec<StoredFile>, runtime: Option<&'static Runtime>) -> Result<Self> {
+        let files = stored.into_iter().map(EdgeFile::open).collect::<Result<Vec<_>>>()?;
+        let groups = files.iter().enumerate().flat_map(|(number, file)| {
+            (0..file.metadata.metadata().num_row_groups()).map(move |group| (number, group))
+        });
+        let groups = groups.collect();
+        let runtime = runtime.filter(|_| files.iter().any(EdgeFile::has_labels));
+        Ok(Self { files, groups, runtime })
+    }
+}
+
+impl EdgeSource for EdgeFiles {
+    fn n_edges(&self) -> usize {
+        self.files.iter().map(EdgeFile::n_rows).sum()
+    }
+
+    fn n_pieces(&self) -> usize {
+        self.groups.len()
+    }
+
+    fn piece<I: Id>(&self, number: usize, positions: &Positions<'_, I>) -> Result<EdgePiece<I>> {
+        let (file, group) = self.groups[number];
+        self.files[file].piece(group, positions, self.runtime)
+    }
+
+    fn damaged(&self, number: usize, what: &str) -> Error {
+        let (file, _) = self.groups[number];
+        self.files[file].stored.damaged(what)
+    }
+
+    fn for_each_label(&self, cancel: &AtomicBool, mut take: impl FnMut(usize, &str)) -> Result<()> {
+        let mut first = 0;
+        if self.runtime.is_some() {
+            for file in &self.files {
+                file.for_each_label(cancel, |row, label| take(first + row, label))?;
+                first += file.n_rows();
+            }
+        }
+        Ok(())
     }
 }
 
@@ -160,39 +242,56 @@ struct EdgeFile {
     metadata: ArrowReaderMetadata,
 }
 
+/// Rows that are resolved together.
 const BATCH_ROWS: usize = 1 << 15;
+const LABEL: &str = "label";
+const KIND: &str = "kind";
 
 impl EdgeFile {
-    fn open(stored: &StoredFile) -> Result<Self> {
+    fn open(stored: StoredFile) -> Result<Self> {
         let file = stored.open().map_err(|source| stored.io_error(source))?;
         let options = ArrowReaderOptions::new().with_schema(edge_schema());
         let metadata =
             ArrowReaderMetadata::load(&file, options).map_err(|source| stored.parquet_error(source))?;
-        Ok(Self { stored: stored.clone(), metadata })
+        Ok(Self { stored, metadata })
     }
 
     fn n_rows(&self) -> usize {
         usize::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
     }
 
-    /// Reads one row group and looks its addresses up.
-    fn piece<I: Id>(&self, group: usize, positions: &Positions<'_, I>) -> Result<Piece<I>> {
-        let parquet_error = |source| self.stored.parquet_error(source);
+    fn read(
+        &self,
+        groups: Option<usize>,
+        columns: &[&str],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + '_> {
         let file = self.stored.open().map_err(|source| self.stored.io_error(source))?;
-        let schema = self.metadata.parquet_schema();
-        let kinds = if self.all_strong(group) { None } else { Some("kind") };
-        let columns = ProjectionMask::columns(schema, ["parent", "child"].into_iter().chain(kinds));
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_row_groups(vec![group])
-            .with_projection(columns)
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(parquet_error)?;
-        let mut piece = Piece { parents: Vec::new(), targets: Vec::new(), weak: Vec::new() };
+        let mask = ProjectionMask::columns(self.metadata.parquet_schema(), columns.iter().copied());
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS);
+        if let Some(group) = groups {
+            builder = builder.with_row_groups(vec![group]);
+        }
+        let reader = builder.build().map_err(|source| self.stored.parquet_error(source))?;
+        Ok(reader.map(|batch| batch.map_err(|error| self.stored.parquet_error(error.into()))))
+    }
+
+    /// Reads one row group and looks its addresses up.
+    fn piece<I: Id>(
+        &self,
+        group: usize,
+        positions: &Positions<'_, I>,
+        runtime: Option<&Runtime>,
+    ) -> Result<EdgePiece<I>> {
+        let runtime = runtime.filter(|_| self.group_has_labels(group));
+        let labels = runtime.map(|_| LABEL);
+        let kinds = if self.all_strong(group) { None } else { Some(KIND) };
+        let columns: Vec<&str> = ["parent", "child"].into_iter().chain(labels).chain(kinds).collect();
+        let mut piece = EdgePiece::default();
         let mut last = None;
-        for batch in reader {
-            let batch = batch.map_err(|error| parquet_error(error.into()))?;
-            piece.add(&batch, &mut last, positions);
+        for batch in self.read(Some(group), &columns)? {
+            piece.add(&batch?, &mut last, positions, runtime);
         }
         Ok(piece)
     }
@@ -200,7 +299,7 @@ impl EdgeFile {
     /// Whether the statistics say that no edge of a row group is weak.
     fn all_strong(&self, group: usize) -> bool {
         let row_group = self.metadata.metadata().row_group(group);
-        let column = row_group.columns().iter().find(|column| column.column_descr().name() == "kind");
+        let column = row_group.columns().iter().find(|column| column.column_descr().name() == KIND);
         match column.and_then(|column| column.statistics()) {
             Some(Statistics::ByteArray(statistics)) => {
                 let strong = |bytes: Option<&[u8]>| bytes == Some(EdgeKind::Strong.name().as_bytes());
@@ -209,11 +308,50 @@ impl EdgeFile {
             _ => false,
         }
     }
+
+    /// Whether some reference has a label.
+    fn has_labels(&self) -> bool {
+        (0..self.metadata.metadata().num_row_groups()).any(|group| self.group_has_labels(group))
+    }
+
+    /// Whether the statistics of a row group leave room for labels.
+    fn group_has_labels(&self, group: usize) -> bool {
+        let row_group = self.metadata.metadata().row_group(group);
+        let column = row_group.columns().iter().find(|column| column.column_descr().name() == LABEL);
+        column.is_some_and(|column| {
+            let nulls = column.statistics().and_then(|statistics| statistics.null_count_opt());
+            nulls != Some(row_group.num_rows().unsigned_abs())
+        })
+    }
+
+    /// Calls `take` with the row and the text of each label.
+    fn for_each_label(&self, cancel: &AtomicBool, mut take: impl FnMut(usize, &str)) -> Result<()> {
+        let mut first = 0;
+        for batch in self.read(None, &[LABEL])? {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let batch = batch?;
+            if let Some((keys, texts)) = dictionary(&batch, LABEL) {
+                for row in (0..keys.len()).filter(|row| keys.is_valid(*row)) {
+                    take(first + row, texts.value(keys.value(row) as usize));
+                }
+            }
+            first += batch.num_rows();
+        }
+        Ok(())
+    }
 }
 
-impl<I: Id> Piece<I> {
+impl<I: Id> EdgePiece<I> {
     /// Adds the rows of a batch; `last` is the parent of the row before.
-    fn add(&mut self, batch: &RecordBatch, last: &mut Option<u64>, positions: &Positions<'_, I>) {
+    fn add(
+        &mut self,
+        batch: &RecordBatch,
+        last: &mut Option<u64>,
+        positions: &Positions<'_, I>,
+        runtime: Option<&Runtime>,
+    ) {
         let (parents, children) =
             (batch.column(0).as_primitive::<UInt64Type>(), batch.column(1).as_primitive::<UInt64Type>());
         for parent in parents.values() {
@@ -225,25 +363,41 @@ impl<I: Id> Piece<I> {
         }
         let start = self.targets.len();
         positions.append_of(children.values(), &mut self.targets);
-        let Some(kinds) = batch.columns().get(2).and_then(|kinds| kinds.as_dictionary_opt::<Int32Type>())
-        else {
-            return;
-        };
-        let names = kinds.values().as_string::<i32>();
         let keeps_nothing = |name: &str| EdgeKind::of_name(name).is_some_and(|kind| !kind.keeps_alive());
-        let weak: Vec<bool> = names.iter().map(|name| name.is_some_and(keeps_nothing)).collect();
-        let is_weak = |key: &i32| usize::try_from(*key).is_ok_and(|key| weak.get(key) == Some(&true));
-        let keys = kinds.keys().values().iter().enumerate();
-        self.weak.extend(keys.filter(|(_, key)| is_weak(key)).map(|(i, _)| (start + i) as u32));
+        self.weak.extend(rows_with(batch, KIND, keeps_nothing).map(|row| start + row));
+        if let Some(runtime) = runtime {
+            let is_namespace = |label: &str| runtime.label_says(label) == LabelSays::Namespace;
+            self.namespaces.extend(rows_with(batch, LABEL, is_namespace).map(|row| start + row));
+        }
     }
 }
 
-/// The schema of `edge`, with the kinds as a dictionary.
+/// The rows of a batch whose text in a column passes a test; each text is tested once.
+fn rows_with(
+    batch: &RecordBatch,
+    column: &str,
+    passes: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = usize> {
+    let rows = dictionary(batch, column).map(|(keys, texts)| {
+        let passing: Vec<bool> = texts.iter().map(|text| text.is_some_and(&passes)).collect();
+        let is_passing = move |row: usize| keys.is_valid(row) && passing[keys.value(row) as usize];
+        (0..keys.len()).filter(move |row| is_passing(*row))
+    });
+    rows.into_iter().flatten()
+}
+
+/// The keys and the texts of a column that is a dictionary.
+fn dictionary<'b>(batch: &'b RecordBatch, column: &str) -> Option<(&'b Int32Array, &'b StringArray)> {
+    let column = batch.column_by_name(column)?.as_dictionary_opt::<Int32Type>()?;
+    Some((column.keys(), column.values().as_string_opt()?))
+}
+
+/// The schema of `edge`, with kinds and labels as dictionaries.
 fn edge_schema() -> SchemaRef {
     let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let schema = schema::edge();
     let fields = schema.fields().iter().map(|field| match field.name().as_str() {
-        "kind" => Arc::new(Field::new("kind", dictionary.clone(), field.is_nullable())),
+        name @ (KIND | LABEL) => Arc::new(Field::new(name, dictionary.clone(), field.is_nullable())),
         _ => field.clone(),
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))

@@ -24,33 +24,33 @@ const OTHERS: &str = "...";
 /// The names of some objects, by node.
 #[derive(Debug, Default)]
 pub(crate) struct NodeNames {
-    /// Node and place of its name; nodes ascend.
+    /// Node and position of its name; nodes ascend.
     of: Vec<(u64, u32)>,
-    places: HashMap<Box<str>, u32>,
+    positions: HashMap<Box<str>, u32>,
 }
 
 impl NodeNames {
     /// Gives a node a name; it comes after those that have one.
     pub(crate) fn push(&mut self, node: usize, name: &str) {
-        if let Some(place) = self.place(name) {
-            self.of.push((node as u64, place));
+        if let Some(position) = self.position(name) {
+            self.of.push((node as u64, position));
         }
     }
 
-    /// The place of the name of a node.
+    /// The position of the name of a node.
     pub(super) fn of(&self, node: usize) -> Option<u32> {
         let found = self.of.binary_search_by_key(&(node as u64), |(node, _)| *node).ok()?;
         Some(self.of[found].1)
     }
 
-    /// The place of a name, if there is one for it.
-    pub(super) fn place(&mut self, name: &str) -> Option<u32> {
+    /// The position of a name; a new one if it is new, `None` if there are too many.
+    pub(super) fn position(&mut self, name: &str) -> Option<u32> {
         let name = Self::clipped(name);
-        let n_names = self.places.len();
-        match self.places.get(&*name) {
-            Some(place) => Some(*place),
+        let n_names = self.positions.len();
+        match self.positions.get(&*name) {
+            Some(position) => Some(*position),
             None if n_names >= MAX_NAMES => None,
-            None => Some(*self.places.entry(name.into_owned().into()).or_insert(n_names as u32)),
+            None => Some(*self.positions.entry(name.into_owned().into()).or_insert(n_names as u32)),
         }
     }
 
@@ -106,8 +106,8 @@ pub(super) fn holder_stats<I: Id>(
         elements: &elements,
     };
     let found = largest_holders(holders(tree, above, cancel)?, MAX_KEPT);
-    let mut texts: Vec<&str> = vec![""; names.places.len()];
-    names.places.iter().for_each(|(name, place)| texts[*place as usize] = name);
+    let mut texts: Vec<&str> = vec![""; names.positions.len()];
+    names.positions.iter().for_each(|(name, position)| texts[*position as usize] = name);
     let mut words = vec![String::new(); pairs.len()];
     for ((rank, name), element) in pairs {
         let word = &mut words[(element - n_types - 2) as usize];

@@ -144,7 +144,7 @@ impl<I: Id> GraphIndex<I> {
         writer.address(self.addresses())?;
         let analysis = Analysis {
             writer,
-            edges: Edges { forward, weak },
+            edges: Edges { forward, weak, namespaces: BitSet::default() },
             removed,
             edges_xxh3: self.content.edges_xxh3.clone(),
             threads: thread::available_parallelism().map_or(1, usize::from),

@@ -26,7 +26,8 @@ use crate::{
     Error, FileEntry, Finding, Lake, Manifest, Result, StoredFile,
     lake::{LakeFolder, LakePath, Lock, is_index_file_of},
 };
-pub(crate) use build::{Built, GraphCounts, Inputs, Summaries, build, bytes_needed, summaries};
+pub(crate) use build::{Built, GraphCounts, Inputs, ProgramNames, Summaries, build, bytes_needed, summaries};
+pub(crate) use edges::{EdgeFiles, EdgePiece, EdgeSource};
 use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;
 pub use layer::{Edit, build_layer, build_unnamed_layer};

@@ -20,8 +20,8 @@ use parquet::arrow::{
 use rayon::prelude::*;
 
 use super::{
-    AnyIndex, Built, Inputs, NodeNames, Nodes, ObjIndex, Summaries, build, bytes, bytes_needed, edges_xxh3,
-    in_parallel, obj_columns::n_plain_columns, summaries,
+    AnyIndex, Built, EdgeFiles, Inputs, NodeNames, Nodes, ObjIndex, ProgramNames, Summaries, build, bytes,
+    bytes_needed, edges_xxh3, in_parallel, obj_columns::n_plain_columns, summaries,
 };
 use crate::{
     Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, StoredFile, TypeStat, commit,
@@ -79,7 +79,7 @@ pub fn index_dump(
     let manifest = lake.manifest(id.as_str())?;
     let work = lake.work_folder()?;
     let building = Building::new(lake, &manifest, options, limits, progress)?;
-    let built = building.graph(&work)?;
+    let (built, edges) = building.graph(&work, !manifest.indexed)?;
     built.file.sync_all().map_err(|source| lake.at(&LakePath::index(&manifest)).io_error(source))?;
     if manifest.indexed {
         building.install(&work)?;
@@ -92,7 +92,7 @@ pub fn index_dump(
     new.files.retain(|file| matches!(file.table, Table::Edge | Table::Issue));
     let (summaries, obj) = in_parallel(
         building.threads,
-        || building.summaries(&built.index, built.names),
+        || building.summaries(&built.index, &edges, built.names),
         || building.obj(&names, &built.index),
     );
     let Summaries { type_retained, holders } = summaries?;
@@ -130,8 +130,8 @@ pub fn open_or_build(
     let work = lake.work_folder()?;
     let options = IndexOptions::default();
     let building = Building::new(lake, manifest, &options, limits, progress)?;
-    let built = building.graph(&work);
-    let built = built.map_err(|error| lake.perhaps_replaced(manifest, error))?;
+    let built = building.graph(&work, false);
+    let (built, _) = built.map_err(|error| lake.perhaps_replaced(manifest, error))?;
     built.file.sync_all().map_err(|source| lake.at(&LakePath::index(manifest)).io_error(source))?;
     building.install(&work)?;
     super::seal(lake, manifest);
@@ -175,8 +175,8 @@ impl<'b> Building<'b> {
         self.manifest.files_of(table).map(|file| self.lake.file(file)).collect()
     }
 
-    /// Builds the index file in `work`.
-    fn graph(&self, work: &WorkFolder) -> Result<Built> {
+    /// Builds the index file in `work`. Returns also where the references are, for the summaries.
+    fn graph(&self, work: &WorkFolder, for_summaries: bool) -> Result<(Built, EdgeFiles)> {
         self.progress.enter(Phase::Indexing);
         let counts = &self.manifest.counts;
         let needed = bytes_needed(counts.objects, counts.edges, self.options.wide_ids);
@@ -184,25 +184,28 @@ impl<'b> Building<'b> {
         let needed = needed + counts.objects * (Nodes::BYTES + size_of::<(u64, u64, u32)>() as u64);
         self.limits.check(needed)?;
         let type_names: Vec<&str> = self.types.iter().map(|stat| stat.name.as_str()).collect();
+        let runtime = runtime_of(&self.manifest.source.format)?;
+        let edges = EdgeFiles::open(self.stored(Table::Edge), for_summaries.then_some(runtime))?;
         let inputs = Inputs {
             nodes: self.nodes(&type_names)?,
             type_names: &type_names,
-            runtime: runtime_of(&self.manifest.source.format)?,
+            runtime,
             recorded_roots: &self.recorded_roots()?,
-            edges: self.stored(Table::Edge),
+            edges: &edges,
             edges_xxh3: edges_xxh3(self.manifest.files_of(Table::Edge)),
             n_edges: counts.edges,
             wide_ids: self.options.wide_ids,
             threads: self.threads,
             cancel: &self.progress.cancel,
         };
-        build(inputs, &work.file(&index_name(self.manifest.files_of(Table::Edge))))
+        let built = build(inputs, &work.file(&index_name(self.manifest.files_of(Table::Edge))))?;
+        Ok((built, edges))
     }
 
-    fn summaries(&self, index: &AnyIndex, names: NodeNames) -> Result<Summaries> {
+    fn summaries(&self, index: &AnyIndex, edges: &EdgeFiles, names: ProgramNames) -> Result<Summaries> {
         let type_names: Vec<&str> = self.types.iter().map(|stat| stat.name.as_str()).collect();
         let runtime = runtime_of(&self.manifest.source.format)?;
-        summaries(index, runtime, &type_names, &self.stored(Table::Edge), names, &self.progress.cancel)
+        summaries(index, runtime, &type_names, edges, names, &self.progress.cancel)
     }
 
     /// The objects of `obj`, by address.
