@@ -2,11 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-/// A valid dump name: `[A-Za-z0-9][A-Za-z0-9._-]{0,62}` and none of the names that SQL needs itself.
+/// A valid dump name: `[A-Za-z0-9][A-Za-z0-9._-]{0,62}`, and not a name that SQL reserves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DumpId(String);
 
-/// Schemas of the lake's SQL, and selectors, that a dump must not hide.
+/// Names of SQL schemas and of selectors, which a dump must not hide.
 const RESERVED: [&str; 6] = ["history", "current", "information_schema", "public", "latest", "baseline"];
 
 const MAX_LEN: usize = 63;
@@ -28,9 +28,10 @@ impl DumpId {
         &self.0
     }
 
-    /// Makes a valid id from a file name: endings such as `.dump.gz` go, other characters become `-`.
+    /// Makes a valid id of a file name: removes endings such as `.dump.gz`, and replaces characters that are not allowed by
+    /// `-`.
     ///
-    /// A name of which nothing is left becomes `dump`.
+    /// If nothing remains, the id is `dump`.
     pub fn from_file_name(file_name: &str) -> Self {
         const ENDINGS: [&str; 14] = [
             ".gz", ".zst", ".zstd", ".xz", ".bz2", ".meliae", ".dump", ".json", ".jsonl", ".ndjson", ".txt",

@@ -11,9 +11,9 @@ pub enum EdgeKind {
     Weak,
     /// Keeps its child alive until memory is short.
     Soft,
-    /// Keeps nothing alive; says when its child is gone.
+    /// Keeps nothing alive; tells when its child is collected.
     Phantom,
-    /// From the queue of finalizers to an object that nothing else keeps alive; keeps nothing alive itself.
+    /// Leads from the queue of finalizers to an object that nothing else keeps alive. Keeps nothing alive itself.
     Final,
 }
 

@@ -1,11 +1,11 @@
 //! What an import met and repaired or skipped. One row each in the table `issue`; nothing is dropped in silence.
 
-/// One oddity of one place of a dump file.
+/// One thing that was wrong, or unusual, at one place of a dump file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
-    /// What sort of oddity it is.
+    /// What kind of issue it is.
     pub kind: IssueKind,
-    /// Line of the (decompressed) input, from 1; `None` where the format has no lines.
+    /// Line of the (decompressed) input, from 1; `None` if the format has no lines.
     pub line: Option<u64>,
     /// Offset of the first byte concerned in the (decompressed) input, from 0.
     pub offset: u64,
@@ -14,7 +14,7 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// `line 3, byte 120`, or `byte 120` where the format has no lines.
+    /// `line 3, byte 120`, or `byte 120` if the format has no lines.
     pub fn place(&self) -> String {
         match self.line {
             Some(line) => format!("line {line}, byte {}", self.offset),
@@ -22,7 +22,7 @@ impl Issue {
         }
     }
 
-    /// `line 3`, or `byte 120` where the format has no lines.
+    /// `line 3`, or `byte 120` if the format has no lines.
     pub fn short_place(&self) -> String {
         match self.line {
             Some(line) => format!("line {line}"),
@@ -33,7 +33,7 @@ impl Issue {
 
 macro_rules! issue_kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $lossy:literal;)+) => {
-        /// The sorts of issue. `fail` (the default of `--on-error`) stops at the lossy ones only.
+        /// The kinds of issue. `fail` (the default of `--on-error`) stops at the lossy ones only.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum IssueKind { $($(#[doc = $doc])+ $variant),+ }
 
@@ -83,9 +83,9 @@ issue_kinds! {
     InvalidUtf8 = "invalid_utf8", false;
     /// An escape that JSON does not have; its characters were kept.
     BadEscape = "bad_escape", false;
-    /// An object that was there before with the same fields; the first one was kept.
+    /// A second object with the address and all fields of an earlier one; the first one was kept.
     Duplicate = "duplicate", false;
-    /// An object whose address was there before with other fields; the first one was kept.
+    /// A second object with the address of an earlier one and other fields; the first one was kept.
     ConflictingDuplicate = "conflicting_duplicate", false;
 }
 
@@ -100,6 +100,6 @@ impl std::str::FromStr for IssueKind {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|kind| kind.name() == name);
-        found.copied().ok_or_else(|| format!("{name:?} is no kind of issue"))
+        found.copied().ok_or_else(|| format!("{name:?} is not a kind of issue"))
     }
 }

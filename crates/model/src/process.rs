@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// A process, as its dump describes it; `None` where the dump does not say.
+/// A process as its dump describes it. A field is `None` if the dump does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Process {
@@ -35,7 +35,7 @@ impl Process {
         *self == Self::default()
     }
 
-    /// What identifies the process among all machines; `None` where the dump does not say enough.
+    /// What identifies the process among those of all machines; `None` if the dump does not say enough.
     pub fn identity(&self) -> Option<(&str, u64)> {
         Some((self.host.as_deref()?, self.pid?))
     }
@@ -57,7 +57,7 @@ impl Process {
         }
     }
 
-    /// The process as older manifests have it: captures described it by tags.
+    /// The process as older manifests describe it, which is by tags.
     pub fn of_old_manifest(format: &str, tags: &BTreeMap<String, String>) -> Self {
         if format == "capture" { Self::of_tags(tags) } else { Self::default() }
     }
@@ -76,7 +76,7 @@ impl Process {
         Self { runtime, ..process }
     }
 
-    /// Forgets what is shown under the name of a tag.
+    /// Removes what is shown as a tag of this name.
     pub fn forget(&mut self, tag: &str) {
         match tag {
             "pid" => self.pid = None,
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(Process::of_tags(&tags), process);
         assert_eq!(process.identity(), Some(("web3", 7)));
         assert_eq!(Process::of_old_manifest("capture", &tags), process);
-        // Of a dump that does not describe its process, they are what the user said.
+        // In a dump that does not describe its process, tags of these names come from the user.
         assert!(Process::of_old_manifest("meliae", &tags).is_empty());
         assert!(Process::of_tags(&BTreeMap::new()).is_empty());
         let mut forgotten = process;

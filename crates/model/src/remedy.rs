@@ -1,7 +1,7 @@
 //! What can be done about an error, as a value.
 //!
-//! A library says what is wrong and, with a [`Remedy`], what would help. Whoever shows the error words it for its own
-//! users: a command line as a flag, a page as a button, a program as a keyword.
+//! A library says what is wrong and, with a [`Remedy`], what would help. Whoever shows the error puts the remedy into words
+//! for its own users: a command line as a flag, a page as a button, a program as a keyword.
 
 /// What the user can do about an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Remedy {
     },
     /// Save a what-if layer.
     SaveLayer {
-        /// Its name, where a layer of that name is to be saved again.
+        /// The name, if a layer of that name has to be saved again.
         name: Option<String>,
     },
     /// Let statements read and write files outside the lake.

@@ -13,16 +13,16 @@ pub struct Runtime {
     pub addresses_survive: bool,
     /// Types whose references keep nothing alive although the dump does not mark them.
     weak_types: &'static [&'static str],
-    /// Types that are kept alive by what the dump does not record.
+    /// Types whose objects are kept alive by something that the dump does not record.
     kept_alive: &'static [(&'static str, KeptAlive)],
     /// Types by role; a type may have several.
     roles: &'static [(TypeRole, &'static [&'static str])],
-    /// Types by what of their objects stays as it is.
+    /// Types by their [`Nature`].
     natures: &'static [(Nature, &'static [&'static str])],
     label_says: for<'l> fn(&'l str) -> LabelSays<'l>,
 }
 
-/// What the objects of a type are for, as far as questions over all runtimes need it.
+/// What the objects of a type are for, in words that mean the same for every runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TypeRole {
     /// Texts that cannot change: equal ones could be one object.
@@ -39,7 +39,7 @@ pub enum TypeRole {
     Module,
     /// Frames of running or suspended functions.
     Frame,
-    /// Machinery of the runtime, which no class of a program stands for.
+    /// Internals of the runtime that no class of a program stands for.
     Internal,
 }
 
@@ -76,12 +76,12 @@ impl TypeRole {
     }
 }
 
-/// What of the objects of a type stays as it is as long as they live.
+/// Which properties of the objects of a type never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nature {
-    /// Value, length and size. Equal ones cannot be told apart.
+    /// Value, length and size. Objects in which these are equal cannot be told apart.
     Value,
-    /// Value and length. The size may rise: CPython keeps the UTF-8 form of a text with it once it was asked for.
+    /// Value and length. The size may grow: CPython keeps the UTF-8 form of a text beside it after the first request.
     Text,
     /// Length, size and references.
     Tuple,
@@ -91,14 +91,14 @@ pub enum Nature {
     Other,
 }
 
-/// Why the collector would keep an object, as far as its type tells.
+/// Why the collector keeps an object, as far as its type tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeptAlive {
     /// Only because something refers to it.
     ByReferences,
     /// It is a module: the interpreter's table of modules refers to it.
     AsModule,
-    /// It is a frame: a thread that runs it refers to it. Its referrers tell whether one runs it.
+    /// It is a frame: a thread refers to it while it runs. Its referrers tell whether it does.
     AsFrameWhileItRuns,
 }
 
@@ -111,7 +111,7 @@ pub enum LabelSays<'l> {
     Name(&'l str),
     /// Its name if the referrer is a namespace.
     Key(&'l str),
-    /// Nothing that would be the same in another process.
+    /// Nothing that has the same meaning in another process.
     Nothing,
 }
 
@@ -126,17 +126,17 @@ impl Runtime {
         RUNTIMES.iter().map(|(_, runtime)| runtime)
     }
 
-    /// The runtime of the dumps of a format; for a format that is not known, one of whose types nothing is known.
+    /// The runtime of the dumps of a format. For an unknown format, one without any known types.
     pub fn of_any_format(format: &str) -> &'static Runtime {
         Self::of_format(format).unwrap_or(&UNKNOWN)
     }
 
-    /// Whether the references of an object of this type keep nothing alive, although the dump does not say so.
+    /// Whether the references of objects of this type keep nothing alive although the dump does not mark them as weak.
     pub fn holds_weakly(&self, type_name: &str) -> bool {
         self.weak_types.contains(&type_name)
     }
 
-    /// Why an object of this type is kept alive when nothing in the dump says that it is a root.
+    /// Why an object of this type is kept alive if the dump does not say that it is a root.
     pub fn kept_alive(&self, type_name: &str) -> KeptAlive {
         let found = self.kept_alive.iter().find(|(name, _)| *name == type_name);
         found.map_or(KeptAlive::ByReferences, |(_, kept)| *kept)
@@ -153,7 +153,7 @@ impl Runtime {
         self.types_with(role).contains(&type_name)
     }
 
-    /// What of the objects of a type stays as it is; of an unknown type only the name.
+    /// Which properties of the objects of a type never change; for an unknown type only the name.
     pub fn nature(&self, type_name: &str) -> Nature {
         let found = self.natures.iter().find(|(_, types)| types.contains(&type_name));
         found.map_or(Nature::Other, |(nature, _)| *nature)
@@ -262,7 +262,7 @@ const CPYTHON: Runtime = Runtime {
     label_says: cpython_label,
 };
 
-/// The labels whose object has names of the program as its keys.
+/// The labels of objects whose keys are names of the program.
 const CPYTHON_NAMESPACES: [&str; 2] = [".__dict__", ".__globals__"];
 
 /// `.name`, `['key']` and the names of local variables, see docs/formats/capture.md.
@@ -274,7 +274,7 @@ fn cpython_label(label: &str) -> LabelSays<'_> {
     let name = key.or(label.strip_prefix('.')).unwrap_or(label);
     let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_alphanumeric() || c == '_')
-        // What every object has says nothing.
+        // Attributes that every object has tell nothing.
         && !(name.starts_with("__") && name.ends_with("__"));
     match (is_name, key) {
         (false, _) => LabelSays::Nothing,

@@ -1,13 +1,13 @@
 //! The Arrow schema of every table, with a description per column.
 //!
-//! All but `dump` are Parquet files under `<table>/dump=<id>/`; there `dump` is the name of the folder and not a column of
-//! the file. `dump` is made from the manifests.
+//! All tables but `dump` are Parquet files in `<table>/dump=<id>/`: the name of the folder says the dump, so the files have
+//! no such column. The table `dump` is made from the manifests.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 
-/// The column that says which dump a row is of; in the lake the hive partition, in SQL the first column.
+/// The column that says to which dump a row belongs: the hive partition in the lake, the first column in SQL.
 pub const DUMP: &str = "dump";
 
 /// A table of the lake that is kept in Parquet files.
@@ -24,11 +24,11 @@ pub enum Table {
     Issue,
     /// One row per type, in byte order of the names.
     TypeStat,
-    /// One row per folded path of the dominator tree, each after the one above it; none without the graph index.
+    /// One row per folded path of the dominator tree, each after the one above it. Empty without a graph index.
     HolderStat,
 }
 
-/// What is declared once of a table: it is written, registered in SQL, and listed from this.
+/// The declaration of a table, from which it is written, registered in SQL, and listed.
 #[derive(Debug)]
 pub struct TableSpec {
     /// The table.
@@ -37,14 +37,14 @@ pub struct TableSpec {
     pub name: &'static str,
     /// The schema of its Parquet files, without `dump`.
     pub schema: fn() -> SchemaRef,
-    /// The columns by which its rows are ordered; empty where the order is another one.
+    /// The columns by which its rows are ordered; empty if they are in another order.
     pub order: &'static [&'static str],
-    /// Whether it stays when a dump is pruned: it is small, and of the dump as a whole.
+    /// Whether the table stays when a dump is pruned: it is small, and about the dump as a whole.
     pub is_summary: bool,
 }
 
-/// Every table, in the order of declaration of [`Table`].
-static SPECS: [TableSpec; 6] = [
+/// The declarations, in the order of [`Table`]. This is the list of tables.
+const DECLARED: [TableSpec; 6] = [
     TableSpec { table: Table::Obj, name: "obj", schema: obj, order: &["type", "address"], is_summary: false },
     TableSpec {
         table: Table::Edge,
@@ -71,12 +71,21 @@ static SPECS: [TableSpec; 6] = [
     },
 ];
 
+static SPECS: [TableSpec; DECLARED.len()] = DECLARED;
+
 impl Table {
     /// Every Parquet table.
-    pub const ALL: [Table; 6] =
-        [Table::Obj, Table::Edge, Table::Root, Table::Issue, Table::TypeStat, Table::HolderStat];
+    pub const ALL: [Table; DECLARED.len()] = {
+        let mut all = [Table::Obj; DECLARED.len()];
+        let mut i = 0;
+        while i < all.len() {
+            all[i] = DECLARED[i].table;
+            i += 1;
+        }
+        all
+    };
 
-    /// What is declared of it.
+    /// The declaration of the table.
     pub fn spec(self) -> &'static TableSpec {
         &SPECS[self as usize]
     }
@@ -86,7 +95,7 @@ impl Table {
         self.spec().name
     }
 
-    /// Whether it stays when a dump is pruned: it is small, and of the dump as a whole.
+    /// Whether the table stays when a dump is pruned: it is small, and about the dump as a whole.
     pub fn is_summary(self) -> bool {
         self.spec().is_summary
     }
@@ -138,7 +147,7 @@ pub fn obj() -> SchemaRef {
             "idom",
             DataType::UInt64,
             true,
-            "address of the immediate dominator, without which the object would go; null where no single object holds it",
+            "address of the immediate dominator, without which the object would be freed; null where no single object holds it",
         ),
         column("retained", DataType::Int64, true, "bytes that would go with the object, itself included"),
         column(
@@ -166,7 +175,7 @@ pub fn edge() -> SchemaRef {
     ])
 }
 
-/// Where the collector starts.
+/// Roots: objects from which the collector starts.
 pub fn root() -> SchemaRef {
     schema([
         column("address", DataType::UInt64, false, "address of the object"),
@@ -180,7 +189,7 @@ pub fn root() -> SchemaRef {
     ])
 }
 
-/// What an import met.
+/// Issues of the import.
 pub fn issue() -> SchemaRef {
     schema([
         column(
