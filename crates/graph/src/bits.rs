@@ -25,13 +25,13 @@ impl BitSet {
         self.words[index / 64] |= 1 << (index % 64);
     }
 
-    /// Takes an index out.
+    /// Removes an index.
     #[inline]
     pub fn remove(&mut self, index: usize) {
         self.words[index / 64] &= !(1 << (index % 64));
     }
 
-    /// Adds an index; true when it is new.
+    /// Adds an index; true if it is new.
     #[inline]
     pub fn set(&mut self, index: usize) -> bool {
         let (word, bit) = (&mut self.words[index / 64], 1 << (index % 64));
@@ -46,7 +46,7 @@ impl BitSet {
         self.view().contains(index)
     }
 
-    /// Adds what is in another set of the same bound; true when something was new.
+    /// Adds another set of the same bound; true if that adds any index.
     pub fn unite(&mut self, other: Bits<'_>) -> bool {
         let mut new = 0;
         for (word, more) in self.words.iter_mut().zip(other.words) {
@@ -56,21 +56,21 @@ impl BitSet {
         new != 0
     }
 
-    /// Keeps what is in another set too.
+    /// Keeps the indexes that are in another set, too.
     pub fn intersect(&mut self, other: Bits<'_>) {
         for (i, word) in self.words.iter_mut().enumerate() {
             *word &= other.words.get(i).copied().unwrap_or(0);
         }
     }
 
-    /// Takes out what is in another set.
+    /// Removes the indexes of another set.
     pub fn subtract(&mut self, other: Bits<'_>) {
         for (word, less) in self.words.iter_mut().zip(other.words) {
             *word &= !less;
         }
     }
 
-    /// Whether there is nothing in the set.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|word| *word == 0)
     }
@@ -98,7 +98,7 @@ impl BitSet {
     }
 }
 
-/// A borrowed set; no words at all are the empty set.
+/// A borrowed set. Without any words it is the empty set.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bits<'b> {
     words: &'b [u64],

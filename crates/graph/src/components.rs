@@ -1,7 +1,7 @@
 //! Strongly connected components of a part of a graph.
 //!
 //! Pearce, "A space-efficient algorithm for finding strongly connected components" (2016): one number per node and a
-//! stack; made a loop. O(nodes + edges).
+//! stack; as a loop instead of a recursion. O(nodes + edges).
 
 use std::sync::atomic::AtomicBool;
 
@@ -24,11 +24,11 @@ pub fn components<I: Id>(
     nodes: &BitSet,
     cancel: &AtomicBool,
 ) -> Result<Components<I>, Cancelled> {
-    let mut search = Search {
+    let mut search = ComponentSearch {
         forward,
         skip,
         nodes,
-        // 0: not seen; else the index of the visit, or, from the top downwards, of the finished component.
+        // 0 if not visited; otherwise the number of the visit, or, counted down from the top, of the finished component.
         rindex: vec![I::new(0); forward.n_nodes()],
         index: 1,
         count: 0,
@@ -49,7 +49,7 @@ pub fn components<I: Id>(
     Ok(Components { of, count })
 }
 
-struct Search<'s, I> {
+struct ComponentSearch<'s, I> {
     forward: Csr<'s, I>,
     skip: Bits<'s>,
     nodes: &'s BitSet,
@@ -58,11 +58,11 @@ struct Search<'s, I> {
     count: usize,
     /// Visited nodes whose component is not finished.
     waiting: Vec<I>,
-    /// The nodes being visited, with the next edge and whether none of them reaches further up.
+    /// The nodes that are being visited, each with its next edge, and whether it reaches no node further up the stack.
     calls: Vec<(I, I, bool)>,
 }
 
-impl<I: Id> Search<'_, I> {
+impl<I: Id> ComponentSearch<'_, I> {
     fn visit(&mut self, start: usize, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
         self.enter(start);
         while let Some((node, edge, is_root)) = self.calls.last_mut() {
@@ -78,7 +78,7 @@ impl<I: Id> Search<'_, I> {
                 let w = target.index();
                 let rindex = self.rindex[w];
                 if rindex.index() == 0 {
-                    // The edge is looked at again when `w` is done.
+                    // The edge is processed again when `w` is finished.
                     self.enter(w);
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! Edges as compressed sparse rows: `offsets` (a position per node and one more) into `targets`.
+//! Edges as compressed sparse rows: `offsets` into `targets`, one per node and one more.
 
 use std::{ops::Range, sync::atomic::AtomicBool, thread};
 
@@ -13,7 +13,7 @@ pub struct Csr<'c, I> {
 
 impl<'c, I: Id> Csr<'c, I> {
     /// Takes `offsets` (ascending, from 0 to the number of edges, one more than nodes) and `targets` (nodes or
-    /// [`Id::NONE`]); none when they do not fit each other at both ends.
+    /// [`Id::NONE`]). `None` if the first or the last offset does not fit the targets.
     pub fn new(offsets: &'c [I], targets: &'c [I]) -> Option<Self> {
         let fits = offsets.first()?.index() == 0 && offsets.last()?.index() == targets.len();
         fits.then_some(Self { offsets, targets })
@@ -24,46 +24,46 @@ impl<'c, I: Id> Csr<'c, I> {
         self.offsets.len() - 1
     }
 
-    /// Number of edges, with those that lead nowhere.
+    /// Number of edges, including those that lead nowhere.
     pub fn n_edges(self) -> usize {
         self.targets.len()
     }
 
-    /// Where the edges out of a node are among the targets.
+    /// The positions of the edges out of a node.
     #[inline]
     pub fn range(self, node: usize) -> Range<usize> {
         self.offsets[node].index()..self.offsets[node + 1].index()
     }
 
-    /// Where the edges out of a node lead.
+    /// The targets of the edges out of a node.
     #[inline]
     pub fn targets(self, node: usize) -> &'c [I] {
         &self.targets[self.range(node)]
     }
 
-    /// Where an edge leads.
+    /// The target of an edge.
     #[inline]
     pub fn target(self, edge: usize) -> I {
         self.targets[edge]
     }
 
-    /// The node that an edge goes out of.
+    /// The source of an edge.
     pub fn source(self, edge: usize) -> usize {
         self.offsets.partition_point(|offset| offset.index() <= edge) - 1
     }
 }
 
-/// A CSR with its memory.
+/// A CSR that owns its memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CsrBuf<I> {
-    /// One more than nodes.
+    /// One per node, and one more.
     pub offsets: Vec<I>,
     /// One per edge.
     pub targets: Vec<I>,
 }
 
 impl<I: Id> CsrBuf<I> {
-    /// Counts and fills: `n_nodes` nodes, edges in order of their source.
+    /// The CSR of some edges between `n_nodes` nodes. The edges of one source stay in order.
     pub fn from_edges(n_nodes: usize, edges: impl IntoIterator<Item = (usize, I)>) -> Self {
         let mut buf = Self { offsets: vec![I::new(0); n_nodes + 1], targets: Vec::new() };
         let mut last = 0;
@@ -76,10 +76,10 @@ impl<I: Id> CsrBuf<I> {
         buf
     }
 
-    /// The edges turned round, sources ascending. Left out are those of `skip` and those that lead nowhere.
+    /// The reversed edges, by target, sources ascending, without those of `skip` and those that lead nowhere.
     ///
-    /// O(nodes + edges); each thread counts and places the edges into a range of nodes of its own, so that what it
-    /// writes at random stays small.
+    /// O(nodes + edges). Each thread counts and writes the edges into a range of nodes of its own, so that its random writes
+    /// stay within a small part of memory.
     pub fn reversed(
         forward: Csr<'_, I>,
         skip: Bits<'_>,
@@ -178,8 +178,8 @@ fn place<I: Id>(
 
 /// Both directions of a graph.
 ///
-/// `skip` are the edges of `forward` that nothing follows (weak ones); `reverse` is without them and without those
-/// that lead nowhere.
+/// `skip` are the edges of `forward` that are not followed (weak ones). `reverse` has neither them nor edges that lead
+/// nowhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Graph<'g, I> {
     /// The edges out of every node.

@@ -1,13 +1,13 @@
-//! What-if: what would become unreachable if some nodes and edges were gone.
+//! What-if: what would become unreachable without some nodes and edges.
 //!
-//! Exact. Whatever no cut can touch is alive, so only what is reachable from the cuts is looked at: from its members
-//! that are roots, or that something untouched refers to, life is spread again without the cuts.
+//! Exact. Nodes that cannot be reached from a cut stay alive, so only those that can are searched: again without the cut,
+//! from the roots among them and from those with a referrer outside.
 
 use std::sync::atomic::AtomicBool;
 
 use crate::{BitSet, Cancelled, Graph, Id, Poll};
 
-/// Nodes and edges that are taken away. Both sets may be of length 0 for none.
+/// Nodes and edges that are removed. A set without members may have length 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cut {
     /// Nodes, with all their edges.
@@ -25,7 +25,7 @@ impl Cut {
 /// The nodes that paths from `roots` reach in the graph but not in the graph without the cut, ascending; cut nodes are
 /// among them. Every node of the graph must be reachable from a root.
 ///
-/// O(the part of the graph that can be reached from the cut).
+/// O(the part of the graph that is reachable from the cut).
 pub fn unreachable_after<I: Id>(
     graph: Graph<'_, I>,
     roots: &BitSet,
@@ -34,7 +34,7 @@ pub fn unreachable_after<I: Id>(
 ) -> Result<Vec<I>, Cancelled> {
     let mut poll = Poll::new(cancel);
     let touched = touched(graph, cut, &mut poll)?;
-    // Parents of which an edge is cut, so that it must be seen whether another edge to the same child is left.
+    // Parents with an edge that is cut: another edge to the same child may remain.
     let cut_sources = BitSet::of(graph.n_nodes(), cut.edges.iter().map(|edge| graph.forward.source(edge)));
     let refers = |parent: usize, child: usize| {
         !cut.nodes.contains(parent)

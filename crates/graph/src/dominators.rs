@@ -1,13 +1,12 @@
 //! The dominator tree of a graph below a super-root, and what every node retains.
 //!
-//! `d` dominates `n` when every path from the super-root to `n` passes `d`; the nearest such `d` is the immediate
-//! dominator. What a node dominates is what a collector would free with it, so its retained size is a sum over its
-//! subtree.
+//! `d` dominates `n` if every path from the super-root to `n` passes through `d`; the nearest such `d` is the immediate
+//! dominator. A collector would free with a node what it dominates, so its retained size is the sum over its subtree.
 //!
 //! Semi-NCA (Georgiadis, "Linear-Time Algorithms for Dominators and Related Problems", 2005) for the nodes that have
-//! edges. The others, half of a heap, dominate nothing: theirs is the nearest common ancestor, in the finished tree, of
-//! the nodes that refer to them, found by several threads. Where semi-NCA climbs the tree step by step, and is quadratic
-//! at worst, jump pointers (Myers, "An applicative random-access stack", 1983) make it O(edges * log nodes). Seven ids
+//! edges. The others, half of a heap, dominate nothing: their immediate dominator is the nearest common ancestor, in the
+//! finished tree, of the nodes that refer to them, and several threads find it. Where semi-NCA climbs the tree step by step,
+//! and is quadratic at worst, jump pointers (Myers, "An applicative random-access stack", 1983) make it O(edges * log nodes). Seven ids
 //! per node while it runs, and a stack as deep as the graph.
 
 use std::{sync::atomic::AtomicBool, thread};
@@ -17,22 +16,22 @@ use crate::{BitSet, Cancelled, Graph, Id, Poll, csr::joined};
 /// A dominator tree. Its root is the super-root, whose number is the number of nodes (n).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DominatorTree<I> {
-    /// The immediate dominator of every node (length n): a node, n for the super-root, [`Id::NONE`] where no root
-    /// reaches the node.
+    /// The immediate dominator of every node (length n): a node, n for the super-root, or [`Id::NONE`] if no
+    /// root reaches the node.
     pub idom: Vec<I>,
     /// The reachable nodes, every one after its dominators (length: number of reachable nodes).
     order: Vec<I>,
 }
 
-/// What every node retains, and the tree laid out.
+/// What every node retains, and the preorder of the tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retained<I> {
-    /// Sum of the sizes in the subtree of every node, itself included (length n); 0 for unreachable nodes. Stays at
-    /// the largest number where the sum does not fit.
+    /// Sum of the sizes in the subtree of every node, itself included (length n); 0 for unreachable nodes. The
+    /// largest number if the sum does not fit.
     pub size: Vec<u64>,
     /// Number of nodes in the subtree of every node (length n), 0 for unreachable nodes.
     pub count: Vec<I>,
-    /// The reachable nodes in preorder of the tree: the subtree of a node is `count` nodes from its own position on.
+    /// The reachable nodes in preorder of the tree: the subtree of a node is the `count` nodes from its own position on.
     pub preorder: Vec<I>,
     /// The position of every node in `preorder` (length n), [`Id::NONE`] for unreachable nodes.
     pub position: Vec<I>,
@@ -40,38 +39,38 @@ pub struct Retained<I> {
 
 /// The immediate dominators of all nodes, of paths from a super-root that has an edge to each of `roots`.
 ///
-/// Only the edges that `graph.skip` does not name are followed; those that lead nowhere are no edges.
+/// Edges of `graph.skip` and edges that lead nowhere are not followed.
 pub fn dominator_tree<I: Id>(
     graph: Graph<'_, I>,
     roots: impl IntoIterator<Item = usize>,
     cancel: &AtomicBool,
 ) -> Result<DominatorTree<I>, Cancelled> {
-    let mut search = Search::new(graph, cancel);
+    let mut search = DepthFirstSearch::new(graph, cancel);
     search.add_roots(roots)?;
     search.dominators(1)
 }
 
-/// The first half of the work, a depth-first search from the super-root, which tells what the roots do not reach
-/// before the dominators are found.
-pub struct Search<'g, I> {
+/// The first half of the work: a depth-first search from the super-root. It tells which nodes the roots do not reach before
+/// the dominators are computed.
+pub struct DepthFirstSearch<'g, I> {
     graph: Graph<'g, I>,
     poll: Poll<'g>,
     is_root: BitSet,
-    /// Nodes that need not be searched: those that were, and those without edges. One set, because looking into it for
-    /// every edge is what the search takes its time for.
+    /// Nodes that need not be visited: those that were, and those without edges. One set for both, because its lookup for every
+    /// edge takes most of the time of the search.
     done: BitSet,
-    /// Searched nodes in the order of their discovery. The number of a node is its place here plus 1; the super-root has 0.
+    /// Visited nodes in the order of their discovery. The number of a node is its position here plus 1; the super-root has 0.
     order: Vec<I>,
-    /// Number by node, [`Id::NONE`] where it is not searched.
+    /// By node, its number; [`Id::NONE`] if it was not visited.
     number: Vec<I>,
-    /// Number of the parent in the search, by number; 0 for the super-root itself.
+    /// By number, the number of its parent in the search tree; 0 for the super-root itself.
     parent: Vec<I>,
-    /// Nodes being searched: number, next edge, end of the edges.
+    /// The nodes that are being visited: number, next edge, end of the edges.
     stack: Vec<(I, I, I)>,
 }
 
-impl<'g, I: Id> Search<'g, I> {
-    /// A search that has not begun.
+impl<'g, I: Id> DepthFirstSearch<'g, I> {
+    /// A search that has not visited any node.
     pub fn new(graph: Graph<'g, I>, cancel: &'g AtomicBool) -> Self {
         let n_nodes = graph.n_nodes();
         Self {
@@ -86,7 +85,7 @@ impl<'g, I: Id> Search<'g, I> {
         }
     }
 
-    /// Gives the super-root more edges, and goes on from there.
+    /// Adds edges from the super-root to these nodes, and searches from them.
     pub fn add_roots(&mut self, roots: impl IntoIterator<Item = usize>) -> Result<(), Cancelled> {
         for root in roots {
             self.is_root.insert(root);
@@ -118,7 +117,7 @@ impl<'g, I: Id> Search<'g, I> {
                     break;
                 }
             }
-            // A node without further edges leaves the stack before its last child enters it: a list needs no depth.
+            // A node leaves the stack before its last child enters it, so that a linked list needs a stack of one.
             if *next == *end {
                 self.stack.pop();
             }
@@ -138,7 +137,7 @@ impl<'g, I: Id> Search<'g, I> {
         self.stack.push((number, I::new(edges.start), I::new(edges.end)));
     }
 
-    /// The second half: the immediate dominators of what is reached.
+    /// The second half: computes the immediate dominators of the reached nodes.
     pub fn dominators(mut self, threads: usize) -> Result<DominatorTree<I>, Cancelled> {
         let tree = self.semi_nca()?;
         let Self { graph, is_root, order, number, poll, .. } = self;
@@ -151,7 +150,7 @@ impl<'g, I: Id> Search<'g, I> {
             if !is_leaf(graph, node) {
                 return I::NONE;
             }
-            // What no root reaches is no predecessor.
+            // A node that no root reaches does not count as a predecessor.
             let holders =
                 graph.parents(node).map(|parent| number[parent]).filter(|number| *number != I::NONE);
             let top = if is_root.contains(node) { Some(I::new(0)) } else { None };
@@ -184,12 +183,12 @@ impl<'g, I: Id> Search<'g, I> {
         Ok(DominatorTree { idom, order })
     }
 
-    /// The tree of the searched nodes, by number.
+    /// The tree of the visited nodes, by number.
     fn semi_nca(&mut self) -> Result<Vec<Link<I>>, Cancelled> {
         let Self { graph, poll, is_root, order, number, parent, .. } = self;
         let n = parent.len();
         let mut semi = vec![I::new(0); n];
-        // By number: the nearest ancestor that is not compressed away, and the least semidominator on the way to it.
+        // By number: the nearest ancestor after path compression, and the least semidominator on the path to it.
         let mut forest: Vec<(I, I)> = parent.iter().map(|parent| (*parent, I::NONE)).collect();
         let (mut path, mut fetched, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         let mut last = n;
@@ -202,7 +201,7 @@ impl<'g, I: Id> Search<'g, I> {
                 fetched.extend(predecessors.iter().map(|node| number[node.index()]));
                 ends.push(fetched.len());
             }
-            // Brings them into the cache, all at once.
+            // Prefetches them, so that cache misses overlap.
             let ancestors =
                 fetched.iter().map(|number| forest.get(number.index()).map_or(0, |f| f.0.index()));
             std::hint::black_box(ancestors.fold(0, |sum, ancestor| sum ^ ancestor));
@@ -211,7 +210,7 @@ impl<'g, I: Id> Search<'g, I> {
                 let start = if i == first { 0 } else { ends[i - first - 1] };
                 let mut least = if is_root.contains(order[i - 1].index()) { I::new(0) } else { parent[i] };
                 for &predecessor in &fetched[start..ends[i - first]] {
-                    // What no root reaches is no predecessor.
+                    // A node that no root reaches does not count as a predecessor.
                     if predecessor != I::NONE {
                         least = least.min(least_semi(&mut forest, predecessor, i, &mut path));
                     }
@@ -233,7 +232,7 @@ impl<'g, I: Id> Search<'g, I> {
     }
 }
 
-/// Whether a node has no edges, so that it is on no way to another.
+/// Whether a node has no edges, so that it is on no path to another node.
 fn is_leaf<I: Id>(graph: Graph<'_, I>, node: usize) -> bool {
     graph.forward.range(node).is_empty()
 }
@@ -243,7 +242,7 @@ fn is_leaf<I: Id>(graph: Graph<'_, I>, node: usize) -> bool {
 struct Link<I> {
     idom: I,
     depth: I,
-    /// An ancestor further up; which one, the depth alone decides.
+    /// An ancestor further up; the depth alone decides which one.
     jump: I,
 }
 
@@ -280,7 +279,7 @@ fn nearest_common<I: Id>(tree: &[Link<I>], mut a: I, mut b: I) -> I {
     }
     while a != b {
         let (above_a, above_b) = (&tree[a.index()], &tree[b.index()]);
-        // Equal depths jump equally far.
+        // From equal depths the jumps lead to equal depths.
         (a, b) = match above_a.jump == above_b.jump {
             true => (above_a.idom, above_b.idom),
             false => (above_a.jump, above_b.jump),
@@ -289,11 +288,11 @@ fn nearest_common<I: Id>(tree: &[Link<I>], mut a: I, mut b: I) -> I {
     a
 }
 
-/// Nodes whose predecessors are fetched together, so that the processor waits for many of them at once.
+/// Nodes whose predecessors are prefetched together, so that cache misses overlap.
 const FETCH: usize = 256;
 
-/// The least semidominator on the way from `start` up to the root of its tree in the forest of the numbers above
-/// `linked`; `start` itself when it is not among them. Shortens the way.
+/// The least semidominator on the path from `start` up to the root of its tree, in the forest of the numbers above `linked`;
+/// `start` itself if it is not in the forest. Compresses the path.
 fn least_semi<I: Id>(forest: &mut [(I, I)], start: I, linked: usize, path: &mut Vec<I>) -> I {
     if start.index() <= linked {
         return start;
@@ -319,7 +318,7 @@ impl<I: Id> DominatorTree<I> {
         self.order.len()
     }
 
-    /// What every node retains, when node i has size `sizes[i]`. O(n).
+    /// What every node retains; `size` gives the size of a node. O(n).
     pub fn retained(&self, sizes: impl Fn(usize) -> u64) -> Retained<I> {
         let n_nodes = self.idom.len();
         let mut size = vec![0_u64; n_nodes];
@@ -334,7 +333,7 @@ impl<I: Id> DominatorTree<I> {
                 count[dominator] = I::new(count[dominator].index() + count[node].index());
             }
         }
-        // Dominators come first in `order`, so each node takes its place behind its dominator's earlier children.
+        // Dominators come first in `order`, so that each node is placed after the earlier children of its dominator.
         let mut position = vec![I::NONE; n_nodes];
         let mut next = vec![I::new(0); n_nodes + 1];
         let mut preorder = vec![I::new(0); self.order.len()];

@@ -1,10 +1,10 @@
-//! Who holds what, as paths of the dominator tree folded to signatures that mean the same in another process.
+//! Holders: paths of the dominator tree, folded to signatures that have the same meaning in another process.
 //!
-//! The path of an object is that of its immediate dominators, from the top down to itself. Objects become elements (a
-//! type, perhaps with a name), so that all objects with the same path of elements are one [`Holder`]. What repeats is
-//! folded: when the last elements of a path were there right before, in the same order, they count once (a single element
-//! when it was there twice before: a dict in a dict is no chain). A chain of a thousand objects has as many signatures as
-//! its motif has elements. O(nodes), one pass in preorder.
+//! The path of an object consists of its immediate dominators, from the top of the tree down to the object itself. Each is
+//! replaced by an element (a type, perhaps with a name), and all objects with the same path of elements are one [`Holder`].
+//! Repetitions are folded: if the last elements of a path repeat the elements right before them, in the same order, they
+//! count once. A single element is folded from its third occurrence on: a dict in a dict is not a chain. So a chain of a
+//! thousand objects has as many signatures as its motif has elements. O(nodes), one pass in preorder.
 
 use std::{cmp::Reverse, collections::HashMap, sync::atomic::AtomicBool};
 
@@ -13,35 +13,35 @@ use crate::{Cancelled, Id, Poll};
 /// All objects whose paths have the same signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// The holder above, by position; none at the top. It comes before this one.
+    /// The position of the holder above, which is smaller; `None` at the top.
     pub parent: Option<u32>,
-    /// The last element of the path; [`REST`] where many small or deep holders are one.
+    /// The last element of the path; [`REST`] if this stands for many small or deep holders.
     pub element: u32,
-    /// Elements of the path.
+    /// Number of elements of the path.
     pub depth: u32,
-    /// How many elements at the end of the path repeat; 0 where none do.
+    /// Number of elements at the end of the path that repeat.
     pub period: u32,
-    /// Objects with this path.
+    /// Number of objects with this path.
     pub count: u64,
     /// Sum of their own sizes in bytes. Over all holders this is the size of all objects.
     pub size: u64,
     /// Bytes that they retain together; of nested ones the outermost counts.
     pub retained: u64,
-    /// Objects that they retain together.
+    /// Number of objects that they retain together.
     pub retained_count: u64,
 }
 
-/// The element of a holder that stands for many.
+/// The element of a holder that stands for many holders.
 pub const REST: u32 = u32::MAX;
 
-/// What is deeper is summed up where it begins to be.
+/// The maximum depth; objects below it are added to a [`REST`] there.
 const MAX_DEPTH: u32 = 48;
-/// The longest sequence of elements that is found to repeat.
+/// The maximum length of a sequence whose repetitions are folded.
 const MAX_PERIOD: usize = 8;
-/// New paths beyond these, as a hostile dump may have them, are summed up where they branch off.
+/// The maximum number of holders. In a hostile dump with more, further paths are added to a [`REST`] where they branch off.
 const MAX_HOLDERS: usize = 1 << 19;
 
-/// A dominator tree as it is kept, see [`crate::Retained`], and what stands for its nodes.
+/// A dominator tree, laid out as in [`crate::Retained`], with an element for each node.
 #[derive(Debug, Clone, Copy)]
 pub struct HeldTree<'t, I> {
     /// The nodes in preorder.
@@ -56,12 +56,12 @@ pub struct HeldTree<'t, I> {
     pub elements: &'t [u32],
 }
 
-/// Nodes that are fetched together: they lie all over the memory, and one need not wait for the other.
+/// Nodes that are prefetched together, so that cache misses overlap.
 const FETCH: usize = 1024;
 
 /// The holders of a dominator tree, each after the one above it.
 ///
-/// `above` says what comes before a node that no other dominates, if anything.
+/// `above` gives an element to put before a node at the top, if there is one.
 pub fn holders<I: Id>(
     tree: HeldTree<'_, I>,
     above: impl Fn(usize) -> Option<u32>,
@@ -69,10 +69,10 @@ pub fn holders<I: Id>(
 ) -> Result<Vec<Holder>, Cancelled> {
     let mut poll = Poll::new(cancel);
     let mut trie = Trie::new(MAX_HOLDERS);
-    // Up to which position of the preorder an object of the holder holds everything.
+    // By holder, the position of the preorder where the subtree of its last outermost object ends.
     let mut held_until: Vec<usize> = Vec::new();
-    // The dominators of the next node, by where what they dominate ends. Of those that end together only the last has
-    // nodes still to come.
+    // The dominators of the next node, with the ends of their subtrees. Of several with the same end only the last is kept:
+    // the others dominate no further node.
     let mut open: Vec<(usize, u32)> = Vec::new();
     let mut fetched = [(0, 0, 0, 0); FETCH];
     for (position, node) in tree.preorder.iter().enumerate() {
@@ -117,18 +117,18 @@ pub fn holders<I: Id>(
     Ok(trie.holders)
 }
 
-/// The `n` holders that retain most; the others are summed up as a [`REST`] below the nearest that is kept.
+/// The `n` holders that retain most. The others are added to a [`REST`] below the nearest one that is kept.
 pub fn largest_holders(holders: Vec<Holder>, n: usize) -> Vec<Holder> {
     if holders.len() <= n {
         return holders;
     }
-    // A holder retains no less than those below it and comes before them, so that what is kept hangs together.
+    // A holder retains no less than those below it, and comes before them, so that all holders above a kept one are kept.
     let mut order: Vec<usize> = (0..holders.len()).collect();
     order.sort_by_key(|i| (Reverse(holders[*i].retained), *i));
     let mut is_kept = vec![false; holders.len()];
     order[..n].iter().for_each(|i| is_kept[*i] = true);
     let mut kept: Vec<Holder> = Vec::with_capacity(n);
-    // Where each went; those summed up went where their rest is.
+    // The new position of each holder, or of the rest that it was added to.
     let mut place: Vec<u32> = Vec::with_capacity(holders.len());
     let mut rests: HashMap<Option<u32>, u32> = HashMap::new();
     for (i, holder) in holders.into_iter().enumerate() {
@@ -165,7 +165,7 @@ pub fn largest_holders(holders: Vec<Holder>, n: usize) -> Vec<Holder> {
     kept
 }
 
-/// The elements of a holder's path from the top on, in groups: those of a group repeat where its flag is set.
+/// The elements of a holder's path from the top on, in groups. The elements of a group repeat if its flag is set.
 pub fn path_of(holders: &[Holder], holder: usize) -> Vec<(Vec<u32>, bool)> {
     let mut groups: Vec<(Vec<u32>, bool)> = Vec::new();
     let mut at = Some(holder);
@@ -187,13 +187,13 @@ pub fn path_of(holders: &[Holder], holder: usize) -> Vec<(Vec<u32>, bool)> {
 /// Paths of elements, folded as they grow.
 struct Trie {
     holders: Vec<Holder>,
-    /// By holder, the element that came last and where it led: neighbours in the tree are mostly alike.
+    /// By holder, the last element that was looked up and its holder: neighbours in the tree are mostly alike.
     last: Vec<(u32, u32)>,
     next: HashMap<(u32, u32), u32>,
     max: usize,
 }
 
-/// What stands for no holder among the keys.
+/// Stands for no holder in a key.
 const TOP: u32 = u32::MAX;
 
 impl Trie {
@@ -201,7 +201,7 @@ impl Trie {
         Self { holders: Vec::new(), last: Vec::new(), next: HashMap::new(), max }
     }
 
-    /// Where a path leads with one more element.
+    /// The holder of a path with one more element.
     fn child(&mut self, parent: Option<u32>, element: u32) -> u32 {
         if let Some(parent) = parent {
             match self.last[parent as usize] {
@@ -252,7 +252,7 @@ impl Trie {
         self.holders.len() as u32 - 1
     }
 
-    /// The holder that a path is folded to if its last elements, with the new one, were there right before.
+    /// The holder that a path is folded to if its last elements, with the new one, repeat those right before them.
     fn folded(&mut self, parent: u32, element: u32) -> Option<u32> {
         let mut path = vec![element];
         let mut above = vec![parent];
@@ -270,7 +270,7 @@ impl Trie {
                 && (1..=before).all(|times| path[..*period] == path[times * *period..(times + 1) * *period])
         };
         let period = (1..=path.len() / 2).find(repeats)?;
-        // Without the repeated elements it ends as many holders up, the new element being none yet.
+        // Without the repeated elements the path ends that many holders further up; the new element has none yet.
         let folded = above[period - 1];
         let holder = &mut self.holders[folded as usize];
         if holder.period == 0 {
@@ -279,7 +279,7 @@ impl Trie {
         Some(folded)
     }
 
-    /// Gives elements that no object stands for the sums of what is below them.
+    /// Gives holders without objects the sums of the holders below them.
     fn add_up_above(&mut self) {
         for i in 0..self.holders.len() {
             let Holder { retained, retained_count, parent, .. } = self.holders[i];

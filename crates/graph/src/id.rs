@@ -4,7 +4,7 @@ use std::{fmt::Debug, hash::Hash};
 
 /// A node's number, or a position among the edges: `u32` while they fit, `u64` above.
 pub trait Id: bytemuck::Pod + Ord + Hash + Debug + Default + Send + Sync + sealed::Sealed {
-    /// No node. Larger than every number in use.
+    /// Stands for no node. Larger than every number in use.
     const NONE: Self;
     /// The largest number that can be in use.
     const MAX_INDEX: usize;

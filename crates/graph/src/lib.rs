@@ -1,8 +1,8 @@
-//! Questions about directed graphs: who reaches whom, who dominates whom, what would go.
+//! Questions about directed graphs: what reaches what, what dominates what, what a cut would make unreachable.
 //!
 //! Functions on slices. Nodes have dense ids from 0, edges are a CSR ([`Csr`]), sets are bits ([`Bits`]), sums are 64
 //! bits wide. No Arrow, no files, no async. Nothing recurses: a list of ten million objects is a normal heap. Ids are
-//! `u32` or `u64` ([`Id`]), at the caller's choice. Whatever takes long looks at a flag and ends with [`Cancelled`].
+//! `u32` or `u64` ([`Id`]), at the caller's choice. Functions that may take long poll a flag and end with [`Cancelled`].
 
 mod bits;
 mod components;
@@ -22,19 +22,19 @@ pub use bits::{BitSet, Bits};
 pub use components::{Components, components};
 pub use csr::{Csr, CsrBuf, Graph};
 pub use cut::{Cut, unreachable_after};
-pub use dominators::{DominatorTree, Retained, Search, dominator_tree};
+pub use dominators::{DepthFirstSearch, DominatorTree, Retained, dominator_tree};
 pub use holders::{HeldTree, Holder, REST, holders, largest_holders, path_of};
 pub use id::Id;
 pub use identity::{Agreement, Key, PathPartners, PathSide, Shared, agreements, same_addresses, same_paths};
 pub use motif::{MAX_PERIOD, MotifStep, RepeatingChain, TypedGraph, repeating_chains};
 pub use reach::{NO_DISTANCE, Walk, distances, walk, walk_only_children};
 
-/// The work was stopped by its flag.
+/// The flag was set, and the work was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cancelled")]
 pub struct Cancelled;
 
-/// Looks at a cancel flag now and then.
+/// Polls a cancel flag, once in so many steps.
 #[derive(Debug)]
 struct Poll<'p> {
     cancel: &'p AtomicBool,
@@ -48,7 +48,7 @@ impl<'p> Poll<'p> {
         Self { cancel, steps: 0 }
     }
 
-    /// Several steps at a time.
+    /// Counts several steps.
     fn steps(&mut self, n: usize) -> Result<(), Cancelled> {
         self.steps += n.min(STEPS_PER_POLL as usize) as u32;
         self.step()

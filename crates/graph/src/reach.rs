@@ -1,15 +1,15 @@
-//! Breadth first: who reaches whom, and in how many hops.
+//! Breadth-first search: what is reachable, and in how many hops.
 
 use std::sync::atomic::AtomicBool;
 
 use crate::{BitSet, Bits, Cancelled, Csr, Graph, Id, Poll, csr::follow};
 
-/// The distance of a node that is not reached.
+/// The distance of an unreachable node.
 pub const NO_DISTANCE: u32 = u32::MAX;
 
-/// Hops from the nearest of `starts` to every node (length n), [`NO_DISTANCE`] where there is no way.
+/// Hops from the nearest of `starts` to every node (length n); [`NO_DISTANCE`] for unreachable nodes.
 ///
-/// O(nodes + edges), 4 bytes a node and an id per node of the widest two levels.
+/// O(nodes + edges); memory is 4 bytes per node, and an id for each node of the two widest levels.
 pub fn distances<I: Id>(
     forward: Csr<'_, I>,
     skip: Bits<'_>,
@@ -18,7 +18,7 @@ pub fn distances<I: Id>(
 ) -> Result<Vec<u32>, Cancelled> {
     let mut poll = Poll::new(cancel);
     let mut distances = vec![NO_DISTANCE; forward.n_nodes()];
-    // Fits a cache where the distances do not.
+    // Fits into a cache that is too small for the distances.
     let mut reached = BitSet::new(forward.n_nodes());
     let mut level = Vec::new();
     for start in starts {
@@ -44,7 +44,7 @@ pub fn distances<I: Id>(
     Ok(distances)
 }
 
-/// Which way to walk.
+/// The direction of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walk {
     /// From parents to children.
@@ -53,8 +53,8 @@ pub enum Walk {
     Up,
 }
 
-/// The nodes that 1 to `max_hops` hops lead to from `starts`, each with its fewest hops, nearest first. A start is among
-/// them when an edge leads back to it.
+/// The nodes that are 1 to `max_hops` hops from `starts`, each with its fewest hops, nearest first. A start is among them if
+/// an edge leads back to it.
 pub fn walk<I: Id>(
     graph: Graph<'_, I>,
     way: Walk,
@@ -91,10 +91,10 @@ pub fn walk<I: Id>(
     Ok(found)
 }
 
-/// The nodes that edges lead to from `starts` through nodes that one node alone refers to, themselves such nodes: each
-/// with its hops, nearest first.
+/// The nodes that are reachable from `starts` through nodes with a single referrer, and have a single referrer themselves,
+/// each with its hops, nearest first.
 ///
-/// O(edges of these nodes, and of those beside them).
+/// O(edges of these nodes and of their children).
 pub fn walk_only_children<I: Id>(
     graph: Graph<'_, I>,
     starts: &[I],

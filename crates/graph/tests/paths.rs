@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
 use heaplake_graph::{
     BitSet, Bits, Csr, CsrBuf, Graph, Id, Walk,
-    search::{Arc, Follow, Hop, PathSearch, Pattern, Test, TypeGraph, Types, type_edges},
+    search::{Follow, HopEdges, NodeTypes, PathSearch, Pattern, Test, Transition, TypeGraph, type_edges},
 };
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -31,7 +31,7 @@ struct Case {
     /// Edges by source; a target of none leads nowhere.
     edges: Vec<(usize, Option<usize>)>,
     weak: Vec<usize>,
-    /// Types, nodes whatever their type, and the only nodes.
+    /// Types, nodes of any type, and the only nodes.
     tests: Vec<(Set, Option<Set>, Option<Set>)>,
     except: Option<(Vec<usize>, Option<Vec<usize>>)>,
     /// Edges of each set, and whether it is of all others.
@@ -70,15 +70,15 @@ impl Case {
             (0..3).map(|i| (some(&mut chance, edges.len(), 2), i == 1 && chance.below(2) == 0)).collect();
         let n_states = chance.below(4);
         let hops = (0..n_states).map(|_| (chance.below(4) > 0, chance.below(3))).collect();
-        let arcs = |chance: &mut Chance, least: usize| -> Vec<(Vec<u32>, u32)> {
-            let arc = |chance: &mut Chance| {
+        let transitions = |chance: &mut Chance, least: usize| -> Vec<(Vec<u32>, u32)> {
+            let transition = |chance: &mut Chance| {
                 let tests = some(chance, tests.len(), 3).into_iter().map(|test| test as u32).collect();
                 (tests, chance.below(n_states + 1) as u32)
             };
-            (0..least + chance.below(3)).map(|_| arc(chance)).collect()
+            (0..least + chance.below(3)).map(|_| transition(chance)).collect()
         };
-        let starts = arcs(&mut chance, 1);
-        let next = (0..n_states).map(|_| arcs(&mut chance, 0)).collect();
+        let starts = transitions(&mut chance, 1);
+        let next = (0..n_states).map(|_| transitions(&mut chance, 0)).collect();
         Self { types, edges, weak, tests, except, follow, hops, starts, next }
     }
 
@@ -150,8 +150,8 @@ impl Case {
             nodes: nodes.as_ref().map(|nodes| set(n, nodes)),
             filter: filter.as_ref().map(|filter| set(n, filter)),
         };
-        let arcs = |arcs: &[(Vec<u32>, u32)]| -> Vec<Arc> {
-            arcs.iter().map(|(tests, to)| Arc { tests: tests.clone(), to: *to }).collect()
+        let transitions = |transitions: &[(Vec<u32>, u32)]| -> Vec<Transition> {
+            transitions.iter().map(|(tests, to)| Transition { tests: tests.clone(), to: *to }).collect()
         };
         let follow = self.follow.iter().enumerate().map(|(i, (edges, all_but))| {
             let edges = set(self.edges.len(), edges);
@@ -166,13 +166,17 @@ impl Case {
             tests: self.tests.iter().map(|(types, nodes, filter)| test(types, nodes, filter)).collect(),
             except: self.except.iter().map(|(types, filter)| test(types, &None, filter)).collect(),
             follow: follow.collect(),
-            hops: self.hops.iter().map(|(down, follow)| Hop { way: way(*down), follow: *follow }).collect(),
-            starts: arcs(&self.starts),
-            next: self.next.iter().map(|next| arcs(next)).collect(),
+            hops: self
+                .hops
+                .iter()
+                .map(|(down, follow)| HopEdges { way: way(*down), follow: *follow })
+                .collect(),
+            starts: transitions(&self.starts),
+            next: self.next.iter().map(|next| transitions(next)).collect(),
         };
         let mut counts = vec![0; N_TYPES];
         self.types.iter().for_each(|rank| counts[*rank as usize] += 1);
-        let types = Types { of: &self.types, graph: &type_graph, counts: &counts };
+        let types = NodeTypes { of: &self.types, graph: &type_graph, counts: &counts };
         let search = PathSearch::new(graph, types, &pattern);
         let walks: Vec<Vec<usize>> = self.walks().into_iter().map(|(_, walk)| walk).collect();
         let of = |path: &[I]| -> Vec<usize> { path.iter().map(|node| node.index()).collect() };
@@ -230,10 +234,10 @@ impl Case {
             let steps = search.steps(&nodes);
             assert_eq!(steps.iter().map(|step| step.node).collect::<Vec<_>>(), *walk, "steps, {}", what());
             assert_eq!(steps.last().map(|step| step.state), Some(self.hops.len()), "steps, {}", what());
-            let mut arcs = &self.starts;
+            let mut transitions = &self.starts;
             let mut from = None;
             for step in steps {
-                let (tests, to) = &arcs[step.arc];
+                let (tests, to) = &transitions[step.transition];
                 assert!(*to as usize == step.state && self.passes(tests, step.node), "steps, {}", what());
                 if let (Some((state, before)), Some((way, edge))) = (from, step.hop) {
                     let (down, follow): (bool, usize) = self.hops[state];
@@ -244,7 +248,7 @@ impl Case {
                     assert!(self.takes(follow, edge) && (way == Walk::Down) == down, "steps, {}", what());
                 }
                 from = Some((step.state, step.node));
-                arcs = self.next.get(step.state).unwrap_or(&self.starts);
+                transitions = self.next.get(step.state).unwrap_or(&self.starts);
             }
         }
     }
@@ -280,19 +284,19 @@ fn chain_pattern(times: usize, n: usize, is_open: bool) -> Pattern<u32> {
     let test = |rank: usize| Test { types: BitSet::of(2, [rank]), ..Test::default() };
     let first = Test { nodes: Some(BitSet::of(n, [0])), types: BitSet::new(2), filter: None };
     let n_states = 2 * times;
-    let hop = Hop { way: Walk::Down, follow: 0 };
-    let mut next: Vec<Vec<Arc>> = (0..n_states)
-        .map(|state| vec![Arc { tests: vec![(state as u32 + 1) % 2], to: state as u32 + 1 }])
+    let hop = HopEdges { way: Walk::Down, follow: 0 };
+    let mut next: Vec<Vec<Transition>> = (0..n_states)
+        .map(|state| vec![Transition { tests: vec![(state as u32 + 1) % 2], to: state as u32 + 1 }])
         .collect();
     if is_open {
         let back = n_states as u32 - 2;
-        next[n_states - 1].push(Arc { tests: vec![0], to: back });
+        next[n_states - 1].push(Transition { tests: vec![0], to: back });
     }
     Pattern {
         tests: vec![test(0), test(1), first],
         follow: vec![Follow::All],
         hops: vec![hop; n_states],
-        starts: vec![Arc { tests: vec![0, 2], to: 0 }],
+        starts: vec![Transition { tests: vec![0, 2], to: 0 }],
         next,
         ..Pattern::default()
     }
@@ -308,7 +312,8 @@ fn ask<T>(
     let graph = Graph { forward: forward.view(), skip: none, reverse: reverse.view() };
     let type_graph = TypeGraph::new(2, [(0, 1), (1, 0)]);
     let counts = [types.len() as u64 / 2; 2];
-    let search = PathSearch::new(graph, Types { of: types, graph: &type_graph, counts: &counts }, pattern);
+    let search =
+        PathSearch::new(graph, NodeTypes { of: types, graph: &type_graph, counts: &counts }, pattern);
     ask(&search)
 }
 

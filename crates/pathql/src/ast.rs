@@ -1,13 +1,13 @@
-//! A query as it was written, with the place of each part.
+//! A query as it was written, with the span of each part.
 //!
-//! `Display` writes it back in one normal form: optional nodes as groups, defaults spelt out.
+//! `Display` writes it in a normal form: optional nodes as groups, defaults spelled out.
 
 use std::{fmt, ops::Range};
 
 /// Bytes of the pattern's text.
 pub type Span = Range<usize>;
 
-/// The words that begin a clause where an arrow could stand.
+/// The words that begin a clause after a pattern.
 pub(crate) const CLAUSES: [&str; 4] = ["except", "per", "within", "limit"];
 
 /// A whole query.
@@ -21,11 +21,11 @@ pub struct Query {
     pub except: Vec<Node>,
     /// References that no path takes.
     pub except_edges: Vec<EdgeTest>,
-    /// The named node for each object of which there is an answer.
+    /// The name of a node: there is one answer for each object that it matches.
     pub per: Option<(String, Span)>,
-    /// Most hops.
+    /// The maximum number of hops.
     pub within: Option<u32>,
-    /// Most paths or rows.
+    /// The maximum number of paths or rows.
     pub limit: Option<u64>,
 }
 
@@ -42,7 +42,7 @@ pub enum Selector {
     AllAcyclic,
     /// The objects at the ends of the paths.
     Reach,
-    /// What only the objects at the ends hold.
+    /// The objects that only the objects at the ends keep alive.
     Dominated,
     /// The objects at the ends by hops and type.
     Types,
@@ -62,7 +62,7 @@ pub enum Item {
 /// A test of an object: it passes one of the terms, and the filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// How rows and PER call it.
+    /// Its name in rows and in PER.
     pub name: Option<String>,
     /// At least one.
     pub terms: Vec<Term>,
@@ -98,7 +98,7 @@ pub enum TermKind {
     Regex(String),
     /// The object at this address.
     Address(u64),
-    /// Something that only a shell knows: `$name`, `#2.5`.
+    /// A reference that only the shell can resolve: `$name`, `#2.5`.
     Shell(String),
 }
 
@@ -125,11 +125,11 @@ pub enum Way {
 pub struct Edge {
     /// Which way.
     pub way: Way,
-    /// Fewest hops.
+    /// The minimum number of hops.
     pub min: u32,
-    /// Most hops; none for any number.
+    /// The maximum number of hops; `None` if there is none.
     pub max: Option<u32>,
-    /// Which references, where that is said; then it is one hop.
+    /// The label of the references; an edge with a label is one hop.
     pub label: Option<Label>,
     /// Where it is written.
     pub span: Span,
@@ -158,11 +158,11 @@ pub enum LabelTerm {
 /// Alternatives, repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// At least one; none of them is empty.
+    /// At least one, and each of them has items.
     pub alternatives: Vec<Vec<Item>>,
-    /// Fewest repetitions.
+    /// The minimum number of repetitions.
     pub min: u32,
-    /// Most repetitions; none for any number.
+    /// The maximum number of repetitions; `None` if there is none.
     pub max: Option<u32>,
     /// Where it is written.
     pub span: Span,
@@ -171,7 +171,7 @@ pub struct Group {
 /// References of EXCEPT EDGES.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EdgeTest {
-    /// From one object to another, through a label; what is left out is any.
+    /// From one object to another, through a label. A missing part matches everything.
     Hop {
         /// What refers.
         parent: Option<Box<Node>>,
@@ -268,7 +268,7 @@ impl fmt::Display for Items<'_> {
             let after_node = i > 0 && matches!(self.0[i - 1], Item::Node(_));
             let after_group = i > 0 && matches!(self.0[i - 1], Item::Group(_));
             match item {
-                // Two that meet would be read as one that lacks an arrow, and a type like a clause as the clause.
+                // Two adjacent nodes would be read as one without an arrow, and a type named like a clause as the clause.
                 Item::Node(node)
                     if node.is_bare() && (after_node || after_group && node.is_like_clause()) =>
                 {
@@ -307,7 +307,7 @@ impl fmt::Display for Group {
 }
 
 impl Node {
-    /// Whether it begins like EXCEPT and the other clauses.
+    /// Whether it begins with a word that begins a clause.
     fn is_like_clause(&self) -> bool {
         let like = |name: &str| CLAUSES.iter().any(|clause| name.eq_ignore_ascii_case(clause));
         matches!(self.terms.first(), Some(Term { kind: TermKind::Type(name), .. }) if like(name))

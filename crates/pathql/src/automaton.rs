@@ -1,69 +1,70 @@
 //! A pattern to an automaton over objects.
 //!
 //! The construction is Glushkov's (1961), with hops as the letters: a state is a hop that is about to be taken, so there
-//! are no empty moves. Node tests lie on the arcs between states: an object in state `s` has passed all tests before
-//! hop `s`. A repetition with bounds is written out; one without is a loop. States and arcs are counted, so that
-//! `((A ->){1000}){1000}` is an error and not a machine without memory.
+//! are no empty moves. Node tests belong to the transitions between states: an object in state `s` has passed all tests
+//! before hop `s`. A repetition with bounds is written out; one without is a loop. States and transitions are counted, so
+//! that `((A ->){1000}){1000}` is an error and does not use up the memory.
 
 use std::{collections::BTreeSet, fmt};
 
 use crate::{Edge, Error, Group, Item, Label, Node, Query, Span, TermKind, Way};
 
-/// Most states and most arcs.
+/// Limits of the numbers of states and transitions.
 const MAX_STATES: usize = 50_000;
-const MAX_ARCS: usize = 1_000_000;
+const MAX_TRANSITIONS: usize = 1_000_000;
 
-/// What a query's pattern became.
+/// A finite automaton that accepts the paths of a query's pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Automaton<'q> {
-    /// The tests of objects, by the number that arcs call them.
+    /// The tests of objects; transitions refer to them by position.
     pub tests: Vec<&'q Node>,
-    /// The labels, by the number that hops call them.
+    /// The tests of labels; hops refer to them by position.
     pub labels: Vec<&'q Label>,
-    /// The hop of each state. One more state, numbered like their count, accepts.
-    pub hops: Vec<Hop>,
-    /// Where a path may begin.
-    pub starts: Vec<Arc>,
-    /// By state, where its hop leads.
-    pub next: Vec<Vec<Arc>>,
+    /// By state, its hop. The accepting state has none; its number is the length of this list.
+    pub hops: Vec<PatternHop>,
+    /// The transitions into the states in which a path may begin.
+    pub starts: Vec<Transition>,
+    /// By state, the transitions after its hop.
+    pub next: Vec<Vec<Transition>>,
 }
 
-/// One hop.
+/// A hop of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hop {
+pub struct PatternHop {
     /// Which way.
     pub way: Way,
-    /// Number of the label test; none for any reference.
+    /// Position of the label test; `None` for any reference.
     pub label: Option<usize>,
     /// Where it is written.
     pub span: Span,
 }
 
-/// To a state, for an object that passes all of the tests.
+/// A transition to a state, for an object that passes all of the tests.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Arc {
-    /// Numbers of tests, ascending.
+pub struct Transition {
+    /// Positions of the tests, ascending.
     pub tests: Vec<usize>,
     /// The state.
     pub to: usize,
 }
 
 impl<'q> Automaton<'q> {
-    /// Builds the automaton of a query's pattern. O(states + arcs).
+    /// Builds the automaton of a query's pattern. O(states + transitions).
     pub fn new(query: &'q Query) -> Result<Self, Error> {
-        let mut building = Building::default();
-        let whole = building.sequence(&query.pattern)?;
-        let accept = building.hops.len();
-        let Building { tests, labels, hops, mut arcs, .. } = building;
-        let mut starts: BTreeSet<Arc> =
-            whole.firsts.into_iter().map(|(tests, to)| Arc { tests, to }).collect();
-        starts.extend(whole.empty.into_iter().map(|tests| Arc { tests, to: accept }));
-        arcs.extend(whole.lasts.into_iter().map(|(from, tests)| (from, Arc { tests, to: accept })));
-        arcs.sort_unstable();
-        arcs.dedup();
+        let mut builder = AutomatonBuilder::default();
+        let whole = builder.sequence(&query.pattern)?;
+        let accept = builder.hops.len();
+        let AutomatonBuilder { tests, labels, hops, mut transitions, .. } = builder;
+        let mut starts: BTreeSet<Transition> =
+            whole.firsts.into_iter().map(|(tests, to)| Transition { tests, to }).collect();
+        starts.extend(whole.empty.into_iter().map(|tests| Transition { tests, to: accept }));
+        transitions
+            .extend(whole.lasts.into_iter().map(|(from, tests)| (from, Transition { tests, to: accept })));
+        transitions.sort_unstable();
+        transitions.dedup();
         let mut next = vec![Vec::new(); accept];
-        for (from, arc) in arcs {
-            next[from].push(arc);
+        for (from, transition) in transitions {
+            next[from].push(transition);
         }
         Ok(Self { tests, labels, hops, starts: starts.into_iter().collect(), next })
     }
@@ -77,24 +78,24 @@ impl<'q> Automaton<'q> {
 /// A part of a pattern: how it begins, how it ends, and how it may match nothing but tests.
 #[derive(Default)]
 struct Fragment {
-    /// Tests, then the hop.
+    /// The tests of the first object, and its hop.
     firsts: Vec<(Vec<usize>, usize)>,
-    /// The hop, then tests.
+    /// The last hop, and the tests of the object that it leads to.
     lasts: Vec<(usize, Vec<usize>)>,
-    /// Tests without any hop.
+    /// The tests of an object that matches the whole part without any hop.
     empty: BTreeSet<Vec<usize>>,
 }
 
 #[derive(Default)]
-struct Building<'q> {
+struct AutomatonBuilder<'q> {
     tests: Vec<&'q Node>,
     labels: Vec<&'q Label>,
-    hops: Vec<Hop>,
-    arcs: Vec<(usize, Arc)>,
+    hops: Vec<PatternHop>,
+    transitions: Vec<(usize, Transition)>,
 }
 
-impl<'q> Building<'q> {
-    /// The number of a test; the same place in the pattern has the same number in every repetition.
+impl<'q> AutomatonBuilder<'q> {
+    /// The position of a test. A node of the pattern has the same position in every repetition.
     fn test(&mut self, node: &'q Node) -> usize {
         number_of(&mut self.tests, node)
     }
@@ -104,7 +105,7 @@ impl<'q> Building<'q> {
             return Err(too_large(&edge.span));
         }
         let label = edge.label.as_ref().map(|label| number_of(&mut self.labels, label));
-        self.hops.push(Hop { way: edge.way, label, span: edge.span.clone() });
+        self.hops.push(PatternHop { way: edge.way, label, span: edge.span.clone() });
         Ok(self.hops.len() - 1)
     }
 
@@ -113,14 +114,14 @@ impl<'q> Building<'q> {
         lasts: &[(usize, Vec<usize>)],
         firsts: &[(Vec<usize>, usize)],
     ) -> Result<(), Error> {
-        if self.arcs.len().saturating_add(lasts.len().saturating_mul(firsts.len())) > MAX_ARCS {
+        if self.transitions.len().saturating_add(lasts.len().saturating_mul(firsts.len())) > MAX_TRANSITIONS {
             let span = lasts.first().map_or(0..0, |(hop, _)| self.hops[*hop].span.clone());
             return Err(too_large(&span));
         }
         for (from, before) in lasts {
             for (after, to) in firsts {
                 let tests = joined(before, after);
-                self.arcs.push((*from, Arc { tests, to: *to }));
+                self.transitions.push((*from, Transition { tests, to: *to }));
             }
         }
         Ok(())
@@ -132,17 +133,15 @@ impl<'q> Building<'q> {
                 let tests = if node.tests_nothing() { Vec::new() } else { vec![self.test(node)] };
                 Ok(Fragment { empty: BTreeSet::from([tests]), ..Fragment::default() })
             }
-            Item::Edge(edge) => self.repeated(edge.min, edge.max, |building| {
-                let hop = building.hop(edge)?;
+            Item::Edge(edge) => self.repeated(edge.min, edge.max, |builder| {
+                let hop = builder.hop(edge)?;
                 Ok(Fragment {
                     firsts: vec![(vec![], hop)],
                     lasts: vec![(hop, vec![])],
                     empty: BTreeSet::new(),
                 })
             }),
-            Item::Group(group) => {
-                self.repeated(group.min, group.max, |building| building.alternatives(group))
-            }
+            Item::Group(group) => self.repeated(group.min, group.max, |builder| builder.alternatives(group)),
         }
     }
 
@@ -166,7 +165,7 @@ impl<'q> Building<'q> {
         Ok(whole)
     }
 
-    /// One after the other. The second part's ends are added to, not copied: it may have grown long.
+    /// The sequence of two parts. Adds to the ends of the second part instead of copying them, because they may be many.
     fn then(&mut self, a: Fragment, mut b: Fragment) -> Result<Fragment, Error> {
         self.connect(&a.lasts, &b.firsts)?;
         let mut firsts = a.firsts;
@@ -178,7 +177,7 @@ impl<'q> Building<'q> {
         }
         let empty = a.empty.iter().flat_map(|a| b.empty.iter().map(move |b| joined(a, b))).collect();
         let empty = weakest(empty);
-        if firsts.len().max(b.lasts.len()).max(empty.len()) > MAX_ARCS {
+        if firsts.len().max(b.lasts.len()).max(empty.len()) > MAX_TRANSITIONS {
             let span = b.lasts.first().map_or(0..0, |(hop, _)| self.hops[*hop].span.clone());
             return Err(too_large(&span));
         }
@@ -196,7 +195,7 @@ impl<'q> Building<'q> {
         for i in 0..min {
             let one = body(self)?;
             if one.lasts.is_empty() {
-                // Tests of one object: to repeat them changes nothing.
+                // Tests of one object; repeating them changes nothing.
                 return Ok(one);
             }
             if max.is_none() && i + 1 == min {
@@ -228,7 +227,7 @@ impl<'q> Building<'q> {
 }
 
 impl Node {
-    /// Whether any object passes, and nobody asks which it was.
+    /// Whether every object passes, and the node has no name.
     pub fn tests_nothing(&self) -> bool {
         let any = self.terms.iter().any(|term| term.kind == TermKind::Any);
         any && self.filter.is_none() && self.name.is_none()
@@ -257,7 +256,7 @@ fn joined(a: &[usize], b: &[usize]) -> Vec<usize> {
     both
 }
 
-/// Without those that ask for more than another: what passes them passes that one too.
+/// The sets of tests without those that contain another one: whatever passes them passes that one, too.
 fn weakest(all: BTreeSet<Vec<usize>>) -> BTreeSet<Vec<usize>> {
     if all.len() < 2 {
         return all;
@@ -269,18 +268,24 @@ fn weakest(all: BTreeSet<Vec<usize>>) -> BTreeSet<Vec<usize>> {
 }
 
 fn too_large(span: &Span) -> Error {
-    let what =
-        format!("written out, the pattern has more than {MAX_STATES} steps or {MAX_ARCS} ways between them");
+    let what = format!(
+        "written out, the pattern has more than {MAX_STATES} steps or {MAX_TRANSITIONS} ways between them"
+    );
     Error::new(span.clone(), what).hint("use smaller numbers of repetitions, or none: + and {3,} are loops")
 }
 
 impl fmt::Display for Automaton<'_> {
-    /// A line per state: its hop, and where that leads.
+    /// One line per state: its hop, and the transitions after it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let arcs = |arcs: &[Arc]| -> String {
-            let texts = arcs.iter().map(|arc| {
-                let tests: Vec<String> = arc.tests.iter().map(|test| self.tests[*test].to_string()).collect();
-                let to = if arc.to == self.accept() { "accept".to_owned() } else { arc.to.to_string() };
+        let transitions = |transitions: &[Transition]| -> String {
+            let texts = transitions.iter().map(|transition| {
+                let tests: Vec<String> =
+                    transition.tests.iter().map(|test| self.tests[*test].to_string()).collect();
+                let to = if transition.to == self.accept() {
+                    "accept".to_owned()
+                } else {
+                    transition.to.to_string()
+                };
                 match tests.is_empty() {
                     true => to,
                     false => format!("[{}] {to}", tests.join(" and ")),
@@ -288,7 +293,7 @@ impl fmt::Display for Automaton<'_> {
             });
             texts.collect::<Vec<_>>().join(", ")
         };
-        writeln!(f, "start: {}", arcs(&self.starts))?;
+        writeln!(f, "start: {}", transitions(&self.starts))?;
         for (state, (hop, next)) in self.hops.iter().zip(&self.next).enumerate() {
             let (tail, head) = match hop.way {
                 Way::Down => ("-", "->"),
@@ -299,7 +304,7 @@ impl fmt::Display for Automaton<'_> {
                 None if hop.way == Way::Down => "->".to_owned(),
                 None => "<-".to_owned(),
             };
-            writeln!(f, "{state}: {arrow} {}", arcs(next))?;
+            writeln!(f, "{state}: {arrow} {}", transitions(next))?;
         }
         Ok(())
     }

@@ -2,11 +2,11 @@
 
 use crate::Span;
 
-/// A mistake in a pattern. The message is one line; the text of the pattern is the caller's to show.
+/// A mistake in a pattern. The message is one line; the caller shows the text of the pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}{}", hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
 pub struct Error {
-    /// Bytes of the pattern that it is about.
+    /// The bytes of the pattern that the message is about.
     pub span: Span,
     /// What is wrong, or what was expected.
     pub what: String,

@@ -4,7 +4,7 @@
 pub fn matches(glob: &str, text: &str) -> bool {
     let (glob, text) = (glob.as_bytes(), text.as_bytes());
     let (mut g, mut t) = (0, 0);
-    // The last star, and how far the text was when it stood for nothing.
+    // The last star, and the position in the text at which it matched nothing yet.
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {
         if glob.get(g) == Some(&b'*') {

@@ -1,13 +1,13 @@
 //! Text to tokens.
 //!
-//! An arrow is one token with its bounds and label, and so is the predicate after WHERE: SQL is left as it is written,
-//! up to the parenthesis that closes the node.
+//! An arrow with its bounds and label is one token, and so is the predicate after WHERE, which is SQL and is kept as it is
+//! written, up to the parenthesis that closes the node.
 
 use std::{fmt, iter::Peekable, str::CharIndices};
 
 use crate::{Error, Label, LabelTerm, Span, Way};
 
-/// A token and where it is.
+/// A token and its span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// What it is.
@@ -27,7 +27,7 @@ pub enum TokenKind {
     Regex(String),
     /// `@140` or `@0x7f`.
     Address(u64),
-    /// A reference of the shell: `$name`, `#2.5`, with `^` and `&` behind also an address.
+    /// A reference of the shell: `$name`, `#2.5`, or an address followed by `^` or `&`.
     Shell(String),
     /// A whole number.
     Number(u64),
@@ -35,11 +35,11 @@ pub enum TokenKind {
     Arrow {
         /// Which way.
         way: Way,
-        /// Fewest hops.
+        /// The minimum number of hops.
         min: u32,
-        /// Most hops; none for any number.
+        /// The maximum number of hops; `None` if there is none.
         max: Option<u32>,
-        /// Which references.
+        /// The label of the references.
         label: Option<Label>,
     },
     /// The predicate after WHERE.
@@ -65,7 +65,7 @@ pub enum TokenKind {
 }
 
 impl fmt::Display for TokenKind {
-    /// As it is called in messages.
+    /// Its name in messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TokenKind::Word(word) => f.write_str(word),
@@ -98,9 +98,8 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, Error> {
     Ok(lexer.tokens)
 }
 
-/// The tokens of a pattern that other text may follow after a `;`, and where that `;` or the end of the text is.
-///
-/// After a mistake the tokens are those before it.
+/// The tokens of a pattern that ends at a `;` or at the end of the text, and the position of that end. After a mistake, the
+/// tokens are those before it.
 pub fn tokens_of_statement(text: &str) -> (Vec<Token>, Result<usize, Error>) {
     let mut lexer = Lexer::new(text);
     while let Some((start, c)) = lexer.next_visible() {
@@ -117,7 +116,7 @@ pub fn tokens_of_statement(text: &str) -> (Vec<Token>, Result<usize, Error>) {
 struct Lexer<'t> {
     text: &'t str,
     chars: Peekable<CharIndices<'t>>,
-    /// Open parentheses.
+    /// Number of open parentheses.
     depth: usize,
     tokens: Vec<Token>,
 }
@@ -126,7 +125,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '$' | '.' | '*')
 }
 
-/// What can stand in a label that is not quoted.
+/// Whether a character may be in a label outside quotes.
 fn is_label(c: char) -> bool {
     !c.is_whitespace() && !matches!(c, '-' | '<' | '>' | '|' | '/' | '"' | '(' | ')' | '{' | '}' | ',' | ':')
 }
@@ -144,7 +143,7 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    /// The place of the next character.
+    /// The position of the next character.
     fn at(&mut self) -> usize {
         self.chars.peek().map_or(self.text.len(), |(at, _)| *at)
     }
@@ -158,7 +157,7 @@ impl<'t> Lexer<'t> {
         self.chars.peek().map(|(_, c)| *c)
     }
 
-    /// Takes a text if it comes next.
+    /// Takes a text if it is next.
     fn take(&mut self, expected: &str) -> bool {
         let found = self.rest().starts_with(expected);
         if found {
@@ -182,7 +181,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn token(&mut self, start: usize, c: char) -> Result<TokenKind, Error> {
-        // What follows a group directly repeats it; elsewhere a star stands for any object, or is part of a glob.
+        // Right after a group a star repeats it; elsewhere it stands for any object, or is part of a glob.
         let after_group =
             self.tokens.last().is_some_and(|last| last.kind == TokenKind::Close && last.span.end == start);
         let simple = match c {
@@ -273,7 +272,7 @@ impl<'t> Lexer<'t> {
         Ok(TokenKind::Word(word.to_owned()))
     }
 
-    /// What follows WHERE, up to the parenthesis that is not its own.
+    /// The predicate after WHERE, up to the first parenthesis that closes more than it opens.
     fn predicate(&mut self, start: usize) -> Result<TokenKind, Error> {
         if self.depth == 0 {
             let hint = "write (x: Type WHERE size > 100)";
@@ -350,12 +349,12 @@ impl<'t> Lexer<'t> {
         };
         let end = self.at();
         address.map(TokenKind::Address).ok_or_else(|| {
-            Error::new(start..end, "no address")
+            Error::new(start..end, "not an address")
                 .hint("an address is a number below 2^64, @140 or @0x7f00, as in the column address of obj")
         })
     }
 
-    /// A reference of the shell, if `^` (parents) and `&` (children) follow what began at `start`.
+    /// A reference of the shell, if `^` (parents) or `&` (children) follows the text that begins at `start`.
     fn steps(&mut self, start: usize) -> Option<TokenKind> {
         let steps = self.take_while(|c| matches!(c, '^' | '&'));
         let is_reference = !steps.is_empty();
@@ -368,7 +367,7 @@ impl<'t> Lexer<'t> {
             [("=>", "->"), ("-->", "->"), ("~>", "->"), ("<=", "<-"), ("<--", "<-"), ("→", "->")]
         {
             if self.rest().starts_with(wrong) {
-                return Err(Error::new(start..start + wrong.len(), format!("{wrong} is no arrow"))
+                return Err(Error::new(start..start + wrong.len(), format!("{wrong} is not an arrow"))
                     .hint(format!("did you mean {right}?")));
             }
         }
@@ -399,7 +398,7 @@ impl<'t> Lexer<'t> {
                 && !self.rest().starts_with("[\"")
                 && !self.rest()[1..].starts_with(|c: char| c.is_ascii_digit() || c == '*')
             {
-                return Err(Error::new(start..start + 2, "this is no Cypher")
+                return Err(Error::new(start..start + 2, "this is not Cypher")
                     .hint("a reference with a label is -label->"));
             }
             let label = self.label(start)?;
@@ -412,12 +411,12 @@ impl<'t> Lexer<'t> {
             };
         }
         if self.peek() == Some('<') {
-            return Err(Error::new(start..start + 1, "< is no arrow").hint("did you mean <- or <..?"));
+            return Err(Error::new(start..start + 1, "< is not an arrow").hint("did you mean <- or <..?"));
         }
         Ok(None)
     }
 
-    /// The label of `<-label-`; none where what follows the arrow is no label but the next node.
+    /// The label of `<-label-`; `None` if the arrow is followed by the next node instead.
     fn label_up(&mut self) -> Result<Option<Label>, Error> {
         let start = self.at();
         let before = self.chars.clone();
@@ -435,7 +434,7 @@ impl<'t> Lexer<'t> {
         Ok(None)
     }
 
-    /// `.name|['key']|[3]|"any text"|glob*|/regex/`; none where there is nothing of the kind.
+    /// `.name|['key']|[3]|"any text"|glob*|/regex/`; `None` if there is no label.
     fn label(&mut self, start: usize) -> Result<Option<Label>, Error> {
         let first = self.at();
         let mut terms = Vec::new();
@@ -459,7 +458,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// A label up to what cannot be in one; what is quoted in it may hold anything.
+    /// A label up to the first character that cannot be in one; a quoted part may contain anything.
     fn bare_label(&mut self, start: usize) -> Result<String, Error> {
         let mut text = String::new();
         while let Some(c) = self.peek().filter(|c| is_label(*c)) {
@@ -488,7 +487,7 @@ impl<'t> Lexer<'t> {
             return Err(wrong("the brace is not closed", self.text.len()));
         }
         let end = self.at();
-        let number = |text: &str| text.trim().parse::<u32>().map_err(|_| wrong("no number of times", end));
+        let number = |text: &str| text.trim().parse::<u32>().map_err(|_| wrong("not a number of times", end));
         let (min, max) = match inside.split_once(',') {
             None => (number(&inside)?, Some(number(&inside)?)),
             Some((min, max)) if max.trim().is_empty() => (number(min)?, None),

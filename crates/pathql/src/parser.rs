@@ -7,7 +7,7 @@ use crate::{
     TokenKind, ast::CLAUSES, tokens,
 };
 
-/// Parentheses within parentheses.
+/// Maximum depth of nested parentheses.
 const MAX_DEPTH: usize = 64;
 
 /// Reads a query.
@@ -49,7 +49,7 @@ pub fn parse(text: &str) -> Result<Query, Error> {
     Ok(query)
 }
 
-/// What the grammar alone does not say.
+/// Checks the rules that the grammar does not express.
 fn check(query: &Query) -> Result<(), Error> {
     let ends = [
         (query.pattern.first(), "a path begins with an object", "* is any object, root any root"),
@@ -139,12 +139,12 @@ impl Parser {
         found
     }
 
-    /// The place of the next token.
+    /// The position of the next token.
     fn span(&self) -> Span {
         self.tokens.get(self.at).map_or(self.end..self.end, |token| token.span.clone())
     }
 
-    /// From a place to the end of the last token that was taken.
+    /// The span from a position to the end of the last token that was taken.
     fn since(&self, start: usize) -> Span {
         let end =
             self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(start, |token| token.span.end);
@@ -192,7 +192,7 @@ impl Parser {
         }
     }
 
-    /// A selector is a keyword only where no arrow follows, so that a type may have its name.
+    /// The selector, if there is one. Its word is a keyword only if no arrow follows, so that a type may have that name.
     fn selector(&mut self) -> Result<Selector, Error> {
         let Some(TokenKind::Word(word)) = self.peek() else { return Ok(Selector::AnyShortest) };
         let word = word.to_lowercase();
@@ -237,7 +237,7 @@ impl Parser {
         Ok(selector)
     }
 
-    /// Alternatives at the top are a group.
+    /// The whole pattern; alternatives at the top level become a group.
     fn pattern(&mut self) -> Result<Vec<Item>, Error> {
         let start = self.span().start;
         let mut alternatives = self.alternatives()?;
@@ -258,7 +258,7 @@ impl Parser {
     }
 
     fn items(&mut self) -> Result<Vec<Item>, Error> {
-        // With each, whether it is an optional node.
+        // Each item, and whether it is an optional node.
         let mut items: Vec<(Item, bool)> = Vec::new();
         let mut last_is_bare = false;
         loop {
@@ -297,7 +297,7 @@ impl Parser {
         }
     }
 
-    /// What is in parentheses, and whether it is an optional node.
+    /// The content of parentheses, and whether it is an optional node.
     fn group(&mut self) -> Result<(Item, bool), Error> {
         let start = self.span().start;
         self.at += 1;
@@ -355,7 +355,7 @@ impl Parser {
         };
         let repeats = (min, max) != (1, Some(1)) || matches!(self.peek(), Some(TokenKind::Repeat(..)));
         self.at += usize::from(repeats);
-        // A node alone needs no group; an optional one takes its arrow with it.
+        // A single node needs no group; an optional one is grouped with its arrow later.
         if let ([items], Some(1)) = (alternatives.as_slice(), max)
             && let [Item::Node(node)] = items.as_slice()
         {
@@ -472,10 +472,10 @@ fn is_node(kind: &TokenKind) -> bool {
     )
 }
 
-/// Puts optional nodes into groups with their arrows: the arrow after the node, or the one before where nothing but
-/// optional nodes follows, or no arrow.
+/// Puts each optional node into a group with its arrow: the arrow after the node, or the one before it if only optional
+/// nodes follow, or none.
 fn with_arrows(items: Vec<(Item, bool)>) -> Result<Vec<Item>, Error> {
-    // From here on, arrows and optional nodes take turns to the end.
+    // From here to the end, arrows and optional nodes alternate.
     let mut end = items.len();
     while end >= 2 && items[end - 1].1 && matches!(items[end - 2], (Item::Edge(_), _)) {
         end -= 2;

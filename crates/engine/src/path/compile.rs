@@ -1,6 +1,6 @@
 //! A pattern for one dump: types by name, tests as SQL where they need it, and the automaton over them.
 
-use heaplake_graph::{BitSet, Walk};
+use heaplake_graph::{BitSet, Walk, search::Transition};
 use heaplake_pathql::{
     Automaton, EdgeTest, Filter, Label, LabelTerm, Node, Query, Selector, Span, Term, TermKind, Way,
     glob_matches, parse,
@@ -22,8 +22,8 @@ pub(crate) struct Compiled {
     /// Predicates in SQL over the column `label`.
     pub(crate) labels: Vec<String>,
     pub(crate) hops: Vec<Hop>,
-    pub(crate) starts: Vec<Arc>,
-    pub(crate) next: Vec<Vec<Arc>>,
+    pub(crate) starts: Vec<Transition>,
+    pub(crate) next: Vec<Vec<Transition>>,
     /// The test that PER names.
     pub(crate) per: Option<u32>,
     /// Most hops.
@@ -72,12 +72,6 @@ pub(crate) enum EdgeRule {
 pub(crate) struct Hop {
     pub(crate) way: Walk,
     pub(crate) label: Option<usize>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Arc {
-    pub(crate) tests: Vec<u32>,
-    pub(crate) to: u32,
 }
 
 /// What rows a query gives.
@@ -238,9 +232,11 @@ impl Resolving<'_> {
         for edge in &query.except_edges {
             except_edges.push(self.edge(edge)?);
         }
-        let arcs = |arcs: &[heaplake_pathql::Arc]| -> Vec<Arc> {
-            let tests = |arc: &heaplake_pathql::Arc| arc.tests.iter().map(|test| *test as u32).collect();
-            arcs.iter().map(|arc| Arc { tests: tests(arc), to: arc.to as u32 }).collect()
+        let transitions = |transitions: &[heaplake_pathql::Transition]| -> Vec<Transition> {
+            let tests = |tests: &[usize]| tests.iter().map(|test| *test as u32).collect();
+            let resolved =
+                transitions.iter().map(|one| Transition { tests: tests(&one.tests), to: one.to as u32 });
+            resolved.collect()
         };
         let hops = automaton.hops.iter().map(|hop| Hop {
             way: match hop.way {
@@ -252,15 +248,15 @@ impl Resolving<'_> {
         let per = query
             .per_node()
             .and_then(|node| automaton.tests.iter().position(|test| std::ptr::eq(*test, node)));
-        let starts = arcs(&automaton.starts);
-        let next: Vec<Vec<Arc>> = automaton.next.iter().map(|next| arcs(next)).collect();
+        let starts = transitions(&automaton.starts);
+        let next: Vec<Vec<Transition>> = automaton.next.iter().map(|next| transitions(next)).collect();
         let accept = automaton.accept() as u32;
         let mut last: Vec<Vec<u32>> = next
             .iter()
             .flatten()
             .chain(&starts)
-            .filter(|arc| arc.to == accept)
-            .map(|arc| arc.tests.clone())
+            .filter(|transition| transition.to == accept)
+            .map(|transition| transition.tests.clone())
             .collect();
         last.sort_unstable();
         last.dedup();

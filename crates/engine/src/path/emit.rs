@@ -6,14 +6,15 @@
 
 use std::fmt::Write as _;
 
+use heaplake_graph::search::Transition;
 use heaplake_pathql::Selector;
 use heaplake_store::Dump;
 
-use super::compile::{Arc, Compiled, EdgeRule};
+use super::compile::{Compiled, EdgeRule};
 use crate::{Error, Result, mistake};
 
-/// Most arcs that are written out.
-const MAX_ARCS: usize = 500;
+/// Most transitions that are written out.
+const MAX_TRANSITIONS: usize = 500;
 
 /// The query as SQL, one statement without the `;`.
 pub(crate) fn emit(compiled: &Compiled, manifest: &Dump) -> Result<String> {
@@ -42,10 +43,10 @@ impl Emitting<'_> {
                 "PER needs a search for each object; leave it out, or name one object with @ADDRESS",
             ));
         }
-        let n_arcs = compiled.next.iter().map(Vec::len).sum::<usize>() + compiled.starts.len();
-        if n_arcs > MAX_ARCS {
+        let n_transitions = compiled.next.iter().map(Vec::len).sum::<usize>() + compiled.starts.len();
+        if n_transitions > MAX_TRANSITIONS {
             return Err(cannot(&format!(
-                "written out, the pattern has {n_arcs} steps, more than {MAX_ARCS}; use smaller numbers of repetitions"
+                "written out, the pattern has {n_transitions} steps, more than {MAX_TRANSITIONS}; use smaller numbers of repetitions"
             )));
         }
         let counts_hops = compiled.selector != Selector::Reach || compiled.limit.is_some();
@@ -74,19 +75,19 @@ impl Emitting<'_> {
         }
     }
 
-    /// The longest way through the automaton; none where it has loops. O(states + arcs), by Kahn's order.
+    /// The longest way through the automaton; none where it has loops. O(states + transitions), by Kahn's order.
     fn longest_way(&self) -> Option<u32> {
         let next = &self.compiled.next;
         let accept = next.len();
         let mut n_before = vec![0_usize; accept + 1];
-        next.iter().flatten().for_each(|arc| n_before[arc.to as usize] += 1);
+        next.iter().flatten().for_each(|transition| n_before[transition.to as usize] += 1);
         let mut ready: Vec<usize> = (0..=accept).filter(|state| n_before[*state] == 0).collect();
         let mut longest = vec![0_u32; accept + 1];
         let mut n_done = 0;
         while let Some(state) = ready.pop() {
             n_done += 1;
-            for arc in next.get(state).into_iter().flatten() {
-                let to = arc.to as usize;
+            for transition in next.get(state).into_iter().flatten() {
+                let to = transition.to as usize;
                 longest[to] = longest[to].max(longest[state] + 1);
                 n_before[to] -= 1;
                 if n_before[to] == 0 {
@@ -238,20 +239,20 @@ impl Emitting<'_> {
     /// The moves of the automaton.
     fn steps(&self) -> String {
         let mut moves = Vec::new();
-        for (state, (hop, arcs)) in self.compiled.hops.iter().zip(&self.compiled.next).enumerate() {
+        for (state, (hop, transitions)) in self.compiled.hops.iter().zip(&self.compiled.next).enumerate() {
             let (source, target) = match hop.way {
                 heaplake_graph::Walk::Down => ("parent", "child"),
                 heaplake_graph::Walk::Up => ("child", "parent"),
             };
-            for arc in arcs {
-                let mut tests = passed(arc, "object.");
+            for transition in transitions {
+                let mut tests = passed(transition, "object.");
                 tests.extend(hop.label.map(|label| self.compiled.labels[label].clone()));
                 let where_ =
                     if tests.is_empty() { String::new() } else { format!(" WHERE {}", tests.join(" AND ")) };
                 moves.push(format!(
                     "  SELECT {source} AS source, {state} AS state, {target} AS target, {to} AS next_state FROM reference \
                      JOIN object ON object.address = {target}{where_}",
-                    to = arc.to
+                    to = transition.to
                 ));
             }
         }
@@ -266,11 +267,11 @@ impl Emitting<'_> {
 
     /// Where paths begin.
     fn seeds(&self) -> String {
-        let seeds = self.compiled.starts.iter().map(|arc| {
-            let tests = passed(arc, "");
+        let seeds = self.compiled.starts.iter().map(|transition| {
+            let tests = passed(transition, "");
             let where_ =
                 if tests.is_empty() { String::new() } else { format!(" WHERE {}", tests.join(" AND ")) };
-            format!("  SELECT address, {} AS state FROM object{where_}", arc.to)
+            format!("  SELECT address, {} AS state FROM object{where_}", transition.to)
         });
         format!("seed AS (\n{}\n),\n", seeds.collect::<Vec<_>>().join("\n  UNION ALL\n"))
     }
@@ -287,9 +288,9 @@ impl Emitting<'_> {
     }
 }
 
-/// The columns of an arc's tests.
-fn passed(arc: &Arc, object: &str) -> Vec<String> {
-    arc.tests.iter().map(|test| format!("{object}passes_{test}")).collect()
+/// The columns of a transition's tests.
+fn passed(transition: &Transition, object: &str) -> Vec<String> {
+    transition.tests.iter().map(|test| format!("{object}passes_{test}")).collect()
 }
 
 /// An address as text that sorts like the number.

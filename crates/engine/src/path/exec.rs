@@ -20,7 +20,7 @@ use datafusion::{
 };
 use heaplake_graph::{
     Cancelled, CsrBuf, Graph, Id,
-    search::{PathSearch, Types, Visited},
+    search::{NodeTypes, PathSearch, Visited},
 };
 use heaplake_pathql::Selector;
 use heaplake_store::{Dump, GraphIndex, with_index};
@@ -310,7 +310,7 @@ impl Work {
         let pattern = ground::pattern(compiled, index, answers);
         let type_graph = ground::type_graph(index, self.manifest.types.len());
         let counts: Vec<u64> = self.manifest.types.iter().map(|stat| stat.count).collect();
-        let types = Types { of: index.types(), graph: &type_graph, counts: &counts };
+        let types = NodeTypes { of: index.types(), graph: &type_graph, counts: &counts };
         let mut search = PathSearch::new(index.graph(), types, &pattern);
         if compiled.selector != Selector::Dominated {
             return self.give(&mut search, index, giving);
@@ -355,7 +355,7 @@ impl Work {
         let reverse = CsrBuf::reversed(forward, none, 1, giving.cancel).map_err(stopped)?;
         let graph = Graph { forward, skip: none, reverse: reverse.view() };
         let pattern = subgraph.pattern(&self.compiled, graph);
-        let types = Types { of: &subgraph.types, graph: &subgraph.type_graph, counts: &subgraph.counts };
+        let types = NodeTypes { of: &subgraph.types, graph: &subgraph.type_graph, counts: &subgraph.counts };
         let mut search = PathSearch::new(graph, types, &pattern);
         self.give(&mut search, subgraph, giving)
     }

@@ -19,7 +19,7 @@ use datafusion::{
 use futures::stream;
 use heaplake_graph::{
     Id, NO_DISTANCE,
-    search::{PathSearch, Pattern, Types, Visited},
+    search::{NodeTypes, PathSearch, Pattern, Visited},
 };
 use heaplake_store::{Dump, GraphIndex, ImportProgress, with_index};
 
@@ -203,7 +203,7 @@ impl Asked {
     ) -> Result<(bool, Visited)> {
         let type_graph = ground::type_graph(index, self.manifest.types.len());
         let counts: Vec<u64> = self.manifest.types.iter().map(|stat| stat.count).collect();
-        let types = Types { of: index.types(), graph: &type_graph, counts: &counts };
+        let types = NodeTypes { of: index.types(), graph: &type_graph, counts: &counts };
         let mut search = PathSearch::new(index.graph(), types, pattern);
         let any = Compiled { limit: Some(1), per: None, ..compiled.clone() };
         let mut found = false;
@@ -314,7 +314,7 @@ impl Asked {
     fn impossible<I: Id>(&self, index: &GraphIndex<I>, pattern: &Pattern<I>) -> Option<String> {
         let type_graph = ground::type_graph(index, self.manifest.types.len());
         let counts: Vec<u64> = self.manifest.types.iter().map(|stat| stat.count).collect();
-        let types = Types { of: index.types(), graph: &type_graph, counts: &counts };
+        let types = NodeTypes { of: index.types(), graph: &type_graph, counts: &counts };
         let search = PathSearch::new(index.graph(), types, pattern);
         let test = search.first_unreached_test()?;
         Some(format!(

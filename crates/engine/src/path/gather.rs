@@ -26,12 +26,12 @@ use datafusion::{
     prelude::{DataFrame, SessionContext, col, lit},
 };
 use futures::TryStreamExt as _;
-use heaplake_graph::{BitSet, Walk};
+use heaplake_graph::{BitSet, Walk, search::Transition};
 use heaplake_pathql::Selector;
 use heaplake_store::Dump;
 
 use super::{
-    compile::{Arc as Transition, Compiled, EdgeRule, NodeTest},
+    compile::{Compiled, EdgeRule, NodeTest},
     ground::{Gathered, Object, Reference},
 };
 use crate::{Error, graph::Set};

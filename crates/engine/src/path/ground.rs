@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use heaplake_graph::{
     BitSet, CsrBuf, Id,
-    search::{Arc, Follow, Hop, Pattern, Test, TypeGraph},
+    search::{Follow, HopEdges, Pattern, Test, TypeGraph},
 };
 use heaplake_store::GraphIndex;
 
@@ -87,22 +87,14 @@ pub(super) fn pattern<I: Id>(compiled: &Compiled, index: &GraphIndex<I>, rows: &
         edges.subtract(banned.view());
         Follow::only(graph, edges.view())
     }));
-    let (hops, starts, next) = machine(compiled);
-    Pattern { tests, except, follow, hops, starts, next }
+    let (starts, next) = (compiled.starts.clone(), compiled.next.clone());
+    Pattern { tests, except, follow, hops: hops(compiled), starts, next }
 }
 
-/// The hops and arcs of an automaton; the set of edges of label `i` is number `i + 1`.
-fn machine(compiled: &Compiled) -> (Vec<Hop>, Vec<Arc>, Vec<Vec<Arc>>) {
-    let arcs = |arcs: &[super::compile::Arc]| -> Vec<Arc> {
-        arcs.iter().map(|arc| Arc { tests: arc.tests.clone(), to: arc.to }).collect()
-    };
-    let hop =
-        |hop: &super::compile::Hop| Hop { way: hop.way, follow: hop.label.map_or(0, |label| label + 1) };
-    (
-        compiled.hops.iter().map(hop).collect(),
-        arcs(&compiled.starts),
-        compiled.next.iter().map(|next| arcs(next)).collect(),
-    )
+/// The hops of an automaton; the set of edges of label `i` is number `i + 1`.
+fn hops(compiled: &Compiled) -> Vec<HopEdges> {
+    let follow = |label: Option<usize>| label.map_or(0, |label| label + 1);
+    compiled.hops.iter().map(|hop| HopEdges { way: hop.way, follow: follow(hop.label) }).collect()
 }
 
 struct Resolving<'r, I> {
@@ -271,8 +263,9 @@ impl Subgraph {
             let passing = (0..self.edges.len()).filter(passes);
             Follow::only(graph, BitSet::of(self.edges.len(), passing).view())
         }));
-        let (hops, starts, next) = machine(compiled);
-        Pattern { tests: tests.collect(), except: Vec::new(), follow, hops, starts, next }
+        let (starts, next) = (compiled.starts.clone(), compiled.next.clone());
+        let (tests, hops) = (tests.collect(), hops(compiled));
+        Pattern { tests, except: Vec::new(), follow, hops, starts, next }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use heaplake_graph::{
     BitSet, Cancelled, Id, Walk,
-    search::{Arc, Follow, Hop, PathSearch, Pattern, Test, TypeGraph, Types},
+    search::{Follow, HopEdges, NodeTypes, PathSearch, Pattern, Test, Transition, TypeGraph},
 };
 use heaplake_store::{Dump, GraphIndex};
 
@@ -33,12 +33,12 @@ impl<'r, I: Id> RootPaths<'r, I> {
         let pattern = Pattern {
             tests: vec![only(BitSet::of(n_nodes, roots)), only(BitSet::of(n_nodes, [node]))],
             follow: vec![Follow::All],
-            hops: vec![Hop { way: Walk::Down, follow: 0 }],
-            starts: vec![Arc { tests: vec![0], to: 0 }, Arc { tests: vec![0, 1], to: 1 }],
-            next: vec![vec![Arc { tests: vec![], to: 0 }, Arc { tests: vec![1], to: 1 }]],
+            hops: vec![HopEdges { way: Walk::Down, follow: 0 }],
+            starts: vec![Transition { tests: vec![0], to: 0 }, Transition { tests: vec![0, 1], to: 1 }],
+            next: vec![vec![Transition { tests: vec![], to: 0 }, Transition { tests: vec![1], to: 1 }]],
             ..Pattern::default()
         };
-        let types = Types { of: self.index.types(), graph: &self.type_graph, counts: &self.counts };
+        let types = NodeTypes { of: self.index.types(), graph: &self.type_graph, counts: &self.counts };
         let search = PathSearch::new(self.index.graph(), types, &pattern);
         let Some(mut paths) = search.shortest(u64::MAX, cancel)?.paths else { return Ok(None) };
         let Some(path) = paths.next_path() else { return Ok(None) };

@@ -126,7 +126,7 @@ impl<'r> Rows<'r> {
         if self.kind == RowKind::Hops {
             let mut arcs = &self.compiled.starts;
             for (hop, step) in (0..).zip(steps) {
-                let variable = arcs.get(step.arc).and_then(|arc| {
+                let variable = arcs.get(step.transition).and_then(|arc| {
                     arc.tests.iter().copied().find(|test| self.compiled.tests[*test as usize].name.is_some())
                 });
                 let state = Some(step.state as u32);

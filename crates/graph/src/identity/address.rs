@@ -1,4 +1,4 @@
-//! Partners by address, and what their references say.
+//! Partners by address, and how far their references agree.
 
 use std::{ops::Range, sync::atomic::AtomicBool};
 
@@ -7,7 +7,7 @@ use crate::{Bits, Cancelled, Csr, Id, Poll};
 /// How much of what two nodes refer to is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shared {
-    /// At least one of them refers to nothing that tells.
+    /// Unknown: at least one of them refers to nothing that counts.
     Unknown,
     /// Nothing.
     Nothing,
@@ -17,17 +17,17 @@ pub enum Shared {
     Most,
 }
 
-/// What the references of a node and its partner say.
+/// How far the references of a node and its partner agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreement {
-    /// Whether they refer to the same nodes in the same order, as far as those are known.
+    /// Whether they refer to the same nodes in the same order, as far as these have partners.
     pub is_equal: bool,
-    /// How much they share of what tells.
+    /// How much they share of the references that count.
     pub shared: Shared,
 }
 
-/// The partner of every node (length: nodes of `before`): the one at the same address, if `may_be` says yes to both;
-/// else [`Id::NONE`]. Both lists of addresses ascend.
+/// The partner of every node (length: nodes of `before`): the node at the same address if `may_be` accepts the two,
+/// otherwise [`Id::NONE`]. Both lists of addresses ascend.
 ///
 /// O(nodes of both), one pass.
 pub fn same_addresses<J: Id>(
@@ -50,12 +50,12 @@ pub fn same_addresses<J: Id>(
     Ok(partners)
 }
 
-/// Says what the references of each of some nodes and its partner say, in order; nodes without partner are left out.
+/// How far the references of each of some nodes agree with those of its partner, in order, without nodes that have none.
 ///
-/// A reference to a node of `mute` (of `before`) or of `mute_after` is no sign: all objects of a class refer to it. Edges
-/// that lead nowhere are no sign either, and equal to each other.
+/// References to nodes of `mute` (of `before`) or of `mute_after`, such as classes, do not count: all objects of a class
+/// have them. Edges that lead nowhere do not count either, and are equal to each other.
 ///
-/// O(edges), with a sort of the references of those nodes that do not agree place by place.
+/// O(edges), and a sort of the references of nodes that do not agree position by position.
 pub fn agreements<I: Id, J: Id>(
     (before, mute): (Csr<'_, I>, Bits<'_>),
     (after, mute_after): (Csr<'_, J>, Bits<'_>),
@@ -73,7 +73,7 @@ pub fn agreements<I: Id, J: Id>(
         }
         let (first, second) = (before.targets(node), after.targets(partner.index()));
         poll.steps(first.len() + second.len())?;
-        // What leads nowhere in the second graph may lead to what is only in the first.
+        // An edge that leads nowhere in the second graph may lead to a node that only the first graph has.
         let fits = |(ours, theirs): (&I, &J)| *ours == I::NONE || partners[ours.index()] == *theirs;
         let is_equal = first.len() == second.len() && first.iter().zip(second).all(fits);
         let tells = |child: &&I| **child != I::NONE && !mute.contains(child.index());

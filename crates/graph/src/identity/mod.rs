@@ -1,12 +1,12 @@
-//! Which node of one graph is which of another: two heaps of which one may be a later moment of the other.
+//! Which node of one graph corresponds to which node of another: two heaps, perhaps the same one at two moments.
 //!
 //! Two rules, each of which gives every node of the first graph at most one *partner* in the second:
 //!
 //! - by address (`address.rs`), for two moments of one process: the object at the same address, if it may be the same.
-//!   What both refer to then says how likely it is.
-//! - by path (`path.rs`), for two processes: what is at the end of the same way from the roots.
+//!   How far their references agree says how likely that is.
+//! - by path (`path.rs`), for two processes: the object at the end of the same path from the roots.
 //!
-//! What may be the same object is for the caller to say, who knows names, values and types; here they are numbers.
+//! The caller, who knows names, values and types, says what may be the same object; here these are numbers.
 
 mod address;
 mod path;

@@ -1,41 +1,40 @@
 //! Partners by path: breadth first through both graphs at once, from the roots.
 //!
-//! Two nodes are partners when they are children of partners at the same place: among references of the same *group*
-//! (an attribute, a key, a kind of root; all without one are one group) and nodes of the same type, first those whose
-//! keys are equal, in their order, then the others in theirs. Each node is given a partner at most once, by the first
-//! pair of parents that has one for it.
+//! The children of two partners become partners if they have the same *group* (attribute, key or kind of root; those without
+//! one are a group as well), the same type, and the same position among the children that have these: first, in order,
+//! those with equal keys, then the others. A node gets at most one partner, from the first pair of parents that offers one.
 //!
-//! This is a heuristic. Where a place among several is all that tells, one that is put in front moves all others.
+//! This is a heuristic. If only the position tells the children of a group apart, one that is inserted shifts all others.
 
 use std::{collections::VecDeque, sync::atomic::AtomicBool};
 
 use crate::{BitSet, Bits, Cancelled, Csr, Id, Poll};
 
-/// What a node is known by beside its type: a fingerprint of its name or its value.
+/// What identifies a node besides its type: a fingerprint of its name or its value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
 pub struct Key(u64);
 
 impl Key {
-    /// It has neither name nor value.
+    /// The key of a node without name and value.
     pub const NONE: Self = Self(0);
 
-    /// A name: partners have the same.
+    /// The key of a name: partners must have the same.
     pub fn must(hash: u64) -> Self {
         Self(hash | 1)
     }
 
-    /// A value: partners that have the same come first.
+    /// The key of a value: nodes with the same become partners first.
     pub fn may(hash: u64) -> Self {
         Self((hash | 2) & !1)
     }
 
-    /// Keys that are all [`Key::NONE`].
+    /// `n` times [`Key::NONE`].
     pub fn nones(n: usize) -> Vec<Self> {
         bytemuck::zeroed_vec(n)
     }
 
-    /// Whether partners must have the same.
+    /// Whether partners must have the same key.
     pub fn is_must(self) -> bool {
         self.0 & 1 != 0
     }
@@ -48,11 +47,11 @@ pub struct PathSide<'g, I> {
     pub forward: Csr<'g, I>,
     /// Edges that are not followed.
     pub skip: Bits<'g>,
-    /// By node.
+    /// By node, its type.
     pub types: &'g [u32],
-    /// By node.
+    /// By node, its key.
     pub keys: &'g [Key],
-    /// By edge, its label, 0 where it has none; no numbers at all where no edge has one.
+    /// By edge, its label, 0 if it has none. Empty if no edge has one.
     pub labels: &'g [u32],
     /// The roots and their kinds, in order.
     pub roots: &'g [(I, u32)],
@@ -61,19 +60,19 @@ pub struct PathSide<'g, I> {
 /// Partners, by node of the first graph.
 #[derive(Debug, Clone)]
 pub struct PathPartners<J> {
-    /// The partner, [`Id::NONE`] where there is none.
+    /// The partner; [`Id::NONE`] for a node without one.
     pub partners: Vec<J>,
-    /// The nodes whose partner was the only one that came into question, all the way from a root.
+    /// The nodes whose partner was the only candidate, and so were those of all nodes before it on the path from a root.
     pub unambiguous: BitSet,
 }
 
-/// A child that may still be given a partner.
+/// A child without a partner so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate<I> {
     group: u32,
     type_rank: u32,
     key: Key,
-    place: usize,
+    position: usize,
     node: I,
 }
 
@@ -83,19 +82,19 @@ impl<I> Candidate<I> {
     }
 }
 
-/// A pair that was found: the place, both nodes, and whether nothing else came into question.
-type Found<I, J> = (usize, I, J, bool);
+/// A new pair of partners: the position, both nodes, and whether they were the only candidates for each other.
+type NewPair<I, J> = (usize, I, J, bool);
 
 /// The partner of every node of `before` by path.
 ///
-/// O(nodes + edges) but for sorting the children of each pair; per node a bit and an id of the other graph, and as much for
-/// the queue.
+/// O(nodes + edges), and a sort of the children of each pair. Memory: per node a bit, an id of the other graph, and an entry
+/// of the queue.
 pub fn same_paths<I: Id, J: Id>(
     before: &PathSide<'_, I>,
     after: &PathSide<'_, J>,
     cancel: &AtomicBool,
 ) -> Result<PathPartners<J>, Cancelled> {
-    let mut search = Search {
+    let mut search = PartnerSearch {
         poll: Poll::new(cancel),
         partners: vec![J::NONE; before.forward.n_nodes()],
         unambiguous: BitSet::new(before.forward.n_nodes()),
@@ -105,11 +104,11 @@ pub fn same_paths<I: Id, J: Id>(
         theirs: Vec::new(),
         found: Vec::new(),
     };
-    for (place, (node, kind)) in before.roots.iter().enumerate() {
-        collect(&mut search.ours, &mut search.taken.0, before, *kind, place, *node);
+    for (position, (node, kind)) in before.roots.iter().enumerate() {
+        collect(&mut search.ours, &mut search.taken.0, before, *kind, position, *node);
     }
-    for (place, (node, kind)) in after.roots.iter().enumerate() {
-        collect(&mut search.theirs, &mut search.taken.1, after, *kind, place, *node);
+    for (position, (node, kind)) in after.roots.iter().enumerate() {
+        collect(&mut search.theirs, &mut search.taken.1, after, *kind, position, *node);
     }
     search.pair_up(true)?;
     while let Some(node) = search.queue.pop_front() {
@@ -122,17 +121,17 @@ pub fn same_paths<I: Id, J: Id>(
     Ok(PathPartners { partners: search.partners, unambiguous: search.unambiguous })
 }
 
-struct Search<'p, I, J> {
+struct PartnerSearch<'p, I, J> {
     poll: Poll<'p>,
     partners: Vec<J>,
     unambiguous: BitSet,
     /// The nodes of both graphs that have a partner, or are candidates.
     taken: (BitSet, BitSet),
-    /// Nodes whose children are to be looked at.
+    /// Nodes whose children are still to be paired.
     queue: VecDeque<I>,
     ours: Vec<Candidate<I>>,
     theirs: Vec<Candidate<J>>,
-    found: Vec<Found<I, J>>,
+    found: Vec<NewPair<I, J>>,
 }
 
 fn children<I: Id>(
@@ -141,11 +140,11 @@ fn children<I: Id>(
     side: &PathSide<'_, I>,
     node: usize,
 ) {
-    for (place, edge) in side.forward.range(node).enumerate() {
+    for (position, edge) in side.forward.range(node).enumerate() {
         let child = side.forward.target(edge);
         if child != I::NONE && !side.skip.contains(edge) {
             let label = side.labels.get(edge).copied().unwrap_or_default();
-            collect(candidates, taken, side, label, place, child);
+            collect(candidates, taken, side, label, position, child);
         }
     }
 }
@@ -155,17 +154,17 @@ fn collect<I: Id>(
     taken: &mut BitSet,
     side: &PathSide<'_, I>,
     group: u32,
-    place: usize,
+    position: usize,
     node: I,
 ) {
     if taken.set(node.index()) {
         let (type_rank, key) = (side.types[node.index()], side.keys[node.index()]);
-        candidates.push(Candidate { group, type_rank, key, place, node });
+        candidates.push(Candidate { group, type_rank, key, position, node });
     }
 }
 
-impl<I: Id, J: Id> Search<'_, I, J> {
-    /// Pairs the candidates, and lets go of those that remain.
+impl<I: Id, J: Id> PartnerSearch<'_, I, J> {
+    /// Pairs the candidates, and releases those that remain.
     fn pair_up(&mut self, parents_are_sure: bool) -> Result<(), Cancelled> {
         self.poll.steps(self.ours.len() + self.theirs.len())?;
         self.ours.sort_unstable();
@@ -179,8 +178,8 @@ impl<I: Id, J: Id> Search<'_, I, J> {
             &mut self.found,
         );
         if !self.ours.is_empty() && !self.theirs.is_empty() {
-            self.ours.sort_unstable_by_key(|ours| (ours.slot(), ours.key.is_must(), ours.place));
-            self.theirs.sort_unstable_by_key(|theirs| (theirs.slot(), theirs.key.is_must(), theirs.place));
+            self.ours.sort_unstable_by_key(|ours| (ours.slot(), ours.key.is_must(), ours.position));
+            self.theirs.sort_unstable_by_key(|theirs| (theirs.slot(), theirs.key.is_must(), theirs.position));
             merge(
                 &mut self.ours,
                 &mut self.theirs,
@@ -208,14 +207,14 @@ impl<I: Id, J: Id> Search<'_, I, J> {
     }
 }
 
-/// Pairs what has the same slot, in order; what remains stays in the lists. Both are in order of their slots, but for
-/// what has none, which stays.
+/// Pairs candidates with the same slot, in order; the others stay in the lists. Both lists are ordered by slot, apart from
+/// candidates without a slot, which stay.
 fn merge<I: Id, J: Id, S: Ord + Copy>(
     ours: &mut Vec<Candidate<I>>,
     theirs: &mut Vec<Candidate<J>>,
     our_slot: impl Fn(&Candidate<I>) -> Option<S>,
     their_slot: impl Fn(&Candidate<J>) -> Option<S>,
-    found: &mut Vec<Found<I, J>>,
+    found: &mut Vec<NewPair<I, J>>,
 ) {
     let (mut i, mut j) = (0, 0);
     let (mut kept_i, mut kept_j) = (0, 0);
@@ -249,7 +248,7 @@ fn merge<I: Id, J: Id, S: Ord + Copy>(
         let n_pairs = n_ours.min(n_theirs);
         let is_only = n_ours == 1 && n_theirs == 1;
         let pairs = ours[i..i + n_pairs].iter().zip(&theirs[j..j + n_pairs]);
-        found.extend(pairs.map(|(ours, theirs)| (ours.place, ours.node, theirs.node, is_only)));
+        found.extend(pairs.map(|(ours, theirs)| (ours.position, ours.node, theirs.node, is_only)));
         for rest in i + n_pairs..i + n_ours {
             ours.swap(kept_i, rest);
             kept_i += 1;

@@ -9,14 +9,14 @@ use super::{Motif, MotifStep, TypedGraph};
 use crate::{Cancelled, Id, Poll, csr::joined};
 
 /// The nodes that refer to others, by type.
-pub(super) struct ByType<I> {
-    /// By type, where its nodes begin; one more at the end.
+pub(super) struct NodesByType<I> {
+    /// By type, the position of its first node; and one more at the end.
     starts: Vec<usize>,
     /// Ascending within a type.
     nodes: Vec<I>,
 }
 
-impl<I: Id> ByType<I> {
+impl<I: Id> NodesByType<I> {
     pub(super) fn of(typed: TypedGraph<'_, I>) -> Self {
         let forward = typed.graph.forward;
         let referring = || (0..forward.n_nodes()).filter(|node| !forward.range(*node).is_empty());
@@ -45,21 +45,21 @@ impl<I: Id> ByType<I> {
 }
 
 /// By pair of types: how many objects of the first refer to one of the second.
-pub(super) struct TypeGraph {
+pub(super) struct TypePairs {
     referrers: HashMap<(u32, u32), usize>,
     /// The types that are containers.
     containers: Vec<u32>,
 }
 
-impl TypeGraph {
+impl TypePairs {
     pub(super) fn of<I: Id>(
         typed: TypedGraph<'_, I>,
-        by_type: &ByType<I>,
+        by_type: &NodesByType<I>,
         cancel: &AtomicBool,
     ) -> Result<Self, Cancelled> {
         let mut poll = Poll::new(cancel);
         let mut referrers = HashMap::new();
-        // By type: referrers of the type at hand, and the last of them.
+        // By type: the number of its referrers of the current type, and the last of them.
         let mut counts = vec![(0_usize, I::NONE); typed.is_container.len()];
         let mut met = Vec::new();
         for source_type in by_type.types() {
@@ -88,8 +88,8 @@ impl TypeGraph {
         self.referrers.get(&link).copied().unwrap_or(0)
     }
 
-    /// Whether a motif can repeat so many times: at every step that is required there must be as many referrers, but one
-    /// less where the chain ends.
+    /// Whether a motif can repeat so many times: every required step needs as many referrers, except one less where the chain
+    /// ends.
     pub(super) fn allows(&self, motif: &Motif, repeats: usize) -> bool {
         let referrers = |step| {
             let hops = motif.hops().filter(|(from, _)| *from == step);
@@ -99,8 +99,8 @@ impl TypeGraph {
         required.map(|step| repeats.saturating_sub(referrers(step))).sum::<usize>() <= 1
     }
 
-    /// The motif with containers that may be there or not: its own where the objects before refer to those behind, too,
-    /// and the likeliest one between two others. None if nothing changes.
+    /// The motif with optional containers: its own containers become optional if the objects before them also refer to those
+    /// after them, and the likeliest container is inserted between two other objects. `None` if nothing changes.
     pub(super) fn with_optional(&self, motif: &Motif, is_container: &[bool]) -> Option<Motif> {
         let n = motif.0.len();
         let of = |step: usize| motif.0[step % n].type_rank;
@@ -135,10 +135,10 @@ impl TypeGraph {
 /// By pair of types, the references from one to the other: source and target, sources ascending.
 pub(super) type Links<I> = HashMap<(u32, u32), Vec<(I, I)>>;
 
-/// The references that some motifs take. Two threads.
+/// The references that some motifs take. Uses two threads.
 pub(super) fn links<'m, I: Id>(
     typed: TypedGraph<'_, I>,
-    by_type: &ByType<I>,
+    by_type: &NodesByType<I>,
     motifs: impl Iterator<Item = &'m Motif>,
     cancel: &AtomicBool,
 ) -> Result<Links<I>, Cancelled> {
@@ -165,11 +165,11 @@ pub(super) fn links<'m, I: Id>(
     })
 }
 
-/// Adds the references of some pairs of types that have the first in common. `place` has a number for every type, none of
-/// them in use before and after.
+/// Adds the references of some pairs of types that have the first in common. `place` has a number for every type, which
+/// is not in use before and after.
 fn links_from<I: Id>(
     typed: TypedGraph<'_, I>,
-    by_type: &ByType<I>,
+    by_type: &NodesByType<I>,
     pairs: &[(u32, u32)],
     place: &mut [usize],
     links: &mut Links<I>,

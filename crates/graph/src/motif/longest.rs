@@ -1,7 +1,7 @@
-//! The longest chain that keeps to a motif.
+//! The longest chain of a motif.
 //!
-//! A place is an object at a step of the motif; an edge of places is a reference to an object of the next step's type.
-//! So a reference back (`prev` beside `next`) counts only where the motif takes it. Places that reach each other are
+//! A *stage* is an object at a step of the motif, and an edge between stages is a reference to an object of the next step's
+//! type. So a reference back (`prev` beside `next`) counts only if the motif takes it. Stages that reach each other are
 //! condensed to one. O(references that the motif takes).
 
 use std::{
@@ -16,8 +16,8 @@ use crate::{
 
 /// The longest chain, if the motif repeats at least so many times along it.
 ///
-/// It begins with an object that is no container where the motif has one, and with the smallest such object of several
-/// chains that are as long. `numbers` has a number for every node, none of them in use before and after.
+/// It begins with an object that is not a container, if the motif has one; of several chains of this length, with the
+/// smallest such object. `numbers` has a number for every node, [`Id::NONE`] before and after.
 pub(super) fn longest<I: Id>(
     typed: TypedGraph<'_, I>,
     motif: &Motif,
@@ -27,12 +27,12 @@ pub(super) fn longest<I: Id>(
     cancel: &AtomicBool,
 ) -> Result<Option<RepeatingChain<I>>, Cancelled> {
     let mut poll = Poll::new(cancel);
-    let places = Places::of(motif, links, numbers, &mut poll)?;
+    let stages = Stages::of(motif, links, numbers, &mut poll)?;
     let n_required = motif.n_required();
     let is_container = |step: MotifStep| typed.is_container[step.type_rank as usize];
     let only_containers = motif.0.iter().all(|step| is_container(*step));
-    let may_begin = |place: usize| only_containers || !is_container(motif.0[places.step(place)]);
-    let edges = places.edges.view();
+    let may_begin = |stage: usize| only_containers || !is_container(motif.0[stages.step(stage)]);
+    let edges = stages.edges.view();
     let all = BitSet::of(edges.n_nodes(), 0..edges.n_nodes());
     let components = components(edges, Bits::default(), &all, cancel)?;
     let members = Members::of(&components.of, components.count);
@@ -40,14 +40,14 @@ pub(super) fn longest<I: Id>(
         members
             .get(component)
             .iter()
-            .flat_map(move |place| edges.targets(place.index()).iter().map(move |to| (*place, *to)))
+            .flat_map(move |stage| edges.targets(stage.index()).iter().map(move |to| (*stage, *to)))
     };
 
-    // By component: how many components its longest way has, those of optional steps left out, and the edge to the next
-    // of them. Edges go from larger numbers to smaller ones.
+    // By component: the number of components of the longest path from it, without those of optional steps, and the edge to
+    // the next of them. Edges go from larger numbers to smaller ones.
     let mut ways: Vec<(usize, Option<(I, I)>)> = vec![(0, None); components.count];
     for component in 0..components.count {
-        let is_required = |place: &I| !motif.0[places.step(place.index())].is_optional;
+        let is_required = |stage: &I| !motif.0[stages.step(stage.index())].is_optional;
         let own = usize::from(members.get(component).iter().any(is_required));
         ways[component].0 = own;
         for (from, to) in leaving(component) {
@@ -59,13 +59,13 @@ pub(super) fn longest<I: Id>(
         }
     }
 
-    // Whether something else that may begin a chain leads to a component.
+    // Whether another component that may begin a chain leads to a component.
     let mut is_led_to = BitSet::new(components.count);
     let (mut heads, mut best) = (0, None);
     for component in (0..components.count).rev() {
-        let mut own = members.get(component).iter().filter(|place| may_begin(place.index()));
-        let first = own.clone().map(|place| places.nodes[place.index()]).min();
-        let entry = own.find(|place| Some(places.nodes[place.index()]) == first).copied();
+        let mut own = members.get(component).iter().filter(|stage| may_begin(stage.index()));
+        let first = own.clone().map(|stage| stages.nodes[stage.index()]).min();
+        let entry = own.find(|stage| Some(stages.nodes[stage.index()]) == first).copied();
         if entry.is_some() || is_led_to.contains(component) {
             for (_, to) in leaving(component) {
                 poll.step()?;
@@ -98,22 +98,22 @@ pub(super) fn longest<I: Id>(
         next = exit.map(|(_, to)| to);
     }
     let mut steps = motif.0.clone();
-    steps.rotate_left(places.step(entry.index()));
-    let nodes: Vec<I> = chain.into_iter().map(|place| places.nodes[place.index()]).collect();
-    let held = typed.dominated(places.nodes[entry.index()], &nodes);
+    steps.rotate_left(stages.step(entry.index()));
+    let nodes: Vec<I> = chain.into_iter().map(|stage| stages.nodes[stage.index()]).collect();
+    let held = typed.dominated(stages.nodes[entry.index()], &nodes);
     Ok(Some(RepeatingChain { motif: steps, nodes, repeats: length / n_required, heads, held }))
 }
 
 /// Objects at steps of a motif.
-struct Places<I> {
-    /// By place, its node.
+struct Stages<I> {
+    /// By stage, its node.
     nodes: Vec<I>,
-    /// By place, its step.
+    /// By stage, its step.
     steps: Vec<u8>,
     edges: CsrBuf<I>,
 }
 
-impl<I: Id> Places<I> {
+impl<I: Id> Stages<I> {
     fn of(
         motif: &Motif,
         links: &Links<I>,
@@ -126,11 +126,11 @@ impl<I: Id> Places<I> {
             .collect();
         let mut nodes: Vec<I> = Vec::new();
         let mut steps = Vec::new();
-        // By hop, the places that it takes its references from and to.
+        // By hop, the stages that its references come from and lead to.
         let mut ends: Vec<(Vec<I>, Vec<I>)> = vec![Default::default(); hops.len()];
         for step in 0..motif.0.len() {
             let first = nodes.len();
-            let mut place = |node: I| {
+            let mut stage = |node: I| {
                 let number = &mut numbers[node.index()];
                 if *number == I::NONE {
                     *number = I::new(nodes.len());
@@ -141,10 +141,10 @@ impl<I: Id> Places<I> {
             for (((from, to), links), (sources, targets)) in hops.iter().zip(&mut ends) {
                 poll.steps(links.len())?;
                 if *from == step {
-                    *sources = links.iter().map(|(source, _)| place(*source)).collect();
+                    *sources = links.iter().map(|(source, _)| stage(*source)).collect();
                 }
                 if *to == step {
-                    *targets = links.iter().map(|(_, target)| place(*target)).collect();
+                    *targets = links.iter().map(|(_, target)| stage(*target)).collect();
                 }
             }
             nodes[first..].iter().for_each(|node| numbers[node.index()] = I::NONE);
@@ -165,16 +165,16 @@ impl<I: Id> Places<I> {
         Ok(Self { nodes, steps, edges })
     }
 
-    /// The step of a place.
-    fn step(&self, place: usize) -> usize {
-        self.steps[place].into()
+    /// The step of a stage.
+    fn step(&self, stage: usize) -> usize {
+        self.steps[stage].into()
     }
 }
 
-/// The places of every component.
+/// The stages of every component.
 struct Members<I> {
     starts: Vec<usize>,
-    places: Vec<I>,
+    stages: Vec<I>,
 }
 
 impl<I: Id> Members<I> {
@@ -184,21 +184,21 @@ impl<I: Id> Members<I> {
         for i in 2..starts.len() {
             starts[i] += starts[i - 1];
         }
-        let mut places = vec![I::new(0); component_of.len()];
-        for (place, component) in component_of.iter().enumerate() {
+        let mut stages = vec![I::new(0); component_of.len()];
+        for (stage, component) in component_of.iter().enumerate() {
             let next = &mut starts[component.index() + 1];
-            places[*next] = I::new(place);
+            stages[*next] = I::new(stage);
             *next += 1;
         }
-        Self { starts, places }
+        Self { starts, stages }
     }
 
     fn get(&self, component: usize) -> &[I] {
-        &self.places[self.starts[component]..self.starts[component + 1]]
+        &self.stages[self.starts[component]..self.starts[component + 1]]
     }
 }
 
-/// Appends a shortest way between two nodes of one component.
+/// Appends a shortest path between two nodes of one component.
 fn way_within<I: Id>(
     forward: Csr<'_, I>,
     skip: Bits<'_>,

@@ -1,9 +1,9 @@
-//! Cycles of types that repeat along chains of objects, found without being told the types.
+//! Cycles of types that repeat along chains of objects, found without knowing the types.
 //!
 //! A leak is often a chain: an object holds its predecessor through some others, and that one holds its own. Along the
 //! chain the types repeat; the cycle of types is its *motif*. Candidates come from spanning trees (`trees.rs`) and from
-//! the graph of types (`links.rs`). The answer for a candidate is exact (`longest.rs`): the longest chain that keeps to
-//! the motif, in the graph of (object, place in the motif), condensed. O(nodes + edges) for the candidates and
+//! the graph of types (`links.rs`). The answer for a candidate is exact (`longest.rs`): the longest chain of
+//! the motif, in the condensed graph of (object, step of the motif). O(nodes + edges) for the candidates and
 //! O(references between the types of the motif) for each of them.
 
 mod links;
@@ -17,17 +17,17 @@ use std::{
 };
 
 use crate::{Cancelled, Graph, Id, csr::joined};
-use links::{ByType, Links, TypeGraph};
+use links::{Links, NodesByType, TypePairs};
 use longest::longest;
 use trees::Tree;
 
 /// The most types that a motif has.
 pub const MAX_PERIOD: usize = 6;
 
-/// A motif that repeats so often along a tree is looked at.
+/// A motif that repeats so often along a path of a tree becomes a candidate.
 const ENOUGH: usize = 5;
 
-/// The most types of a motif that has only containers, and that trees have: among them nearly everything repeats
+/// The most types of a motif of containers alone, which must come from a tree: nearly every sequence of containers repeats
 /// somewhere.
 const CONTAINER_PERIOD: usize = 2;
 
@@ -38,9 +38,9 @@ pub struct TypedGraph<'g, I> {
     pub graph: Graph<'g, I>,
     /// By node, its type.
     pub types: &'g [u32],
-    /// By type, whether its objects are mere containers, which belong to whoever refers to them.
+    /// By type, whether its objects are containers, which are part of the object that refers to them.
     pub is_container: &'g [bool],
-    /// The nodes from which all are reached.
+    /// The nodes from which all others are reachable.
     pub roots: &'g [I],
     /// Immediate dominators, by node.
     pub idoms: &'g [I],
@@ -53,7 +53,7 @@ pub struct TypedGraph<'g, I> {
 }
 
 impl<I: Id> TypedGraph<'_, I> {
-    /// How many of some nodes a node dominates.
+    /// The number of `nodes` that a node dominates.
     fn dominated(self, node: I, nodes: &[I]) -> usize {
         let start = self.positions[node.index()].index();
         let subtree = start..start.saturating_add(self.retained_counts[node.index()].index());
@@ -66,7 +66,7 @@ impl<I: Id> TypedGraph<'_, I> {
 pub struct MotifStep {
     /// The type of its object.
     pub type_rank: u32,
-    /// Whether the chain has no such object at some places: a container that is made when it is needed.
+    /// Whether the chain lacks such an object in some repetitions: a container that is made when it is needed.
     pub is_optional: bool,
 }
 
@@ -77,18 +77,16 @@ pub struct RepeatingChain<I> {
     pub motif: Vec<MotifStep>,
     /// The objects in their order.
     pub nodes: Vec<I>,
-    /// How often the motif is in the chain as a whole. Objects that refer to each other along the motif, in a circle,
-    /// count once.
+    /// How often the whole motif is in the chain. Objects that refer to each other along the motif, in a circle, count once.
     pub repeats: usize,
-    /// Number of objects that begin such a chain, long enough, and are not themselves part of a longer one.
+    /// Number of objects that begin a chain of this motif that is long enough, and are not part of a longer one.
     pub heads: usize,
-    /// How many of the objects the first one dominates, itself included: they go with it.
+    /// Number of the objects that the first one dominates, itself included: they would be freed with it.
     pub held: usize,
 }
 
-/// The longest chain of every motif that repeats along it at least so many times (2 at least), the first in rank first.
-///
-/// Two threads.
+/// The longest chain of every motif that repeats along it at least `repeats` times (at least 2), in the order of their rank.
+/// Uses two threads.
 pub fn repeating_chains<I: Id>(
     typed: TypedGraph<'_, I>,
     repeats: usize,
@@ -101,7 +99,7 @@ pub fn repeating_chains<I: Id>(
     let found: Vec<(Motif, bool)> =
         short.chain(of_trees.iter().cloned().map(|motif| (motif, true))).collect();
     let is_container = |step: &MotifStep| typed.is_container[step.type_rank as usize];
-    // A motif, and how it is with containers that may be missing.
+    // A motif, and the same with containers that may be missing.
     let mut motifs: Vec<(Motif, Option<Motif>)> = Vec::new();
     for (motif, is_of_tree) in found {
         let only_containers = motif.0.iter().all(is_container);
@@ -116,7 +114,7 @@ pub fn repeating_chains<I: Id>(
     }
     let all = motifs.iter().flat_map(|(motif, loose)| std::iter::once(motif).chain(loose));
     let links = links::links(typed, &by_type, all, cancel)?;
-    // What takes long first, so that the threads end together.
+    // The longest work first, so that the threads finish at about the same time.
     let weight = |(motif, _): &(Motif, Option<Motif>)| {
         motif.hops().map(|hop| links.get(&motif.link(hop)).map_or(0, Vec::len)).sum::<usize>()
     };
@@ -126,8 +124,8 @@ pub fn repeating_chains<I: Id>(
     Ok(own_chains(chains))
 }
 
-/// Leaves out chains that are another view of one before: of the same types in another order, or with at least half of
-/// their objects on it.
+/// Removes chains that are another view of one before: with the same types in another order, or with at least half of their
+/// objects on it.
 fn own_chains<I: Id>(mut chains: Vec<RepeatingChain<I>>) -> Vec<RepeatingChain<I>> {
     let mut taken: HashSet<I> = HashSet::new();
     let mut types_of: HashSet<Vec<u32>> = HashSet::new();
@@ -164,21 +162,21 @@ impl<I: Id> RepeatingChain<I> {
         Motif(steps.map(|((step, _), is_optional)| MotifStep { is_optional, ..*step }).collect())
     }
 
-    /// First those whose head holds most of the chain: without it they go. Then the longest; then the most heads.
+    /// The order of chains: first those whose head dominates most of the chain, then the longest, then those with most heads.
     fn rank(&self) -> (bool, Reverse<usize>, Reverse<usize>, Vec<MotifStep>) {
         let is_held = 2 * self.held >= self.nodes.len();
         (!is_held, Reverse(self.nodes.len()), Reverse(self.heads), self.motif.clone())
     }
 }
 
-/// Where motifs may be found.
+/// Candidates for motifs, and what they were found with.
 struct Candidates<I> {
     of_trees: BTreeSet<Motif>,
-    by_type: ByType<I>,
-    types: TypeGraph,
+    by_type: NodesByType<I>,
+    types: TypePairs,
 }
 
-/// Looks for motifs that may repeat so many times.
+/// Finds motifs that may repeat so many times.
 fn candidates<I: Id>(
     typed: TypedGraph<'_, I>,
     repeats: usize,
@@ -190,8 +188,8 @@ fn candidates<I: Id>(
     std::thread::scope(|scope| {
         let others = scope.spawn(move || {
             let of_trees = of_tree(Tree::DepthFirstBackwards)?;
-            let by_type = ByType::of(typed);
-            let types = TypeGraph::of(typed, &by_type, cancel)?;
+            let by_type = NodesByType::of(typed);
+            let types = TypePairs::of(typed, &by_type, cancel)?;
             Ok(Candidates { of_trees, by_type, types })
         });
         let own = of_tree(Tree::DepthFirst).and_then(|mut motifs| {
@@ -204,7 +202,7 @@ fn candidates<I: Id>(
     })
 }
 
-/// The longest chains of some motifs. Each is for the thread that has nothing else to do.
+/// The longest chains of some motifs. An idle thread takes the next motif.
 fn evaluated<I: Id>(
     motifs: &[(Motif, Option<Motif>)],
     links: &Links<I>,
@@ -225,7 +223,7 @@ fn evaluated<I: Id>(
             };
             let found = longest(loose)?;
             let n_strict = strict.as_ref().map_or(0, |chain| chain.repeats);
-            // Only what is sometimes there and sometimes not is optional.
+            // A step is optional only if the chain sometimes takes it and sometimes does not.
             chains.extend(match found.filter(|chain| chain.repeats > n_strict) {
                 Some(chain) => longest(&chain.without_unused(typed.types))?,
                 None => strict,
@@ -242,7 +240,7 @@ fn evaluated<I: Id>(
     })
 }
 
-/// A cycle of types. As found, it is primitive (no shorter cycle repeated) and rotated so that it comes first in order.
+/// A cycle of types. Those that are found are primitive (not a repetition of a shorter one) and in their smallest rotation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Motif(Vec<MotifStep>);
 
@@ -259,7 +257,7 @@ impl Motif {
         Self(types.into_iter().map(|type_rank| MotifStep { type_rank, is_optional: false }).collect())
     }
 
-    /// The steps that follow each other: from each to the next, and past the next one if it is optional.
+    /// The pairs of steps that may follow each other: each and the next, and the one after that if the next is optional.
     fn hops(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let n = self.0.len();
         (0..n).flat_map(move |from| {
@@ -274,7 +272,7 @@ impl Motif {
         (self.0[from].type_rank, self.0[to].type_rank)
     }
 
-    /// How many steps there are at least in a repetition.
+    /// The least number of steps of a repetition.
     fn n_required(&self) -> usize {
         self.0.iter().filter(|step| !step.is_optional).count()
     }

@@ -1,21 +1,21 @@
-//! Which cycles of types repeat along the ways that trees lead from the roots.
+//! Which cycles of types repeat along the paths of spanning trees.
 //!
-//! A tree keeps one way to every object, so a chain shows in it unless shortcuts flatten it: a reference to every link
-//! flattens the dominator tree, the order of references may flatten a depth-first one. Hence three trees: the dominator
-//! tree, and two depth-first ones, which take the references of an object from the first and from the last. (On generated
-//! heaps of 1 and 10 million objects a breadth-first one found nothing that these had not, and took as long as one of
-//! them.) O(nodes + edges) each, and 20 bytes for each step of the deepest way.
+//! A tree has one path to every object, so a chain is a path of it, unless the tree is flat there: a reference to every
+//! link flattens the dominator tree, and the order of references may flatten a depth-first one. Hence three trees: the
+//! dominator tree, and two depth-first ones, which take the references of an object from the first and from the last on.
+//! (On generated heaps of 1 and 10 million objects a breadth-first tree found nothing that these did not find, and took as
+//! long as one of them.) O(nodes + edges) each, and 20 bytes for each step of the deepest path.
 
 use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
 use super::{MAX_PERIOD, Motif, TypedGraph};
 use crate::{BitSet, Cancelled, Graph, Id, Poll};
 
-/// By period: how many objects in a row, up to this one, have the type of the object that many steps before. Counted
-/// no further than is looked at.
+/// By period: how many objects in a row, up to this one, have the type of the object one period before. Counts only as far
+/// as is needed.
 type Runs = [u8; MAX_PERIOD];
 
-/// Which way of looking at the graph.
+/// A spanning tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tree {
     /// The dominator tree.
@@ -34,7 +34,7 @@ pub(super) fn motifs<I: Id>(
     cancel: &AtomicBool,
 ) -> Result<BTreeSet<Motif>, Cancelled> {
     let leaves = leaves(typed.graph);
-    let mut finding = Finding { typed, leaves, enough: repeats - 1, found: BTreeSet::new() };
+    let mut finding = MotifSearch { typed, leaves, enough: repeats - 1, found: BTreeSet::new() };
     match tree {
         Tree::Dominators => finding.dominators(cancel),
         Tree::DepthFirst => finding.depth_first(false, cancel),
@@ -49,18 +49,17 @@ fn leaves<I: Id>(graph: Graph<'_, I>) -> BitSet {
     BitSet::of(graph.n_nodes(), nodes.filter(|node| graph.forward.range(*node).is_empty()))
 }
 
-struct Finding<'f, I> {
+struct MotifSearch<'f, I> {
     typed: TypedGraph<'f, I>,
-    /// Objects without references: they are on no cycle of types, and most objects are such.
+    /// Objects without references. They are on no cycle of types, and they are most of the objects.
     leaves: BitSet,
     /// How often the types must come again after the first time.
     enough: usize,
     found: BTreeSet<Motif>,
 }
 
-impl<I: Id> Finding<'_, I> {
-    /// The runs of an object from those of its parent. `before` gives the types of the objects before it, the parent
-    /// first.
+impl<I: Id> MotifSearch<'_, I> {
+    /// The runs of an object, from those of its parent. `before` gives the types of the objects before it, the parent first.
     #[inline]
     fn extend(&mut self, runs: &Runs, type_rank: u32, before: &[u32; MAX_PERIOD]) -> Runs {
         let mut next = Runs::default();
@@ -90,7 +89,7 @@ impl<I: Id> Finding<'_, I> {
 
     fn dominators(&mut self, cancel: &AtomicBool) -> Result<(), Cancelled> {
         let mut poll = Poll::new(cancel);
-        let mut way = Way::default();
+        let mut way = TreePath::default();
         for node in self.typed.preorder {
             poll.step()?;
             if self.leaves.contains(node.index()) {
@@ -100,7 +99,7 @@ impl<I: Id> Finding<'_, I> {
             while way.steps.pop_if(|step| step.node != dominator).is_some() {}
             let type_rank = self.type_of(node.index());
             let runs = self.extend(&way.runs(), type_rank, &way.types());
-            way.steps.push(Step { node: *node, edge: I::new(0), type_rank, runs });
+            way.steps.push(TreeStep { node: *node, edge: I::new(0), type_rank, runs });
         }
         Ok(())
     }
@@ -109,14 +108,14 @@ impl<I: Id> Finding<'_, I> {
         let mut poll = Poll::new(cancel);
         let graph = self.typed.graph;
         let mut seen = self.leaves.clone();
-        let mut way = Way::default();
+        let mut way = TreePath::default();
         for root in self.typed.roots {
             let mut next = Some(root.index()).filter(|root| seen.set(*root));
             loop {
                 if let Some(node) = next {
                     let type_rank = self.type_of(node);
                     let runs = self.extend(&way.runs(), type_rank, &way.types());
-                    way.steps.push(Step { node: I::new(node), edge: I::new(0), type_rank, runs });
+                    way.steps.push(TreeStep { node: I::new(node), edge: I::new(0), type_rank, runs });
                 }
                 let Some(step) = way.steps.last_mut() else { break };
                 poll.step()?;
@@ -138,34 +137,34 @@ impl<I: Id> Finding<'_, I> {
     }
 }
 
-/// The type of what is above the roots.
+/// The type of the super-root.
 const NO_TYPE: u32 = u32::MAX;
 
-/// The way from a root to an object.
-struct Way<I> {
-    steps: Vec<Step<I>>,
+/// The path from a root to an object.
+struct TreePath<I> {
+    steps: Vec<TreeStep<I>>,
 }
 
-struct Step<I> {
+struct TreeStep<I> {
     node: I,
-    /// How many of its edges were taken.
+    /// Number of its edges that were taken.
     edge: I,
     type_rank: u32,
     runs: Runs,
 }
 
-impl<I> Default for Way<I> {
+impl<I> Default for TreePath<I> {
     fn default() -> Self {
         Self { steps: Vec::new() }
     }
 }
 
-impl<I: Id> Way<I> {
+impl<I: Id> TreePath<I> {
     fn runs(&self) -> Runs {
         self.steps.last().map_or(Runs::default(), |step| step.runs)
     }
 
-    /// The types along it, the last first.
+    /// The types along the path, the last first.
     fn types(&self) -> [u32; MAX_PERIOD] {
         let mut types = [NO_TYPE; MAX_PERIOD];
         types.iter_mut().zip(self.steps.iter().rev()).for_each(|(to, step)| *to = step.type_rank);

@@ -1,18 +1,18 @@
 //! The shortest path for each node that a test of the pattern binds.
 //!
-//! The part before the node and the part after it do not depend on each other: one search forward from the starts, in
-//! the order of paths, gives every node its first shortest beginning; one backward from the ends tells how many hops are
-//! left. O((nodes + edges) * states) for all of them together, instead of a search for each.
+//! The part of a path before the node and the part after it are independent. A search forward from the starts, in the order
+//! of paths, finds the first shortest beginning for every node; a search backward from the ends counts the remaining hops.
+//! O((nodes + edges) * states) for all nodes together, instead of a search for each.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::atomic::AtomicBool,
 };
 
-use super::{Arc, PathSearch, Visited, fronts::Levels};
+use super::{PathSearch, Transition, Visited, fronts::Levels};
 use crate::{Cancelled, Id, Poll};
 
-/// The nodes that were bound, each with how to make its path.
+/// The nodes that a test binds, and what their paths are made of.
 #[derive(Debug)]
 pub struct Bindings<'s, I> {
     search: &'s PathSearch<'s, I>,
@@ -21,13 +21,13 @@ pub struct Bindings<'s, I> {
     within: u64,
     /// The search forward: node, state and what it was reached from.
     trail: Vec<Trail<I>>,
-    /// By node: the entry that it was reached from (none for a start) and the hops up to it.
+    /// By entry: the entry that it was reached from (`None` for a start) and the number of hops up to it.
     bound: BTreeMap<I, (Option<usize>, u64)>,
-    /// The search backward, by hops that are left.
+    /// The levels of the search backward, by remaining hops.
     from_end: Levels<I>,
-    /// By bound node, the fewest hops that are left.
+    /// By bound node, the fewest remaining hops.
     left: HashMap<I, u64>,
-    /// What was looked at.
+    /// How much was searched.
     pub visited: Visited,
 }
 
@@ -68,24 +68,24 @@ impl<I: Id> PathSearch<'_, I> {
 }
 
 impl<I: Id> Bindings<'_, I> {
-    fn binds(&self, arc: &Arc) -> bool {
-        arc.tests.contains(&self.test)
+    fn binds(&self, transition: &Transition) -> bool {
+        transition.tests.contains(&self.test)
     }
 
-    /// The arcs that bind.
-    fn binding(&self) -> impl Iterator<Item = &Arc> {
-        self.search.arcs().filter(|arc| self.binds(arc))
+    /// The transitions that bind.
+    fn binding(&self) -> impl Iterator<Item = &Transition> {
+        self.search.transitions().filter(|transition| self.binds(transition))
     }
 
-    /// Breadth first, each level in the order of the paths that lead to it: so the first way to a node is the first of
-    /// its shortest paths.
+    /// Searches breadth first, each level in the order of the paths that lead to it, so that the first path to a node is the
+    /// first of its shortest ones.
     fn forward(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
         let search = self.search;
         let mut seen = search.seen();
         let mut starts: Vec<(usize, u32, bool)> = Vec::new();
-        for arc in &search.pattern.starts {
-            let binds = self.binds(arc);
-            starts.extend(search.starting(arc).map(|node| (node, arc.to, binds)));
+        for transition in &search.pattern.starts {
+            let binds = self.binds(transition);
+            starts.extend(search.starting(transition).map(|node| (node, transition.to, binds)));
         }
         starts.sort_unstable();
         for (node, state, binds) in starts {
@@ -103,18 +103,18 @@ impl<I: Id> Bindings<'_, I> {
             let mut at = start;
             while at < end {
                 poll.step()?;
-                // One node in several states has one path so far: what follows is taken together, in order.
+                // A node in several states has one path so far: the nodes after it are collected from all of them, in order.
                 let (node, before) = (self.trail[at].node, self.trail[at].before);
                 let same =
                     self.trail[at..end].iter().take_while(|t| t.node == node && t.before == before).count();
                 next.clear();
                 for i in at..at + same {
                     let state = self.trail[i].state;
-                    let arcs = &search.pattern.next[state as usize];
+                    let transitions = &search.pattern.next[state as usize];
                     search.hop(state, true, node.index(), |to| {
-                        for arc in arcs {
-                            if search.may_lead(to, arc.to) && search.passes(arc, to) {
-                                next.push((to, arc.to, arc.tests.contains(&self.test)));
+                        for transition in transitions {
+                            if search.may_lead(to, transition.to) && search.passes(transition, to) {
+                                next.push((to, transition.to, transition.tests.contains(&self.test)));
                             }
                         }
                     });
@@ -136,20 +136,22 @@ impl<I: Id> Bindings<'_, I> {
         Ok(())
     }
 
-    /// From the ends until every bound node is found, or nothing is left to look at.
+    /// Searches backward from the ends until every bound node is found or nothing remains.
     fn backward(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
         let search = self.search;
         let accept = search.accept();
-        if self.binding().all(|arc| arc.to == accept) {
+        if self.binding().all(|transition| transition.to == accept) {
             self.left = self.bound.keys().map(|node| (*node, 0)).collect();
             return Ok(());
         }
         let mut seen = search.seen();
-        // By state that a binding leads to, the arcs that do.
-        let mut after: HashMap<u32, Vec<&Arc>> = HashMap::new();
-        search.arcs().filter(|arc| arc.tests.contains(&self.test)).for_each(|arc| {
-            after.entry(arc.to).or_default().push(arc);
-        });
+        // By state, the binding transitions that lead to it.
+        let mut after: HashMap<u32, Vec<&Transition>> = HashMap::new();
+        search.transitions().filter(|transition| transition.tests.contains(&self.test)).for_each(
+            |transition| {
+                after.entry(transition.to).or_default().push(transition);
+            },
+        );
         let mut level = search.level();
         for node in search.ends() {
             if seen.add(node, accept) {
@@ -161,7 +163,7 @@ impl<I: Id> Bindings<'_, I> {
             self.from_end.push(level);
             let last = self.from_end.len() - 1;
             for (node, state) in self.from_end.iter(last).filter(|(_, state)| after.contains_key(state)) {
-                let follows = || after[&state].iter().any(|arc| search.passes(arc, node));
+                let follows = || after[&state].iter().any(|transition| search.passes(transition, node));
                 if self.bound.contains_key(&I::new(node)) && follows() {
                     self.left.entry(I::new(node)).or_insert(hops);
                 }
@@ -207,10 +209,12 @@ impl<I: Id> Bindings<'_, I> {
         if left == 0 {
             return path;
         }
-        // What binds the node may be passed in any of these states.
-        let arcs = self.binding().filter(|arc| search.passes(arc, node));
-        let mut states: Vec<u32> =
-            arcs.map(|arc| arc.to).filter(|state| self.from_end.contains(left, node, *state)).collect();
+        // The transition that binds the node may lead to any of these states.
+        let transitions = self.binding().filter(|transition| search.passes(transition, node));
+        let mut states: Vec<u32> = transitions
+            .map(|transition| transition.to)
+            .filter(|state| self.from_end.contains(left, node, *state))
+            .collect();
         states.sort_unstable();
         states.dedup();
         let mut at = node;
@@ -231,7 +235,7 @@ impl<I: Id> Bindings<'_, I> {
                     }
                 });
             }
-            // A pair with hops left has one that follows.
+            // A pair with remaining hops has a successor.
             let Some(node) = smallest else { break };
             next.sort_unstable();
             next.dedup();

@@ -1,7 +1,7 @@
 //! The levels of a breadth-first search over pairs of node and state, and the pairs it has visited.
 //!
-//! A small level is a sorted list of pairs; a large one a set per state, as a list or as bits, whichever is smaller. So a
-//! chain of a million levels takes 8 bytes a level, and a level of ten million nodes a bit a node.
+//! A small level is a sorted list of pairs. A large one is a set of nodes per state, as a list or as bits, whichever is
+//! smaller. So a chain of a million levels takes 8 bytes per level, and a level of ten million nodes one bit per node.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,17 +10,17 @@ use std::{
 
 use crate::{BitSet, Id};
 
-/// A list of ids takes more than bits when it holds more than one node in so many.
+/// A list of ids is larger than bits if it contains more than one in so many nodes.
 const NODES_PER_ID: usize = 32;
 /// The same for an entry of a hash set.
 const NODES_PER_ENTRY: usize = 128;
-/// Levels up to so many pairs are lists.
+/// The largest level that is a list of pairs.
 const MAX_LISTED: usize = 4096;
 
 /// A set of nodes.
 #[derive(Debug)]
 enum Nodes<I> {
-    /// Ascending once it is finished.
+    /// Ascending when it is finished.
     List(Vec<I>),
     Bits(BitSet, usize),
 }
@@ -62,24 +62,24 @@ impl<I: Id> Nodes<I> {
     }
 }
 
-/// A level while pairs are added, each once.
+/// A level that is not complete. Each pair is added once.
 #[derive(Debug)]
-pub(super) struct Growing<I> {
+pub(super) struct OpenLevel<I> {
     n_nodes: usize,
     n_states: usize,
-    /// While there are few.
+    /// The pairs, while they are few.
     listed: Vec<(u32, I)>,
-    /// By state, once there are many.
+    /// The nodes by state, when there are many.
     sets: Vec<Option<Nodes<I>>>,
     count: usize,
 }
 
-impl<I: Id> Growing<I> {
+impl<I: Id> OpenLevel<I> {
     pub(super) fn new(n_nodes: usize, n_states: usize) -> Self {
         Self { n_nodes, n_states, listed: Vec::new(), sets: Vec::new(), count: 0 }
     }
 
-    /// Adds a pair that is not there yet.
+    /// Adds a pair that is not in the level.
     #[inline]
     pub(super) fn add(&mut self, node: usize, state: u32) {
         self.count += 1;
@@ -105,13 +105,13 @@ impl<I: Id> Growing<I> {
 
 #[derive(Debug)]
 enum Level<I> {
-    /// Where it is in the list of all.
+    /// A range of the list of all pairs.
     Listed(Range<usize>),
-    /// By ascending state.
+    /// The nodes by ascending state.
     Sets(Vec<(u32, Nodes<I>)>, usize),
 }
 
-/// Finished levels.
+/// Complete levels.
 #[derive(Debug)]
 pub(super) struct Levels<I> {
     listed: Vec<(u32, I)>,
@@ -127,7 +127,7 @@ impl<I> Default for Levels<I> {
 
 impl<I: Id> Levels<I> {
     /// Adds a level after the last.
-    pub(super) fn push(&mut self, mut growing: Growing<I>) {
+    pub(super) fn push(&mut self, mut growing: OpenLevel<I>) {
         self.pairs += growing.count as u64;
         if growing.sets.is_empty() {
             growing.listed.sort_unstable();
@@ -205,42 +205,42 @@ impl<I: Id> Levels<I> {
     }
 }
 
-/// The pairs that were visited.
+/// The set of visited pairs.
 #[derive(Debug)]
-pub(super) struct Seen<I> {
+pub(super) struct VisitedPairs<I> {
     n_nodes: usize,
     /// By state.
-    states: Vec<SeenIn<I>>,
+    states: Vec<VisitedInState<I>>,
 }
 
 #[derive(Debug)]
-enum SeenIn<I> {
+enum VisitedInState<I> {
     Few(HashSet<I>),
     Many(BitSet),
 }
 
-impl<I: Id> Seen<I> {
+impl<I: Id> VisitedPairs<I> {
     pub(super) fn new(n_nodes: usize, n_states: usize) -> Self {
-        let states = (0..n_states).map(|_| SeenIn::Few(HashSet::new())).collect();
+        let states = (0..n_states).map(|_| VisitedInState::Few(HashSet::new())).collect();
         Self { n_nodes, states }
     }
 
-    /// Adds a pair; true when it is new.
+    /// Adds a pair; true if it is new.
     #[inline]
     pub(super) fn add(&mut self, node: usize, state: u32) -> bool {
         match &mut self.states[state as usize] {
-            SeenIn::Many(bits) => bits.set(node),
-            SeenIn::Few(_) => self.add_to_few(node, state),
+            VisitedInState::Many(bits) => bits.set(node),
+            VisitedInState::Few(_) => self.add_to_few(node, state),
         }
     }
 
     #[cold]
     fn add_to_few(&mut self, node: usize, state: u32) -> bool {
         let seen = &mut self.states[state as usize];
-        let SeenIn::Few(few) = seen else { return false };
+        let VisitedInState::Few(few) = seen else { return false };
         let new = few.insert(I::new(node));
         if few.len() > self.n_nodes / NODES_PER_ENTRY {
-            *seen = SeenIn::Many(BitSet::of(self.n_nodes, few.iter().map(|node| node.index())));
+            *seen = VisitedInState::Many(BitSet::of(self.n_nodes, few.iter().map(|node| node.index())));
         }
         new
     }
@@ -249,31 +249,31 @@ impl<I: Id> Seen<I> {
     #[inline]
     pub(super) fn has(&self, node: usize, state: u32) -> bool {
         match &self.states[state as usize] {
-            SeenIn::Many(bits) => bits.contains(node),
-            SeenIn::Few(few) => few.contains(&I::new(node)),
+            VisitedInState::Many(bits) => bits.contains(node),
+            VisitedInState::Few(few) => few.contains(&I::new(node)),
         }
     }
 }
 
 /// A number for each visited pair.
 #[derive(Debug)]
-pub(super) struct Hops<I> {
+pub(super) struct PairHops<I> {
     n_nodes: usize,
     /// By state.
-    states: Vec<HopsIn<I>>,
+    states: Vec<PairHopsInState<I>>,
 }
 
 #[derive(Debug)]
-enum HopsIn<I> {
+enum PairHopsInState<I> {
     Few(HashMap<I, u32>),
-    /// By node; [`u32::MAX`] where there is none.
+    /// By node; [`u32::MAX`] for a node without a number.
     Many(Vec<u32>),
 }
 
-impl<I: Id> Hops<I> {
+impl<I: Id> PairHops<I> {
     /// The level of every pair.
     pub(super) fn of(levels: &Levels<I>, n_nodes: usize, n_states: usize) -> Self {
-        let states = (0..n_states).map(|_| HopsIn::Few(HashMap::new())).collect();
+        let states = (0..n_states).map(|_| PairHopsInState::Few(HashMap::new())).collect();
         let mut hops = Self { n_nodes, states };
         for level in 0..levels.len() {
             for (node, state) in levels.iter(level) {
@@ -286,13 +286,13 @@ impl<I: Id> Hops<I> {
     fn set(&mut self, node: usize, state: u32, hops: u32) {
         let of_state = &mut self.states[state as usize];
         match of_state {
-            HopsIn::Many(all) => all[node] = hops,
-            HopsIn::Few(few) => {
+            PairHopsInState::Many(all) => all[node] = hops,
+            PairHopsInState::Few(few) => {
                 few.insert(I::new(node), hops);
                 if few.len() > self.n_nodes / NODES_PER_ENTRY + 64 {
                     let mut all = vec![u32::MAX; self.n_nodes];
                     few.iter().for_each(|(node, hops)| all[node.index()] = *hops);
-                    *of_state = HopsIn::Many(all);
+                    *of_state = PairHopsInState::Many(all);
                 }
             }
         }
@@ -300,8 +300,8 @@ impl<I: Id> Hops<I> {
 
     pub(super) fn get(&self, node: usize, state: u32) -> Option<u32> {
         match &self.states[state as usize] {
-            HopsIn::Few(few) => few.get(&I::new(node)).copied(),
-            HopsIn::Many(all) => Some(all[node]).filter(|hops| *hops != u32::MAX),
+            PairHopsInState::Few(few) => few.get(&I::new(node)).copied(),
+            PairHopsInState::Many(all) => Some(all[node]).filter(|hops| *hops != u32::MAX),
         }
     }
 }

@@ -1,23 +1,23 @@
-//! Shortest paths, searched for from both ends.
+//! Shortest paths, by a search from both ends.
 //!
-//! Level by level, whichever side has the smaller front goes on, until the fronts meet: then the number of hops is the
-//! sum of both levels. A side that comes to an end proves that there is no path. Afterwards the pairs on shortest paths
-//! are known by how many hops are left, and paths are read off in the order of their nodes.
+//! The side with the smaller frontier advances by a level, until the frontiers meet: then the number of hops is the sum of
+//! both levels. If a side has no further level, there is no path. Afterwards the pairs on shortest paths are known with
+//! their remaining hops, and paths are made in the order of their nodes.
 
 use std::{collections::HashSet, sync::atomic::AtomicBool};
 
 use super::{
     PathSearch, Visited,
-    fronts::{Growing, Levels, Seen},
+    fronts::{Levels, OpenLevel, VisitedPairs},
 };
 use crate::{Cancelled, Id, Poll};
 
-/// What a search for shortest paths found.
+/// The result of a search for shortest paths.
 #[derive(Debug)]
-pub struct Outcome<'s, I> {
-    /// The paths, where there are any.
+pub struct ShortestPaths<'s, I> {
+    /// The paths, if there are any.
     pub paths: Option<Shortest<'s, I>>,
-    /// What was looked at.
+    /// How much was searched.
     pub visited: Visited,
 }
 
@@ -25,23 +25,23 @@ pub struct Outcome<'s, I> {
 #[derive(Debug)]
 pub struct Shortest<'s, I> {
     search: &'s PathSearch<'s, I>,
-    /// The pairs on shortest paths: those from which some hops are left, by that number.
+    /// The pairs on shortest paths, by their remaining hops.
     left: Layers<I>,
     n_hops: usize,
-    /// The nodes of the path that is being made.
+    /// The nodes of the current path.
     path: Vec<I>,
-    /// What may come next at each of its places, largest first: place after place in one list.
+    /// The nodes that may come next at each of its positions, largest first, all in one list.
     choices: Vec<(I, u32)>,
-    /// Where the choices of each place begin.
+    /// Where the choices of each position begin.
     places: Vec<usize>,
     is_started: bool,
 }
 
-/// By hops that are left. The nearer half are the levels that were found from the end.
+/// Pairs by remaining hops. The half nearer to the end are the levels of the search from there.
 #[derive(Debug)]
 struct Layers<I> {
     from_end: Levels<I>,
-    /// From the one at the meeting on.
+    /// The levels from the meeting on.
     further: Levels<I>,
     meeting: usize,
 }
@@ -55,7 +55,7 @@ impl<I: Id> Layers<I> {
     }
 }
 
-/// Which end a search goes out from.
+/// The end from which a search begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Start,
@@ -64,15 +64,19 @@ enum End {
 
 impl<I: Id> PathSearch<'_, I> {
     /// The shortest paths of at most `within` hops.
-    pub fn shortest<'s>(&'s self, within: u64, cancel: &AtomicBool) -> Result<Outcome<'s, I>, Cancelled> {
+    pub fn shortest<'s>(
+        &'s self,
+        within: u64,
+        cancel: &AtomicBool,
+    ) -> Result<ShortestPaths<'s, I>, Cancelled> {
         if !self.is_possible() {
-            return Ok(Outcome { paths: None, visited: Visited::default() });
+            return Ok(ShortestPaths { paths: None, visited: Visited::default() });
         }
         let mut poll = Poll::new(cancel);
         let (n_starts, n_ends) = self.n_starts_and_ends();
         let mut forward = Side::new(self, End::Start, n_starts);
         let mut backward = Side::new(self, End::Finish, n_ends);
-        // One side at least is written down, so that there is something to compare with.
+        // At least one first level must be a list, so that there is something to compare with.
         match n_starts <= n_ends {
             true => forward.begin(),
             false => backward.begin(),
@@ -95,7 +99,7 @@ impl<I: Id> PathSearch<'_, I> {
         };
         let visited = match met {
             Ok(visited) => visited,
-            Err(visited) => return Ok(Outcome { paths: None, visited }),
+            Err(visited) => return Ok(ShortestPaths { paths: None, visited }),
         };
         let n_hops = visited.levels as usize;
         let left = self.layers(&forward, backward, &mut poll)?;
@@ -108,7 +112,7 @@ impl<I: Id> PathSearch<'_, I> {
             places: Vec::new(),
             is_started: false,
         };
-        Ok(Outcome { paths: Some(paths), visited })
+        Ok(ShortestPaths { paths: Some(paths), visited })
     }
 
     /// The pairs that one hop leads to.
@@ -117,11 +121,11 @@ impl<I: Id> PathSearch<'_, I> {
         if state == self.accept() {
             return;
         }
-        let arcs = &self.pattern.next[state as usize];
+        let transitions = &self.pattern.next[state as usize];
         self.hop(state, true, node, |to| {
-            for arc in arcs {
-                if self.may_lead(to, arc.to) && self.passes(arc, to) {
-                    add(to, arc.to);
+            for transition in transitions {
+                if self.may_lead(to, transition.to) && self.passes(transition, to) {
+                    add(to, transition.to);
                 }
             }
         });
@@ -129,34 +133,40 @@ impl<I: Id> PathSearch<'_, I> {
 
     /// Visits the pairs that one hop leads to and adds those that are new to a level.
     ///
-    /// Like [`Self::ahead`], but what was visited is asked first: it is nearer than the types of all nodes.
+    /// Like [`Self::ahead`], but looks first whether a pair was visited, which is nearer in memory than its type.
     #[inline]
-    pub(super) fn visit_ahead(&self, node: usize, state: u32, seen: &mut Seen<I>, level: &mut Growing<I>) {
+    pub(super) fn visit_ahead(
+        &self,
+        node: usize,
+        state: u32,
+        seen: &mut VisitedPairs<I>,
+        level: &mut OpenLevel<I>,
+    ) {
         if state == self.accept() {
             return;
         }
-        let arcs = &self.pattern.next[state as usize];
+        let transitions = &self.pattern.next[state as usize];
         self.hop(state, true, node, |to| {
             if self.was_ahead(to, state, seen) {
                 return;
             }
-            for arc in arcs {
-                if seen.has(to, arc.to) {
+            for transition in transitions {
+                if seen.has(to, transition.to) {
                     continue;
                 }
-                // What leads nowhere counts as visited, so that it is looked at once.
-                let leads = self.may_lead(to, arc.to);
-                if !leads || self.passes(arc, to) {
-                    seen.add(to, arc.to);
+                // A pair that leads nowhere is marked as visited, so that it is tested once.
+                let leads = self.may_lead(to, transition.to);
+                if !leads || self.passes(transition, to) {
+                    seen.add(to, transition.to);
                     if leads {
-                        level.add(to, arc.to);
+                        level.add(to, transition.to);
                     }
                 }
             }
         });
     }
 
-    /// The pairs that one hop leads from. What they have to pass is tested when they are left in their turn.
+    /// The pairs that one hop leads from. Their own tests are applied when the search goes on from them.
     #[inline]
     pub(super) fn behind(&self, node: usize, state: u32, add: &mut impl FnMut(usize, u32)) {
         for (from, position) in &self.previous[state as usize] {
@@ -170,7 +180,7 @@ impl<I: Id> PathSearch<'_, I> {
         }
     }
 
-    /// From the pairs of the meeting back to the starts, the pairs on shortest paths.
+    /// Finds the pairs on shortest paths, from those of the meeting back to the starts.
     fn layers(
         &self,
         forward: &Side<'_, '_, I>,
@@ -195,7 +205,7 @@ impl<I: Id> PathSearch<'_, I> {
             }
             further.push(before);
         }
-        // A first level that was never written down is the meeting itself, and is not asked for below.
+        // A first level that never became a list is the meeting itself, which is not needed below.
         Ok(Layers { meeting: backward.levels.len() - 1, from_end: backward.levels, further })
     }
 }
@@ -205,8 +215,8 @@ struct Side<'s, 'p, I> {
     search: &'s PathSearch<'p, I>,
     end: End,
     levels: Levels<I>,
-    seen: Seen<I>,
-    /// About how many pairs the first level has, while it is not written down: a test says what is in it.
+    seen: VisitedPairs<I>,
+    /// The approximate number of pairs of the first level while it is not a list: a test says what is in it.
     unwritten: Option<u64>,
 }
 
@@ -218,7 +228,7 @@ impl<'s, 'p, I: Id> Side<'s, 'p, I> {
         Self { search, end, levels, seen, unwritten: Some(about) }
     }
 
-    /// Writes the first level down.
+    /// Makes a list of the first level.
     fn begin(&mut self) {
         if self.unwritten.take().is_none() {
             return;
@@ -272,7 +282,7 @@ impl<'s, 'p, I: Id> Side<'s, 'p, I> {
         Ok(())
     }
 
-    /// The pairs that both last levels have.
+    /// The pairs that are in both last levels.
     fn common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (usize, u32)> + 'a {
         let (a, b) = match (self.unwritten, other.unwritten) {
             (None, Some(_)) => (self, other),
@@ -301,7 +311,7 @@ impl<I: Id> Shortest<'_, I> {
             self.path.pop();
         } else {
             self.is_started = true;
-            // The pairs with the most hops left are starts.
+            // The pairs with the most remaining hops are starts.
             let starts = self.left.further.iter(self.left.further.len() - 1);
             self.choices = starts.map(|(node, state)| (I::new(node), state)).collect();
             self.choices.sort_unstable_by(|a, b| b.cmp(a));

@@ -1,9 +1,9 @@
 //! Paths that an automaton accepts: regular path queries over the graph.
 //!
 //! The search is over pairs of a node and a state of the automaton (the product graph), breadth first with a visited
-//! set, so that cycles cannot hang it: O((nodes + edges) * states). Before a node is looked at, the same search over
-//! types alone says which types can be where ([`TypeGraph`]); what cannot lead to an end is never visited, and a pattern
-//! whose types cannot follow each other costs nothing.
+//! set, so that cycles cannot hang it: O((nodes + edges) * states). Before that, the same search over types alone finds
+//! which types can be in which state ([`TypeGraph`]). Nodes that cannot lead to an end are never visited, and a pattern whose
+//! types cannot follow each other costs nothing.
 //!
 //! ```text
 //! Pattern --prepare.rs--> PathSearch --meet.rs------> shortest paths (from both ends)
@@ -12,8 +12,8 @@
 //!                                    --reach.rs-----> the ends of all paths
 //! ```
 //!
-//! Paths are ordered by their number of hops, then by their nodes from the first on, so that every answer is the same
-//! whatever found it. Memory is that of the visited pairs: a few bytes for each, and a bit where there are many.
+//! Paths are ordered by their number of hops, then by their nodes from the first on, so that the answer does not depend on
+//! the kind of search. Memory is that of the visited pairs: a few bytes for each, or a bit if there are many.
 
 mod bindings;
 mod fronts;
@@ -25,51 +25,51 @@ mod reach;
 use crate::{BitSet, Graph, Id, Walk};
 
 pub use bindings::Bindings;
-pub use meet::{Outcome, Shortest};
-pub use prepare::{EdgeSet, Follow, PathSearch, Types};
+pub use meet::{Shortest, ShortestPaths};
+pub use prepare::{EdgeSet, Follow, NodeTypes, PathSearch};
 pub use ranked::{Acyclic, Ranked};
 
-/// An automaton, with tests that are sets.
+/// An automaton whose tests are sets.
 #[derive(Debug, Clone, Default)]
 pub struct Pattern<I> {
-    /// The tests of nodes, by the number that arcs call them.
+    /// The tests of nodes; transitions refer to them by position.
     pub tests: Vec<Test>,
     /// Nodes that pass one of these are on no path.
     pub except: Vec<Test>,
-    /// The sets of edges, by the number that hops call them.
+    /// The sets of edges; hops refer to them by position.
     pub follow: Vec<Follow<I>>,
-    /// The hop of each state; one more state accepts.
-    pub hops: Vec<Hop>,
-    /// Where a path may begin.
-    pub starts: Vec<Arc>,
-    /// By state, where its hop leads.
-    pub next: Vec<Vec<Arc>>,
+    /// By state, its hop. The accepting state has none; its number is the length of this list.
+    pub hops: Vec<HopEdges>,
+    /// The transitions into the states in which a path may begin.
+    pub starts: Vec<Transition>,
+    /// By state, the transitions after its hop.
+    pub next: Vec<Vec<Transition>>,
 }
 
-/// A test of nodes: of one of the types, or one of the nodes, and in the filter where there is one.
+/// A test of nodes. A node passes if it has one of the types or is one of the nodes, and is in the filter if there is one.
 #[derive(Debug, Clone, Default)]
 pub struct Test {
     /// Types that pass.
     pub types: BitSet,
     /// Nodes that pass whatever their type.
     pub nodes: Option<BitSet>,
-    /// The only nodes that pass.
+    /// The only nodes that can pass.
     pub filter: Option<BitSet>,
 }
 
-/// One hop.
+/// Which edges a hop takes, and in which direction.
 #[derive(Debug, Clone, Copy)]
-pub struct Hop {
+pub struct HopEdges {
     /// Which way.
     pub way: Walk,
-    /// Number of the set of edges.
+    /// Position of the set of edges.
     pub follow: usize,
 }
 
-/// To a state, for a node that passes all of the tests.
+/// A transition to a state, for a node that passes all of the tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arc {
-    /// Numbers of tests.
+pub struct Transition {
+    /// Positions of the tests.
     pub tests: Vec<u32>,
     /// The state.
     pub to: u32,
@@ -83,7 +83,7 @@ pub struct TypeGraph {
 }
 
 impl TypeGraph {
-    /// Takes pairs of parent and child.
+    /// The graph of pairs of parent and child.
     pub fn new(n_types: usize, pairs: impl IntoIterator<Item = (u32, u32)>) -> Self {
         let mut children = vec![BitSet::new(n_types); n_types];
         let mut parents = children.clone();
@@ -111,8 +111,8 @@ impl TypeGraph {
     }
 }
 
-/// The pairs of types of parent and child with the number of their edges, by parent and child. Left out are edges that
-/// are skipped or lead nowhere. O(edges), and a count for each pair of types, or each pair that occurs.
+/// The pairs of types of parent and child with the number of their edges, by parent, then child. Edges that are skipped or
+/// lead nowhere do not count. O(edges); memory is a count for each pair of types, or for each pair that occurs.
 pub fn type_edges<I: Id>(graph: Graph<'_, I>, types: &[u32], n_types: usize) -> Vec<(u32, u32, u64)> {
     const MAX_DENSE_TYPES: usize = 2048;
     let counted = |add: &mut dyn FnMut(u32, u32)| {
@@ -133,7 +133,7 @@ pub fn type_edges<I: Id>(graph: Graph<'_, I>, types: &[u32], n_types: usize) -> 
     counts.into_iter().map(|((parent, child), count)| (parent, child, count)).collect()
 }
 
-/// What a search looked at.
+/// How much a search has visited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Visited {
     /// Pairs of node and state.
@@ -142,16 +142,16 @@ pub struct Visited {
     pub levels: u64,
 }
 
-/// One step of a path: the node, what state of the automaton it is in, and how it was reached.
+/// One step of a path: the node, its state in the automaton, and how it was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// The node.
     pub node: usize,
-    /// The state that it is in; the last one accepts.
+    /// Its state; the last step is in the accepting one.
     pub state: usize,
-    /// The arc that led there: its position among those of the state before, or among the starts.
-    pub arc: usize,
-    /// Way and edge (position in the forward CSR) of the hop that led there; none for the first node.
+    /// The transition that led there, by its position among those of the state before or among the starts.
+    pub transition: usize,
+    /// Direction and edge (position in the forward CSR) of the hop that led there; `None` for the first node.
     pub hop: Option<(Walk, usize)>,
 }
 

@@ -1,26 +1,26 @@
-//! A pattern made ready for a graph: arcs by where they lead, and which types can be in which state.
+//! The preparation of a pattern for a graph: the transitions into each state, and which types can be in which state.
 
 use std::collections::HashMap;
 
 use super::{
-    Arc, Pattern, Step, Test, TypeGraph,
-    fronts::{Growing, Seen},
+    Pattern, Step, Test, Transition, TypeGraph,
+    fronts::{OpenLevel, VisitedPairs},
 };
 use crate::{BitSet, Bits, Csr, Graph, Id, Walk};
 
 /// Which edges a hop may take.
 #[derive(Debug, Clone, Default)]
 pub enum Follow<I> {
-    /// All of them.
+    /// All edges.
     #[default]
     All,
-    /// These.
+    /// Only these.
     Only(EdgeSet<I>),
-    /// All but these.
+    /// All edges but these.
     AllBut(EdgeSet<I>),
 }
 
-/// A set of edges that can be asked from both ends.
+/// A set of edges that can be looked up by source and by target.
 #[derive(Debug, Clone, Default)]
 pub struct EdgeSet<I> {
     /// By position in the forward CSR.
@@ -39,7 +39,7 @@ impl<I: Id> EdgeSet<I> {
             if target == I::NONE || graph.skip.contains(edge) {
                 continue;
             }
-            // Ascending, so the next source is never before this one; far away it is found by halves.
+            // Edges ascend, so the next source is never before this one; `source` finds it by binary search.
             if graph.forward.range(source).end <= edge {
                 source = graph.forward.source(edge);
             }
@@ -85,7 +85,7 @@ impl<I: Id> Follow<I> {
         }
     }
 
-    /// Where the edges of a node lead, or come from.
+    /// Calls `found` with the nodes that the edges of a node lead to, or come from.
     #[inline]
     fn neighbours(&self, graph: Graph<'_, I>, way: Walk, node: usize, mut found: impl FnMut(usize)) {
         match (self, way) {
@@ -95,7 +95,7 @@ impl<I: Id> Follow<I> {
                 set.sources(node).iter().for_each(|(_, source)| found(source.index()));
             }
             (Follow::AllBut(set), Walk::Up) => {
-                // Sources are ascending, once per edge: one is left when it refers more often than it may not.
+                // Sources ascend, once per edge: a source counts if it has more edges to the node than the set has of them.
                 let sources = graph.reverse.targets(node);
                 for run in sources.chunk_by(|a, b| a == b) {
                     let source = run[0].index();
@@ -118,16 +118,16 @@ impl<I: Id> Follow<I> {
 
 /// The types of a graph's nodes, and which of them refer to which.
 #[derive(Debug, Clone, Copy)]
-pub struct Types<'t> {
-    /// By node.
+pub struct NodeTypes<'t> {
+    /// By node, its type.
     pub of: &'t [u32],
-    /// By type.
+    /// Which types refer to which.
     pub graph: &'t TypeGraph,
-    /// By type, the number of nodes, about.
+    /// By type, its approximate number of nodes.
     pub counts: &'t [u64],
 }
 
-/// A pattern and the graph that it is looked for in.
+/// A pattern, prepared for the graph that is searched for it.
 #[derive(Debug)]
 pub struct PathSearch<'s, I> {
     pub(super) graph: Graph<'s, I>,
@@ -135,41 +135,41 @@ pub struct PathSearch<'s, I> {
     type_graph: &'s TypeGraph,
     counts: &'s [u64],
     pub(super) pattern: &'s Pattern<I>,
-    /// By state: the states before it, each with the position of the arc that leads here.
+    /// By state: the states before it, each with the position of the transition that leads from there.
     pub(super) previous: Vec<Vec<(u32, u32)>>,
-    /// By state: a state that is entered from here alone, together with all that follow. Who is in it has been in all of
-    /// them, so that one look is enough.
+    /// By state: a *leader*, if the states after it are all entered from here alone and by the same tests. A node visited in
+    /// the leader state was visited in all of these states, so one lookup suffices.
     leaders: Vec<Option<u32>>,
-    /// By state: types that a start leads to; none for any type.
+    /// By state: the types that a start leads to; `None` for any type.
     from_start: Vec<Option<BitSet>>,
-    /// By state: types that lead to an end; none for any type.
+    /// By state: the types that lead to an end; `None` for any type.
     to_end: Vec<Option<BitSet>>,
-    /// Types that may be at the ends; empty where no path is possible.
+    /// Types that may be at the ends; empty if no path is possible.
     pub(super) end_types: BitSet,
-    /// Tests of EXCEPT that are about single nodes.
+    /// Tests of EXCEPT for single nodes.
     except: Vec<&'s Test>,
-    /// Types of which no node is on a path.
+    /// Types whose nodes are on no path.
     except_types: Option<BitSet>,
-    /// The only node that passes a test, for one binding after the other.
+    /// A test, and the only node that passes it: changed for each binding in turn.
     pub(super) bound: Option<(u32, usize)>,
 }
 
 impl<'s, I: Id> PathSearch<'s, I> {
     /// Prepares a search. O(states * types * types / 64) at worst, typically much less.
-    pub fn new(graph: Graph<'s, I>, types: Types<'s>, pattern: &'s Pattern<I>) -> Self {
+    pub fn new(graph: Graph<'s, I>, types: NodeTypes<'s>, pattern: &'s Pattern<I>) -> Self {
         let accept = pattern.hops.len();
         let mut previous = vec![Vec::new(); accept + 1];
-        for (state, arcs) in pattern.next.iter().enumerate() {
-            for (position, arc) in arcs.iter().enumerate() {
-                previous[arc.to as usize].push((state as u32, position as u32));
+        for (state, transitions) in pattern.next.iter().enumerate() {
+            for (position, transition) in transitions.iter().enumerate() {
+                previous[transition.to as usize].push((state as u32, position as u32));
             }
         }
-        let by_type = ByType::new(types, pattern);
-        let from_start = by_type.reached_types();
-        let to_end = by_type.leading_types(&from_start[accept], &previous);
+        let type_search = TypeSearch::new(types, pattern);
+        let from_start = type_search.reached_types();
+        let to_end = type_search.leading_types(&from_start[accept], &previous);
         let end_types = from_start[accept].clone();
-        // To look at a type is an access to far memory. It pays only where it spares most of the objects: those that lead
-        // nowhere because they refer to nothing are half of a heap, and are gone over faster than looked up.
+        // Reading the type of a node is a cache miss. It pays only if it rules out most nodes: half of a heap are nodes
+        // without references, and visiting those is faster than looking up their types.
         let counts = types.counts;
         let n_objects: u64 = counts.iter().sum();
         let of_types = |types: &BitSet| types.iter().filter_map(|rank| counts.get(rank)).sum::<u64>();
@@ -178,7 +178,7 @@ impl<'s, I: Id> PathSearch<'s, I> {
             |types: Vec<BitSet>| types.into_iter().map(|types| Some(types).filter(prunes)).collect();
         let is_of_nodes = |test: &&Test| test.filter.is_some() || test.nodes.is_some();
         let except = pattern.except.iter().filter(is_of_nodes).collect();
-        let except_types = Some(by_type.except).filter(|types| !types.is_empty());
+        let except_types = Some(type_search.except).filter(|types| !types.is_empty());
         Self {
             graph,
             types: types.of,
@@ -196,27 +196,29 @@ impl<'s, I: Id> PathSearch<'s, I> {
         }
     }
 
-    /// Whether the types can follow each other as the pattern says. When not, there is no path.
+    /// Whether the types can follow each other as the pattern demands. If not, there is no path.
     pub fn is_possible(&self) -> bool {
         !self.end_types.is_empty()
     }
 
-    /// The first test that no chain of types leads to, where types are why there is no path.
+    /// The first test that no chain of types reaches, if types alone rule out every path.
     pub fn first_unreached_test(&self) -> Option<u32> {
-        let types = Types { of: self.types, graph: self.type_graph, counts: self.counts };
-        let by_type = ByType::new(types, self.pattern);
-        let from_start = by_type.reached_types();
+        let types = NodeTypes { of: self.types, graph: self.type_graph, counts: self.counts };
+        let type_search = TypeSearch::new(types, self.pattern);
+        let from_start = type_search.reached_types();
         let mut reached = BitSet::new(self.pattern.tests.len());
-        for arc in self.pattern.starts.iter().filter(|arc| !by_type.of_arc(arc).is_empty()) {
-            arc.tests.iter().for_each(|test| reached.insert(*test as usize));
+        for transition in
+            self.pattern.starts.iter().filter(|transition| !type_search.of_transition(transition).is_empty())
+        {
+            transition.tests.iter().for_each(|test| reached.insert(*test as usize));
         }
-        for (state, arcs) in self.pattern.next.iter().enumerate() {
-            let types = by_type.neighbours(&from_start[state], state, true);
-            for arc in arcs {
-                let mut passing = by_type.of_arc(arc);
+        for (state, transitions) in self.pattern.next.iter().enumerate() {
+            let types = type_search.neighbours(&from_start[state], state, true);
+            for transition in transitions {
+                let mut passing = type_search.of_transition(transition);
                 passing.intersect(types.view());
                 if !passing.is_empty() {
-                    arc.tests.iter().for_each(|test| reached.insert(*test as usize));
+                    transition.tests.iter().for_each(|test| reached.insert(*test as usize));
                 }
             }
         }
@@ -225,12 +227,12 @@ impl<'s, I: Id> PathSearch<'s, I> {
 
     /// The nodes that may pass a test of the pattern, ascending.
     pub fn passing(&self, test: u32) -> impl Iterator<Item = usize> + '_ {
-        let arc = Arc { tests: vec![test], to: self.accept() };
-        let candidates = self.narrow(&arc);
-        self.nodes_of(candidates).filter(move |node| self.passes_tests(&arc, *node))
+        let transition = Transition { tests: vec![test], to: self.accept() };
+        let candidates = self.narrow(&transition);
+        self.nodes_of(candidates).filter(move |node| self.passes_tests(&transition, *node))
     }
 
-    /// From now on only this node passes this test.
+    /// Lets only this node pass this test from now on.
     pub fn bind(&mut self, test: u32, node: usize) {
         self.bound = Some((test, node));
     }
@@ -241,13 +243,13 @@ impl<'s, I: Id> PathSearch<'s, I> {
     }
 
     /// A level without pairs.
-    pub(super) fn level(&self) -> Growing<I> {
-        Growing::new(self.n_nodes(), self.pattern.hops.len() + 1)
+    pub(super) fn level(&self) -> OpenLevel<I> {
+        OpenLevel::new(self.n_nodes(), self.pattern.hops.len() + 1)
     }
 
-    /// No pair visited yet.
-    pub(super) fn seen(&self) -> Seen<I> {
-        Seen::new(self.n_nodes(), self.pattern.hops.len() + 1)
+    /// An empty set of visited pairs.
+    pub(super) fn seen(&self) -> VisitedPairs<I> {
+        VisitedPairs::new(self.n_nodes(), self.pattern.hops.len() + 1)
     }
 
     /// Number of nodes.
@@ -255,9 +257,9 @@ impl<'s, I: Id> PathSearch<'s, I> {
         self.types.len()
     }
 
-    /// Whether a node is known to have been in every state that a hop from a state can bring it to.
+    /// Whether a node is known to have been visited in every state that a hop from a state leads to.
     #[inline]
-    pub(super) fn was_ahead(&self, node: usize, state: u32, seen: &Seen<I>) -> bool {
+    pub(super) fn was_ahead(&self, node: usize, state: u32, seen: &VisitedPairs<I>) -> bool {
         self.leaders[state as usize].is_some_and(|leader| seen.has(node, leader))
     }
 
@@ -273,25 +275,25 @@ impl<'s, I: Id> PathSearch<'s, I> {
         self.from_start[state as usize].as_ref().is_none_or(|types| types.contains(self.types[node] as usize))
     }
 
-    /// Whether a node passes an arc.
+    /// Whether a node passes the tests of a transition.
     #[inline]
-    pub(super) fn passes(&self, arc: &Arc, node: usize) -> bool {
-        let is_free = arc.tests.is_empty() && self.except.is_empty() && self.except_types.is_none();
-        is_free || self.passes_tests(arc, node)
+    pub(super) fn passes(&self, transition: &Transition, node: usize) -> bool {
+        let is_free = transition.tests.is_empty() && self.except.is_empty() && self.except_types.is_none();
+        is_free || self.passes_tests(transition, node)
     }
 
-    fn passes_tests(&self, arc: &Arc, node: usize) -> bool {
+    fn passes_tests(&self, transition: &Transition, node: usize) -> bool {
         let type_rank = self.types[node] as usize;
         let pass = |test: &u32| {
             self.pattern.tests[*test as usize].passes(node, type_rank)
                 && self.bound.is_none_or(|(bound, only)| bound != *test || only == node)
         };
         self.except_types.as_ref().is_none_or(|types| !types.contains(type_rank))
-            && arc.tests.iter().all(pass)
+            && transition.tests.iter().all(pass)
             && !self.except.iter().any(|test| test.passes(node, type_rank))
     }
 
-    /// Calls `found` with the nodes that a state's hop leads to, or, against its way, comes from.
+    /// Calls `found` with the nodes that a state's hop leads to, or, if not `forward`, comes from.
     #[inline]
     pub(super) fn hop(&self, state: u32, forward: bool, node: usize, found: impl FnMut(usize)) {
         let hop = self.pattern.hops[state as usize];
@@ -303,12 +305,12 @@ impl<'s, I: Id> PathSearch<'s, I> {
         self.pattern.follow[hop.follow].neighbours(self.graph, way, node, found);
     }
 
-    /// All arcs.
-    pub(super) fn arcs(&self) -> impl Iterator<Item = &'s Arc> {
+    /// All transitions.
+    pub(super) fn transitions(&self) -> impl Iterator<Item = &'s Transition> {
         self.pattern.next.iter().flatten().chain(&self.pattern.starts)
     }
 
-    /// About how many nodes there may be at starts, and at ends.
+    /// The approximate numbers of nodes that may be starts, and ends.
     pub(super) fn n_starts_and_ends(&self) -> (u64, u64) {
         let of = |candidates: Candidates<'_>, types: &BitSet| match candidates {
             Candidates::One(_) => 1,
@@ -318,39 +320,40 @@ impl<'s, I: Id> PathSearch<'s, I> {
             }
         };
         let all = BitSet::of(self.counts.len(), 0..self.counts.len());
-        let starts = self.pattern.starts.iter().map(|arc| {
-            let possible = self.to_end[arc.to as usize].as_ref().unwrap_or(&all);
-            // Types that may be in the state, of those that the arc's own tests let through.
-            let types = arc.tests.iter().fold(possible.clone(), |mut types, test| {
+        let starts = self.pattern.starts.iter().map(|transition| {
+            let possible = self.to_end[transition.to as usize].as_ref().unwrap_or(&all);
+            // The types that pass the transition's own tests and may be in the state.
+            let types = transition.tests.iter().fold(possible.clone(), |mut types, test| {
                 let test = &self.pattern.tests[*test as usize];
                 if test.nodes.is_none() {
                     types.intersect(test.types.view());
                 }
                 types
             });
-            of(self.narrow(arc), &types)
+            of(self.narrow(transition), &types)
         });
         (starts.sum(), of(self.end_candidates(), &self.end_types))
     }
 
-    /// Whether a path may begin with a pair.
+    /// Whether a path may begin with this node in this state.
     pub(super) fn is_start(&self, node: usize, state: u32) -> bool {
-        self.pattern.starts.iter().any(|arc| arc.to == state && self.passes(arc, node))
+        self.pattern.starts.iter().any(|transition| transition.to == state && self.passes(transition, node))
     }
 
-    /// The nodes that pass an arc of those where a path may begin.
-    pub(super) fn starting<'a>(&'a self, arc: &'a Arc) -> impl Iterator<Item = usize> + 'a {
-        let leads = move |node: &usize| self.may_lead(*node, arc.to) && self.passes(arc, *node);
-        self.nodes_of(self.narrow(arc)).filter(leads)
+    /// The nodes that a path may begin with by one of the first transitions.
+    pub(super) fn starting<'a>(&'a self, transition: &'a Transition) -> impl Iterator<Item = usize> + 'a {
+        let leads = move |node: &usize| self.may_lead(*node, transition.to) && self.passes(transition, *node);
+        self.nodes_of(self.narrow(transition)).filter(leads)
     }
 
     /// The pairs of node and state where a path may begin.
     pub(super) fn starts(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
-        let arcs = self.pattern.starts.iter();
-        arcs.flat_map(move |arc| self.starting(arc).map(move |node| (node, arc.to)))
+        let transitions = self.pattern.starts.iter();
+        transitions
+            .flat_map(move |transition| self.starting(transition).map(move |node| (node, transition.to)))
     }
 
-    /// The nodes where a path may end, as far as their types say: what arcs ask of them is still to be tested.
+    /// The nodes where a path may end, as far as their types say; the tests of transitions are still to be applied.
     pub(super) fn ends(&self) -> impl Iterator<Item = usize> + '_ {
         let candidates = self.nodes_of(self.end_candidates());
         candidates.filter(|node| self.end_types.contains(self.types[*node] as usize))
@@ -358,8 +361,8 @@ impl<'s, I: Id> PathSearch<'s, I> {
 
     fn end_candidates(&self) -> Candidates<'_> {
         let mut narrow: Option<Candidates<'_>> = None;
-        for arc in self.arcs().filter(|arc| arc.to == self.accept()) {
-            let candidates = self.narrow(arc);
+        for transition in self.transitions().filter(|transition| transition.to == self.accept()) {
+            let candidates = self.narrow(transition);
             narrow = match narrow {
                 None => Some(candidates),
                 Some(same) if same == candidates => Some(same),
@@ -369,14 +372,14 @@ impl<'s, I: Id> PathSearch<'s, I> {
         narrow.unwrap_or(Candidates::All)
     }
 
-    /// A small set that holds all nodes that can pass an arc, where there is one.
-    fn narrow(&self, arc: &Arc) -> Candidates<'_> {
+    /// A small set of nodes that contains all that can pass a transition, if there is one.
+    fn narrow(&self, transition: &Transition) -> Candidates<'_> {
         if let Some((bound, node)) = self.bound
-            && arc.tests.contains(&bound)
+            && transition.tests.contains(&bound)
         {
             return Candidates::One(node);
         }
-        let set = arc.tests.iter().find_map(|test| {
+        let set = transition.tests.iter().find_map(|test| {
             let test = &self.pattern.tests[*test as usize];
             test.filter.as_ref().or(test.nodes.as_ref().filter(|_| test.types.is_empty()))
         });
@@ -393,17 +396,17 @@ impl<'s, I: Id> PathSearch<'s, I> {
         one.into_iter().chain(set).chain(0..n_all)
     }
 
-    /// By which states a path went, of several the first, and by which edges. `nodes` must be a path.
+    /// The states and edges of a path, the first if several are possible. `nodes` must be a path.
     pub fn steps(&self, nodes: &[I]) -> Vec<Step> {
-        // By node: the states that it can be in. All of them in one list, for paths of a million hops.
+        // By node, the states that it can be in: in one list, because a path may have a million hops.
         let mut states: Vec<(u32, u32)> = Vec::new();
         let mut ends = Vec::with_capacity(nodes.len());
         let Some((first, rest)) = nodes.split_first() else { return Vec::new() };
         let starts = self.pattern.starts.iter().enumerate();
         states.extend(
             starts
-                .filter(|(_, arc)| self.passes(arc, first.index()))
-                .map(|(position, arc)| (arc.to, position as u32)),
+                .filter(|(_, transition)| self.passes(transition, first.index()))
+                .map(|(position, transition)| (transition.to, position as u32)),
         );
         states.sort_unstable();
         states.dedup_by_key(|(state, _)| *state);
@@ -418,9 +421,9 @@ impl<'s, I: Id> PathSearch<'s, I> {
                 if state == self.accept() || self.edge(state, before, node).is_none() {
                     continue;
                 }
-                for (position, arc) in self.pattern.next[state as usize].iter().enumerate() {
-                    if self.passes(arc, node) {
-                        states.push((arc.to, position as u32));
+                for (position, transition) in self.pattern.next[state as usize].iter().enumerate() {
+                    if self.passes(transition, node) {
+                        states.push((transition.to, position as u32));
                     }
                 }
             }
@@ -447,24 +450,34 @@ impl<'s, I: Id> PathSearch<'s, I> {
         for i in (0..nodes.len()).rev() {
             let node = nodes[i].index();
             let Some(before) = i.checked_sub(1) else {
-                let arc =
-                    self.pattern.starts.iter().position(|arc| arc.to == state && self.passes(arc, node));
-                steps.push(Step { node, state: state as usize, arc: arc.unwrap_or(0), hop: None });
+                let transition = self
+                    .pattern
+                    .starts
+                    .iter()
+                    .position(|transition| transition.to == state && self.passes(transition, node));
+                steps.push(Step {
+                    node,
+                    state: state as usize,
+                    transition: transition.unwrap_or(0),
+                    hop: None,
+                });
                 break;
             };
             let parent = nodes[before].index();
             let found = of(before).iter().filter(|(from, _)| *from != self.accept()).find_map(|(from, _)| {
-                let arcs = &self.pattern.next[*from as usize];
-                let arc = arcs.iter().position(|arc| arc.to == state && self.passes(arc, node))?;
+                let transitions = &self.pattern.next[*from as usize];
+                let transition = transitions
+                    .iter()
+                    .position(|transition| transition.to == state && self.passes(transition, node))?;
                 let edge = self.edge(*from, parent, node)?;
-                Some((*from, arc, edge))
+                Some((*from, transition, edge))
             });
-            // Every node of a path has one.
-            let Some((from, arc, edge)) = found else { break };
+            // Every node of a path has such a state.
+            let Some((from, transition, edge)) = found else { break };
             steps.push(Step {
                 node,
                 state: state as usize,
-                arc,
+                transition,
                 hop: Some((self.pattern.hops[from as usize].way, edge)),
             });
             state = from;
@@ -488,12 +501,12 @@ impl<'s, I: Id> PathSearch<'s, I> {
     }
 }
 
-/// By state: of the states that follow, all by arcs of the same tests, one that is entered from here alone.
+/// By state, its leader: see [`PathSearch`].
 fn leaders<I>(pattern: &Pattern<I>, previous: &[Vec<(u32, u32)>]) -> Vec<Option<u32>> {
-    let is_start = |state: u32| pattern.starts.iter().any(|arc| arc.to == state);
-    let leader = |arcs: &Vec<Arc>| {
-        let alike = arcs.windows(2).all(|pair| pair[0].tests == pair[1].tests);
-        let mut entered = arcs.iter().map(|arc| arc.to);
+    let is_start = |state: u32| pattern.starts.iter().any(|transition| transition.to == state);
+    let leader = |transitions: &Vec<Transition>| {
+        let alike = transitions.windows(2).all(|pair| pair[0].tests == pair[1].tests);
+        let mut entered = transitions.iter().map(|transition| transition.to);
         entered.find(|to| alike && previous[*to as usize].len() == 1 && !is_start(*to))
     };
     pattern.next.iter().map(leader).collect()
@@ -508,7 +521,7 @@ enum Candidates<'c> {
 }
 
 impl PartialEq for Candidates<'_> {
-    /// Sets are the same when they are one and the same.
+    /// Two sets are equal only if they are the same one in memory.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Candidates::All, Candidates::All) => true,
@@ -519,19 +532,19 @@ impl PartialEq for Candidates<'_> {
     }
 }
 
-/// The pattern over types instead of nodes.
-struct ByType<'s, I> {
-    types: Types<'s>,
+/// The search over types instead of nodes.
+struct TypeSearch<'s, I> {
+    types: NodeTypes<'s>,
     pattern: &'s Pattern<I>,
-    /// By test: types of which a node may pass.
+    /// By test, the types with nodes that may pass.
     tests: Vec<BitSet>,
-    /// Types of which no node is on a path.
+    /// Types whose nodes are on no path.
     except: BitSet,
-    arcs: std::cell::RefCell<HashMap<&'s [u32], BitSet>>,
+    transitions: std::cell::RefCell<HashMap<&'s [u32], BitSet>>,
 }
 
-impl<'s, I: Id> ByType<'s, I> {
-    fn new(types: Types<'s>, pattern: &'s Pattern<I>) -> Self {
+impl<'s, I: Id> TypeSearch<'s, I> {
+    fn new(types: NodeTypes<'s>, pattern: &'s Pattern<I>) -> Self {
         let n_types = types.graph.n_types();
         let tests = pattern.tests.iter().map(|test| {
             let mut possible = BitSet::new(n_types);
@@ -544,23 +557,23 @@ impl<'s, I: Id> ByType<'s, I> {
         for test in pattern.except.iter().filter(|test| test.filter.is_none()) {
             except.unite(test.types.view());
         }
-        Self { types, pattern, tests: tests.collect(), except, arcs: Default::default() }
+        Self { types, pattern, tests: tests.collect(), except, transitions: Default::default() }
     }
 
-    /// The types that may pass an arc.
-    fn of_arc(&self, arc: &'s Arc) -> BitSet {
-        let mut arcs = self.arcs.borrow_mut();
-        let types = arcs.entry(&arc.tests).or_insert_with(|| {
+    /// The types that may pass a transition.
+    fn of_transition(&self, transition: &'s Transition) -> BitSet {
+        let mut transitions = self.transitions.borrow_mut();
+        let types = transitions.entry(&transition.tests).or_insert_with(|| {
             let n_types = self.types.graph.n_types();
             let mut types = BitSet::of(n_types, 0..n_types);
             types.subtract(self.except.view());
-            arc.tests.iter().for_each(|test| types.intersect(self.tests[*test as usize].view()));
+            transition.tests.iter().for_each(|test| types.intersect(self.tests[*test as usize].view()));
             types
         });
         types.clone()
     }
 
-    /// The types that those of a set lead to.
+    /// The types that the types of a set lead to.
     fn neighbours(&self, types: &BitSet, state: usize, forward: bool) -> BitSet {
         let way = match (self.pattern.hops[state].way, forward) {
             (way, true) => way,
@@ -573,15 +586,15 @@ impl<'s, I: Id> ByType<'s, I> {
         all
     }
 
-    /// By state, the types that some start leads to. A search to a fixed point.
+    /// By state, the types that some start leads to. Searches to a fixed point.
     fn reached_types(&self) -> Vec<BitSet> {
         let n_types = self.types.graph.n_types();
         let accept = self.pattern.hops.len();
         let mut from_start = vec![BitSet::new(n_types); accept + 1];
-        let mut waiting = Waiting::new(accept + 1);
-        for arc in &self.pattern.starts {
-            if from_start[arc.to as usize].unite(self.of_arc(arc).view()) {
-                waiting.push(arc.to as usize);
+        let mut waiting = StateQueue::new(accept + 1);
+        for transition in &self.pattern.starts {
+            if from_start[transition.to as usize].unite(self.of_transition(transition).view()) {
+                waiting.push(transition.to as usize);
             }
         }
         while let Some(state) = waiting.pop() {
@@ -589,29 +602,29 @@ impl<'s, I: Id> ByType<'s, I> {
                 continue;
             }
             let reached = self.neighbours(&from_start[state], state, true);
-            for arc in &self.pattern.next[state] {
-                let mut passing = self.of_arc(arc);
+            for transition in &self.pattern.next[state] {
+                let mut passing = self.of_transition(transition);
                 passing.intersect(reached.view());
-                if from_start[arc.to as usize].unite(passing.view()) {
-                    waiting.push(arc.to as usize);
+                if from_start[transition.to as usize].unite(passing.view()) {
+                    waiting.push(transition.to as usize);
                 }
             }
         }
         from_start
     }
 
-    /// By state, the types that lead to some end, of which `ends` are the types.
+    /// By state, the types that lead to some end; `ends` are the types at the ends.
     fn leading_types(&self, ends: &BitSet, previous: &[Vec<(u32, u32)>]) -> Vec<BitSet> {
         let n_types = self.types.graph.n_types();
         let accept = self.pattern.hops.len();
-        let mut waiting = Waiting::new(accept + 1);
+        let mut waiting = StateQueue::new(accept + 1);
         let mut to_end = vec![BitSet::new(n_types); accept + 1];
         to_end[accept].unite(ends.view());
         waiting.push(accept);
         while let Some(state) = waiting.pop() {
             for (from, position) in &previous[state] {
                 let from = *from as usize;
-                let mut passing = self.of_arc(&self.pattern.next[from][*position as usize]);
+                let mut passing = self.of_transition(&self.pattern.next[from][*position as usize]);
                 passing.intersect(to_end[state].view());
                 if to_end[from].unite(self.neighbours(&passing, from, false).view()) {
                     waiting.push(from);
@@ -622,13 +635,13 @@ impl<'s, I: Id> ByType<'s, I> {
     }
 }
 
-/// States to look at, each once at a time.
-struct Waiting {
+/// States that are still to be processed, each at most once at a time.
+struct StateQueue {
     states: Vec<usize>,
     is_waiting: BitSet,
 }
 
-impl Waiting {
+impl StateQueue {
     fn new(n_states: usize) -> Self {
         Self { states: Vec::new(), is_waiting: BitSet::new(n_states) }
     }

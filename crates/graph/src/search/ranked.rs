@@ -1,9 +1,9 @@
 //! Paths beyond the shortest: the first k by hops, and all that pass no node twice.
 //!
-//! Both know, from one search backward from the ends, how many hops each pair needs at least, so that no beginning of a
-//! path is looked at that cannot be finished in time. The k shortest are found as A* finds one: beginnings are taken up
-//! in the order of the fewest hops that they can end with, those of the same number in the order of their nodes. Every
-//! beginning that is taken up is the beginning of a path that is given out.
+//! A search backward from the ends tells how many hops each pair needs at least, so that beginnings of paths that cannot be
+//! completed within the limit are never extended. The k shortest paths are found as by A*: beginnings are extended in the
+//! order of the fewest hops of a path that begins so, and of their nodes. Every beginning that is extended is part of a path
+//! that is returned.
 
 use std::{
     cmp::Ordering,
@@ -13,19 +13,19 @@ use std::{
 
 use super::{
     PathSearch, Visited,
-    fronts::{Hops, Levels},
+    fronts::{Levels, PairHops},
 };
 use crate::{Cancelled, Id, Poll};
 
 /// The fewest hops to an end.
 #[derive(Debug)]
-struct Left<I> {
-    hops: Hops<I>,
+struct FewestHops<I> {
+    hops: PairHops<I>,
     visited: Visited,
 }
 
 impl<I: Id> PathSearch<'_, I> {
-    fn left(&self, within: u64, poll: &mut Poll<'_>) -> Result<Left<I>, Cancelled> {
+    fn left(&self, within: u64, poll: &mut Poll<'_>) -> Result<FewestHops<I>, Cancelled> {
         let n_states = self.accept() as usize + 1;
         let mut levels = Levels::default();
         let mut seen = self.seen();
@@ -53,7 +53,7 @@ impl<I: Id> PathSearch<'_, I> {
             }
         }
         let visited = Visited { pairs: levels.pairs(), levels: levels.len().saturating_sub(1) as u64 };
-        Ok(Left { hops: Hops::of(&levels, self.n_nodes(), n_states), visited })
+        Ok(FewestHops { hops: PairHops::of(&levels, self.n_nodes(), n_states), visited })
     }
 
     /// Paths in order, of at most `within` hops.
@@ -99,7 +99,7 @@ impl<I: Id> PathSearch<'_, I> {
     }
 }
 
-/// Pairs by node, with the states of each, ascending.
+/// The nodes of some pairs, ascending, each with its states.
 fn by_node(pairs: impl Iterator<Item = (usize, u32)>) -> BTreeMap<usize, BTreeSet<u32>> {
     let mut nodes: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
     pairs.for_each(|(node, state)| _ = nodes.entry(node).or_default().insert(state));
@@ -110,18 +110,18 @@ fn by_node(pairs: impl Iterator<Item = (usize, u32)>) -> BTreeMap<usize, BTreeSe
 #[derive(Debug)]
 pub struct Ranked<'s, I> {
     search: &'s PathSearch<'s, I>,
-    left: Hops<I>,
-    /// What the search backward looked at.
+    left: PairHops<I>,
+    /// How much the search backward visited.
     pub visited: Visited,
     within: u64,
-    /// Beginnings of paths: all that were made, as a tree.
+    /// All beginnings of paths that were made, as a tree.
     beginnings: Vec<Beginning<I>>,
-    /// The states of each beginning, one after the other.
+    /// The states of all beginnings.
     states: Vec<u32>,
-    /// Beginnings by the fewest hops that they can end with.
+    /// Beginnings by the fewest hops of a path that begins so.
     waiting: BTreeMap<u32, Vec<usize>>,
     n_hops: u32,
-    /// Those that end with `n_hops`, in order, the first last.
+    /// The beginnings of paths of `n_hops` hops, in reverse order.
     current: Vec<usize>,
     poll: Poll<'s>,
 }
@@ -131,12 +131,12 @@ struct Beginning<I> {
     node: I,
     before: Option<usize>,
     hops: u32,
-    /// Where its states are.
+    /// The range of its states.
     states: (usize, usize),
 }
 
 impl<I: Id> Ranked<'_, I> {
-    /// Adds a beginning, if it can be finished.
+    /// Adds a beginning if a path begins so.
     fn add(&mut self, node: usize, states: &BTreeSet<u32>, before: Option<usize>) -> Option<(u32, usize)> {
         let hops = before.map_or(0, |before| self.beginnings[before].hops + 1);
         let first = self.states.len();
@@ -194,7 +194,7 @@ impl<I: Id> Ranked<'_, I> {
                     None => {}
                 }
             }
-            // A path that ends here comes before those that go on; they have more hops, so none of them is due.
+            // A path that ends here comes before its continuations, which have more hops and are not due yet.
             self.current.extend(soon.into_iter().rev());
             if hops == self.n_hops && self.states[first..end].contains(&accept) {
                 return Ok(Some(self.path(number)));
@@ -243,18 +243,18 @@ impl<I: Id> Ranked<'_, I> {
 #[derive(Debug)]
 pub struct Acyclic<'s, I> {
     search: &'s PathSearch<'s, I>,
-    left: Hops<I>,
-    /// What the search backward looked at.
+    left: PairHops<I>,
+    /// How much the search backward visited.
     pub visited: Visited,
     within: u64,
-    /// Paths of so many hops are being made.
+    /// The number of hops of the current paths.
     n_hops: u64,
     /// Largest first.
     starts: Vec<(usize, BTreeSet<u32>)>,
     path: Vec<usize>,
-    /// What may come next at each place of the path, largest first.
+    /// The nodes that may come next at each position of the path, largest first.
     choices: Vec<Vec<(usize, BTreeSet<u32>)>>,
-    /// Whether some beginning can be finished with more hops.
+    /// Whether a path with more hops is possible.
     may_go_on: bool,
     poll: Poll<'s>,
 }
@@ -268,7 +268,7 @@ impl<I: Id> Acyclic<'_, I> {
                 if !self.may_go_on || self.n_hops > self.within {
                     return Ok(None);
                 }
-                // All paths of one number of hops, then all of the next.
+                // All paths of one length, then all of the next.
                 self.may_go_on = false;
                 self.choices.push(self.starts.clone());
                 self.path.clear();
@@ -292,7 +292,7 @@ impl<I: Id> Acyclic<'_, I> {
                 continue;
             }
             if room == 0 {
-                // It ends here, and may go on where the number of hops is larger.
+                // A path ends here; longer ones may continue.
                 self.may_go_on = true;
                 let mut path: Vec<I> = self.path.iter().map(|node| I::new(*node)).collect();
                 path.push(I::new(node));

@@ -7,7 +7,7 @@ use crate::{Cancelled, Id, Poll};
 
 impl<I: Id> PathSearch<'_, I> {
     /// Calls `found` with the ends of all paths of at most `within` hops, each with the fewest hops to it, by hops, then
-    /// by node, until it says that it is enough. O((nodes + edges) * states), a bit for each pair that is visited.
+    /// by node, until it returns that no more are wanted. O((nodes + edges) * states), a bit for each visited pair.
     pub fn reach(
         &self,
         within: u64,

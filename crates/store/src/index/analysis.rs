@@ -9,7 +9,7 @@
 
 use std::{collections::BTreeMap, fs::File, sync::atomic::AtomicBool};
 
-use heaplake_graph::{BitSet, CsrBuf, Graph, Id, Search, distances, search::type_edges};
+use heaplake_graph::{BitSet, CsrBuf, DepthFirstSearch, Graph, Id, distances, search::type_edges};
 
 use super::{
     GraphIndex, INDEX_VERSION,
@@ -80,7 +80,7 @@ impl<I: Id> Analysis<'_, I> {
                 Ok(pairs.len())
             },
             || -> Result<_> {
-                let mut search = Search::new(graph, cancel);
+                let mut search = DepthFirstSearch::new(graph, cancel);
                 search.add_roots(first_roots.iter().copied())?;
                 if cycles {
                     let found = roots.add_cycles(graph, &search.unreached(), cancel)?;

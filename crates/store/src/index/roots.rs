@@ -217,7 +217,7 @@ mod tests {
             let node = |address: u64| if address < 5 { address as u32 } else { u32::NONE };
             let kept = [KeptAlive::ByReferences, KeptAlive::AsModule];
             let mut roots = Roots::find(graph, &[1, 0, 0, 0, 0], &kept, super::recorded(&recorded, node));
-            let mut search = heaplake_graph::Search::new(graph, &cancel);
+            let mut search = heaplake_graph::DepthFirstSearch::new(graph, &cancel);
             search.add_roots(roots.nodes.iter().map(|root| root.index())).unwrap();
             roots.add_cycles(graph, &search.unreached(), &cancel).unwrap();
             let kinds = roots.kinds.iter().map(|kind| roots.names[*kind as usize].clone());
