@@ -45,7 +45,7 @@ def test_exit_codes(used_lake, small_dump):
 
 def test_a_lake_that_is_not_there(lake):
     for command in (["dumps"], ["info"], ["sql", "select 1"], ["run", "histogram"], ["rm", "x"], ["verify"]):
-        assert "is no lake" in lake.fails(*command)
+        assert "is not a lake" in lake.fails(*command)
     assert "no-such-file" in lake.fails("import", "no-such-file")
     assert not lake.path.exists(), "a question made a lake"
 

@@ -307,7 +307,7 @@ def test_a_trend_of_some_dumps_and_of_none(series_lake, lake):
     assert "no dump" in series_lake.fails("trend", "nothing")
     assert "did you mean holder?" in series_lake.fails("sql", "select * from trend('*', 'holdr')")
     assert "diff: it takes two dumps" in series_lake.fails("sql", "select * from diff('d1')")
-    assert "is no lake" in lake.fails("trend")
+    assert "is not a lake" in lake.fails("trend")
 
 
 def test_hostile_names_are_shown_escaped(lake, tmp_path):

@@ -11,6 +11,7 @@ mod process;
 mod remedy;
 mod runtime;
 pub mod schema;
+mod text;
 
 pub use dump_id::{DumpId, InvalidDumpId};
 pub use edge_kind::EdgeKind;
@@ -19,3 +20,4 @@ pub use nearest::nearest;
 pub use process::Process;
 pub use remedy::Remedy;
 pub use runtime::{KeptAlive, LabelSays, Nature, Runtime, TypeRole};
+pub use text::shortened;

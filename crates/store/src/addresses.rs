@@ -1,18 +1,18 @@
-//! Which addresses are of an object, and which of them something refers to.
+//! Sets of addresses: which addresses belong to an object, and which of these something refers to.
 //!
-//! A bit per 16 bytes of address space, or per 8 where objects begin there, in pages that a hash table finds by their
-//! number. On a real heap, whose objects lie close together, a page covers 2 MiB: then the table stays in the processor's
-//! first cache, and a look-up costs one access to the bits, a few bytes an object. Where objects are scattered pages are
-//! smaller, down to 4 KiB; at worst, with one object per page, 80 bytes an object and 128 more per thread that marks.
-//! Addresses that are no multiple of that go into a sorted list.
+//! One bit per 16 bytes of address space, or per 8 if objects begin at such addresses, in pages that a hash table finds by
+//! their number. On a real heap, whose objects are close together, a page covers 2 MiB: then the table stays in the first
+//! cache of the processor, a lookup is one access to the bits, and an object takes a few bytes. If objects are scattered,
+//! pages are smaller, down to 4 KiB; at worst, with one object per page, an object takes 80 bytes, and 128 more per thread
+//! that marks. Addresses that are not a multiple of 16 (or 8) are in a sorted list.
 
 use heaplake_graph::Id;
 
 /// Bits of an address within a page, from the largest pages to the smallest.
 const PAGE_BITS: [u32; 4] = [21, 18, 15, 12];
-/// Bits of an address below those that tell objects apart: CPython's allocator aligns to 16 bytes since 3.7, before to 8.
+/// Low bits of an address that are always zero: CPython's allocator aligns to 16 bytes since 3.7, and to 8 before.
 const SLOT_BITS: [u32; 2] = [4, 3];
-/// Bytes of pages an object may take before smaller ones are taken, and for all objects together in any case.
+/// Bytes of pages that are allowed per object, and for all objects together in any case, before pages become smaller.
 const BYTES_PER_OBJECT: usize = 8;
 const FREE_BYTES: usize = 1 << 20;
 
@@ -30,12 +30,12 @@ pub(crate) struct AddressSet {
     odd: Vec<u64>,
 }
 
-/// Which addresses of a set one thread has met. Each has its own, because a shared bit would need an atomic
-/// instruction per address, which keeps the processor from waiting for several addresses at once.
+/// The addresses of a set that one thread has marked. Each thread has marks of its own, because a shared bit would need an
+/// atomic instruction per address, and then cache misses would not overlap.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    /// The words of the set's pages, each with the marks of its bits beside it: one access finds both. The last one is of no
-    /// page.
+    /// The words of the set's pages, each next to the marks of its bits, so that one access finds both. The last word belongs
+    /// to no page.
     pages: Vec<[u64; 2]>,
     odd: Vec<u64>,
 }
@@ -104,7 +104,7 @@ impl AddressSet {
             Some(last) if *last == number => self.numbers.len() - 1,
             _ => self.page(number),
         };
-        let (word, bit) = self.place(page, address);
+        let (word, bit) = self.word_and_bit(page, address);
         self.present[word] |= bit;
     }
 
@@ -148,7 +148,7 @@ impl AddressSet {
             return self.odd.binary_search(&address).is_ok();
         }
         self.find(address >> self.page_bits).is_some_and(|page| {
-            let (word, bit) = self.place(page, address);
+            let (word, bit) = self.word_and_bit(page, address);
             self.present[word] & bit != 0
         })
     }
@@ -201,12 +201,12 @@ impl AddressSet {
     #[inline]
     fn word(&self, address: u64) -> usize {
         let page = if self.is_even(address) { self.find(address >> self.page_bits) } else { None };
-        page.map_or(self.present.len(), |page| self.place(page, address).0)
+        page.map_or(self.present.len(), |page| self.word_and_bit(page, address).0)
     }
 
     /// The word of all pages and its bit that stand for an address.
     #[inline]
-    fn place(&self, page: usize, address: u64) -> (usize, u64) {
+    fn word_and_bit(&self, page: usize, address: u64) -> (usize, u64) {
         let word = (address >> self.slot_bits >> 6) as usize & (self.words() - 1);
         (page * self.words() + word, self.bit(address))
     }

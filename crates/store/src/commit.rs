@@ -1,9 +1,10 @@
-//! The commit of an import, the removal of a dump, and what is done about those that were interrupted.
+//! Changes of the lake as transactions: the commit of an import, the removal of a dump, and the recovery of those that were
+//! interrupted.
 //!
-//! Whoever changes what is in the lake holds the lock `tmp/lock` and first writes a journal, `tmp/journal.json`: the
-//! dump and every file that may come or go. Then files move in, the manifest is renamed into place (this is the
-//! instant at which the dump exists), files that went out are deleted, and the journal goes. A journal that is there
-//! when the lock is free is of a process that died: of its files, those that the manifest does not name are deleted.
+//! A process that changes the lake holds the lock, and first writes a journal: the dump, and every file that may be added or
+//! deleted. Then files are moved in, the manifest is renamed into place (from this instant on the dump exists), replaced files
+//! are deleted, and so is the journal. A journal that exists while nobody holds the lock is of a process that died: those of
+//! its files that the manifest does not name are deleted.
 
 use std::{collections::HashSet, io};
 
@@ -11,7 +12,7 @@ use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Facts, FileEntry, Lake, Manifest, Result, TakenFrom, index,
+    DumpEdit, Error, FileEntry, Lake, Manifest, Result, TakenFrom, index,
     lake::{LakeFolder, LakePath, Lock, WorkFolder, is_file_of},
 };
 
@@ -35,8 +36,8 @@ pub(crate) fn commit(lake: &Lake, manifest: &Manifest, work: &WorkFolder, replac
     exchange(lake, &lock, old, manifest, Some(work))
 }
 
-/// Puts a new manifest in the place of an old one; files that it does not share with the old one are in `work`. What was
-/// said of the dump meanwhile stays. Returns the manifest that is there now.
+/// Replaces a manifest. Files that the new one does not share with the old one are in `work`. Tags and the time that were
+/// changed meanwhile stay. Returns the manifest that is now in the lake.
 pub(crate) fn replace(lake: &Lake, old: &Manifest, new: Manifest, work: &WorkFolder) -> Result<Manifest> {
     let lock = Lock::take(lake)?;
     recover_journal(lake, &lock)?;
@@ -56,7 +57,7 @@ pub(crate) fn replace(lake: &Lake, old: &Manifest, new: Manifest, work: &WorkFol
     }
 }
 
-/// Removes objects, references and index of a dump, and leaves its summaries. Returns the manifest that is there now.
+/// Removes objects, references and index of a dump, and keeps its summaries. Returns the manifest that is now in the lake.
 pub(crate) fn prune(lake: &Lake, manifest: &Manifest) -> Result<Manifest> {
     let lock = Lock::take(lake)?;
     recover_journal(lake, &lock)?;
@@ -71,15 +72,15 @@ pub(crate) fn prune(lake: &Lake, manifest: &Manifest) -> Result<Manifest> {
     Ok(new)
 }
 
-/// Says more of a dump. Returns the manifest that is there now.
-pub(crate) fn state(lake: &Lake, id: &DumpId, facts: &Facts) -> Result<Manifest> {
+/// Changes what the user says about a dump. Returns the manifest that is now in the lake.
+pub(crate) fn state(lake: &Lake, id: &DumpId, edit: &DumpEdit) -> Result<Manifest> {
     let lock = Lock::take(lake)?;
     recover_journal(lake, &lock)?;
     let Some(mut manifest) = lake.find_manifest(id)? else { return Err(lake.unknown(id)?) };
-    manifest.tags.retain(|key, _| !facts.unset.contains(key));
-    facts.unset.iter().for_each(|key| manifest.process.forget(key));
-    manifest.tags.extend(facts.tags.clone());
-    if let Some(taken) = facts.taken {
+    manifest.tags.retain(|key, _| !edit.unset.contains(key));
+    edit.unset.iter().for_each(|key| manifest.process.forget(key));
+    manifest.tags.extend(edit.tags.clone());
+    if let Some(taken) = edit.taken {
         (manifest.taken, manifest.taken_from) = (taken, TakenFrom::User);
     }
     lake.replace(&lock, &LakePath::manifest(id), &manifest)?;
@@ -112,7 +113,7 @@ fn exchange(
     result
 }
 
-/// Removes a dump: the manifest first, then its files. Where its files are known, only if they are still the same.
+/// Removes a dump: the manifest first, then its files. If `files` are given, only if the dump still has these.
 pub(crate) fn remove(lake: &Lake, id: &DumpId, files: Option<&[FileEntry]>) -> Result<()> {
     let lock = Lock::take(lake)?;
     recover_journal(lake, &lock)?;
@@ -131,7 +132,7 @@ pub(crate) fn remove(lake: &Lake, id: &DumpId, files: Option<&[FileEntry]>) -> R
     recover_journal(lake, &lock)
 }
 
-/// Removes a dump whose manifest cannot be read: whatever lies in its folders.
+/// Removes a dump whose manifest cannot be read, with everything in its folders.
 fn remove_damaged(lake: &Lake, lock: &Lock, id: &DumpId) -> Result<()> {
     lake.remove_file(lock, &LakePath::manifest(id))?;
     for table in Table::ALL {
@@ -141,7 +142,7 @@ fn remove_damaged(lake: &Lake, lock: &Lock, id: &DumpId) -> Result<()> {
     lake.sync(&LakeFolder::manifests())
 }
 
-/// Clears away what processes that died left behind.
+/// Removes what processes that died have left.
 pub(crate) fn recover(lake: &Lake) -> Result<()> {
     let lock = Lock::take(lake)?;
     recover_journal(lake, &lock)?;
@@ -174,7 +175,7 @@ fn write_journal(lake: &Lake, lock: &Lock, journal: &Journal) -> Result<()> {
 /// Deletes the files of the journal that no manifest names, then the journal.
 fn recover_journal(lake: &Lake, lock: &Lock) -> Result<()> {
     let path = LakePath::journal();
-    let journal = lake.read_json(&path, "it is no journal")?;
+    let journal = lake.read_json(&path, "it is not a journal")?;
     let Some(Journal { dump, files }) = journal else { return Ok(()) };
     if let Some(stray) = files.iter().find(|file| !is_file_of(&file.path, file.table, &dump)) {
         let what = format!("it names a file that is not of the dump: {:?}", stray.path);

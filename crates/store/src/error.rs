@@ -7,8 +7,8 @@ use heaplake_model::{DumpId, Remedy};
 /// What can go wrong with a lake.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The folder is no lake.
-    #[error("{} is no lake (it has no heaplake.json)", .0.display())]
+    /// The folder is not a lake.
+    #[error("{} is not a lake (it has no heaplake.json)", .0.display())]
     NotALake(PathBuf),
     /// The lake was written by a newer or an older heaplake.
     #[error("{} has format version {found}, this heaplake reads {}; {}", .path.display(), crate::FORMAT_VERSION, what_to_use(*.found))]
@@ -23,7 +23,7 @@ pub enum Error {
     NoSuchDump {
         /// The name asked for.
         id: String,
-        /// The nearest name that is there.
+        /// The nearest name in the lake.
         suggestion: Option<DumpId>,
     },
     /// The id is in use.
@@ -32,7 +32,7 @@ pub enum Error {
     /// The dump was replaced or removed meanwhile.
     #[error("the dump {0} was replaced or removed meanwhile; nothing was changed, try again")]
     DumpChanged(DumpId),
-    /// Only the summaries of the dump are left.
+    /// Only the summaries of the dump remain.
     #[error(
         "the objects and references of {dump} were pruned on {}; its type_stat and holder_stat are left",
         .at.format("%Y-%m-%d")
@@ -40,7 +40,7 @@ pub enum Error {
     Pruned {
         /// The dump.
         dump: DumpId,
-        /// When they were.
+        /// When it was pruned.
         at: chrono::DateTime<chrono::Utc>,
     },
     /// The dump has no such layer.
@@ -53,7 +53,7 @@ pub enum Error {
         /// The names that it has.
         names: Vec<String>,
     },
-    /// The layer is of tables that were replaced.
+    /// The layer belongs to tables that were replaced.
     #[error("the layer {name} is of an earlier import of {dump}")]
     StaleLayer {
         /// The dump.
@@ -72,14 +72,14 @@ pub enum Error {
     /// The source cannot be imported.
     #[error(transparent)]
     Read(#[from] heaplake_readers::Error),
-    /// Not enough memory allowed.
+    /// The memory limit is too small.
     #[error("{what} needs {needed} bytes, more than the memory limit of {limit} bytes leaves")]
     MemoryLimit {
-        /// What asked for memory.
+        /// What needs the memory.
         what: &'static str,
-        /// What it asked for.
+        /// Bytes that it needs.
         needed: u64,
-        /// The limit.
+        /// The limit in bytes.
         limit: u64,
     },
     /// The user stopped the work.

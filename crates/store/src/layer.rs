@@ -1,7 +1,7 @@
-//! Named layers: a dump without some of its objects and references, as `heaplake whatif --save` keeps them.
+//! Named layers: a dump without some of its objects and references, which a what-if question has removed.
 //!
-//! A layer is a small file, `layers/dump=<id>/<name>.json`, that says what was cut; the dump's tables stay as they are.
-//! Its graph index lies beside that of the dump and is, like that, a cache.
+//! A layer is a small file that says what was cut; the tables of the dump stay as they are. Its graph index is beside that of
+//! the dump, and is a cache as well.
 
 use chrono::{DateTime, Utc};
 use heaplake_model::{DumpId, schema::Table};
@@ -23,11 +23,11 @@ pub struct Layer {
     pub saved: DateTime<Utc>,
     /// Predicates over `obj` or `edge`, or addresses; all are cut together.
     pub cuts: Vec<String>,
-    /// Objects that went with the cut.
+    /// Number of objects that the cut made unreachable, those of the cut included.
     pub objects: u64,
-    /// Bytes that went with the cut.
+    /// Their size in bytes.
     pub bytes: i64,
-    /// Checksums of the `edge` files of the dump, so that a dump that was replaced is noticed.
+    /// Checksums of the `edge` files of the dump, which change if the dump is replaced.
     edges_xxh3: String,
 }
 
@@ -58,7 +58,7 @@ impl Lake {
         Ok(layers)
     }
 
-    /// A layer of a dump, if it is of the dump's present tables.
+    /// A layer of a dump; an error if it belongs to tables that were replaced.
     pub fn layer(&self, manifest: &Manifest, name: &str) -> Result<Layer> {
         let found = match name.parse::<DumpId>() {
             Ok(name) => self.find_layer(&manifest.id, &name)?,
@@ -75,17 +75,17 @@ impl Lake {
     }
 
     fn find_layer(&self, dump: &DumpId, name: &DumpId) -> Result<Option<Layer>> {
-        let layer = self.read_json::<Layer>(&LakePath::layer(dump, name), "it is no layer")?;
+        let layer = self.read_json::<Layer>(&LakePath::layer(dump, name), "it is not a layer")?;
         Ok(layer.filter(|layer| layer.name == *name && layer.dump == *dump))
     }
 
-    /// Keeps a layer, in the place of one of the same name.
+    /// Saves a layer, and replaces one of the same name.
     pub fn save_layer(&self, layer: &Layer) -> Result<()> {
         let lock = Lock::take(self)?;
         self.replace(&lock, &LakePath::layer(&layer.dump, &layer.name), layer)
     }
 
-    /// Removes a layer; false when there is none of that name.
+    /// Removes a layer; false if there is none of that name.
     pub fn remove_layer(&self, manifest: &Manifest, name: &DumpId) -> Result<bool> {
         let lock = Lock::take(self)?;
         index::remove_layer(self, &lock, manifest, name);

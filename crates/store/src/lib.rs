@@ -32,16 +32,16 @@ pub use error::{Error, Result};
 pub use heaplake_readers::{FORMATS, Format};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, default_memory, import};
 pub use index::{
-    AnyIndex, BuildLimits, Edit, GraphIndex, IndexOptions, TypeSums, build_layer, build_unnamed_layer,
+    AnyIndex, BuildLimits, GraphIndex, IndexOptions, LayerEdit, TypeSums, build_layer, build_unnamed_layer,
     index_dump, index_fits, open_or_build,
 };
 pub use lake::{Access, Lake, SpillFolder, StoredFile};
 pub use layer::Layer;
-pub use manifest::{Counts, Facts, FileEntry, Manifest, Source, TakenFrom};
+pub use manifest::{Counts, DumpEdit, FileEntry, Manifest, Source, TakenFrom};
 pub use manifests::Manifests;
 pub use names::Named;
 pub use summary::{Dump, HolderStat, TypeStat};
-pub use verify::Finding;
+pub use verify::FileProblem;
 
 /// Version of the lake's layout. A lake of another version is refused.
 pub const FORMAT_VERSION: u32 = 2;

@@ -1,7 +1,7 @@
 //! The manifest of a dump: `<lake>/dumps/<id>.json`, the commit point of an import.
 //!
-//! A dump exists when, and only when, its manifest does. It names every file of the dump; a file that no manifest
-//! names is left over from an import that was interrupted.
+//! A dump exists if and only if its manifest does. The manifest names every file of the dump. A file that no manifest names
+//! remains from an import that was interrupted.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -20,7 +20,7 @@ pub struct Manifest {
     pub id: DumpId,
     /// When the process was dumped.
     pub taken: DateTime<Utc>,
-    /// Where `taken` is from.
+    /// Where `taken` comes from.
     pub taken_from: TakenFrom,
     /// When the import was committed.
     pub imported: DateTime<Utc>,
@@ -29,45 +29,45 @@ pub struct Manifest {
     /// The process that was dumped, as the dump describes it.
     #[serde(default, skip_serializing_if = "Process::is_empty")]
     pub process: Process,
-    /// What the user said of the dump.
+    /// The tags that the user gave.
     pub tags: BTreeMap<String, String>,
     /// Totals.
     pub counts: Counts,
     /// Number of roots by kind.
     pub roots: BTreeMap<String, u64>,
-    /// Whether `obj`, `root` and the types have what the graph index says.
+    /// Whether `obj`, `root` and the types have the columns that come from the graph index.
     pub indexed: bool,
     /// Number of issues by kind (the names of `IssueKind`); the issues themselves are in the table `issue`.
     pub issues: BTreeMap<String, u64>,
-    /// When objects and references were pruned; of such a dump only the summaries are left.
+    /// When objects and references were pruned; only the summaries of such a dump remain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pruned: Option<DateTime<Utc>>,
     /// The dump's files.
     pub files: Vec<FileEntry>,
 }
 
-/// What a user can say of a dump that is in the lake.
+/// Changes to what the user says about a dump in the lake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct DumpEdit {
     /// Tags to set; others stay.
     pub tags: BTreeMap<String, String>,
-    /// Keys of tags to take away.
+    /// Keys of tags to remove.
     pub unset: Vec<String>,
-    /// When the process was dumped.
+    /// A new time at which the process was dumped.
     pub taken: Option<DateTime<Utc>>,
 }
 
-/// Where the time of a dump is from.
+/// Where the time of a dump comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TakenFrom {
-    /// `--taken`.
+    /// The user.
     User,
     /// The dump itself.
     Dump,
     /// The time of the source file.
     File,
-    /// Nothing was known: the time of the import.
+    /// The time of the import, because nothing else was known.
     Import,
 }
 
@@ -82,7 +82,7 @@ pub struct Source {
     pub sha256: String,
     /// The dump format.
     pub format: String,
-    /// How it was compressed: none, gzip, zstd, xz or bzip2.
+    /// How it was compressed: `none`, `gzip`, `zstd`, `xz` or `bzip2`.
     pub compression: String,
 }
 
@@ -125,12 +125,12 @@ impl Manifest {
         key(self).cmp(&key(other)).then_with(|| self.id.cmp(&other.id))
     }
 
-    /// What is known of the runtime of the process.
+    /// The runtime of the process.
     pub fn runtime(&self) -> &'static Runtime {
         Runtime::of_any_format(&self.source.format)
     }
 
-    /// The tags as they are shown: what the dump says of its process, and what the user said, which wins.
+    /// The tags as they are shown: what the dump says about its process, and what the user says, which takes precedence.
     pub fn all_tags(&self) -> BTreeMap<String, String> {
         let mut tags = self.process.tags();
         tags.extend(self.tags.clone());
@@ -142,7 +142,7 @@ impl Manifest {
         self.tags.get(key).cloned().or_else(|| self.process.tag(key))
     }
 
-    /// Reads what older manifests of captures have among their tags.
+    /// Takes what older manifests of captures have among their tags.
     pub(crate) fn with_process(mut self) -> Self {
         if self.process.is_empty() {
             self.process = Process::of_old_manifest(&self.source.format, &self.tags);
@@ -160,7 +160,7 @@ impl Manifest {
         self.files.iter().filter(|file| file.table.is_summary()).map(|file| file.bytes).sum()
     }
 
-    /// An error where objects and references were pruned.
+    /// An error if objects and references were pruned.
     pub fn check_whole(&self) -> Result<(), Error> {
         match self.pruned {
             Some(at) => Err(Error::Pruned { dump: self.id.clone(), at }),
@@ -175,7 +175,7 @@ impl Manifest {
 }
 
 impl Manifest {
-    /// What in the manifest cannot be, so that nothing outside the dump's folders is ever opened because of it.
+    /// What is inconsistent in the manifest, if anything. A manifest that passes names no file outside the dump's folders.
     pub(crate) fn inconsistency(&self, id: &DumpId) -> Option<String> {
         if self.id != *id {
             return Some(format!("it is the manifest of {}", self.id));

@@ -1,7 +1,7 @@
 //! The manifests of a lake as one command or session sees them.
 //!
 //! A lake may have thousands of dumps, and most questions are about one or two of them. So a manifest is read when it
-//! is first asked for, all of them only when a question is about all, and each at most once.
+//! is first needed, all of them only for a question about all, and each at most once.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use heaplake_model::DumpId;
 
 use crate::{Lake, Manifest, Result};
 
-/// The manifests of a lake. What was read once stays as it was, whatever happens to the lake.
+/// A snapshot of the manifests of a lake: a manifest that was read stays as it was, whatever happens to the lake.
 #[derive(Debug)]
 pub struct Manifests {
     lake: Lake,
@@ -57,7 +57,7 @@ impl Manifests {
         if let Some(all) = self.all.get() {
             return Ok(all);
         }
-        // Not under the lock: threads that read may have to wait for one that asks.
+        // Without the lock: otherwise threads that read could wait for a thread that waits for them.
         let known = self.lock().clone();
         let mut all = self.lake.read_manifests(&known)?;
         let mut by_id = self.lock();

@@ -1,4 +1,4 @@
-//! Names that people give to objects and texts of a dump, as in a shell: `names/dump=<id>.json`.
+//! Names that people give to objects and texts of a dump, as in a shell.
 
 use std::collections::BTreeMap;
 
@@ -24,20 +24,20 @@ pub enum Named {
 
 #[derive(Serialize, Deserialize)]
 struct NamesFile {
-    /// Checksums of the dump's `edge` files: in a dump that was replaced by another, addresses mean other objects.
+    /// Checksums of the dump's `edge` files: if the dump is replaced, addresses mean other objects.
     edges_xxh3: String,
     names: BTreeMap<String, Named>,
 }
 
 impl Lake {
-    /// The names in a dump; none where the names are of what it was before it was replaced.
+    /// The names in a dump; empty if they belong to a dump that was replaced.
     pub fn names(&self, manifest: &Manifest) -> Result<BTreeMap<String, Named>> {
         let file = self.read_json::<NamesFile>(&LakePath::names(&manifest.id), "it has no names")?;
         let edges_xxh3 = index::edges_xxh3(manifest.files_of(Table::Edge));
         Ok(file.filter(|file| file.edges_xxh3 == edges_xxh3).map(|file| file.names).unwrap_or_default())
     }
 
-    /// Changes the names in a dump, with those that are in the lake now, whoever put them there.
+    /// Changes the names in a dump, starting from those that are in the lake now, and returns the result.
     pub fn change_names(
         &self,
         manifest: &Manifest,

@@ -32,7 +32,7 @@ pub(crate) struct HashedFile {
     bytes: u64,
 }
 
-/// Size and checksum of a finished file, and the file, still to be synced.
+/// Size and checksum of a complete file, and the file, which is not synced yet.
 pub(crate) struct FileSum {
     pub(crate) bytes: u64,
     pub(crate) xxh3: String,
@@ -63,7 +63,7 @@ impl Write for HashedFile {
     }
 }
 
-/// Row groups that wait for an earlier one, at most, before their encoder waits as well.
+/// Maximum number of pieces that wait for an earlier one; beyond it their encoders wait, too.
 const MAX_WAITING: usize = 4;
 
 /// A column of a row group.
@@ -78,8 +78,8 @@ impl From<ArrayRef> for Column {
     }
 }
 
-/// Writes a file on `threads` threads: each takes the next piece of work from `produce` (one thread at a time), makes
-/// the columns of its row groups with `columns`, and encodes them. `written` is told the rows of each, in order.
+/// Writes a file on `threads` threads. Each takes the next piece of work from `produce` (one thread at a time), makes the
+/// columns of its row groups with `columns`, and encodes them. Calls `written` with the rows of each row group, in order.
 pub(crate) fn write<W, C: Into<Column>>(
     to: &WorkFile,
     schema: SchemaRef,
@@ -144,12 +144,12 @@ struct Encoder {
 
 /// An encoded row group.
 struct RowGroup {
-    columns: Vec<Chunk>,
+    columns: Vec<EncodedColumn>,
     n_rows: u64,
 }
 
 /// An encoded column of a row group.
-enum Chunk {
+enum EncodedColumn {
     Array(Box<ArrowColumnChunk>),
     Runs(Bytes, Box<ColumnCloseResult>),
 }
@@ -164,7 +164,7 @@ impl Encoder {
                 Column::Runs(runs) if runs.is_small() => {
                     group.n_rows = runs.len() as u64;
                     let (bytes, close) = runs.encode(descriptor)?;
-                    group.columns.push(Chunk::Runs(bytes, close.into()));
+                    group.columns.push(EncodedColumn::Runs(bytes, close.into()));
                     continue;
                 }
                 Column::Runs(runs) => runs.array()?,
@@ -174,13 +174,13 @@ impl Encoder {
             for leaf in compute_leaves(field, &array)? {
                 writer.write(&leaf)?;
             }
-            group.columns.push(Chunk::Array(writer.close()?.into()));
+            group.columns.push(EncodedColumn::Array(writer.close()?.into()));
         }
         Ok(group)
     }
 }
 
-/// Where row groups come into order.
+/// Appends row groups in order.
 struct Sink {
     state: Mutex<SinkState>,
     moved: Condvar,
@@ -223,7 +223,7 @@ impl Sink {
         lock(&self.state).error.is_some()
     }
 
-    /// Keeps the first error and lets nobody wait.
+    /// Keeps the first error, and wakes all threads that wait.
     fn fail(&self, error: Error) {
         lock(&self.state).error.get_or_insert(error);
         self.moved.notify_all();
@@ -235,8 +235,8 @@ impl SinkState {
         let mut writer = self.file.next_row_group()?;
         for column in group.columns {
             match column {
-                Chunk::Array(chunk) => chunk.append_to_row_group(&mut writer)?,
-                Chunk::Runs(bytes, close) => writer.append_column(&bytes, *close)?,
+                EncodedColumn::Array(chunk) => chunk.append_to_row_group(&mut writer)?,
+                EncodedColumn::Runs(bytes, close) => writer.append_column(&bytes, *close)?,
             }
         }
         writer.close()?;

@@ -15,7 +15,7 @@ fn properties() -> WriterPropertiesBuilder {
     WriterProperties::builder().set_compression(zstd()).set_dictionary_enabled(false)
 }
 
-/// Level 1: 3 takes a third more time for some percent of size.
+/// Level 1: level 3 takes a third more time for a few percent of size.
 fn zstd() -> Compression {
     Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default())
 }
@@ -27,7 +27,7 @@ fn sorted_by(columns: &[i32]) -> Vec<SortingColumn> {
         .collect()
 }
 
-/// Of `obj`.
+/// The properties of `obj`.
 pub(crate) fn obj() -> WriterProperties {
     let column = |name: &str| ColumnPath::from(name);
     let dictionaries = ["type", "name", "size", "len", "root_kind", "distance", "retained", "retained_count"];
@@ -42,7 +42,7 @@ pub(crate) fn obj() -> WriterProperties {
         .build()
 }
 
-/// Of `root`.
+/// The properties of `root`.
 pub(crate) fn root() -> WriterProperties {
     properties()
         .set_column_dictionary_enabled(ColumnPath::from("kind"), true)
@@ -50,12 +50,12 @@ pub(crate) fn root() -> WriterProperties {
         .build()
 }
 
-/// Of a summary.
+/// The properties of a summary.
 pub(crate) fn summary(table: Table) -> WriterProperties {
     let fields = table.schema();
-    // The types of a thousand dumps are read together; to begin with zstd takes longer than all else.
+    // The types of a thousand dumps are read together, and setting up zstd for each file would take longest.
     let compression = if table == Table::TypeStat { Compression::UNCOMPRESSED } else { zstd() };
-    // Numbers of a few thousand rows are smaller plain.
+    // A few thousand numbers are smallest in the plain encoding.
     let texts = fields.fields().iter().filter(|field| field.data_type() == &DataType::Utf8);
     texts
         .fold(properties().set_compression(compression), |properties, field| {
@@ -65,7 +65,7 @@ pub(crate) fn summary(table: Table) -> WriterProperties {
         .build()
 }
 
-/// Of `edge`.
+/// The properties of `edge`.
 pub(crate) fn edge() -> WriterProperties {
     let column = |name: &str| ColumnPath::from(name);
     properties()

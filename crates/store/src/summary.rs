@@ -1,5 +1,5 @@
-//! What a dump comes to: its totals per type and per holder, in small tables of their own, so that questions about many
-//! dumps over time open nothing else.
+//! Summaries: the totals of a dump by type and by holder, in small tables of their own, so that questions about many dumps
+//! read nothing else.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -23,10 +23,10 @@ pub struct TypeStat {
     pub count: u64,
     /// Sum of shallow sizes in bytes.
     pub size: i64,
-    /// Largest shallow size in bytes; none where no object has a usable one.
+    /// Largest shallow size in bytes; `None` if no object has a valid one.
     pub max_size: Option<i64>,
-    /// Bytes that the objects of the type retain together, at least: of nested ones the outermost counts. None without
-    /// an index.
+    /// Bytes that the objects of the type retain together, at least: of nested ones the outermost counts. `None` without an
+    /// index.
     pub retained: Option<i64>,
 }
 
@@ -35,11 +35,11 @@ pub struct TypeStat {
 pub struct HolderStat {
     /// The path from the top down to the objects, as `module shop -> dict -> (Node ->)+`.
     pub holder: String,
-    /// The holder above; none at the top.
+    /// The holder above; `None` at the top.
     pub held_by: Option<String>,
     /// The last element of the path: type of the objects, with their name.
     pub last: String,
-    /// Elements of the path.
+    /// Number of elements of the path.
     pub depth: u32,
     /// Objects.
     pub count: u64,
@@ -51,10 +51,10 @@ pub struct HolderStat {
     pub retained_count: u64,
 }
 
-/// A dump with its totals per type: what questions about its types and graph start from.
+/// A dump with its totals per type, which questions about its types and its graph need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dump {
-    /// What the lake knows of it.
+    /// Its manifest.
     pub manifest: Manifest,
     /// Totals per type, in byte order of the names.
     pub types: Vec<TypeStat>,
@@ -90,7 +90,7 @@ impl Lake {
                 });
             }
         }
-        // The place of a type in this list is its number in the index.
+        // The position of a type in this list is its number in the index.
         if types.windows(2).any(|pair| pair[0].name >= pair[1].name) {
             return Err(self.folder_damaged(
                 &LakeFolder::table(Table::TypeStat, &manifest.id),
@@ -137,7 +137,7 @@ impl Lake {
         Ok(batches)
     }
 
-    /// A file that went since the manifest was read went with its dump.
+    /// Replaces the error for a missing file if the dump was replaced or removed since its manifest was read.
     pub(crate) fn perhaps_replaced(&self, manifest: &Manifest, error: Error) -> Error {
         match error {
             Error::Io { source, .. }

@@ -1,7 +1,7 @@
 //! Columns of texts that come in long runs, as Parquet chunks that are written run by run.
 //!
-//! `type` of `obj` and `kind` of `edge` are millions of rows and few runs. The general writer looks every row up by its
-//! text, which was 6 % of an import; here a run is a few bytes of the dictionary encoding (Parquet format, "Encodings":
+//! `type` of `obj` and `kind` of `edge` have millions of rows and few runs. The general writer looks up the text of every
+//! row, which took 6 % of an import; here a run is a few bytes of the dictionary encoding (Parquet format, "Encodings":
 //! RLE_DICTIONARY, runs of the RLE/bit-packing hybrid). Pages, offsets and statistics are like those of the general writer,
 //! but uncompressed: there is nothing left to compress.
 
@@ -29,9 +29,9 @@ use parquet::{
     schema::types::ColumnDescPtr,
 };
 
-/// Rows of a page: the 20,000 of the general writer, which it looks at every 1,024 rows.
+/// Rows of a page: the 20,000 of the general writer, which checks this limit every 1,024 rows.
 const PAGE_ROWS: usize = 20 << 10;
-/// Bytes of a text, and of all texts, up to which runs are written; statistics have texts whole.
+/// Maximum number of bytes of a text, and of all texts, for writing runs: statistics contain whole texts.
 const MAX_TEXT_BYTES: usize = 256;
 const MAX_DICTIONARY_BYTES: usize = 1 << 20;
 
@@ -40,7 +40,7 @@ const MAX_DICTIONARY_BYTES: usize = 1 << 20;
 pub(crate) struct TextRuns {
     /// Distinct.
     texts: Vec<Box<str>>,
-    /// Which text, and how many rows have it.
+    /// The position of the text, and the number of rows that have it.
     runs: Vec<(u32, usize)>,
 }
 
@@ -69,10 +69,10 @@ impl TextRuns {
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys.into(), Arc::new(texts))?))
     }
 
-    /// The bytes of a column chunk, and what the file's footer is to say of it.
+    /// The bytes of a column chunk, and its metadata for the footer of the file.
     pub(crate) fn encode(&self, column: &ColumnDescPtr) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
         let mut sink = TrackedWrite::new(Vec::new());
-        let mut chunk = Chunk { writer: SerializedPageWriter::new(&mut sink), uncompressed: 0 };
+        let mut chunk = ChunkWriter { writer: SerializedPageWriter::new(&mut sink), uncompressed: 0 };
         let mut dictionary = Vec::new();
         for text in &self.texts {
             dictionary.extend_from_slice(&(text.len() as u32).to_le_bytes());
@@ -201,12 +201,12 @@ fn boundary_order(pages: &[RunPage<'_>]) -> BoundaryOrder {
 }
 
 /// A chunk that is being written.
-struct Chunk<'c> {
+struct ChunkWriter<'c> {
     writer: SerializedPageWriter<'c, Vec<u8>>,
     uncompressed: usize,
 }
 
-impl Chunk<'_> {
+impl ChunkWriter<'_> {
     fn write(&mut self, page: Page) -> Result<PageWriteSpec, ParquetError> {
         let len = page.buffer().len();
         let spec = self.writer.write_page(CompressedPage::new(page, len))?;

@@ -1,4 +1,4 @@
-//! Are the files of a dump what its manifest says?
+//! Verification: are the files of a dump what its manifest says?
 
 use std::{
     io::{self, Read},
@@ -11,9 +11,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Error, FileEntry, Lake, Manifest, Result, StoredFile, index, lake::LakePath};
 
-/// Something that is not as it should be.
+/// Something that is wrong with a file of the lake.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct FileProblem {
     /// The file, from the lake's folder.
     pub path: String,
     /// What is wrong.
@@ -22,7 +22,7 @@ pub struct Finding {
     pub remedy: Option<Remedy>,
 }
 
-impl Finding {
+impl FileProblem {
     fn new(path: &str, what: String) -> Self {
         Self { path: path.to_owned(), what, remedy: None }
     }
@@ -30,8 +30,9 @@ impl Finding {
 
 impl Lake {
     /// Compares every file of a dump with its manifest: size, checksum, rows and columns; and the manifest with
-    /// itself, and the graph index, if there is one, with its own checksums. Reads everything once. An empty answer means that all is well.
-    pub fn verify(&self, manifest: &Manifest, cancel: &AtomicBool) -> Result<Vec<Finding>> {
+    /// itself, and the graph index, if there is one, with its own checksums. Reads
+    /// everything once. The result is empty if nothing is wrong.
+    pub fn verify(&self, manifest: &Manifest, cancel: &AtomicBool) -> Result<Vec<FileProblem>> {
         let mut findings = Vec::new();
         for file in &manifest.files {
             let what = match check(&self.file(file), file, cancel) {
@@ -39,13 +40,13 @@ impl Lake {
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error) => Some(error.to_string()),
             };
-            findings.extend(what.map(|what| Finding::new(&file.path, what)));
+            findings.extend(what.map(|what| FileProblem::new(&file.path, what)));
         }
         findings.extend(index::check(self, manifest)?);
         let path = LakePath::manifest(&manifest.id).to_string();
-        // A file of types that cannot be read is among the findings already.
+        // A file of types that cannot be read was reported already.
         let objects = self.types(manifest).ok().map(|types| types.iter().map(|stat| stat.count).sum());
-        findings.extend(sums(manifest, objects).into_iter().map(|what| Finding::new(&path, what)));
+        findings.extend(sums(manifest, objects).into_iter().map(|what| FileProblem::new(&path, what)));
         Ok(findings)
     }
 }
@@ -100,7 +101,7 @@ fn sums(manifest: &Manifest, objects_of_types: Option<u64>) -> Vec<String> {
         ("rows of type_stat", rows(Table::TypeStat), "types", counts.types),
         ("objects of all types", objects_of_types.unwrap_or(counts.objects), "objects", counts.objects),
     ];
-    // What was pruned is not there to be counted.
+    // Pruned tables cannot be counted.
     let pairs = pairs.into_iter().filter(|(name, ..)| {
         manifest.pruned.is_none() || !["rows of obj", "rows of edge", "rows of root"].contains(name)
     });

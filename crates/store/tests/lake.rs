@@ -348,8 +348,8 @@ fn damaged_and_hostile_manifests_are_errors() {
     let good = fs::read_to_string(&path).unwrap();
     let obj = &manifest.files_of(Table::Obj).next().unwrap().path;
     for (bad, what) in [
-        ("{".to_owned(), "it is no manifest"),
-        (good.replace("\"id\": \"heap\"", "\"id\": \"../x\""), "it is no manifest"),
+        ("{".to_owned(), "it is not a manifest"),
+        (good.replace("\"id\": \"heap\"", "\"id\": \"../x\""), "it is not a manifest"),
         (good.replace("\"id\": \"heap\"", "\"id\": \"other\""), "it is the manifest of other"),
         (good.replace(obj, "obj/dump=heap/../../../secret"), "not of the dump"),
         (good.replace(obj, "/etc/passwd"), "not of the dump"),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use heaplake_store::{Facts, Lake};
+use heaplake_store::{DumpEdit, Lake};
 
 use super::dumps::tags_in_words;
 use crate::{args::TagArgs, console::Console, selection};
@@ -15,7 +15,7 @@ pub fn run(args: &TagArgs, console: &Console) -> Result<ExitCode> {
     }
     let lake = Lake::open_to_write(console.lake.path())?;
     let facts =
-        Facts { tags: args.tags.iter().cloned().collect(), unset: args.unset.clone(), taken: args.taken };
+        DumpEdit { tags: args.tags.iter().cloned().collect(), unset: args.unset.clone(), taken: args.taken };
     for manifest in selection::several(&lake.snapshot(), std::slice::from_ref(&args.dump))? {
         let tagged = lake.state(&manifest.id, &facts)?;
         let tags = tagged.all_tags();

@@ -10,7 +10,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 use heaplake_model::DumpId;
-use heaplake_store::{AnyIndex, Dump, Edit, ImportProgress, Layer, build_layer, build_unnamed_layer};
+use heaplake_store::{AnyIndex, Dump, ImportProgress, Layer, LayerEdit, build_layer, build_unnamed_layer};
 
 use super::{
     Indexes,
@@ -151,8 +151,8 @@ pub struct Edited {
 }
 
 /// What cuts and pins mean: sets over the tables of the dump.
-async fn edit(state: &SessionState, manifest: &Dump, cuts: &[String], pins: &[String]) -> Result<Edit> {
-    let mut edit = Edit::default();
+async fn edit(state: &SessionState, manifest: &Dump, cuts: &[String], pins: &[String]) -> Result<LayerEdit> {
+    let mut edit = LayerEdit::default();
     for (texts, is_cut) in [(cuts, true), (pins, false)] {
         for text in texts {
             let set = Set::parse(text, is_cut)?;

@@ -1,10 +1,11 @@
-//! Gathers blocks of records within the memory limit; beyond it, sorts what is there into runs on disk.
+//! Collects blocks of records within the memory limit, and sorts them into runs on disk when it is reached.
 
 use std::{
     collections::HashSet,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
+use heaplake_model::shortened;
 use heaplake_readers::{Records, TypeTable};
 
 use super::{ImportProgress, Limits, issues::IssueFile, order::RowRef, runs::Run};
@@ -23,18 +24,18 @@ pub(super) struct Collector<'c> {
     starts: Vec<(Option<u64>, u64)>,
     memory: usize,
     runs: Vec<Run>,
-    /// Filled as rows are spilled; empty as long as nothing was.
+    /// The addresses of all spilled rows.
     addresses: AddressSet,
     recorded_roots: Vec<(u64, Arc<str>)>,
-    /// The kinds of roots that were met.
+    /// The kinds of roots so far.
     root_kinds: HashSet<Arc<str>>,
     n_rows: u64,
     n_refs: u64,
 }
 
 /// Everything that was read.
-pub(super) struct Collected {
-    pub(super) rows: Rows,
+pub(super) struct CollectedDump {
+    pub(super) rows: CollectedRows,
     pub(super) issues: IssueFile,
     /// Where each block begins in the input: line, if the format has lines, and byte.
     pub(super) starts: Vec<(Option<u64>, u64)>,
@@ -44,21 +45,21 @@ pub(super) struct Collected {
     pub(super) n_refs: u64,
 }
 
-pub(super) enum Rows {
-    /// All fitted.
+pub(super) enum CollectedRows {
+    /// All rows, which fit into memory.
     Memory(Vec<Records>),
     /// Sorted runs, and the addresses of all rows.
     Runs(Vec<Run>, AddressSet),
 }
 
-/// Bytes per row that sorting takes beside the row itself.
+/// Bytes per row that sorting needs besides the row itself.
 const SORT_BYTES: usize = size_of::<(u64, RowRef)>() + 2 * size_of::<RowRef>();
 
-/// Characters of the kind of a root; what is longer is cut.
+/// Maximum number of characters of the kind of a root; longer ones are cut.
 const MAX_KIND_CHARS: usize = 200;
-/// Kinds of roots that are told apart in one dump.
+/// Maximum number of kinds of roots of one dump.
 const MAX_KINDS: usize = 10_000;
-/// The kind of the roots of all further kinds.
+/// The kind that replaces all further ones.
 const OTHER_KIND: &str = "other";
 
 impl<'c> Collector<'c> {
@@ -110,15 +111,12 @@ impl<'c> Collector<'c> {
         if self.memory > self.limits.collected { self.spill() } else { Ok(()) }
     }
 
-    /// The kind of a recorded root as the lake has it: not one of those that are found, not long, and one of not too many,
-    /// because the manifest counts them.
+    /// The kind of a recorded root in the lake: different from the kinds of roots that the index finds, and neither too long
+    /// nor one of too many, because the manifest counts the roots of each kind.
     fn kind_of_root(&mut self, kind: String) -> Arc<str> {
-        let kind = match kind.char_indices().nth(MAX_KIND_CHARS) {
-            Some((end, _)) => format!("{}…", &kind[..end]),
-            None => kind,
-        };
-        let kind = if index::is_found_kind(&kind) { format!("recorded {kind}") } else { kind };
-        if let Some(known) = self.root_kinds.get(kind.as_str()) {
+        let kind = shortened(&kind, MAX_KIND_CHARS);
+        let kind = if index::is_found_kind(&kind) { format!("recorded {kind}").into() } else { kind };
+        if let Some(known) = self.root_kinds.get(&*kind) {
             return known.clone();
         }
         let kind: Arc<str> = if self.root_kinds.len() < MAX_KINDS { kind.into() } else { OTHER_KIND.into() };
@@ -126,17 +124,17 @@ impl<'c> Collector<'c> {
         kind
     }
 
-    pub(super) fn finish(mut self) -> Result<Collected> {
+    pub(super) fn finish(mut self) -> Result<CollectedDump> {
         if !self.runs.is_empty() && !self.blocks.is_empty() {
             self.spill()?;
         }
         let rows = if self.runs.is_empty() {
-            Rows::Memory(self.blocks)
+            CollectedRows::Memory(self.blocks)
         } else {
             self.addresses.seal();
-            Rows::Runs(self.runs, self.addresses)
+            CollectedRows::Runs(self.runs, self.addresses)
         };
-        Ok(Collected {
+        Ok(CollectedDump {
             rows,
             issues: self.issues,
             starts: self.starts,

@@ -23,7 +23,7 @@ use crate::{
     text_runs::TextRuns,
 };
 
-/// A stretch of objects in their final order.
+/// Consecutive objects of the final order.
 pub(super) struct Stretch<'s> {
     pub(super) blocks: &'s [Records],
     pub(super) rows: &'s [RowRef],
@@ -40,7 +40,7 @@ pub(super) struct ObjColumns {
     len: Numbers,
 }
 
-/// Rows of one row group end where their text reaches this many bytes.
+/// A row group ends when its texts reach this many bytes.
 const MAX_TEXT: usize = 64 << 20;
 
 impl ObjColumns {
@@ -117,7 +117,7 @@ impl TypeTotals {
         self.merge(Self { count: 1, size: record.size.unwrap_or(0), max_size: record.size });
     }
 
-    /// Adds other totals; a sum that does not fit stays at the largest number.
+    /// Adds other totals. A sum that does not fit becomes the largest number.
     pub(super) fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.size = self.size.saturating_add(other.size);
@@ -163,7 +163,7 @@ impl Texts {
     }
 }
 
-/// A column of numbers of which some are missing.
+/// A column of numbers with nulls.
 struct Numbers {
     values: Vec<i64>,
     nulls: NullBufferBuilder,
@@ -187,27 +187,27 @@ impl Numbers {
     }
 }
 
-/// Which objects the references that one thread has seen lead to.
-pub(super) struct Referred<'r> {
+/// The objects that the references seen by one thread lead to.
+pub(super) struct ReferenceMarks<'r> {
     addresses: &'r AddressSet,
-    /// The objects.
+    /// A mark for each of these objects.
     pub(super) marks: Marks,
-    /// References that lead to none.
+    /// Number of references to objects that were never dumped.
     pub(super) dangling: u64,
 }
 
-impl<'r> Referred<'r> {
+impl<'r> ReferenceMarks<'r> {
     pub(super) fn new(addresses: &'r AddressSet) -> Self {
         Self { addresses, marks: Marks::new(addresses), dangling: 0 }
     }
 
-    /// Notes strong references.
+    /// Marks the children of strong references.
     fn note(&mut self, children: &[u64]) {
         let known = self.addresses.mark_all(children, &mut self.marks);
         self.dangling += (children.len() - known) as u64;
     }
 
-    /// Marks the children of an object, starting with the reference at `first_idx`, except those that it refers to weakly.
+    /// Marks the children of an object, from the reference at `first_idx` on, except those of weak references.
     fn note_some_weak(&mut self, children: &[u64], first_idx: usize, is_weak: impl Fn(usize) -> bool) {
         for (child, position) in children.iter().zip(first_idx..) {
             let found = if is_weak(position) {
@@ -227,14 +227,14 @@ pub(super) struct EdgeColumns {
     child: Vec<u64>,
     idx: Vec<u32>,
     labels: Labels,
-    /// Rows of references that are not strong, ascending and apart, and their kinds.
+    /// Ranges of rows of references that are not strong, ascending and disjoint, and their kinds.
     kinds: Vec<(Range<usize>, EdgeKind)>,
 }
 
-/// References that are noted together.
+/// References whose children are marked together.
 const NOTED: usize = 4096;
 
-/// Whether the reference at a position keeps nothing alive by itself.
+/// Whether the reference at a position is of a kind that keeps nothing alive.
 fn keeps_nothing_alive(kinds: &[(u32, EdgeKind)], position: usize) -> bool {
     let found = kinds.binary_search_by_key(&(position as u32), |(position, _)| *position);
     found.is_ok_and(|at| !kinds[at].1.keeps_alive())
@@ -242,16 +242,16 @@ fn keeps_nothing_alive(kinds: &[(u32, EdgeKind)], position: usize) -> bool {
 
 impl EdgeColumns {
     /// The row groups of a stretch, of at most `max_rows` rows. `is_weak` says by type id whose references are weak.
-    /// Notes what is referred to, if somebody wants to know.
+    /// Marks the children in `referred`, if it is given.
     pub(super) fn of(
         stretch: &Stretch<'_>,
         max_rows: usize,
         is_weak: &[bool],
-        mut referred: Option<&mut Referred<'_>>,
+        mut referred: Option<&mut ReferenceMarks<'_>>,
     ) -> Vec<Self> {
         let empty = || Self::with_capacity(max_rows.min(4 * stretch.rows.len()));
         let (mut groups, mut group) = (Vec::new(), empty());
-        // References of the group before this one are noted.
+        // The children of references before this one are marked.
         let mut noted = 0;
         order::fetch(stretch.blocks, 0, stretch.rows, |_, record| {
             let is_weak = is_weak[record.type_id as usize];
@@ -294,7 +294,7 @@ impl EdgeColumns {
         groups
     }
 
-    /// No row, with room for some.
+    /// Columns without rows, and with room for `n_rows`.
     fn with_capacity(n_rows: usize) -> Self {
         Self {
             parent: Vec::with_capacity(n_rows),
@@ -304,7 +304,7 @@ impl EdgeColumns {
         }
     }
 
-    /// Takes references of an object, those from `first_idx` on.
+    /// Adds references of an object, from the one at `first_idx` on.
     #[inline]
     fn push(&mut self, parent: u64, first_idx: usize, children: &Refs<'_>, is_weak: bool) {
         let start = self.child.len();
@@ -316,21 +316,21 @@ impl EdgeColumns {
         self.idx.extend(first_idx as u32..(first_idx + children.len()) as u32);
     }
 
-    /// Takes the labels of the last `n` references, which are those of an object from `first_idx` on.
+    /// Adds the labels of the last `n` references, which are those of an object from `first_idx` on.
     #[inline]
     fn push_labels(&mut self, record: &Record<'_>, first_idx: usize, n: usize) {
         if !record.has_labels() {
             return;
         }
         let start = self.child.len() - n;
-        for place in 0..n {
-            if let Some(label) = record.label(first_idx + place) {
-                self.labels.set(start + place, label);
+        for position in 0..n {
+            if let Some(label) = record.label(first_idx + position) {
+                self.labels.set(start + position, label);
             }
         }
     }
 
-    /// Notes the kinds of the last `n` references, those of an object from `first_idx` on.
+    /// Adds the kinds of the last `n` references, which are those of an object from `first_idx` on.
     fn push_kinds(&mut self, first_idx: usize, n: usize, kinds: &[(u32, EdgeKind)]) {
         let start = self.child.len() - n;
         let before = |end: usize| kinds.partition_point(|(position, _)| (*position as usize) < end);
@@ -355,7 +355,7 @@ impl EdgeColumns {
         let parent: ArrayRef = Arc::new(UInt64Array::from(self.parent));
         let child: ArrayRef = Arc::new(UInt64Array::from(self.child));
         let idx: ArrayRef = Arc::new(UInt32Array::from(self.idx));
-        // A file's dictionary has only the kinds up to the last that it needs.
+        // The dictionary of a row group contains the kinds up to the last one that it needs.
         let n_kinds = kinds.iter().map(|(kind, _)| *kind as usize + 1).max().unwrap_or(0).max(2);
         let names = EdgeKind::ALL[..n_kinds].iter().map(|kind| kind.name().into()).collect();
         let kinds = TextRuns::new(names, kinds);

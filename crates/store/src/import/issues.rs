@@ -1,4 +1,4 @@
-//! The table `issue` while an import runs: written as issues come, so that a file full of damage needs no memory.
+//! The table `issue` while an import runs. Issues are written as they come, so that a file full of damage needs no memory.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -47,7 +47,7 @@ impl IssueFile {
         if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 
-    /// Writes the rest; the file's sum, its rows and the number of issues by kind.
+    /// Writes the remaining issues. Returns the file's sum, its rows, and the number of issues by kind.
     pub(super) fn finish(mut self) -> Result<(FileSum, u64, BTreeMap<String, u64>)> {
         self.flush()?;
         let file = self.writer.into_inner().map_err(|source| self.stored.parquet_error(source))?;

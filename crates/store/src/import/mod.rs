@@ -4,8 +4,8 @@
 //! records --collect--> in memory, or sorted runs on disk --order--> row groups --encode--> edge --index--> obj --commit--> lake
 //! ```
 //!
-//! `collect.rs` gathers what the reader hands over, within the memory limit; `runs.rs` is what it does when the limit
-//! is reached; `order.rs` finds both orders of the rows; `tables.rs` drives the encoding; `columns.rs` makes arrays of
+//! `collect.rs` collects records from the reader within the memory limit, and writes sorted runs (`runs.rs`) when the
+//! limit is reached; `order.rs` finds both orders of the rows; `tables.rs` drives the encoding; `columns.rs` makes arrays of
 //! rows; `edges.rs` gives the index the references that are in memory.
 
 mod collect;
@@ -51,7 +51,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// The name that its dump gets where nobody gives it another: the file's, without endings.
+    /// The default name of its dump: that of the file, without endings.
     pub fn default_id(&self) -> DumpId {
         match self {
             Self::File(path) => {
@@ -75,9 +75,9 @@ pub enum OnError {
 /// How to import.
 #[derive(Debug, Clone, Default)]
 pub struct ImportOptions {
-    /// The dump's name; by default made of the file's name.
+    /// The dump's name; by default [`Input::default_id`].
     pub dump: Option<DumpId>,
-    /// When the process was dumped; by default the file's time of change.
+    /// When the process was dumped; by default what the dump says, or the time of the file's last change.
     pub taken: Option<DateTime<Utc>>,
     /// Tags of the dump.
     pub tags: BTreeMap<String, String>,
@@ -87,7 +87,7 @@ pub struct ImportOptions {
     pub on_error: OnError,
     /// Replace a dump of the same name.
     pub replace: bool,
-    /// Bytes of memory to stay within, by spilling to the lake's `tmp`; by default half of the machine's.
+    /// Bytes of memory to use at most; rows beyond it are spilled to the lake's `tmp`. By default half of the machine's.
     pub memory_limit: Option<u64>,
     /// Worker threads; by default one per core.
     pub threads: Option<usize>,
@@ -95,12 +95,12 @@ pub struct ImportOptions {
     pub index: IndexOptions,
 }
 
-/// How far an import is; written by the import, read by whoever shows it.
+/// The progress of an import: the import updates it, another thread may read it at any time.
 #[derive(Debug, Default)]
 pub struct ImportProgress {
     /// Set it to stop the import.
     pub cancel: AtomicBool,
-    /// Bytes of the source; 0 where not known.
+    /// Bytes of the source; 0 if not known.
     pub total_bytes: AtomicU64,
     /// Bytes of the source read.
     pub bytes_read: Arc<AtomicU64>,
@@ -140,7 +140,7 @@ impl ImportProgress {
     }
 }
 
-/// Imports one dump: afterwards it is in the lake whole, or the lake is as it was.
+/// Imports one dump. Afterwards either the whole dump is in the lake, or the lake is as it was before.
 pub fn import(
     lake: &Lake,
     input: &Input,
@@ -155,7 +155,7 @@ pub fn import(
     let opened = Opened::open(input, progress)?;
     let work = lake.work_folder()?;
     let limits = Limits::new(options);
-    let dump = ToRead { source: opened.source, format };
+    let dump = DumpSource { source: opened.source, format };
     let content = write_tables(dump, &work, &id, options, &limits, progress)?;
 
     progress.check_cancel()?;
@@ -191,14 +191,14 @@ pub fn import(
 }
 
 /// What is to be read, and as what.
-struct ToRead {
+struct DumpSource {
     source: heaplake_readers::Source,
-    /// The format it must be of; `None` where it is to be recognised.
+    /// The format that it must have; `None` to recognise it.
     format: Option<&'static dyn Format>,
 }
 
-/// What comes of reading a dump and writing its tables.
-struct Content {
+/// What reading a dump and writing its tables resulted in.
+struct ImportedDump {
     source: Source,
     process: Process,
     taken: Option<DateTime<Utc>>,
@@ -210,13 +210,13 @@ struct Content {
 }
 
 fn write_tables(
-    dump: ToRead,
+    dump: DumpSource,
     work: &WorkFolder,
     id: &DumpId,
     options: &ImportOptions,
     limits: &Limits,
     progress: &ImportProgress,
-) -> Result<Content> {
+) -> Result<ImportedDump> {
     let types = TypeTable::default();
     let names = FileNames::new(work, id);
     let issues = IssueFile::create(names.file(heaplake_model::schema::Table::Issue))?;
@@ -230,7 +230,7 @@ fn write_tables(
         cancel: &progress.cancel,
         bytes_read: progress.bytes_read.clone(),
     };
-    let ToRead { source, format } = dump;
+    let DumpSource { source, format } = dump;
     let read =
         heaplake_readers::read(source, format, &read_options, &types, |records| collector.add(records));
     let summary = read.map_err(|error| match error {
@@ -240,10 +240,10 @@ fn write_tables(
     progress.enter(Phase::Sorting);
     let collected = collector.finish()?;
     let index = (!options.index.skip).then(|| options.index.clone());
-    let about = tables::About { runtime: runtime_of(summary.format.name())?, index };
+    let about = tables::DumpTraits { runtime: runtime_of(summary.format.name())?, index };
     let written = tables::write(collected, &names, &types, &about, limits, progress)?;
     let heaplake_readers::DumpContent { provenance, process, taken } = summary.content;
-    Ok(Content {
+    Ok(ImportedDump {
         source: Source {
             file: String::new(),
             bytes: provenance.bytes,
@@ -285,8 +285,8 @@ struct Limits {
 const MIB: u64 = 1 << 20;
 
 impl Limits {
-    /// A third of the memory is for collected rows, what they need to be sorted comes on top; the rest is for blocks
-    /// that are being parsed and row groups that are being encoded, both smaller where memory is short.
+    /// A third of the memory is for collected rows, including what is needed to sort them. The rest is for blocks that are
+    /// being parsed and row groups that are being encoded; both are smaller if memory is short.
     fn new(options: &ImportOptions) -> Self {
         let total = options.memory_limit.unwrap_or_else(default_memory);
         let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from));

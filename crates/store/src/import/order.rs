@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::index::Nodes;
 
-/// Which object of which block, by its position among the records of the block; ordered as the input is.
+/// A reference to an object: its block, and its position among the records of the block. Ordered like the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
 pub(super) struct RowRef(u64);
@@ -50,11 +50,11 @@ impl RowRef {
     }
 }
 
-/// Objects that are touched before the first of them is read.
+/// Objects that are prefetched together.
 const FETCH: usize = 512;
 
-/// Calls `each` with the objects and their places in `rows`; `blocks` are numbered from `first`. Records lie all over the
-/// memory: the processor is to fetch many at once.
+/// Calls `each` with the objects and their positions in `rows`; `blocks` are numbered from `first`. Prefetches records in
+/// groups, because they are all over the memory, so that cache misses overlap.
 pub(super) fn fetch<'b>(
     blocks: &'b [Records],
     first: usize,
@@ -70,7 +70,7 @@ pub(super) fn fetch<'b>(
 /// Every object of `blocks`, numbered from `first`, by (address, position in the input).
 pub(super) fn by_address(blocks: &[Records], first: usize) -> Vec<(u64, RowRef)> {
     let n_rows = blocks.iter().map(Records::len).sum();
-    // Pairs of numbers, because the memory of those is clear already.
+    // Arrays of numbers, because these are allocated zeroed without being written.
     let mut keys = vec![[0_u64; 2]; n_rows];
     let (mut pieces, mut rest) = (Vec::with_capacity(blocks.len()), &mut keys[..]);
     for (records, number) in blocks.iter().zip(first..) {
@@ -93,8 +93,8 @@ pub(super) fn row_ranks(blocks: &[Records], first: usize, rows: &[RowRef], ranks
     rows.par_iter().with_min_len(1 << 14).map(rank_of).collect()
 }
 
-/// Puts the objects of an order by address, whose types have the given ranks, below `n_ranks`, into the order by (rank of
-/// the type, address), in `sorted`: a counting sort.
+/// Sorts objects, which are in the order of their addresses, by (rank of the type, address) into `sorted`. `row_ranks` are
+/// the ranks of their types, below `n_ranks`. A counting sort.
 pub(super) fn by_type(rows: &[RowRef], row_ranks: &[u32], n_ranks: usize, sorted: &mut [RowRef]) {
     let mut next = vec![0_usize; n_ranks + 1];
     row_ranks.iter().for_each(|&rank| next[rank as usize + 1] += 1);
@@ -106,7 +106,7 @@ pub(super) fn by_type(rows: &[RowRef], row_ranks: &[u32], n_ranks: usize, sorted
     }
 }
 
-/// The objects of an order by address, as the graph index wants them.
+/// The nodes of the graph index: the objects of an order by address.
 pub(super) fn nodes(blocks: &[Records], rows: &[RowRef], ranks: &[u32]) -> Nodes {
     const PIECE: usize = 1 << 14;
     let mut nodes = Nodes {

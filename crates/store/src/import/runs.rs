@@ -29,7 +29,7 @@ pub(super) struct Run {
     by_type: WorkFile,
 }
 
-/// Bytes of a frame, about; larger where one object is.
+/// The approximate size of a frame in bytes; a single larger object makes a larger one.
 const FRAME_BYTES: usize = 1 << 18;
 
 impl Run {
@@ -84,7 +84,7 @@ fn write_frames(
         .map_err(|source| to.io_error(source))
 }
 
-/// Objects that are moved together, and where they were in the input.
+/// Objects that are written and read together, with their positions in the input.
 #[derive(Default)]
 struct Frame {
     records: Records,
@@ -107,7 +107,7 @@ impl Frame {
         Ok(())
     }
 
-    /// Reads the next frame; none at the end of the file.
+    /// Reads the next frame; `None` at the end of the file.
     fn read(file: &mut impl Read) -> io::Result<Option<Self>> {
         let mut lens = [0_u64; 4];
         match file.read_exact(bytemuck::cast_slice_mut(&mut lens)) {
@@ -130,9 +130,9 @@ impl Frame {
     }
 }
 
-/// Which of a run's files to merge.
+/// The order of the objects in one of a run's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum RunOrder {
     Address,
     Type,
 }
@@ -140,30 +140,30 @@ pub(super) enum Side {
 /// All runs as one sorted sequence.
 pub(super) struct Merge<'m> {
     cursors: Vec<Cursor>,
-    heap: BinaryHeap<Reverse<(Key, usize)>>,
-    /// Ranks of the types by id; empty when types do not matter.
+    heap: BinaryHeap<Reverse<(MergeKey, usize)>>,
+    /// Ranks of the types by id; empty if the order does not depend on types.
     ranks: &'m [u32],
 }
 
 /// Rank of the type, address, position in the input.
-type Key = (u32, u64, RowRef);
+type MergeKey = (u32, u64, RowRef);
 
 struct Cursor {
     stored: WorkFile,
     file: BufReader<File>,
     frame: Frame,
-    /// The next object of the frame: its number, its position, and that of the one behind it.
+    /// The next object of the frame: its number, its position, and the position of the object after it.
     at: usize,
     position: usize,
-    behind: usize,
+    after: usize,
 }
 
 impl<'m> Merge<'m> {
-    pub(super) fn open(runs: &[Run], side: Side, ranks: &'m [u32]) -> Result<Self> {
-        let ranks = if side == Side::Type { ranks } else { &[] };
+    pub(super) fn open(runs: &[Run], side: RunOrder, ranks: &'m [u32]) -> Result<Self> {
+        let ranks = if side == RunOrder::Type { ranks } else { &[] };
         let mut merge = Self { cursors: Vec::new(), heap: BinaryHeap::new(), ranks };
         for run in runs {
-            let stored = if side == Side::Type { &run.by_type } else { &run.by_address };
+            let stored = if side == RunOrder::Type { &run.by_type } else { &run.by_address };
             let file = stored.open().map_err(|source| stored.io_error(source))?;
             let file = BufReader::with_capacity(FRAME_BYTES, file);
             let mut cursor = Cursor {
@@ -172,7 +172,7 @@ impl<'m> Merge<'m> {
                 frame: Frame::default(),
                 at: 0,
                 position: 0,
-                behind: 0,
+                after: 0,
             };
             if cursor.read()? {
                 merge.heap.push(Reverse((cursor.enter(merge.ranks), merge.cursors.len())));
@@ -182,14 +182,14 @@ impl<'m> Merge<'m> {
         Ok(merge)
     }
 
-    /// The next object, if there is one, and where it was in the input.
+    /// The next object and its position in the input; `None` at the end.
     pub(super) fn peek(&self) -> Option<(Record<'_>, RowRef)> {
         let Reverse((_, i)) = self.heap.peek()?;
         let Cursor { frame, at, position, .. } = &self.cursors[*i];
         Some((frame.records.get(*position), frame.rows[*at]))
     }
 
-    /// Moves on.
+    /// Goes on to the next object.
     pub(super) fn advance(&mut self) -> Result<()> {
         let Some(Reverse((_, i))) = self.heap.pop() else { return Ok(()) };
         if self.cursors[i].advance()? {
@@ -200,16 +200,16 @@ impl<'m> Merge<'m> {
 }
 
 impl Cursor {
-    /// The key of the next object, which is looked at for the first time.
-    fn enter(&mut self, ranks: &[u32]) -> Key {
+    /// Reads the next object for the first time, and returns its key.
+    fn enter(&mut self, ranks: &[u32]) -> MergeKey {
         let record = self.frame.records.get(self.position);
-        self.behind = self.position + record.n_bytes();
+        self.after = self.position + record.n_bytes();
         let rank = ranks.get(record.type_id as usize).copied().unwrap_or(0);
         (rank, record.address, self.frame.rows[self.at])
     }
 
     fn advance(&mut self) -> Result<bool> {
-        self.position = self.behind;
+        self.position = self.after;
         self.at += 1;
         if self.at < self.frame.rows.len() { Ok(true) } else { self.read() }
     }

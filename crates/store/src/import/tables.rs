@@ -1,4 +1,4 @@
-//! Collected rows to the Parquet files of the four tables.
+//! CollectedDump rows to the Parquet files of the four tables.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -13,12 +13,12 @@ use heaplake_readers::{Record, Records, TypeTable};
 
 use super::{
     ImportProgress, Limits, Phase,
-    collect::{Collected, Rows},
-    columns::{self, EdgeColumns, ObjColumns, Referred, Stretch, TypeTotals},
+    collect::{CollectedDump, CollectedRows},
+    columns::{self, EdgeColumns, ObjColumns, ReferenceMarks, Stretch, TypeTotals},
     edges::RecordEdges,
     names::FileNames,
     order::{self, RowRef},
-    runs::{Merge, Run, Side},
+    runs::{Merge, Run, RunOrder},
 };
 use crate::{
     AnyIndex, Counts, Error, FileEntry, IndexOptions, Result, StoredFile, TypeStat,
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What was written.
-pub(super) struct Written {
+pub(super) struct WrittenTables {
     pub(super) counts: Counts,
     pub(super) roots: BTreeMap<String, u64>,
     pub(super) indexed: bool,
@@ -38,13 +38,13 @@ pub(super) struct Written {
     pub(super) files: Vec<FileEntry>,
 }
 
-/// Objects of a piece of `edge` work; about as many references as a row group has.
+/// Objects of a piece of work for `edge`: they have about as many references as a row group has rows.
 const EDGE_OBJECTS: usize = 1 << 16;
-/// Rows of a row group of `root`.
+/// CollectedRows of a row group of `root`.
 const ROOT_ROWS: usize = 1 << 18;
 
-/// What is known of a dump beside its rows.
-pub(super) struct About {
+/// What is known of a dump besides its rows.
+pub(super) struct DumpTraits {
     pub(super) runtime: &'static Runtime,
     /// How to build the graph index; `None` if it is not wanted.
     pub(super) index: Option<IndexOptions>,
@@ -52,14 +52,14 @@ pub(super) struct About {
 
 /// Writes all tables, and the graph index, and syncs them.
 pub(super) fn write(
-    collected: Collected,
+    collected: CollectedDump,
     names: &FileNames<'_>,
     types: &TypeTable,
-    about: &About,
+    about: &DumpTraits,
     limits: &Limits,
     progress: &ImportProgress,
-) -> Result<Written> {
-    let Collected { rows, mut issues, starts, recorded_roots, n_rows, n_refs } = collected;
+) -> Result<WrittenTables> {
+    let CollectedDump { rows, mut issues, starts, recorded_roots, n_rows, n_refs } = collected;
     progress.rows_total.store(n_rows + n_refs, Relaxed);
     let type_names = types.names();
     let writer = TableWriter {
@@ -73,8 +73,8 @@ pub(super) fn write(
         progress,
     };
     let tables = match rows {
-        Rows::Memory(blocks) => writer.write_memory(&blocks, &starts, n_refs, &mut issues)?,
-        Rows::Runs(runs, addresses) => {
+        CollectedRows::Memory(blocks) => writer.write_memory(&blocks, &starts, n_refs, &mut issues)?,
+        CollectedRows::Runs(runs, addresses) => {
             writer.write_runs(&runs, addresses, &starts, (n_rows, n_refs), &mut issues)?
         }
     };
@@ -83,10 +83,10 @@ pub(super) fn write(
     writer.summarize(tables, issue, issue_counts)
 }
 
-/// Writes the tables of one dump. It does not change: what a step has found out, it returns.
+/// Writes the tables of one dump. It does not change: each step returns its results.
 struct TableWriter<'t> {
     names: &'t FileNames<'t>,
-    about: &'t About,
+    about: &'t DumpTraits,
     type_names: &'t [Box<str>],
     /// Rank of the name, by type id.
     ranks: Vec<u32>,
@@ -98,19 +98,19 @@ struct TableWriter<'t> {
     progress: &'t ImportProgress,
 }
 
-/// A finished file, which is being synced while others are still being written.
+/// A complete file, which is synced while others are still being written.
 struct FinishedFile {
     entry: FileEntry,
-    syncing: Syncing,
+    syncing: FileSync,
 }
 
-/// A file on its way to the disk.
-struct Syncing {
+/// The syncing of a file.
+struct FileSync {
     file: WorkFile,
     thread: JoinHandle<io::Result<()>>,
 }
 
-impl Syncing {
+impl FileSync {
     fn start(file: WorkFile, written: File) -> Self {
         Self { file, thread: thread::spawn(move || written.sync_all()) }
     }
@@ -123,7 +123,7 @@ impl Syncing {
     }
 }
 
-/// `root`, and what was found out while the roots were looked for.
+/// `root`, and what was counted while the roots were searched.
 struct RootTable {
     file: FinishedFile,
     counts: GraphCounts,
@@ -132,7 +132,7 @@ struct RootTable {
 /// A built index.
 struct BuiltIndex<'t, E> {
     index: AnyIndex,
-    syncing: Syncing,
+    syncing: FileSync,
     /// In byte order.
     type_names: Vec<&'t str>,
     /// For the summaries.
@@ -148,7 +148,7 @@ struct ObjectTable {
     /// `None` if no index was built.
     summaries: Option<Summaries>,
     /// The index file.
-    index: Option<Syncing>,
+    index: Option<FileSync>,
 }
 
 /// The tables that are made of the rows.
@@ -169,7 +169,7 @@ impl<'t> TableWriter<'t> {
         let mut nodes = Nodes::default();
         let mut keys = order::by_address(blocks, 0);
         self.progress.check_cancel()?;
-        // What stays while the index is built: the records, and their order.
+        // Memory that stays in use while the index is built: the records, and their order.
         let held = blocks.iter().map(Records::memory).sum::<usize>() + keys.len() * 2 * size_of::<RowRef>();
         let wants_index = self.wants_index(keys.len() as u64, n_refs, held as u64);
         let mut reported = Ok(());
@@ -186,14 +186,14 @@ impl<'t> TableWriter<'t> {
             (!wants_index).then(|| AddressSet::of_sorted(keys.iter().map(|(address, _)| *address)));
         let n_rows = keys.len();
         let mut orders: Vec<RowRef> = keys.into_iter().map(|(_, row)| row).collect();
-        // There is room for both orders where the keys were, because a collected vector reuses their memory.
+        // The collected vector reuses the memory of the keys, so it has room for both orders.
         orders.resize(2 * n_rows, RowRef::new(0, 0));
         let (rows, by_type) = orders.split_at_mut(n_rows);
         let rows = &rows[..];
         self.progress.enter(Phase::Writing);
         let (edge_rows, ranks) = (self.limits.edge_rows, &self.ranks);
         let (edge, referred) = thread::scope(|scope| {
-            // One core finds the order of `obj` while both would otherwise wait for it.
+            // Sorts for `obj` meanwhile, because later all cores would wait for that.
             scope.spawn(|| {
                 if wants_index {
                     nodes = order::nodes(blocks, rows, ranks);
@@ -240,7 +240,7 @@ impl<'t> TableWriter<'t> {
         let addresses = (!wants_index).then_some(addresses);
         let mut nodes = Nodes::default();
         let mut dropped = HashSet::new();
-        let mut merge = Merge::open(runs, Side::Address, &self.ranks)?;
+        let mut merge = Merge::open(runs, RunOrder::Address, &self.ranks)?;
         let limits = self.limits;
         let most_dropped = limits.total as usize / 8 / size_of::<(RowRef, u64)>();
         let edge_rows = limits.edge_rows;
@@ -275,7 +275,7 @@ impl<'t> TableWriter<'t> {
             }
         };
         drop(addresses);
-        let mut merge = Merge::open(runs, Side::Type, &self.ranks)?;
+        let mut merge = Merge::open(runs, RunOrder::Type, &self.ranks)?;
         let obj = self.objects_and_summaries(
             built,
             || kept_rows(&mut merge, limits.obj_rows, &dropped),
@@ -287,7 +287,7 @@ impl<'t> TableWriter<'t> {
         Ok(RowTables { edge, root, obj })
     }
 
-    /// Whether an index is asked for, and fits beside what is held.
+    /// Whether an index is wanted, and fits into memory beside the `held` bytes.
     fn wants_index(&self, n_rows: u64, n_refs: u64, held: u64) -> bool {
         self.about.index.as_ref().is_some_and(|options| {
             let needed = index::bytes_needed(n_rows, n_refs, options.wide_ids);
@@ -301,14 +301,14 @@ impl<'t> TableWriter<'t> {
         &self,
         addresses: Option<&'r AddressSet>,
         mut produce: impl FnMut() -> Result<Option<W>> + Send,
-        columns: impl Fn(W, Option<&mut Referred<'_>>) -> Vec<EdgeColumns> + Sync,
-    ) -> Result<(FinishedFile, Vec<Referred<'r>>)> {
+        columns: impl Fn(W, Option<&mut ReferenceMarks<'_>>) -> Vec<EdgeColumns> + Sync,
+    ) -> Result<(FinishedFile, Vec<ReferenceMarks<'r>>)> {
         let to = self.names.file(Table::Edge);
-        // What the threads have noted, while they are not at it.
-        let idle: Mutex<Vec<Referred<'r>>> = Mutex::new(Vec::new());
+        // The marks of the threads that are not using them at the moment.
+        let idle: Mutex<Vec<ReferenceMarks<'r>>> = Mutex::new(Vec::new());
         let arrays = |piece| {
             let noted = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut referred = noted.or_else(|| addresses.map(Referred::new));
+            let mut referred = noted.or_else(|| addresses.map(ReferenceMarks::new));
             let groups = columns(piece, referred.as_mut());
             idle.lock().unwrap_or_else(PoisonError::into_inner).extend(referred);
             groups.into_iter().map(EdgeColumns::columns).collect::<Result<_, _>>().map_err(arrow_error(&to))
@@ -329,7 +329,11 @@ impl<'t> TableWriter<'t> {
     }
 
     /// Writes `root` of the recorded roots and the objects that nothing refers to.
-    fn roots_without_index(&self, addresses: &AddressSet, referred: Vec<Referred<'_>>) -> Result<RootTable> {
+    fn roots_without_index(
+        &self,
+        addresses: &AddressSet,
+        referred: Vec<ReferenceMarks<'_>>,
+    ) -> Result<RootTable> {
         let (mut marks, mut dangling) = (Marks::new(addresses), 0);
         for referred in referred {
             marks.merge(&referred.marks);
@@ -357,7 +361,7 @@ impl<'t> TableWriter<'t> {
         let mut by_rank: Vec<&'t str> = self.type_names.iter().map(|name| &**name).collect();
         by_rank.sort_unstable();
         let type_names = nodes.forget_unused_types(&by_rank);
-        let inputs = index::Inputs {
+        let inputs = index::IndexInputs {
             nodes,
             type_names: &type_names,
             runtime: self.about.runtime,
@@ -370,8 +374,8 @@ impl<'t> TableWriter<'t> {
             cancel: &self.progress.cancel,
         };
         let to = self.names.work().file(&index_name([edge].into_iter()));
-        let index::Built { index, file, counts, names } = index::build(inputs, &to)?;
-        let syncing = Syncing::start(to, file);
+        let index::NewIndex { index, file, counts, names } = index::build(inputs, &to)?;
+        let syncing = FileSync::start(to, file);
         let file = with_index!(&index, |index| self.roots(index.named_roots()))?;
         self.progress.enter(Phase::Writing);
         Ok((RootTable { file, counts }, BuiltIndex { index, syncing, type_names, edges, names }))
@@ -457,22 +461,22 @@ impl<'t> TableWriter<'t> {
         }
     }
 
-    /// A file that is complete: starts to sync it.
+    /// Starts to sync a complete file.
     fn finished(&self, table: Table, sum: FileSum, n_rows: u64) -> FinishedFile {
         let entry = self.names.entry(table, &sum, n_rows);
-        FinishedFile { entry, syncing: Syncing::start(self.names.file(table), sum.file) }
+        FinishedFile { entry, syncing: FileSync::start(self.names.file(table), sum.file) }
     }
 
-    /// Waits until everything is on the disk, writes the summaries, and adds up.
+    /// Waits until everything is on the disk, and writes the summaries.
     fn summarize(
         &self,
         tables: RowTables,
         issue: FinishedFile,
         issues: BTreeMap<String, u64>,
-    ) -> Result<Written> {
+    ) -> Result<WrittenTables> {
         let RowTables { edge, root, obj } = tables;
         let indexed = obj.index.is_some();
-        obj.index.map_or(Ok(()), Syncing::wait)?;
+        obj.index.map_or(Ok(()), FileSync::wait)?;
         let mut files = Vec::new();
         for FinishedFile { entry, syncing } in [edge, root.file, obj.file, issue] {
             syncing.wait()?;
@@ -501,15 +505,15 @@ impl<'t> TableWriter<'t> {
             bytes: types.iter().fold(0, |sum: i64, stat| sum.saturating_add(stat.size)),
             types: types.len() as u64,
         };
-        Ok(Written { counts, roots: root.counts.roots, indexed, issues, files })
+        Ok(WrittenTables { counts, roots: root.counts.roots, indexed, issues, files })
     }
 }
 
-/// The roots that the dump records, by address, each once; those of objects that are not in the dump are left out.
+/// The roots that the dump records, by address, each once, without those of objects that are not in the dump.
 fn sorted_roots<'r>(recorded: &'r [(u64, Arc<str>)], addresses: &AddressSet) -> Vec<(u64, &'r str)> {
     let known = recorded.iter().filter(|(address, _)| addresses.contains(*address));
     let mut roots: Vec<(u64, &str)> = known.map(|(address, kind)| (*address, &**kind)).collect();
-    // Stable: the first kind of an address counts.
+    // A stable sort: the first kind of an address counts.
     roots.sort_by_key(|(address, _)| *address);
     roots.dedup_by_key(|(address, _)| *address);
     roots
@@ -542,10 +546,10 @@ fn in_order(records: &Records) -> Vec<RowRef> {
     records.iter().map(|(position, _)| RowRef::new(0, position)).collect()
 }
 
-/// Bytes of the records of a merged piece, at most, but for one object.
+/// Maximum size of the records of a merged piece in bytes; a single object may be larger.
 const PIECE_BYTES: usize = 32 << 20;
 
-/// The next objects by address without those whose address was there before.
+/// The next objects by address, without those whose address came before.
 fn unique_rows(
     merge: &mut Merge<'_>,
     max_refs: usize,
@@ -593,25 +597,25 @@ fn kept_rows(merge: &mut Merge<'_>, max_rows: usize, dropped: &HashSet<RowRef>) 
     Ok((!piece.is_empty()).then_some(piece))
 }
 
-type Placed<'p> = (RowRef, Record<'p>);
+type PlacedRecord<'p> = (RowRef, Record<'p>);
 
-/// The issue of an address that is there a second time.
-fn duplicate(first: Placed<'_>, second: Placed<'_>, starts: &[(Option<u64>, u64)]) -> Issue {
-    let place = |(row, record): &Placed<'_>| {
+/// The issue for the second object with an address.
+fn duplicate(first: PlacedRecord<'_>, second: PlacedRecord<'_>, starts: &[(Option<u64>, u64)]) -> Issue {
+    let position = |(row, record): &PlacedRecord<'_>| {
         let (line, offset) = starts[row.block()];
         (line.map(|line| line + u64::from(record.line)), offset + u64::from(record.offset))
     };
-    let first_place = match place(&first) {
+    let first_position = match position(&first) {
         (Some(line), _) => format!("in line {line}"),
         (None, offset) => format!("at byte {offset}"),
     };
-    let (line, offset) = place(&second);
+    let (line, offset) = position(&second);
     let (kind, how) = if first.1.same_object(&second.1) {
         (IssueKind::Duplicate, "with the same fields")
     } else {
         (IssueKind::ConflictingDuplicate, "with other fields")
     };
     let address = second.1.address;
-    let what = format!("address {address} was there before, {first_place}, {how}; the first one counts");
+    let what = format!("address {address} was there before, {first_position}, {how}; the first one counts");
     Issue { kind, line, offset, what }
 }

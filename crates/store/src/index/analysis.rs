@@ -17,24 +17,24 @@ use super::{
     file::{Sections, Writer},
     in_parallel,
     roots::Roots,
-    sections::Content,
+    sections::IndexContent,
 };
 use crate::{Result, lake::WorkFile};
 
-/// A graph on its way to an index.
+/// The analysis of a graph whose index is being written.
 pub(super) struct Analysis<'a, I> {
-    /// Has the addresses.
+    /// The addresses are written already.
     pub(super) writer: Writer<I>,
     pub(super) edges: Edges<I>,
-    /// Edges that a layer is without.
+    /// Edges that are removed in a layer.
     pub(super) removed: BitSet,
     pub(super) edges_xxh3: String,
     pub(super) threads: usize,
     pub(super) cancel: &'a AtomicBool,
 }
 
-/// What the analysis says of the graph as a whole.
-pub(super) struct Totals {
+/// What the analysis says about the graph as a whole.
+pub(super) struct GraphTotals {
     /// Objects without referrers.
     pub(super) unreferenced: u64,
     /// Roots by kind.
@@ -42,7 +42,7 @@ pub(super) struct Totals {
 }
 
 impl<I: Id> Analysis<'_, I> {
-    /// Finds and writes everything else. With `cycles`, what the roots do not reach gets roots of its own.
+    /// Computes and writes the other sections. With `cycles`, nodes that the roots do not reach get roots of their own.
     pub(super) fn finish(
         self,
         types: Vec<u32>,
@@ -50,7 +50,7 @@ impl<I: Id> Analysis<'_, I> {
         find_roots: impl FnOnce(Graph<'_, I>, &[u32]) -> Roots<I>,
         cycles: bool,
         to: &WorkFile,
-    ) -> Result<(GraphIndex<I>, File, Totals)> {
+    ) -> Result<(GraphIndex<I>, File, GraphTotals)> {
         let Self { mut writer, edges, removed, edges_xxh3, threads, cancel } = self;
         let n_nodes = types.len();
         let reverse = CsrBuf::reversed(edges.forward.view(), edges.weak.view(), threads, cancel)?;
@@ -93,7 +93,7 @@ impl<I: Id> Analysis<'_, I> {
         let tree = tree?;
         let unreferenced = (0..n_nodes).filter(|node| graph.reverse.range(*node).is_empty()).count() as u64;
         let root_counts = roots.counts();
-        let content = Content {
+        let content = IndexContent {
             version: INDEX_VERSION,
             edges_xxh3,
             id_bytes: size_of::<I>(),
@@ -127,6 +127,6 @@ impl<I: Id> Analysis<'_, I> {
         let file = writer.finish(&content)?;
         let sections = Sections::just_written(&file).map_err(|source| to.io_error(source))?;
         let index = GraphIndex::new(sections, content).map_err(|refused| refused.into_error(to))?;
-        Ok((index, file, Totals { unreferenced, roots: root_counts }))
+        Ok((index, file, GraphTotals { unreferenced, roots: root_counts }))
     }
 }

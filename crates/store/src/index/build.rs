@@ -25,13 +25,13 @@ use super::{
 };
 use crate::{HolderStat, Result, addresses::Positions, lake::WorkFile, with_index};
 
-/// What an index is built of.
-pub(crate) struct Inputs<'b, E> {
+/// What an index is built from.
+pub(crate) struct IndexInputs<'b, E> {
     pub(crate) nodes: Nodes,
-    /// In the order of the manifest.
+    /// The names of the types, in the order of the list of types.
     pub(crate) type_names: &'b [&'b str],
     pub(crate) runtime: &'static Runtime,
-    /// Addresses that the dump calls roots, and of which kind.
+    /// Addresses of the roots that the dump records, and their kinds.
     pub(crate) recorded_roots: &'b [(u64, Arc<str>)],
     pub(crate) edges: &'b E,
     /// Checksums of the files of `edge`.
@@ -42,32 +42,32 @@ pub(crate) struct Inputs<'b, E> {
     pub(crate) cancel: &'b AtomicBool,
 }
 
-/// What came of it.
-pub(crate) struct Built {
+/// An index that was just built.
+pub(crate) struct NewIndex {
     pub(crate) index: AnyIndex,
-    /// The index file, still to be synced.
+    /// The index file, which is not synced yet.
     pub(crate) file: File,
     pub(crate) counts: GraphCounts,
     pub(crate) names: ProgramNames,
 }
 
-/// What names the objects of a dump, for [`summaries`].
+/// Where the names of objects come from, for [`summaries`].
 #[derive(Debug, Default)]
 pub(crate) struct ProgramNames {
-    /// The names that they have.
+    /// The names that objects have themselves.
     nodes: NodeNames,
-    /// Edges that lead to a namespace, whose labels are names of what is in it.
+    /// Edges that lead to a namespace; the labels of its references are names of objects.
     namespaces: BitSet,
 }
 
 /// Totals of the objects of a dump.
 pub(crate) struct Summaries {
-    /// Bytes that each type retains, nothing counted twice.
+    /// By type, the bytes that its objects retain together, none counted twice.
     pub(crate) type_retained: Vec<u64>,
     pub(crate) holders: Vec<HolderStat>,
 }
 
-/// What an index says of a dump as a whole.
+/// What an index says about a dump as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct GraphCounts {
     pub(crate) dangling: u64,
@@ -76,14 +76,14 @@ pub(crate) struct GraphCounts {
     pub(crate) roots: BTreeMap<String, u64>,
 }
 
-/// Most objects that narrow ids are taken for: the search for components counts from both ends.
+/// The maximum number of objects with narrow ids: the search for components numbers from both ends.
 const MAX_NARROW_NODES: u64 = 1 << 31;
 
 fn is_narrow(n_nodes: u64, n_edges: u64) -> bool {
     n_nodes <= MAX_NARROW_NODES && n_edges < u64::from(u32::MAX)
 }
 
-/// Bytes of memory that building takes at its peak, about.
+/// The approximate number of bytes of memory that building needs at its peak.
 pub(crate) fn bytes_needed(n_nodes: u64, n_edges: u64, wide_ids: bool) -> u64 {
     let id_bytes = if is_narrow(n_nodes, n_edges) && !wide_ids { 4 } else { 8 };
     // Sizes and types; two CSRs; six arrays of dominators, distances, and some sets.
@@ -91,7 +91,7 @@ pub(crate) fn bytes_needed(n_nodes: u64, n_edges: u64, wide_ids: bool) -> u64 {
 }
 
 /// Builds the index and writes it to `to`.
-pub(crate) fn build<E: EdgeSource>(inputs: Inputs<'_, E>, to: &WorkFile) -> Result<Built> {
+pub(crate) fn build<E: EdgeSource>(inputs: IndexInputs<'_, E>, to: &WorkFile) -> Result<NewIndex> {
     if is_narrow(inputs.nodes.addresses.len() as u64, inputs.n_edges) && !inputs.wide_ids {
         build_with::<u32, E>(inputs, to, AnyIndex::Narrow)
     } else {
@@ -100,11 +100,11 @@ pub(crate) fn build<E: EdgeSource>(inputs: Inputs<'_, E>, to: &WorkFile) -> Resu
 }
 
 fn build_with<I: Id, E: EdgeSource>(
-    inputs: Inputs<'_, E>,
+    inputs: IndexInputs<'_, E>,
     to: &WorkFile,
     any: impl Fn(GraphIndex<I>) -> AnyIndex,
-) -> Result<Built> {
-    let Inputs { nodes: Nodes { addresses, types, sizes, names }, cancel, threads, .. } = inputs;
+) -> Result<NewIndex> {
+    let IndexInputs { nodes: Nodes { addresses, types, sizes, names }, cancel, threads, .. } = inputs;
     let mut writer = Writer::<I>::create(to)?;
     let (written, positions) =
         in_parallel(threads, || writer.address(&addresses), || Positions::<I>::new(&addresses));
@@ -127,11 +127,11 @@ fn build_with<I: Id, E: EdgeSource>(
     let find_roots = |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, recorded);
     let (index, file, totals) = analysis.finish(types, sizes, find_roots, true, to)?;
     let counts = GraphCounts { dangling, unreferenced: totals.unreferenced, roots: totals.roots };
-    Ok(Built { index: any(index), file, counts, names })
+    Ok(NewIndex { index: any(index), file, counts, names })
 }
 
-/// Sums up an index over types and holders. `edges` and `names` are those of [`build`]. On one thread; the columns of `obj`
-/// may be written meanwhile.
+/// Sums up an index by types and holders. `edges` and `names` are those of [`build`]. Uses one thread, so that `obj` can be
+/// written meanwhile.
 pub(crate) fn summaries(
     index: &AnyIndex,
     runtime: &Runtime,

@@ -4,9 +4,9 @@
 //! section, padded to 64 bytes | ... | header (JSON) | u64 bytes of the header | u64 XXH3 of the header | magic
 //! ```
 //!
-//! The header names the sections with their place and checksum. It is at the end, so that a file that was cut has
-//! none. Reading checks every section once and then writes down size, inode and times of the file in a second one,
-//! the *seal*; as long as they stay the same nobody can have written to the file, and nothing is read again.
+//! The header contains the position and the checksum of each section. It is at the end, so that a file that was cut off has
+//! none. The first opening checks every section, and then writes size, inode and times of the file to a second file, the
+//! *seal*. As long as these stay the same, nobody can have written to the file, and the sections are not read again.
 
 use std::{
     collections::BTreeMap,
@@ -87,18 +87,18 @@ impl<I> Writer<I> {
     }
 }
 
-/// A file that is mapped into memory, its checksums known to be right.
+/// A file that is mapped into memory and has correct checksums.
 #[derive(Debug)]
 pub(super) struct Sections {
     map: Mmap,
     sections: BTreeMap<String, Section>,
 }
 
-/// Why a file is not taken.
+/// Why a file is not used.
 pub(super) enum Refused {
-    /// There is none.
+    /// It does not exist.
     Absent,
-    /// Another heaplake wrote it, in another layout.
+    /// It has the layout of another version.
     OtherVersion,
     /// It is not what was written.
     Damaged(String),
@@ -113,7 +113,7 @@ impl From<io::Error> for Refused {
 }
 
 impl Sections {
-    /// Opens a file and returns its header; a file that was written to since it was last checked is checked first.
+    /// Opens a file and returns it with its header. Checks the sections first unless the seal says that they were checked.
     pub(super) fn open<H: DeserializeOwned>(lake: &Lake, path: &LakePath) -> Result<(Self, H), Refused> {
         let mut file = lake.at(path).open()?;
         let metadata = file.metadata()?;
@@ -128,7 +128,7 @@ impl Sections {
         let seal = Seal::of(&metadata);
         if Seal::read(lake, path) != Some(seal) {
             sections.check()?;
-            // Only the next opening is faster with it, and the lake may be one that cannot be written to.
+            // An error is ignored: the seal only makes the next opening faster, and the lake may be read-only.
             let _ = file.sync_all().and_then(|()| lake.put_cache(&LakePath::seal(path), &seal));
         }
         Ok((sections, header.content))
@@ -158,7 +158,7 @@ impl Sections {
         Ok(())
     }
 
-    /// Where the numbers of a section are; an error when it is not of `len` of them.
+    /// The range of the numbers of a section; an error if there are not `len` of them.
     pub(super) fn range_of<T: Pod>(&self, name: &str, len: u64) -> Result<Range<usize>, Refused> {
         let section = self.sections.get(name);
         let range = section
@@ -168,7 +168,7 @@ impl Sections {
         range.ok_or_else(|| Refused::Damaged(format!("the section {name} does not have {len} numbers")))
     }
 
-    /// The numbers of a range that [`Self::range_of`] gave for the same type.
+    /// The numbers in a range from [`Self::range_of`] for the same type.
     pub(super) fn numbers<T: Pod>(&self, range: &Range<usize>) -> &[T] {
         bytemuck::try_cast_slice(&self.map[range.clone()]).unwrap_or_default()
     }
@@ -176,7 +176,7 @@ impl Sections {
 
 /// Writes the seal of a file that this process has written and synced.
 pub(super) fn seal(lake: &Lake, path: &LakePath) {
-    // Without it the file is checked when it is opened.
+    // Without a seal the file is checked when it is opened.
     if let Ok(metadata) = lake.at(path).open().and_then(|file| file.metadata()) {
         let _ = lake.put_cache(&LakePath::seal(path), &Seal::of(&metadata));
     }
@@ -218,7 +218,7 @@ fn map(file: &File) -> io::Result<Mmap> {
     unsafe { Mmap::map(file) }
 }
 
-/// What changes when somebody writes to a file.
+/// The metadata of a file that change when somebody writes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Seal {
     bytes: u64,

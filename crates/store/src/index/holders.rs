@@ -4,21 +4,23 @@ use std::{borrow::Cow, collections::HashMap, fmt::Write as _, sync::atomic::Atom
 
 use heaplake_graph::{BitSet, Cancelled, HeldTree, Holder, Id, REST, holders, largest_holders, path_of};
 
+use heaplake_model::shortened;
+
 use super::{GraphIndex, bytes, roots};
 use crate::HolderStat;
 
-/// Holders that are kept of a dump, at most.
+/// Maximum number of holders that are kept of a dump.
 const MAX_KEPT: usize = 1 << 14;
-/// Distinct names that are told apart, at most.
+/// Maximum number of distinct names.
 const MAX_NAMES: usize = 1 << 20;
-/// Characters of a type, and of a name, that are kept.
+/// Maximum number of characters of a type, and of a name; longer ones are cut.
 const MAX_CHARS: usize = 100;
 
-/// What stands above objects that several holders share.
+/// The element above objects that several holders share.
 const SEVERAL: &str = "(several)";
-/// What stands above objects that only hold each other.
+/// The element above objects that only hold each other.
 const CYCLE: &str = "(cycle)";
-/// What stands for many small or deep holders.
+/// The element that stands for many small or deep holders.
 const OTHERS: &str = "...";
 
 /// The names of some objects, by node.
@@ -30,7 +32,7 @@ pub(crate) struct NodeNames {
 }
 
 impl NodeNames {
-    /// Gives a node a name; it comes after those that have one.
+    /// Gives a node a name. Nodes come in ascending order.
     pub(crate) fn push(&mut self, node: usize, name: &str) {
         if let Some(position) = self.position(name) {
             self.of.push((node as u64, position));
@@ -54,24 +56,21 @@ impl NodeNames {
         }
     }
 
-    /// As much of a name as is kept.
+    /// A name as it is kept.
     pub(crate) fn clipped(name: &str) -> Cow<'_, str> {
-        match name.char_indices().nth(MAX_CHARS) {
-            Some((end, _)) => format!("{}…", &name[..end]).into(),
-            None => name.into(),
-        }
+        shortened(name, MAX_CHARS)
     }
 }
 
-/// The totals per holder. Each comes after the one above it. `labels` are names for objects that have none of their own,
-/// see [`super::labels::labels`].
+/// The totals per holder, each after the one above it. `labels` are names of objects without a name of their own, see
+/// [`super::labels::labels`].
 pub(super) fn holder_stats<I: Id>(
     index: &GraphIndex<I>,
     type_names: &[&str],
     (names, labels): (&NodeNames, &[u32]),
     cancel: &AtomicBool,
 ) -> Result<Vec<HolderStat>, Cancelled> {
-    // Elements are first the types, then what may stand above, then pairs of type and name as they are met.
+    // Elements are first the types, then what may be at the top, then pairs of type and name in the order of the nodes.
     let n_types = type_names.len() as u32;
     let (several, cycle) = (n_types, n_types + 1);
     let mut elements = index.types().to_vec();
@@ -79,7 +78,7 @@ pub(super) fn holder_stats<I: Id>(
     let mut give = |node: usize, name: u32| {
         let next = n_types + 2 + pairs.len() as u32;
         let element = &mut elements[node];
-        // An object's own name comes first.
+        // An object's own name takes precedence.
         if *element < n_types {
             *element = *pairs.entry((*element, name)).or_insert(next);
         }
@@ -137,7 +136,7 @@ fn stat(holders: &[Holder], i: usize, word: &impl Fn(u32) -> String) -> HolderSt
     }
 }
 
-/// The path as a pattern is written: `A -> (B -> C ->)+ D`.
+/// A path, written as a pattern: `A -> (B -> C ->)+ D`.
 fn in_words(holders: &[Holder], i: usize, word: &impl Fn(u32) -> String) -> String {
     let mut text = String::new();
     let groups = path_of(holders, i);

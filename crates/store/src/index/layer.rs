@@ -1,4 +1,4 @@
-//! The index of a layer: of the graph that remains when some objects and references are taken away.
+//! The index of a layer: of the graph that remains without some objects and references.
 
 use std::{fs::File, sync::atomic::AtomicBool, thread};
 
@@ -14,14 +14,14 @@ use crate::{
     lake::{LakePath, WorkFile, WorkFolder},
 };
 
-/// Builds the index of a layer: of the graph of `base` without some nodes (addresses) and edges (address of the parent
-/// and idx). Puts it into the lake, and returns it with the objects and bytes that went.
+/// Builds the index of a layer, which is the graph of `base` with an edit, and moves it into the lake. Returns it with the
+/// number and the bytes of the objects that became unreachable.
 pub fn build_layer(
     lake: &Lake,
     manifest: &Manifest,
     name: &DumpId,
     base: &AnyIndex,
-    edit: &Edit,
+    edit: &LayerEdit,
     limits: &BuildLimits,
     cancel: &AtomicBool,
 ) -> Result<(AnyIndex, u64, i64)> {
@@ -36,18 +36,17 @@ pub fn build_layer(
     Ok((index, objects, bytes))
 }
 
-/// The same for a layer that nobody else is to see: its index has no name in the lake, and its room on the disk is free
-/// again when the index is dropped.
+/// The same for a temporary layer: its index has no name in the lake, and its disk space is freed when the index is dropped.
 pub fn build_unnamed_layer(
     lake: &Lake,
     manifest: &Manifest,
     base: &AnyIndex,
-    edit: &Edit,
+    edit: &LayerEdit,
     limits: &BuildLimits,
     cancel: &AtomicBool,
 ) -> Result<(AnyIndex, u64, i64)> {
     limits.check(bytes_of_layer(manifest, base))?;
-    // A lake that cannot be written to can be asked all the same.
+    // Works for a lake that is read-only as well.
     let work = lake.work_folder().or_else(|_| WorkFolder::outside())?;
     let (index, _, (objects, bytes)) = base.edited(edit, &work.file("layer"), cancel)?;
     Ok((index, objects, bytes))
@@ -58,19 +57,24 @@ fn bytes_of_layer(manifest: &Manifest, base: &AnyIndex) -> u64 {
     bytes_needed(counts.objects, counts.edges, matches!(base, AnyIndex::Wide(_)))
 }
 
-/// What makes a layer of a graph. What is not there is left out.
+/// The difference between a layer and its dump. Objects and edges that do not exist are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Edit {
-    /// Addresses of objects that are taken away.
+pub struct LayerEdit {
+    /// Addresses of objects that are removed.
     pub objects: Vec<u64>,
-    /// Edges that are taken away: address of the parent, position among its references.
+    /// Edges that are removed: address of the parent, position among its references.
     pub edges: Vec<(u64, u32)>,
-    /// Addresses of objects that become roots of the kind `pinned`; one that is taken away is none.
+    /// Addresses of objects that become roots of the kind `pinned`, unless they are removed.
     pub pinned: Vec<u64>,
 }
 
 impl AnyIndex {
-    fn edited(&self, edit: &Edit, to: &WorkFile, cancel: &AtomicBool) -> Result<(Self, File, (u64, i64))> {
+    fn edited(
+        &self,
+        edit: &LayerEdit,
+        to: &WorkFile,
+        cancel: &AtomicBool,
+    ) -> Result<(Self, File, (u64, i64))> {
         Ok(match self {
             AnyIndex::Narrow(base) => {
                 let (index, file, gone) = base.edited(edit, to, cancel)?;
@@ -85,7 +89,7 @@ impl AnyIndex {
 }
 
 impl<I: Id> GraphIndex<I> {
-    /// The positions of some edges, given by the address of the parent and idx; those that are not there are left out.
+    /// The positions of some edges, given by the address of the parent and idx. Edges that do not exist are ignored.
     pub fn edges_at(&self, edges: &[(u64, u32)]) -> BitSet {
         let forward = self.graph().forward;
         let mut found = BitSet::new(forward.n_edges());
@@ -109,13 +113,18 @@ impl<I: Id> GraphIndex<I> {
         unreachable_after(self.graph(), &BitSet::of(self.n_nodes(), roots), cut, cancel)
     }
 
-    /// The nodes of addresses that are there.
+    /// The nodes of addresses, without those that do not exist.
     fn nodes_there(&self, addresses: &[u64]) -> BitSet {
         let nodes = addresses.iter().filter_map(|address| self.node(*address));
         BitSet::of(self.n_nodes(), nodes.filter(|node| self.is_there(*node)))
     }
 
-    fn edited(&self, edit: &Edit, to: &WorkFile, cancel: &AtomicBool) -> Result<(Self, File, (u64, i64))> {
+    fn edited(
+        &self,
+        edit: &LayerEdit,
+        to: &WorkFile,
+        cancel: &AtomicBool,
+    ) -> Result<(Self, File, (u64, i64))> {
         let (n_nodes, graph) = (self.n_nodes(), self.graph());
         let cut = Cut { nodes: self.nodes_there(&edit.objects), edges: self.edges_at(&edit.edges) };
         let pinned = self.nodes_there(&edit.pinned);

@@ -1,8 +1,7 @@
-//! The graph index of a dump: who refers to whom as flat arrays, and what follows from it.
+//! The graph index of a dump: the references as flat arrays, and what is computed from them.
 //!
-//! A cache beside the tables, `index/dump=<id>/<stem>.graph`, mapped into memory and never copied. Nodes are numbered
-//! by address; an edge's position is its row in `edge`. It is rebuilt from the tables when it is absent, damaged, of
-//! an older version or of other tables.
+//! A cache beside the tables, mapped into memory and never copied. Nodes are numbered by address; the position of an edge is
+//! its row in `edge`. The index is rebuilt from the tables if it is absent, damaged, of an older version or of other tables.
 
 mod analysis;
 mod build;
@@ -23,29 +22,31 @@ use heaplake_graph::{Bits, Cancelled, Csr, Graph, Id};
 use heaplake_model::{DumpId, Remedy, schema::Table};
 
 use crate::{
-    Error, FileEntry, Finding, Lake, Manifest, Result, StoredFile,
+    Error, FileEntry, FileProblem, Lake, Manifest, Result, StoredFile,
     lake::{LakeFolder, LakePath, Lock, is_index_file_of},
 };
-pub(crate) use build::{Built, GraphCounts, Inputs, ProgramNames, Summaries, build, bytes_needed, summaries};
+pub(crate) use build::{
+    GraphCounts, IndexInputs, NewIndex, ProgramNames, Summaries, build, bytes_needed, summaries,
+};
 pub(crate) use edges::{EdgeFiles, EdgePiece, EdgeSource};
 use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;
-pub use layer::{Edit, build_layer, build_unnamed_layer};
+pub use layer::{LayerEdit, build_layer, build_unnamed_layer};
 pub(crate) use nodes::Nodes;
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns};
 pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
 pub(crate) use roots::{UNREFERENCED, is_found as is_found_kind};
-use sections::{Content, SectionRanges};
+use sections::{IndexContent, SectionRanges};
 
-/// Version of the index's layout. One of another version is built anew.
+/// Version of the layout. An index of another version is rebuilt.
 const INDEX_VERSION: u32 = 2;
 
-/// An index that is open, with ids of one width or the other.
+/// An open index with ids of either width.
 #[derive(Debug)]
 pub enum AnyIndex {
     /// Up to 2^31 objects and 2^32 - 2 references.
     Narrow(GraphIndex<u32>),
-    /// More of them.
+    /// More objects or references.
     Wide(GraphIndex<u64>),
 }
 
@@ -60,11 +61,11 @@ macro_rules! with_index {
     };
 }
 
-/// An index with ids of type `I`. Every array is by node (ascending address) where nothing else is said.
+/// An index with ids of type `I`. Arrays are by node (ascending address) unless their documentation says otherwise.
 #[derive(Debug)]
 pub struct GraphIndex<I> {
     sections: Sections,
-    content: Content,
+    content: IndexContent,
     ranges: SectionRanges,
     ids: std::marker::PhantomData<I>,
 }
@@ -76,17 +77,17 @@ pub struct TypeSums {
     pub objects: u64,
     /// Bytes of their shallow sizes.
     pub size: u64,
-    /// Bytes that they retain together, as far as the dominator tree says: of nested ones the outermost counts.
+    /// Bytes that they retain together, according to the dominator tree: of nested ones the outermost counts.
     pub retained: u64,
 }
 
 impl AnyIndex {
-    /// Opens the index of a dump, if there is a sound one of the dump's present tables.
+    /// Opens the index of a dump; `None` if there is no valid one of its present tables.
     pub fn open(lake: &Lake, manifest: &Manifest) -> Result<Option<Self>> {
         Self::open_sound(lake, &LakePath::index(manifest), manifest)
     }
 
-    /// Opens the index of a layer, if there is a sound one.
+    /// Opens the index of a layer; `None` if there is no valid one.
     pub fn open_layer(lake: &Lake, manifest: &Manifest, layer: &DumpId) -> Result<Option<Self>> {
         Self::open_sound(lake, &LakePath::layer_index(manifest, layer), manifest)
     }
@@ -107,7 +108,7 @@ impl AnyIndex {
         if header.get("version").and_then(serde_json::Value::as_u64) != Some(INDEX_VERSION.into()) {
             return Err(Refused::OtherVersion);
         }
-        let content: Content = serde_json::from_value(header)
+        let content: IndexContent = serde_json::from_value(header)
             .map_err(|error| Refused::Damaged(format!("its header cannot be read ({error})")))?;
         if content.edges_xxh3 != edges_xxh3(manifest.files_of(Table::Edge))
             || content.n_nodes != manifest.counts.objects
@@ -128,7 +129,7 @@ impl AnyIndex {
 }
 
 impl<I: Id> GraphIndex<I> {
-    fn new(sections: Sections, content: Content) -> Result<Self, Refused> {
+    fn new(sections: Sections, content: IndexContent) -> Result<Self, Refused> {
         let ranges = SectionRanges::of::<I>(&sections, &content)?;
         let index = Self { sections, content, ranges, ids: std::marker::PhantomData };
         let csr = |offsets, targets| {
@@ -147,7 +148,7 @@ impl<I: Id> GraphIndex<I> {
         self.addresses().len()
     }
 
-    /// The graph; edges to objects that were never dumped lead nowhere, weak ones are skipped.
+    /// The graph. Edges to objects that were never dumped lead nowhere; weak edges are skipped.
     pub fn graph(&self) -> Graph<'_, I> {
         let csr = |offsets, targets| {
             let csr = Csr::new(self.sections.numbers(offsets), self.sections.numbers(targets));
@@ -175,7 +176,7 @@ impl<I: Id> GraphIndex<I> {
         self.sections.numbers(&self.ranges.type_rank)
     }
 
-    /// Shallow sizes in bytes; 0 where the dump gives none.
+    /// Shallow sizes in bytes; 0 if the dump gives none.
     pub fn sizes(&self) -> &[u64] {
         self.sections.numbers(&self.ranges.size)
     }
@@ -199,7 +200,7 @@ impl<I: Id> GraphIndex<I> {
         self.roots().iter().map(|root| self.addresses()[root.index()])
     }
 
-    /// By root, the place of its kind among the names of kinds.
+    /// By root, the position of its kind in the list of kinds.
     fn root_kinds(&self) -> &[u32] {
         self.sections.numbers(&self.ranges.root_kind)
     }
@@ -222,7 +223,7 @@ impl<I: Id> GraphIndex<I> {
         self.roots().binary_search(&I::new(node)).ok().map(|i| self.root_kind(i))
     }
 
-    /// Hops from the nearest root that is no garbage cycle; [`heaplake_graph::NO_DISTANCE`] where there is none.
+    /// Hops from the nearest root that is not a garbage cycle; [`heaplake_graph::NO_DISTANCE`] if no such root reaches the node.
     pub fn distances(&self) -> &[u32] {
         self.sections.numbers(&self.ranges.distance)
     }
@@ -237,12 +238,12 @@ impl<I: Id> GraphIndex<I> {
         nodes.iter().fold(0, |sum, node| sum.saturating_add(self.sizes()[node.index()]))
     }
 
-    /// Totals of each of `n_types` types, of the nodes that are there.
+    /// Totals of each of `n_types` types, without nodes that a layer does not have.
     pub fn type_sums(&self, n_types: usize) -> Vec<TypeSums> {
         let (types, sizes) = (self.types(), self.sizes());
         let (counts, retained) = (self.retained_counts(), self.retained());
         let mut all = vec![TypeSums::default(); n_types];
-        // By type: up to which position of the preorder an object of the type holds everything.
+        // By type, the position of the preorder where the subtree of its last outermost object ends.
         let mut held_until = vec![0_usize; n_types];
         for (position, node) in self.preorder().iter().enumerate() {
             let node = node.index();
@@ -263,13 +264,12 @@ impl<I: Id> GraphIndex<I> {
         self.sections.numbers(&self.ranges.retained)
     }
 
-    /// Numbers of objects retained, the object itself included.
+    /// Numbers of retained objects, the object itself included.
     pub fn retained_counts(&self) -> &[I] {
         self.sections.numbers(&self.ranges.retained_count)
     }
 
-    /// The nodes in preorder of the dominator tree: what a node dominates is `retained_counts` nodes from its own
-    /// position on.
+    /// The nodes in preorder of the dominator tree: a node dominates the `retained_counts` nodes from its own position on.
     pub fn preorder(&self) -> &[I] {
         self.sections.numbers(&self.ranges.preorder)
     }
@@ -279,8 +279,8 @@ impl<I: Id> GraphIndex<I> {
         self.sections.numbers(&self.ranges.position)
     }
 
-    /// The outermost of some nodes, those that no other of them dominates: where what each dominates is in
-    /// [`Self::preorder`], in its order.
+    /// The outermost of some nodes, which are those that no other of them dominates: the ranges of [`Self::preorder`] that
+    /// they dominate, ascending.
     pub fn outermost(&self, nodes: &[I]) -> Vec<Range<usize>> {
         let (positions, counts) = (self.positions(), self.retained_counts());
         let mut ranges: Vec<Range<usize>> = nodes
@@ -298,12 +298,12 @@ impl<I: Id> GraphIndex<I> {
         ranges
     }
 
-    /// Whether a node is there; in a layer some are not.
+    /// Whether a node exists; in a layer some do not.
     pub fn is_there(&self, node: usize) -> bool {
         self.positions()[node] != I::NONE
     }
 
-    /// The edges that a layer is without, by their position.
+    /// The positions of the edges that a layer does not have.
     pub fn removed_edges(&self) -> Bits<'_> {
         Bits::new(self.sections.numbers(&self.ranges.removed))
     }
@@ -317,14 +317,14 @@ impl<I: Id> GraphIndex<I> {
         };
         std::iter::from_fn(move || {
             let child = preorder.get(at).filter(|_| at < end)?.index();
-            // Never 0, but a loop must end whatever the file says.
+            // It is never 0, but the loop must end whatever the file contains.
             at += counts[child].index().max(1);
             Some(child)
         })
     }
 }
 
-/// Notes that the index file of a dump, just put in its place, is what was written and is on the disk.
+/// Seals the index file of a dump, which this process has just written, synced and moved into the lake.
 pub(crate) fn seal(lake: &Lake, manifest: &Manifest) {
     file::seal(lake, &LakePath::index(manifest));
 }
@@ -332,13 +332,13 @@ pub(crate) fn seal(lake: &Lake, manifest: &Manifest) {
 /// Deletes the index of a layer.
 pub(crate) fn remove_layer(lake: &Lake, lock: &Lock, manifest: &Manifest, layer: &DumpId) {
     let path = LakePath::layer_index(manifest, layer);
-    // What remains of a cache does no harm.
+    // Remaining files of a cache do no harm.
     let _ = lake.remove_file(lock, &LakePath::seal(&path));
     let _ = lake.remove_file(lock, &path);
 }
 
-/// What is wrong with the index of a dump, read as a whole; none where there is none.
-pub(crate) fn check(lake: &Lake, manifest: &Manifest) -> Result<Option<Finding>> {
+/// Reads the whole index of a dump, and returns what is wrong with it; `None` if nothing is, or if there is no index.
+pub(crate) fn check(lake: &Lake, manifest: &Manifest) -> Result<Option<FileProblem>> {
     let path = LakePath::index(manifest);
     let checked = Sections::open::<serde_json::Value>(lake, &path).and_then(|(sections, _)| sections.check());
     let what = match checked.and_then(|()| AnyIndex::open_file(lake, &path, manifest).map(drop)) {
@@ -348,14 +348,14 @@ pub(crate) fn check(lake: &Lake, manifest: &Manifest) -> Result<Option<Finding>>
     };
     let what = format!("{what}; it is built anew when it is needed");
     let remedy = Some(Remedy::BuildIndex { dump: manifest.id.to_string() });
-    Ok(Some(Finding { path: path.to_string(), what, remedy }))
+    Ok(Some(FileProblem { path: path.to_string(), what, remedy }))
 }
 
-/// Deletes what is in the index folder of a dump and is not of its present tables.
+/// Deletes the files in the index folder of a dump that do not belong to its present tables.
 pub(crate) fn prune(lake: &Lake, lock: &Lock, id: &DumpId, manifest: Option<&Manifest>) {
     let manifest = manifest.filter(|manifest| manifest.pruned.is_none());
     let folder = LakeFolder::indexes(id);
-    // What remains of a cache does no harm.
+    // Remaining files of a cache do no harm.
     for name in lake.list(&folder).ok().flatten().unwrap_or_default() {
         if !manifest.is_some_and(|manifest| is_index_file_of(&name, manifest)) {
             let _ = lake.remove_file(lock, &folder.file(&name));
@@ -368,7 +368,7 @@ pub(crate) fn prune(lake: &Lake, lock: &Lock, id: &DumpId, manifest: Option<&Man
     }
 }
 
-/// Checksums of the `edge` files of a dump, which say of which tables an index is.
+/// The checksums of the `edge` files of a dump, which tell to which tables an index belongs.
 pub(crate) fn edges_xxh3<'f>(edges: impl Iterator<Item = &'f FileEntry>) -> String {
     edges.map(|file| file.xxh3.as_str()).collect::<Vec<_>>().join("+")
 }
@@ -390,7 +390,7 @@ impl From<Cancelled> for Error {
     }
 }
 
-/// Both, at the same time where there are two threads.
+/// The results of both functions, which run at the same time if two threads are allowed.
 pub(crate) fn in_parallel<A: Send, B>(
     threads: usize,
     a: impl FnOnce() -> A + Send,

@@ -1,4 +1,4 @@
-//! The objects of a dump as an index is built of them.
+//! The objects of a dump, from which an index is built.
 
 use heaplake_graph::BitSet;
 use heaplake_readers::Record;
@@ -9,16 +9,16 @@ use super::NodeNames;
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
     pub(crate) addresses: Vec<u64>,
-    /// Positions in the list of types.
+    /// By node, the position of its type in the list of types.
     pub(crate) types: Vec<u32>,
-    /// Shallow sizes in bytes, 0 where there is none.
+    /// By node, its shallow size in bytes; 0 if it has none.
     pub(crate) sizes: Vec<u64>,
-    /// Names of those that have one.
+    /// The names of nodes.
     pub(crate) names: NodeNames,
 }
 
 impl Nodes {
-    /// Bytes of one, at most.
+    /// Maximum number of bytes of one object.
     pub(crate) const BYTES: u64 = 36;
 
     /// Adds an object.
@@ -31,12 +31,12 @@ impl Nodes {
         self.sizes.push(Self::size(record));
     }
 
-    /// The size of an object as sums take it.
+    /// The size of an object as it is summed up.
     pub(crate) fn size(record: &Record<'_>) -> u64 {
         record.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
     }
 
-    /// Renumbers the types to those that some object has, and returns their names in order.
+    /// Removes types without objects from the numbering, and returns the names of the others in order.
     pub(crate) fn forget_unused_types<'n>(&mut self, names: &[&'n str]) -> Vec<&'n str> {
         let mut used = BitSet::new(names.len());
         self.types.iter().for_each(|rank| used.insert(*rank as usize));

@@ -20,13 +20,13 @@ pub(crate) fn n_plain_columns() -> usize {
     schema::obj().index_of(FIRST_COLUMN).unwrap_or_default()
 }
 
-/// An index, ready to be asked by address.
+/// An index with a lookup by address.
 pub(crate) enum ObjIndex<'i> {
-    Narrow(Located<'i, u32>),
-    Wide(Located<'i, u64>),
+    Narrow(AddressedIndex<'i, u32>),
+    Wide(AddressedIndex<'i, u64>),
 }
 
-pub(crate) struct Located<'i, I> {
+pub(crate) struct AddressedIndex<'i, I> {
     index: &'i GraphIndex<I>,
     positions: Positions<'i, I>,
     is_root: BitSet,
@@ -35,16 +35,16 @@ pub(crate) struct Located<'i, I> {
 impl<'i> ObjIndex<'i> {
     pub(crate) fn new(index: &'i AnyIndex) -> Self {
         match index {
-            AnyIndex::Narrow(index) => Self::Narrow(Located::new(index)),
-            AnyIndex::Wide(index) => Self::Wide(Located::new(index)),
+            AnyIndex::Narrow(index) => Self::Narrow(AddressedIndex::new(index)),
+            AnyIndex::Wide(index) => Self::Wide(AddressedIndex::new(index)),
         }
     }
 
     /// The columns of some objects: `root_kind`, `distance`, `idom`, `retained`, `retained_count`.
     pub(crate) fn columns(&self, addresses: &[u64]) -> Vec<ArrayRef> {
         match self {
-            Self::Narrow(located) => located.columns(addresses),
-            Self::Wide(located) => located.columns(addresses),
+            Self::Narrow(index) => index.columns(addresses),
+            Self::Wide(index) => index.columns(addresses),
         }
     }
 }
@@ -56,7 +56,7 @@ pub(crate) fn null_columns(n_rows: usize) -> Vec<ArrayRef> {
     fields.iter().map(|field| new_null_array(field.data_type(), n_rows)).collect()
 }
 
-impl<'i, I: Id> Located<'i, I> {
+impl<'i, I: Id> AddressedIndex<'i, I> {
     fn new(index: &'i GraphIndex<I>) -> Self {
         Self {
             index,
@@ -65,7 +65,7 @@ impl<'i, I: Id> Located<'i, I> {
         }
     }
 
-    /// One array after the other, so that the processor waits for many nodes at once.
+    /// Makes one array after the other, so that cache misses of many nodes overlap.
     fn columns(&self, addresses: &[u64]) -> Vec<ArrayRef> {
         let mut nodes = Vec::with_capacity(addresses.len());
         self.positions.append_of(addresses, &mut nodes);
@@ -93,7 +93,7 @@ impl<'i, I: Id> Located<'i, I> {
     }
 }
 
-/// A sum of bytes as SQL has it.
+/// A sum of bytes as a number of SQL; the largest one if it does not fit.
 pub(crate) fn bytes(sum: u64) -> i64 {
     i64::try_from(sum).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The index of a dump that is in the lake already, from its tables.
+//! Builds the index of a dump that is in the lake from its tables.
 
 use std::sync::{
     Arc,
@@ -20,8 +20,8 @@ use parquet::arrow::{
 use rayon::prelude::*;
 
 use super::{
-    AnyIndex, Built, EdgeFiles, Inputs, NodeNames, Nodes, ObjIndex, ProgramNames, Summaries, build, bytes,
-    bytes_needed, edges_xxh3, in_parallel, obj_columns::n_plain_columns, summaries,
+    AnyIndex, EdgeFiles, IndexInputs, NewIndex, NodeNames, Nodes, ObjIndex, ProgramNames, Summaries, build,
+    bytes, bytes_needed, edges_xxh3, in_parallel, obj_columns::n_plain_columns, summaries,
 };
 use crate::{
     Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, StoredFile, TypeStat, commit,
@@ -35,12 +35,11 @@ use crate::{
 pub struct IndexOptions {
     /// Do not build one at import.
     pub skip: bool,
-    /// Take 64-bit ids even where 32 bits do.
+    /// Use 64-bit ids even if 32 bits suffice.
     pub wide_ids: bool,
 }
 
-/// What building takes besides: bytes of memory to stay within (by default half of the machine's) and threads (by
-/// default one per core).
+/// Limits of building an index: bytes of memory (by default half of the machine's) and threads (by default one per core).
 #[derive(Debug, Clone, Default)]
 pub struct BuildLimits {
     /// Bytes of memory.
@@ -50,7 +49,7 @@ pub struct BuildLimits {
 }
 
 impl BuildLimits {
-    /// An error when the work needs more than it may take.
+    /// An error if the work needs more memory than allowed.
     pub(super) fn check(&self, needed: u64) -> Result<()> {
         let limit = self.memory.unwrap_or_else(default_memory);
         match needed > limit {
@@ -60,15 +59,15 @@ impl BuildLimits {
     }
 }
 
-/// Whether a dump has an index, or there is memory to build it.
+/// Whether a dump has an index, or there is enough memory to build one.
 pub fn index_fits(lake: &Lake, manifest: &Manifest, limits: &BuildLimits) -> bool {
     let counts = &manifest.counts;
     lake.has(&LakePath::index(manifest))
         || limits.check(bytes_needed(counts.objects, counts.edges, false)).is_ok()
 }
 
-/// Builds the index of a dump anew, and the columns and tables that come from it where the dump has none of them yet.
-/// The dump is replaced as a whole; queries that already read it go on.
+/// Builds the index of a dump anew, and, if the dump was imported without one, the columns and tables that come from it. The
+/// dump is replaced as a whole; queries that already read it are not disturbed.
 pub fn index_dump(
     lake: &Lake,
     id: &DumpId,
@@ -78,11 +77,11 @@ pub fn index_dump(
 ) -> Result<Manifest> {
     let manifest = lake.manifest(id.as_str())?;
     let work = lake.work_folder()?;
-    let building = Building::new(lake, &manifest, options, limits, progress)?;
-    let (built, edges) = building.graph(&work, !manifest.indexed)?;
+    let builder = IndexBuilder::new(lake, &manifest, options, limits, progress)?;
+    let (built, edges) = builder.graph(&work, !manifest.indexed)?;
     built.file.sync_all().map_err(|source| lake.at(&LakePath::index(&manifest)).io_error(source))?;
     if manifest.indexed {
-        building.install(&work)?;
+        builder.install(&work)?;
         super::seal(lake, &manifest);
         return Ok(manifest);
     }
@@ -91,13 +90,13 @@ pub fn index_dump(
     let mut new = manifest.clone();
     new.files.retain(|file| matches!(file.table, Table::Edge | Table::Issue));
     let (summaries, obj) = in_parallel(
-        building.threads,
-        || building.summaries(&built.index, &edges, built.names),
-        || building.obj(&names, &built.index),
+        builder.threads,
+        || builder.summaries(&built.index, &edges, built.names),
+        || builder.obj(&names, &built.index),
     );
     let Summaries { type_retained, holders } = summaries?;
-    new.files.extend([obj?, building.root(&names, &built.index)?]);
-    let mut types = building.types;
+    new.files.extend([obj?, builder.root(&names, &built.index)?]);
+    let mut types = builder.types;
     for (stat, retained) in types.iter_mut().zip(type_retained) {
         stat.retained = Some(bytes(retained));
     }
@@ -114,8 +113,7 @@ pub fn index_dump(
     Ok(new)
 }
 
-/// Opens the index of a dump; where there is none, or none that is sound, `absent` is told and it is built from the
-/// tables and kept in the lake.
+/// Opens the index of a dump. If there is no valid one, calls `absent`, builds it from the tables, and keeps it in the lake.
 pub fn open_or_build(
     lake: &Lake,
     manifest: &Manifest,
@@ -129,16 +127,16 @@ pub fn open_or_build(
     absent();
     let work = lake.work_folder()?;
     let options = IndexOptions::default();
-    let building = Building::new(lake, manifest, &options, limits, progress)?;
-    let built = building.graph(&work, false);
+    let builder = IndexBuilder::new(lake, manifest, &options, limits, progress)?;
+    let built = builder.graph(&work, false);
     let (built, _) = built.map_err(|error| lake.perhaps_replaced(manifest, error))?;
     built.file.sync_all().map_err(|source| lake.at(&LakePath::index(manifest)).io_error(source))?;
-    building.install(&work)?;
+    builder.install(&work)?;
     super::seal(lake, manifest);
     Ok(built.index)
 }
 
-struct Building<'b> {
+struct IndexBuilder<'b> {
     lake: &'b Lake,
     manifest: &'b Manifest,
     options: &'b IndexOptions,
@@ -151,7 +149,7 @@ struct Building<'b> {
 /// Rows of `obj` that are rewritten together.
 const OBJ_ROWS: usize = 1 << 17;
 
-impl<'b> Building<'b> {
+impl<'b> IndexBuilder<'b> {
     fn new(
         lake: &'b Lake,
         manifest: &'b Manifest,
@@ -166,7 +164,7 @@ impl<'b> Building<'b> {
         Ok(Self { lake, manifest, options, limits, progress, threads, types })
     }
 
-    /// Puts a finished index file into its place.
+    /// Moves a complete index file into the lake.
     fn install(&self, work: &WorkFolder) -> Result<()> {
         commit::install(self.lake, self.manifest, work, &LakePath::index(self.manifest))
     }
@@ -175,18 +173,18 @@ impl<'b> Building<'b> {
         self.manifest.files_of(table).map(|file| self.lake.file(file)).collect()
     }
 
-    /// Builds the index file in `work`. Returns also where the references are, for the summaries.
-    fn graph(&self, work: &WorkFolder, for_summaries: bool) -> Result<(Built, EdgeFiles)> {
+    /// Builds the index file in `work`. Returns the files of `edge`, too, which the summaries need.
+    fn graph(&self, work: &WorkFolder, for_summaries: bool) -> Result<(NewIndex, EdgeFiles)> {
         self.progress.enter(Phase::Indexing);
         let counts = &self.manifest.counts;
         let needed = bytes_needed(counts.objects, counts.edges, self.options.wide_ids);
-        // Objects are sorted in an array of their own.
+        // The objects are sorted in a separate array.
         let needed = needed + counts.objects * (Nodes::BYTES + size_of::<(u64, u64, u32)>() as u64);
         self.limits.check(needed)?;
         let type_names: Vec<&str> = self.types.iter().map(|stat| stat.name.as_str()).collect();
         let runtime = runtime_of(&self.manifest.source.format)?;
         let edges = EdgeFiles::open(self.stored(Table::Edge), for_summaries.then_some(runtime))?;
-        let inputs = Inputs {
+        let inputs = IndexInputs {
             nodes: self.nodes(&type_names)?,
             type_names: &type_names,
             runtime,
@@ -246,7 +244,7 @@ impl<'b> Building<'b> {
         objects.par_sort_unstable();
         if objects.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             let folder = LakeFolder::table(Table::Obj, &self.manifest.id);
-            return Err(self.lake.folder_damaged(&folder, "an address is there twice"));
+            return Err(self.lake.folder_damaged(&folder, "an address occurs twice"));
         }
         named.sort_unstable();
         let mut names = NodeNames::default();
@@ -263,7 +261,7 @@ impl<'b> Building<'b> {
         })
     }
 
-    /// The roots that the source recorded; the others are found again.
+    /// The roots that the dump records; the others are found again.
     fn recorded_roots(&self) -> Result<Vec<(u64, Arc<str>)>> {
         let mut roots = Vec::new();
         for stored in self.stored(Table::Root) {

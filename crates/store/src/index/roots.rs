@@ -1,6 +1,6 @@
-//! Where the collector would start: roots of a dump that has none, and a reason for each.
+//! Roots, from which the collector would start, for dumps that do not record them; and the kind of each.
 //!
-//! Recorded roots first. Then modules; frames that run; objects without referrers; and for whatever is still not
+//! RecordedRoots roots first. Then modules; frames that run; objects without referrers; and for whatever is still not
 //! reached, one object of every strongly connected component that nothing outside refers to: a cycle that holds itself.
 //! From these roots every object is reachable.
 
@@ -14,14 +14,14 @@ use heaplake_model::KeptAlive;
 
 use super::GraphIndex;
 
-/// The kinds that are not recorded, by their place in [`Roots::names`].
+/// The kinds that are not recorded, by their position in [`Roots::names`].
 const KINDS: [&str; 4] = ["module", "frame", UNREFERENCED, "cycle"];
 const MODULE: u32 = 0;
 const FRAME: u32 = 1;
 const NO_REFERRER: u32 = 2;
-/// The kind of what only holds itself.
+/// The kind of objects that only hold each other.
 const CYCLE: u32 = 3;
-/// The kind of a root that somebody made one, in a layer.
+/// The kind of an object that was made a root in a layer.
 const PINNED: &str = "pinned";
 /// The kind of a root that no object of the dump refers to.
 pub(crate) const UNREFERENCED: &str = "unreferenced";
@@ -31,7 +31,7 @@ pub(super) fn is_cycle(kind: &str) -> bool {
     kind == KINDS[CYCLE as usize]
 }
 
-/// Whether roots of a kind are found here, and not recorded in the dump.
+/// Whether roots of this kind are found here and not recorded in the dump.
 pub(crate) fn is_found(kind: &str) -> bool {
     KINDS.contains(&kind)
 }
@@ -41,63 +41,64 @@ pub(crate) fn is_found(kind: &str) -> bool {
 pub(super) struct Roots<I> {
     /// Ascending.
     pub(super) nodes: Vec<I>,
-    /// By root, the place of its kind among the names.
+    /// By root, the position of its kind among the names.
     pub(super) kinds: Vec<u32>,
     pub(super) names: Vec<String>,
 }
 
-/// Recorded roots by node, and the names of their kinds.
-pub(super) struct Recorded<I> {
+/// RecordedRoots roots by node, and the names of their kinds.
+pub(super) struct RecordedRoots<I> {
     roots: Vec<(I, u32)>,
     names: Vec<String>,
 }
 
-/// The roots that the dump records, by node; those of objects that are not in the dump are left out.
-pub(super) fn recorded<I: Id>(roots: &[(u64, Arc<str>)], node: impl Fn(u64) -> I) -> Recorded<I> {
+/// The roots that the dump records, by node, without those of objects that are not in the dump.
+pub(super) fn recorded<I: Id>(roots: &[(u64, Arc<str>)], node: impl Fn(u64) -> I) -> RecordedRoots<I> {
     let mut names: Vec<String> = KINDS.map(str::to_owned).to_vec();
-    let mut places: BTreeMap<&str, u32> = KINDS.into_iter().zip(0..).collect();
+    let mut positions: BTreeMap<&str, u32> = KINDS.into_iter().zip(0..).collect();
     let mut found = Vec::new();
     for (address, kind) in roots {
-        let kind = *places.entry(kind).or_insert_with(|| {
+        let kind = *positions.entry(kind).or_insert_with(|| {
             names.push(kind.to_string());
             names.len() as u32 - 1
         });
         found.extend(Some((node(*address), kind)).filter(|(node, _)| *node != I::NONE));
     }
-    Recorded { roots: found, names }
+    RecordedRoots { roots: found, names }
 }
 
 impl<I: Id> Roots<I> {
-    /// Finds the roots that are no cycles. `types` is the type of every node, `kept` what each type is kept alive by.
+    /// Finds the roots apart from those of cycles. `types` are the types of the nodes, `kept` says by type why its objects are
+    /// kept alive.
     pub(super) fn find(
         graph: Graph<'_, I>,
         types: &[u32],
         kept: &[KeptAlive],
-        recorded: Recorded<I>,
+        recorded: RecordedRoots<I>,
     ) -> Self {
-        let mut finding = Finding::<I> { is_root: BitSet::new(graph.n_nodes()), roots: Vec::new() };
+        let mut builder = RootsBuilder::<I> { is_root: BitSet::new(graph.n_nodes()), roots: Vec::new() };
         for (node, kind) in recorded.roots {
-            finding.add(node.index(), kind);
+            builder.add(node.index(), kind);
         }
         let kept_of = |node: usize| kept[types[node] as usize];
         let mut frames = BitSet::new(graph.n_nodes());
         for node in 0..graph.n_nodes() {
             match kept_of(node) {
-                KeptAlive::AsModule => finding.add(node, MODULE),
+                KeptAlive::AsModule => builder.add(node, MODULE),
                 KeptAlive::AsFrameWhileItRuns => frames.insert(node),
                 KeptAlive::ByReferences => {}
             }
         }
-        running(graph, &frames).into_iter().for_each(|frame| finding.add(frame, FRAME));
+        running(graph, &frames).into_iter().for_each(|frame| builder.add(frame, FRAME));
         for node in (0..graph.n_nodes()).filter(|node| graph.reverse.range(*node).is_empty()) {
-            finding.add(node, NO_REFERRER);
+            builder.add(node, NO_REFERRER);
         }
-        finding.roots.sort_unstable();
-        let (nodes, kinds) = finding.roots.into_iter().unzip();
+        builder.roots.sort_unstable();
+        let (nodes, kinds) = builder.roots.into_iter().unzip();
         Self { nodes, kinds, names: recorded.names }
     }
 
-    /// The roots of an index that are not among the nodes that are gone, and the pinned ones of the others.
+    /// The roots of an index without the removed nodes `gone`, and `pinned` as further roots.
     pub(super) fn kept(index: &GraphIndex<I>, gone: &BitSet, pinned: &BitSet) -> Self {
         let mut names = index.content.root_kinds.clone();
         let roots = index.roots().iter().copied().zip(index.root_kinds().iter().copied());
@@ -114,14 +115,14 @@ impl<I: Id> Roots<I> {
         Self { nodes, kinds, names }
     }
 
-    /// The roots that are no cycles.
+    /// The roots apart from those of cycles.
     pub(super) fn no_cycles(&self) -> impl Iterator<Item = usize> + '_ {
         let roots = self.nodes.iter().zip(&self.kinds);
         roots.filter(|(_, kind)| **kind != CYCLE).map(|(node, _)| node.index())
     }
 
-    /// Adds a root for every cycle that holds itself. `rest` is what the other roots do not reach; nodes without edges,
-    /// which are no cycle, may be missing. Returns the new ones.
+    /// Adds a root for every cycle that nothing else holds. `rest` are the nodes that the other roots do not reach; nodes
+    /// without edges, which are not on a cycle, may be missing. Returns the new roots.
     pub(super) fn add_cycles(
         &mut self,
         graph: Graph<'_, I>,
@@ -149,13 +150,13 @@ impl<I: Id> Roots<I> {
     }
 }
 
-struct Finding<I> {
+struct RootsBuilder<I> {
     is_root: BitSet,
     roots: Vec<(I, u32)>,
 }
 
-impl<I: Id> Finding<I> {
-    /// Adds a root; its first kind counts.
+impl<I: Id> RootsBuilder<I> {
+    /// Adds a root. If it is one already, its first kind stays.
     fn add(&mut self, node: usize, kind: u32) {
         if self.is_root.set(node) {
             self.roots.push((I::new(node), kind));
@@ -163,8 +164,8 @@ impl<I: Id> Finding<I> {
     }
 }
 
-/// The frames that a thread must be running: nothing refers to them but other such frames. A frame that a generator or
-/// a traceback holds is held by that.
+/// The running frames: only other running frames refer to them, if anything does. A generator or a traceback refers to a
+/// frame that is not running.
 fn running<I: Id>(graph: Graph<'_, I>, frames: &BitSet) -> Vec<usize> {
     let mut running = BitSet::new(graph.n_nodes());
     let mut found: Vec<usize> =
@@ -184,13 +185,13 @@ fn running<I: Id>(graph: Graph<'_, I>, frames: &BitSet) -> Vec<usize> {
     found
 }
 
-/// The first node of every component of the nodes that are not reached which no other component refers to.
+/// The first node of each strongly connected component of `rest` that no other component of it refers to.
 fn sources<I: Id>(graph: Graph<'_, I>, rest: &BitSet, cancel: &AtomicBool) -> Result<Vec<usize>, Cancelled> {
     let components = components(graph.forward, graph.skip, rest, cancel)?;
     let mut is_held = BitSet::new(components.count);
     for node in rest.iter() {
         let own = components.of[node];
-        // What is reached refers to nothing of the rest.
+        // Reached nodes do not refer to any of the rest.
         if graph.parents(node).any(|parent| components.of[parent] != own) {
             is_held.insert(own.index());
         }

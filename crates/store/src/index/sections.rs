@@ -10,7 +10,7 @@ use crate::Result;
 
 /// What the header says of the sections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Content {
+pub(super) struct IndexContent {
     pub(super) version: u32,
     /// Checksums of the `edge` files that it was built from.
     pub(super) edges_xxh3: String,
@@ -33,7 +33,7 @@ pub(super) struct Content {
     pub(super) root_kinds: Vec<String>,
 }
 
-impl Content {
+impl IndexContent {
     /// Offsets of a CSR. For a number of nodes that no file has, a number of offsets that no file has.
     fn n_offsets(&self) -> u64 {
         self.n_nodes.saturating_add(1)
@@ -52,7 +52,7 @@ macro_rules! sections {
 
         impl SectionRanges {
             /// Finds all sections; an error if one does not have the length that the header says.
-            pub(super) fn of<I: Id>(sections: &Sections, header: &Content) -> Result<Self, Refused> {
+            pub(super) fn of<I: Id>(sections: &Sections, header: &IndexContent) -> Result<Self, Refused> {
                 Ok(Self {
                     $($field: sections.range_of::<$number>($name, { let $content = header; $len })?,)*
                 })

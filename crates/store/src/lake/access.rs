@@ -1,22 +1,22 @@
 //! Who may read a lake.
 //!
-//! A dump has the values of a program, passwords among them. So a new lake is for its owner alone, whatever the umask
-//! is, unless it is made for a team. From then on the lake's folder `dumps` decides: whatever is put into the lake gets
-//! the permissions of that folder, so that `chmod -R` changes a lake for good. Where a system has no such permissions,
-//! nothing is done.
+//! A dump contains the values of a program, passwords among them. So only the owner may read a new lake, whatever the umask
+//! is, unless it is made for a team. From then on the folder of manifests decides: everything that is put into the lake gets
+//! the permissions of that folder, so that `chmod -R` changes a lake for good. On systems without such permissions nothing is
+//! done.
 
 use std::{fs, io, path::Path};
 
 use super::{Lake, layout::LakeFolder};
 use crate::{Error, Result};
 
-/// For whom a new lake is made.
+/// Who may read a new lake.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {
-    /// For its owner alone.
+    /// Its owner alone.
     #[default]
     Private,
-    /// For all whom the umask lets in.
+    /// Everybody whom the umask allows.
     Shared,
 }
 
@@ -95,7 +95,7 @@ impl Permissions {
         if path.is_dir() {
             return Ok(());
         }
-        // The lake's own folder is there, so this ends a few levels up.
+        // The folder of the lake exists, so this ends a few levels up.
         let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.is_dir()).collect();
         for folder in missing.into_iter().rev() {
             match make_private(folder) {

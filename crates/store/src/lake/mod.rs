@@ -27,7 +27,7 @@ pub(crate) use layout::{
 pub use work::SpillFolder;
 pub(crate) use work::{Lock, WorkFile, WorkFolder};
 
-use crate::{Error, FORMAT_VERSION, Facts, Manifest, Manifests, Result, commit};
+use crate::{DumpEdit, Error, FORMAT_VERSION, Manifest, Manifests, Result, commit};
 
 /// A lake folder whose format version was checked.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub struct Lake {
     path: PathBuf,
 }
 
-/// Manifests below this number are read by one thread.
+/// Manifests that one thread reads before a second thread is used.
 const MANIFESTS_PER_TASK: usize = 32;
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl Lake {
     /// Opens a lake to read it. Nothing in it is changed.
     pub fn open(path: &Path) -> Result<Self> {
         let lake = Self { path: path.to_owned() };
-        let marker = lake.read_json::<Marker>(&LakePath::marker(), "it is no lake marker")?;
+        let marker = lake.read_json::<Marker>(&LakePath::marker(), "it is not a lake marker")?;
         let Marker { format_version } = marker.ok_or_else(|| Error::NotALake(path.to_owned()))?;
         if format_version != FORMAT_VERSION {
             return Err(Error::OtherFormat { path: path.to_owned(), found: format_version });
@@ -55,7 +55,7 @@ impl Lake {
         Ok(lake)
     }
 
-    /// Opens a lake to write to it, and makes it where there is none.
+    /// Opens a lake to write to it, and makes one if there is none.
     pub fn open_or_create(path: &Path, access: Access) -> Result<Self> {
         if let Err(Error::NotALake(_)) = Self::open(path) {
             create(path, access)?;
@@ -63,7 +63,7 @@ impl Lake {
         Self::open_to_write(path)
     }
 
-    /// Opens a lake to write to it, and clears away what dead imports left.
+    /// Opens a lake to write to it, and removes what dead imports have left.
     pub fn open_to_write(path: &Path) -> Result<Self> {
         let lake = Self::open(path)?;
         commit::recover(&lake)?;
@@ -85,8 +85,8 @@ impl Lake {
         Ok(self.snapshot().all()?.to_vec())
     }
 
-    /// The manifests of all dumps, in no order, without reading again those that are known. Many are read by several
-    /// threads: most of the time goes into opening files.
+    /// The manifests of all dumps, in no order, without reading those that are known. Reads many manifests on several threads,
+    /// because most of the time is for opening files.
     pub(crate) fn read_manifests(
         &self,
         known: &BTreeMap<DumpId, Arc<Manifest>>,
@@ -122,7 +122,7 @@ impl Lake {
     /// The manifest of one dump, if there is such a dump.
     pub(crate) fn find_manifest(&self, id: &DumpId) -> Result<Option<Manifest>> {
         let path = LakePath::manifest(id);
-        let manifest = self.read_json::<Manifest>(&path, "it is no manifest")?;
+        let manifest = self.read_json::<Manifest>(&path, "it is not a manifest")?;
         let Some(manifest) = manifest else { return Ok(None) };
         if manifest.format_version != FORMAT_VERSION {
             let path = self.at(&path).path().to_owned();
@@ -157,9 +157,9 @@ impl Lake {
         commit::remove(self, &manifest.id, Some(&manifest.files))
     }
 
-    /// Says more of a dump: its tags, and when it was taken. Returns its manifest as it is now.
-    pub fn state(&self, id: &DumpId, facts: &Facts) -> Result<Manifest> {
-        commit::state(self, id, facts)
+    /// Changes the tags of a dump, and when it was taken. Returns its manifest as it is now.
+    pub fn state(&self, id: &DumpId, edit: &DumpEdit) -> Result<Manifest> {
+        commit::state(self, id, edit)
     }
 
     pub(crate) fn unknown(&self, id: &DumpId) -> Result<Error> {
@@ -167,13 +167,14 @@ impl Lake {
     }
 }
 
-/// Makes the folders, the marker last, so that a lake is whole or none. Of several processes at once, one makes it.
+/// Makes the folders, and the marker last, so that a folder is a whole lake or not a lake. If several processes do so at the
+/// same time, one of them makes it.
 fn create(path: &Path, access: Access) -> Result<()> {
     let lake = Lake { path: path.to_owned() };
     if let Some(above) = path.parent() {
         std::fs::create_dir_all(above).map_err(|source| Error::Io { path: above.to_owned(), source })?;
     }
-    // What was there before, such as a mounted folder, stays as it is.
+    // A folder that exists, such as a mounted one, stays as it is.
     access.make_folder(path)?;
     access.make_folder(&lake.folder(&LakeFolder::manifests()))?;
     let lock = Lock::take(&lake)?;
