@@ -1,4 +1,4 @@
-//! Where everything of a lake lies. Names of files and folders are written down here and nowhere else.
+//! The layout of a lake. Names of its files and folders are written down here and nowhere else.
 
 use std::fmt;
 
@@ -132,7 +132,7 @@ impl LakePath {
         LakeFolder::work().file("journal.json")
     }
 
-    /// Locked by whoever changes the lake.
+    /// Locked by the process that changes the lake.
     pub(super) fn lock() -> Self {
         LakeFolder::work().file("lock")
     }

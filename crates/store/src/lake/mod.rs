@@ -1,6 +1,6 @@
 //! A lake: what is in it, and the one door to its files.
 //!
-//! `layout.rs` says where everything lies, `folder.rs` is the door, `work.rs` the lock and the folders of work in progress,
+//! `layout.rs` says where everything is, `folder.rs` is the door, `work.rs` the lock and the folders of work in progress,
 //! `access.rs` who may read. Nobody outside this module joins a path or opens a file of a lake by one.
 
 mod access;

@@ -1,7 +1,7 @@
 //! Work in progress: the lake's lock, the folders in which imports and queries work, and sweeping those of the dead.
 //!
 //! Each work folder has a file that its process holds locked. A folder whose file is not locked is of a process that
-//! died, and whoever opens the lake to write deletes it.
+//! died; opening the lake to write deletes it.
 
 use std::{
     fs::{self, File, TryLockError},
