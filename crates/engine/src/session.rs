@@ -29,10 +29,11 @@ use crate::{
     dumps::Dumps,
     error::{Context, Limit, Missing, Thing},
     functions,
-    graph::{self, Edited, Indexes, Notice},
+    graph::{self, Edited},
     guard, history, identity, mistake,
     parameters::{self, Parameters, Value},
-    path::{self, PathPlan},
+    path,
+    snapshot::{Notice, PathPlan, Snapshot},
     statements,
     type_names::{self, AskedType},
     yielding::JoinsYield,
@@ -82,7 +83,7 @@ pub struct Session {
     lake: PathBuf,
     options: SessionOptions,
     dumps: Arc<Dumps>,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
     /// The schema of bare names.
     names: Arc<LakeSchema>,
     /// The layer that bare names mean.
@@ -117,12 +118,12 @@ impl Session {
             None => None,
         };
         functions::register(&context, manifests);
-        let indexes =
-            Arc::new(Indexes::new(dumps.clone(), limits, options.notice.clone(), options.path_plan));
-        graph::register(&context, &indexes);
-        path::register(&context, &indexes);
-        history::register(&context, &indexes);
-        identity::register(&context, &indexes);
+        let snapshot =
+            Arc::new(Snapshot::new(dumps.clone(), limits, options.notice.clone(), options.path_plan));
+        graph::register(&context, &snapshot);
+        path::register(&context, &snapshot);
+        history::register(&context, &snapshot);
+        identity::register(&context, &snapshot);
         if options.allow_files {
             context = context.enable_url_table();
         }
@@ -131,7 +132,7 @@ impl Session {
             lake: lake.path().to_owned(),
             options: options.clone(),
             dumps,
-            indexes,
+            snapshot,
             names,
             layer,
             layer_is_chosen: OnceCell::new(),
@@ -206,8 +207,8 @@ impl Session {
 
     /// A path pattern as `WITH RECURSIVE` SQL over `obj` and `edge` of the chosen dump.
     pub fn path_sql(&self, pattern: &str) -> Result<String> {
-        let dump = self.indexes.dump(None)?;
-        path::emit(&path::compile(pattern, &dump, &self.indexes)?, &dump)
+        let dump = self.snapshot.dump(None)?;
+        path::emit(&path::compile(pattern, &dump, &self.snapshot)?, &dump)
     }
 
     /// The types that a statement asks for and no dump of the lake has, with those that were probably meant. Reads the types of
@@ -227,10 +228,10 @@ impl Session {
             return Ok(unknown);
         }
         let Some(chosen) = self.dumps.current()? else { return Ok(unknown) };
-        let chosen = self.indexes.with_types(&chosen)?;
+        let chosen = self.snapshot.with_types(&chosen)?;
         for asked in asked {
             let is_meant = |name: &str| asked.matches(name);
-            if chosen.types.iter().any(|stat| is_meant(&stat.name)) || self.indexes.has_type(is_meant)? {
+            if chosen.types.iter().any(|stat| is_meant(&stat.name)) || self.snapshot.has_type(is_meant)? {
                 continue;
             }
             let near = path::nearest_types(&asked.name, asked.is_exact, &chosen);
@@ -248,21 +249,21 @@ impl Session {
 
     /// Makes cuts on the chosen dump, on top of the layer where one is chosen, and keeps what is left as a named layer.
     pub async fn save_layer(&self, name: &DumpId, cuts: &[String]) -> Result<Layer> {
-        let dump = self.indexes.dump(None)?;
+        let dump = self.snapshot.dump(None)?;
         let below = self.layer.iter().flat_map(|layer| &layer.cuts);
         let cuts: Vec<String> = below.chain(cuts).cloned().collect();
-        let cut = self.indexes.cut(&self.context.state(), &dump, name, &cuts).await;
+        let cut = self.snapshot.cut(&self.context.state(), &dump, name, &cuts).await;
         let (_, objects, bytes) = cut.map_err(|error| Context::default().explain(&error))?;
         let layer = Layer::new(name.clone(), &dump, cuts, objects, bytes);
-        self.indexes.lake().save_layer(&layer)?;
+        self.snapshot.lake().save_layer(&layer)?;
         Ok(layer)
     }
 
     /// The chosen dump, as it is here, without what is cut and with what is pinned as roots. Both are sets.
     pub async fn edit(&self, cuts: &[String], pins: &[String]) -> Result<Edited> {
         self.choose_layer().await?;
-        let dump = self.indexes.dump(None)?;
-        let edited = self.indexes.edit(&self.context.state(), &dump, (cuts, pins)).await;
+        let dump = self.snapshot.dump(None)?;
+        let edited = self.snapshot.edit(&self.context.state(), &dump, (cuts, pins)).await;
         edited.map_err(|error| Context::default().explain(&error))
     }
 
@@ -294,13 +295,13 @@ impl Session {
         }
         let Some(manifest) = self.dumps.current()? else { return Ok(()) };
         let choose = || async {
-            let dump = self.indexes.with_types(&manifest)?;
+            let dump = self.snapshot.with_types(&manifest)?;
             let index = match (&self.options.edited, &self.layer) {
                 (Some(edited), _) => edited.index.clone(),
-                (None, Some(layer)) => self.indexes.open_layer(&self.context.state(), &dump, layer).await?,
+                (None, Some(layer)) => self.snapshot.open_layer(&self.context.state(), &dump, layer).await?,
                 (None, None) => return Ok(()),
             };
-            self.indexes.choose_layer(index);
+            self.snapshot.choose_layer(index);
             let views = graph::layer::views(&self.context, &dump).await?;
             self.names.show_instead(views.into_iter().map(|(name, view)| (name.to_owned(), view)));
             Ok(())
@@ -330,7 +331,7 @@ impl Session {
         let resolved = parameters.iter().map(|(name, value)| {
             let value = match value {
                 Value::Dump(selector) => {
-                    let manifest = self.indexes.manifest(Some(selector));
+                    let manifest = self.snapshot.manifest(Some(selector));
                     let manifest = manifest.map_err(|error| match error {
                         error @ (Error::Query { .. } | Error::NotFound(_) | Error::NoBaseline) => {
                             error.after_words(&format!("parameter {name}: "))
@@ -360,7 +361,7 @@ impl Session {
     /// The type of the chosen dump with this name, whatever its case: SQL folds names without quotes.
     fn type_named(&self, name: &str) -> Option<String> {
         let current = self.dumps.current().ok()??;
-        let dump = self.indexes.with_types(&current).ok()?;
+        let dump = self.snapshot.with_types(&current).ok()?;
         let found = dump.types.iter().find(|stat| stat.name.eq_ignore_ascii_case(name));
         found.map(|stat| stat.name.clone())
     }

@@ -21,11 +21,10 @@ use heaplake_store::{GraphIndex, TypeSums, with_index};
 use super::{
     Kind,
     chains::{self, Chain},
-    indexes::OpenIndex,
     table::Call,
     tree::{self, Extent, Line},
 };
-use crate::{Error, summary::saturating};
+use crate::{Error, snapshot::OpenIndex, summary::saturating};
 
 /// The members of a set.
 #[derive(Debug, Clone)]

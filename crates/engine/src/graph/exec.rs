@@ -22,18 +22,17 @@ use datafusion::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    Indexes,
     answer::{self, Answer, SetRows},
-    indexes::StopOnDrop,
     set::Set,
     table::Call,
 };
+use crate::snapshot::{Snapshot, StopOnDrop};
 
 /// The operator of every graph function.
 #[derive(Debug)]
 pub(super) struct GraphExec {
     call: Call,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
     /// One per set; none for a list of addresses.
     plans: Vec<Option<Arc<dyn ExecutionPlan>>>,
     schema: SchemaRef,
@@ -46,7 +45,7 @@ pub(super) struct GraphExec {
 impl GraphExec {
     pub(super) fn new(
         call: Call,
-        indexes: Arc<Indexes>,
+        snapshot: Arc<Snapshot>,
         plans: Vec<Option<Arc<dyn ExecutionPlan>>>,
         schema: &SchemaRef,
         projection: Option<&Vec<usize>>,
@@ -64,7 +63,7 @@ impl GraphExec {
         );
         Ok(Self {
             call,
-            indexes,
+            snapshot,
             plans,
             schema,
             projection: projection.cloned(),
@@ -121,7 +120,7 @@ impl ExecutionPlan for GraphExec {
         let plans = self.plans.iter().map(|plan| plan.as_ref().and_then(|_| children.next())).collect();
         Ok(Arc::new(Self {
             call: self.call.clone(),
-            indexes: self.indexes.clone(),
+            snapshot: self.snapshot.clone(),
             plans,
             schema: self.schema.clone(),
             projection: self.projection.clone(),
@@ -146,7 +145,7 @@ impl ExecutionPlan for GraphExec {
     }
 
     fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (call, indexes) = (self.call.clone(), self.indexes.clone());
+        let (call, snapshot) = (self.call.clone(), self.snapshot.clone());
         let plans = self.plans.clone();
         let (projection, limit) = (self.projection.clone(), self.limit.unwrap_or(usize::MAX));
         let metrics = BaselineMetrics::new(&self.metrics, 0);
@@ -167,7 +166,7 @@ impl ExecutionPlan for GraphExec {
             let timer = metrics.elapsed_compute().clone();
             let answer = SpawnedTask::spawn_blocking(move || {
                 let _timer = timer.timer();
-                let index = indexes.open(&call.manifest, &progress)?;
+                let index = snapshot.open(&call.manifest, &progress)?;
                 answer::answer(&call, &sets, index, &progress.cancel)
             });
             let answer =

@@ -12,14 +12,12 @@ use datafusion::{
 use heaplake_model::DumpId;
 use heaplake_store::{AnyIndex, Dump, ImportProgress, Layer, LayerEdit, build_layer, build_unnamed_layer};
 
-use super::{
-    Indexes,
-    answer::SetRows,
-    exec,
-    indexes::{OpenIndex, StopOnDrop},
-    set::Set,
+use super::{answer::SetRows, exec, set::Set};
+use crate::{
+    Error,
+    catalog::CATALOG,
+    snapshot::{OpenIndex, Snapshot, StopOnDrop},
 };
-use crate::{Error, catalog::CATALOG};
 
 /// The tables that a layer changes, by what each becomes; `{dump}` is the dump's name.
 ///
@@ -65,7 +63,7 @@ pub(crate) async fn views(
     Ok(views)
 }
 
-impl Indexes {
+impl Snapshot {
     /// Opens the index of a layer; where there is none, makes the cuts again.
     pub(crate) async fn open_layer(
         self: &Arc<Self>,
@@ -91,10 +89,10 @@ impl Indexes {
     ) -> Result<(AnyIndex, u64, i64)> {
         let edit = edit(state, manifest, cuts, &[]).await?;
         let name = name.clone();
-        self.build(manifest, move |indexes, manifest, progress| {
-            let base = indexes.open_base(manifest, progress)?;
-            let limits = indexes.limits();
-            Ok(build_layer(indexes.lake(), manifest, &name, &base.index, &edit, limits, &progress.cancel)?)
+        self.build(manifest, move |snapshot, manifest, progress| {
+            let base = snapshot.open_base(manifest, progress)?;
+            let limits = snapshot.limits();
+            Ok(build_layer(snapshot.lake(), manifest, &name, &base.index, &edit, limits, &progress.cancel)?)
         })
         .await
     }
@@ -108,11 +106,11 @@ impl Indexes {
     ) -> Result<Edited> {
         let edit = edit(state, manifest, cuts, pins).await?;
         let (index, objects, bytes) = self
-            .build(manifest, move |indexes, manifest, progress| {
-                let base = indexes.open(manifest, progress)?;
-                let limits = indexes.limits();
+            .build(manifest, move |snapshot, manifest, progress| {
+                let base = snapshot.open(manifest, progress)?;
+                let limits = snapshot.limits();
                 Ok(build_unnamed_layer(
-                    indexes.lake(),
+                    snapshot.lake(),
                     manifest,
                     &base.index,
                     &edit,
@@ -130,10 +128,10 @@ impl Indexes {
         manifest: &Arc<Dump>,
         work: impl FnOnce(&Self, &Arc<Dump>, &ImportProgress) -> Result<T, Error> + Send + 'static,
     ) -> Result<T> {
-        let (indexes, manifest) = (self.clone(), manifest.clone());
+        let (snapshot, manifest) = (self.clone(), manifest.clone());
         let stop = StopOnDrop::default();
         let progress: Arc<ImportProgress> = stop.0.clone();
-        let built = SpawnedTask::spawn_blocking(move || work(&indexes, &manifest, &progress));
+        let built = SpawnedTask::spawn_blocking(move || work(&snapshot, &manifest, &progress));
         let built = built.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
         drop(stop);
         Ok(built?)

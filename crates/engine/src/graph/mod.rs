@@ -10,7 +10,6 @@
 mod answer;
 mod chains;
 pub(crate) mod exec;
-mod indexes;
 pub(crate) mod layer;
 mod set;
 mod table;
@@ -24,12 +23,12 @@ use datafusion::{
 };
 
 pub(crate) use answer::SetRows;
-pub use indexes::Notice;
-pub(crate) use indexes::{Indexes, OpenIndex, StopOnDrop};
 pub use layer::Edited;
 pub use set::address;
 pub(crate) use set::{Set, check_is_one_expression};
 use table::GraphFunction;
+
+use crate::snapshot::Snapshot;
 
 /// A question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,9 +94,9 @@ pub(crate) const FUNCTIONS: [(&str, Kind); 18] = [
 ];
 
 /// Makes the functions known.
-pub(crate) fn register(context: &SessionContext, indexes: &Arc<Indexes>) {
+pub(crate) fn register(context: &SessionContext, snapshot: &Arc<Snapshot>) {
     for (name, kind) in FUNCTIONS {
-        context.register_udtf(name, Arc::new(GraphFunction::new(name, kind, indexes.clone())));
+        context.register_udtf(name, Arc::new(GraphFunction::new(name, kind, snapshot.clone())));
     }
 }
 

@@ -15,20 +15,20 @@ use datafusion::{
 };
 use heaplake_store::Dump;
 
-use super::{Indexes, Kind, exec::GraphExec, set::Set};
-use crate::Error;
+use super::{Kind, exec::GraphExec, set::Set};
+use crate::{Error, snapshot::Snapshot};
 
 /// A table function.
 #[derive(Debug)]
 pub(super) struct GraphFunction {
     name: &'static str,
     kind: Kind,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
 }
 
 impl GraphFunction {
-    pub(super) fn new(name: &'static str, kind: Kind, indexes: Arc<Indexes>) -> Self {
-        Self { name, kind, indexes }
+    pub(super) fn new(name: &'static str, kind: Kind, snapshot: Arc<Snapshot>) -> Self {
+        Self { name, kind, snapshot }
     }
 
     fn misuse(&self, what: &str) -> DataFusionError {
@@ -80,9 +80,9 @@ impl TableFunctionImpl for GraphFunction {
             kind: self.kind,
             sets,
             numbers,
-            manifest: self.indexes.dump(dump.as_deref())?,
+            manifest: self.snapshot.dump(dump.as_deref())?,
         };
-        Ok(Arc::new(GraphTable { call, indexes: self.indexes.clone(), schema: self.kind.schema() }))
+        Ok(Arc::new(GraphTable { call, snapshot: self.snapshot.clone(), schema: self.kind.schema() }))
     }
 }
 
@@ -107,7 +107,7 @@ fn integer(value: &ScalarValue) -> Option<u64> {
 #[derive(Debug)]
 struct GraphTable {
     call: Call,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
     schema: SchemaRef,
 }
 
@@ -135,7 +135,7 @@ impl TableProvider for GraphTable {
             plans.push(set.plan(state, self.call.manifest.id.as_str()).await?);
         }
         let exec =
-            GraphExec::new(self.call.clone(), self.indexes.clone(), plans, &self.schema, projection, limit)?;
+            GraphExec::new(self.call.clone(), self.snapshot.clone(), plans, &self.schema, projection, limit)?;
         Ok(Arc::new(exec))
     }
 }

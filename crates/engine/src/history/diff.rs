@@ -15,22 +15,22 @@ use super::{
     Question, by,
     totals::{By, Metric, Total},
 };
-use crate::{Error, Result, graph::Indexes};
+use crate::{Error, Result, snapshot::Snapshot};
 
 /// What is compared, and the prefix of its columns.
 const METRICS: [(Metric, &str); 3] =
     [(Metric::Count, "count"), (Metric::Size, "size"), (Metric::Retained, "retained")];
 
 /// `diff('before', 'after' [, by])`.
-pub(super) fn call(texts: &[&str], indexes: &Arc<Indexes>) -> Result<Question> {
+pub(super) fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<Question> {
     let (before, after, kind) = match texts {
         [before, after] => (before, after, By::Type),
         [before, after, kind] => (before, after, by(kind)?),
         _ => return Err(Error::query("it takes two dumps, and perhaps what to group by".to_owned())),
     };
-    let dumps = [indexes.manifest(Some(before))?, indexes.manifest(Some(after))?];
+    let dumps = [snapshot.manifest(Some(before))?, snapshot.manifest(Some(after))?];
     dumps.iter().try_for_each(|manifest| kind.check(manifest))?;
-    let lake = indexes.lake().clone();
+    let lake = snapshot.lake().clone();
     let schema = schema(kind);
     let answered = schema.clone();
     let answer = move || {

@@ -23,23 +23,23 @@ use datafusion::{
 };
 use futures::stream;
 
-use crate::{Error, error::Thing, graph::Indexes, mistake};
+use crate::{Error, error::Thing, mistake, snapshot::Snapshot};
 use totals::{By, Metric};
 
 /// Makes the functions known.
-pub(crate) fn register(context: &SessionContext, indexes: &Arc<Indexes>) {
+pub(crate) fn register(context: &SessionContext, snapshot: &Arc<Snapshot>) {
     let functions: [(&str, &str, Call); 2] = [
         ("diff", "diff('before', 'after' [, 'type'|'holder'|'module'])", diff::call),
         ("trend", "trend(['dumps' [, 'type'|'holder'|'module' [, 'count'|'size'|'retained']]])", trend::call),
     ];
     for (name, usage, call) in functions {
-        let function = HistoryFunction { name, usage, call, indexes: indexes.clone() };
+        let function = HistoryFunction { name, usage, call, snapshot: snapshot.clone() };
         context.register_udtf(name, Arc::new(function));
     }
 }
 
 /// What makes a question of the texts that a function is called with.
-type Call = fn(&[&str], &Arc<Indexes>) -> crate::Result<Question>;
+type Call = fn(&[&str], &Arc<Snapshot>) -> crate::Result<Question>;
 
 /// A question that is ready to be asked.
 struct Question {
@@ -53,7 +53,7 @@ struct HistoryFunction {
     name: &'static str,
     usage: &'static str,
     call: Call,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
 }
 
 impl fmt::Debug for HistoryFunction {
@@ -86,7 +86,7 @@ impl TableFunctionImpl for HistoryFunction {
                 }
             }
         }
-        let question = (self.call)(&texts, &self.indexes).map_err(misuse)?;
+        let question = (self.call)(&texts, &self.snapshot).map_err(misuse)?;
         let schema = question.schema.clone();
         Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(question)])?))
     }

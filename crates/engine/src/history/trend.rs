@@ -20,10 +20,10 @@ use super::{
     series::{Shape, Verdict, judge, slope, spark},
     totals::{By, Metric},
 };
-use crate::{Error, Result, graph::Indexes};
+use crate::{Error, Result, snapshot::Snapshot};
 
 /// `trend(['dumps' [, by [, metric]]])`.
-pub(super) fn call(texts: &[&str], indexes: &Arc<Indexes>) -> Result<Question> {
+pub(super) fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<Question> {
     let [selector, kind, measured] = match texts {
         [] => [None, None, None],
         [selector] => [Some(selector), None, None],
@@ -34,9 +34,9 @@ pub(super) fn call(texts: &[&str], indexes: &Arc<Indexes>) -> Result<Question> {
     let kind = kind.map_or(Ok(By::Type), |kind| by(kind))?;
     let usual = if kind == By::Holder { Metric::Retained } else { Metric::Size };
     let measured = measured.map_or(Ok(usual), |name| metric(name))?;
-    let dumps = indexes.select(selector.map_or("*", |selector| selector))?;
+    let dumps = snapshot.select(selector.map_or("*", |selector| selector))?;
     dumps.iter().try_for_each(|manifest| kind.check(manifest))?;
-    let lake = indexes.lake().clone();
+    let lake = snapshot.lake().clone();
     let schema = schema(kind);
     let answered = schema.clone();
     let answer = move || {

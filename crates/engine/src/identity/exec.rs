@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     Error,
-    graph::{Indexes, StopOnDrop},
+    snapshot::{Snapshot, StopOnDrop},
 };
 
 /// The diff that a session made last. The next question is often about the same dumps.
@@ -78,7 +78,7 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct IdentityExec {
     call: Call,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
     last: Last,
     /// One scan of `obj` per dump, and then one of the labels of `edge` per dump, or no more.
     scans: Vec<Arc<dyn ExecutionPlan>>,
@@ -91,7 +91,7 @@ pub(super) struct IdentityExec {
 impl IdentityExec {
     pub(super) fn new(
         call: Call,
-        (indexes, last): (Arc<Indexes>, Last),
+        (snapshot, last): (Arc<Snapshot>, Last),
         scans: Vec<Arc<dyn ExecutionPlan>>,
         schema: SchemaRef,
         limit: Option<usize>,
@@ -105,7 +105,7 @@ impl IdentityExec {
         let properties = Arc::new(properties);
         Self {
             call,
-            indexes,
+            snapshot,
             last,
             scans,
             schema,
@@ -167,7 +167,7 @@ impl ExecutionPlan for IdentityExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let asked = (self.indexes.clone(), self.last.clone());
+        let asked = (self.snapshot.clone(), self.last.clone());
         Ok(Arc::new(Self::new(self.call.clone(), asked, children, self.schema.clone(), self.limit)))
     }
 
@@ -187,7 +187,7 @@ impl ExecutionPlan for IdentityExec {
         let stop = StopOnDrop::default();
         let work = Work {
             call: self.call.clone(),
-            indexes: self.indexes.clone(),
+            snapshot: self.snapshot.clone(),
             last: self.last.clone(),
             scans: self.scans.clone(),
             schema: self.schema.clone(),
@@ -218,7 +218,7 @@ type HeldFacts = (Arc<Facts>, Arc<MemoryReservation>);
 
 struct Work {
     call: Call,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
     last: Last,
     scans: Vec<Arc<dyn ExecutionPlan>>,
     schema: SchemaRef,
@@ -251,7 +251,7 @@ impl Work {
         if self.call.kind == Kind::Diff {
             let pairs = Arc::new(pairs);
             // Where memory is limited it is not for what may never be asked for again.
-            if self.indexes.limits().memory.is_none() {
+            if self.snapshot.limits().memory.is_none() {
                 let last = LastDiff { dumps, asked: self.call.rule, pairs: pairs.clone() };
                 *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
             }
@@ -294,10 +294,10 @@ impl Work {
         let manifest = self.call.manifests[dump].clone();
         let n_objects = usize::try_from(manifest.counts.objects).unwrap_or(usize::MAX);
         let held = self.reserve(n_objects.saturating_mul(facts::BYTES_PER_OBJECT))?;
-        let (indexes, progress) = (self.indexes.clone(), self.progress.clone());
+        let (snapshot, progress) = (self.snapshot.clone(), self.progress.clone());
         let facts = self.blocking(move || {
-            let dump = indexes.with_types(&manifest)?;
-            Facts::new(indexes.open_base(&dump, &progress)?)
+            let dump = snapshot.with_types(&manifest)?;
+            Facts::new(snapshot.open_base(&dump, &progress)?)
         });
         let facts = facts.await?;
         let rows = in_order(&self.scans[dump], &self.context);

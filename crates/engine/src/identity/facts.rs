@@ -15,7 +15,7 @@ use heaplake_store::{GraphIndex, Manifest, with_index};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::exec::Rows;
-use crate::{Error, catalog::CATALOG, graph::OpenIndex};
+use crate::{Error, catalog::CATALOG, snapshot::OpenIndex};
 
 /// Numbers of nodes, in half the memory where they are small.
 #[derive(Debug, Clone)]

@@ -24,7 +24,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 
-use crate::graph::Indexes;
+use crate::snapshot::Snapshot;
 use table::IdentityFunction;
 
 /// A question about several dumps.
@@ -43,9 +43,9 @@ pub(crate) const FUNCTIONS: [(&str, Kind); 3] =
     [("diff_objects", Kind::Diff), ("growing_containers", Kind::Growing), ("survivors", Kind::Survivors)];
 
 /// Makes the functions known.
-pub(crate) fn register(context: &SessionContext, indexes: &Arc<Indexes>) {
+pub(crate) fn register(context: &SessionContext, snapshot: &Arc<Snapshot>) {
     for (name, kind) in FUNCTIONS {
-        context.register_udtf(name, Arc::new(IdentityFunction::new(name, kind, indexes.clone())));
+        context.register_udtf(name, Arc::new(IdentityFunction::new(name, kind, snapshot.clone())));
     }
 }
 

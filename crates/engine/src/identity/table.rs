@@ -25,7 +25,7 @@ use super::{
     facts,
     rows::{STATUSES, Wanted},
 };
-use crate::{Error, catalog::CATALOG, graph::Indexes, mistake};
+use crate::{Error, catalog::CATALOG, mistake, snapshot::Snapshot};
 
 /// The column that filters are decided on before rows are made.
 const STATUS: &str = "status";
@@ -35,13 +35,13 @@ const STATUS: &str = "status";
 pub(super) struct IdentityFunction {
     name: &'static str,
     kind: Kind,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
     last: Last,
 }
 
 impl IdentityFunction {
-    pub(super) fn new(name: &'static str, kind: Kind, indexes: Arc<Indexes>) -> Self {
-        Self { name, kind, indexes, last: Last::default() }
+    pub(super) fn new(name: &'static str, kind: Kind, snapshot: Arc<Snapshot>) -> Self {
+        Self { name, kind, snapshot, last: Last::default() }
     }
 
     fn misuse(&self, what: &str) -> DataFusionError {
@@ -81,7 +81,7 @@ impl TableFunctionImpl for IdentityFunction {
         }
         let mut manifests = Vec::new();
         for dump in &texts {
-            manifests.extend(self.indexes.select(dump)?);
+            manifests.extend(self.snapshot.select(dump)?);
         }
         let n = manifests.len();
         let (fits, wanted) = match self.kind {
@@ -95,8 +95,8 @@ impl TableFunctionImpl for IdentityFunction {
         }
         let wanted = [true; STATUSES.len()];
         let call = Call { name: self.name, kind: self.kind, manifests, rule, wanted };
-        let (indexes, last) = (self.indexes.clone(), self.last.clone());
-        Ok(Arc::new(IdentityTable { call, indexes, last, schema: self.kind.schema() }))
+        let (snapshot, last) = (self.snapshot.clone(), self.last.clone());
+        Ok(Arc::new(IdentityTable { call, snapshot, last, schema: self.kind.schema() }))
     }
 }
 
@@ -104,7 +104,7 @@ impl TableFunctionImpl for IdentityFunction {
 #[derive(Debug)]
 struct IdentityTable {
     call: Call,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
     last: Last,
     schema: SchemaRef,
 }
@@ -153,7 +153,7 @@ impl TableProvider for IdentityTable {
             Some(columns) => Arc::new(self.schema.project(columns)?),
             None => self.schema.clone(),
         };
-        let asked = (self.indexes.clone(), self.last.clone());
+        let asked = (self.snapshot.clone(), self.last.clone());
         let call = Call { wanted: wanted(&state, filters)?, ..self.call.clone() };
         Ok(Arc::new(IdentityExec::new(call, asked, scans, schema, limit)))
     }

@@ -107,7 +107,7 @@ pub fn path_shape(text: &str) -> Result<PathShape> {
 pub(crate) struct Names<'n> {
     pub(crate) manifest: &'n Dump,
     /// All dumps of the lake.
-    pub(crate) lake: &'n crate::graph::Indexes,
+    pub(crate) lake: &'n crate::snapshot::Snapshot,
 }
 
 impl Compiled {

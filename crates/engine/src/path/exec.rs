@@ -35,8 +35,9 @@ use super::{
 };
 use crate::{
     Error,
-    graph::{Indexes, Set, SetRows, StopOnDrop, exec::rows},
+    graph::{Set, SetRows, exec::rows},
     mistake,
+    snapshot::{Snapshot, StopOnDrop},
 };
 
 /// What paths are searched in.
@@ -63,7 +64,7 @@ pub(super) struct PathExec {
 pub(super) struct Work {
     pub(super) compiled: Arc<Compiled>,
     pub(super) manifest: Arc<Dump>,
-    pub(super) indexes: Arc<Indexes>,
+    pub(super) snapshot: Arc<Snapshot>,
     kind: RowKind,
     projection: Vec<usize>,
     /// Most rows.
@@ -74,7 +75,7 @@ impl PathExec {
     pub(super) fn new(
         compiled: Arc<Compiled>,
         manifest: Arc<Dump>,
-        indexes: Arc<Indexes>,
+        snapshot: Arc<Snapshot>,
         form: Form,
         kind: RowKind,
         projection: &[usize],
@@ -82,7 +83,7 @@ impl PathExec {
     ) -> Result<Self> {
         let schema = Arc::new(kind.schema().project(projection)?);
         let limit = limit.unwrap_or(usize::MAX);
-        let work = Work { compiled, manifest, indexes, kind, projection: projection.to_vec(), limit };
+        let work = Work { compiled, manifest, snapshot, kind, projection: projection.to_vec(), limit };
         Ok(Self {
             work: Arc::new(work),
             form,
@@ -264,7 +265,7 @@ impl Work {
                 reservation.try_grow(bytes_of_search(&self.compiled, n_objects))?;
                 let searching = SpawnedTask::spawn_blocking(move || {
                     let _timer = timer.timer();
-                    let open = self.indexes.open(&self.manifest, &progress)?;
+                    let open = self.snapshot.open(&self.manifest, &progress)?;
                     with_index!(&open.index, |index| self.in_index(
                         index,
                         &answers,

@@ -30,8 +30,9 @@ use super::{
     ground,
 };
 use crate::{
-    graph::{Indexes, SetRows, StopOnDrop},
+    graph::SetRows,
     mistake,
+    snapshot::{Snapshot, StopOnDrop},
 };
 
 /// The operator of `path_explain`.
@@ -47,21 +48,21 @@ pub(super) struct ExplainExec {
 struct Asked {
     compiled: Arc<Compiled>,
     manifest: Arc<Dump>,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
 }
 
 impl ExplainExec {
     pub(super) fn new(
         compiled: Arc<Compiled>,
         manifest: Arc<Dump>,
-        indexes: Arc<Indexes>,
+        snapshot: Arc<Snapshot>,
         form: Form,
         schema: &SchemaRef,
         projection: &[usize],
     ) -> Result<Self> {
         let schema = Arc::new(schema.project(projection)?);
         let properties = Arc::new(properties(&schema));
-        Ok(Self { asked: Arc::new(Asked { compiled, manifest, indexes }), form, schema, properties })
+        Ok(Self { asked: Arc::new(Asked { compiled, manifest, snapshot }), form, schema, properties })
     }
 }
 
@@ -121,7 +122,7 @@ impl ExecutionPlan for ExplainExec {
             let stop = StopOnDrop::default();
             let progress = stop.0.clone();
             let lines = SpawnedTask::spawn_blocking(move || {
-                let open = asked.indexes.open(&asked.manifest, &progress)?;
+                let open = asked.snapshot.open(&asked.manifest, &progress)?;
                 with_index!(&open.index, |index| asked.lines(index, &answers, &progress))
             });
             let lines = joined(lines).await?;

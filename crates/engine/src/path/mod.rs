@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
 
-use crate::graph::Indexes;
+use crate::snapshot::Snapshot;
 pub use compile::{PathShape, path_shape};
 pub(crate) use compile::{nearest_types, of_pattern, spanned};
 pub(crate) use emit::emit;
@@ -37,18 +37,6 @@ pub(crate) use fold::type_term;
 pub use fold::{Segment, fold};
 pub(crate) use root::RootPaths;
 pub(crate) use table::{PathFunction, compile};
-
-/// How paths are searched for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum PathPlan {
-    /// Over the graph index, or, where there is none and memory does not suffice to build it, by joins.
-    #[default]
-    Auto,
-    /// Over the graph index.
-    Index,
-    /// By joins over the tables, level by level.
-    Join,
-}
 
 /// What a function gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +60,8 @@ pub(crate) const FUNCTIONS: [(&str, Kind); 4] = [
 ];
 
 /// Makes the functions known.
-pub(crate) fn register(context: &SessionContext, indexes: &Arc<Indexes>) {
+pub(crate) fn register(context: &SessionContext, snapshot: &Arc<Snapshot>) {
     for (name, kind) in FUNCTIONS {
-        context.register_udtf(name, Arc::new(PathFunction::new(name, kind, indexes.clone())));
+        context.register_udtf(name, Arc::new(PathFunction::new(name, kind, snapshot.clone())));
     }
 }

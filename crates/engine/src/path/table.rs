@@ -16,7 +16,7 @@ use datafusion::{
 use heaplake_store::Dump;
 
 use super::{
-    Kind, PathPlan, PathShape,
+    Kind, PathShape,
     compile::{Compiled, EdgeRule, Names},
     exec::{Form, PathExec},
     explain::ExplainExec,
@@ -27,8 +27,8 @@ use super::{
 use crate::{
     Error,
     catalog::{CATALOG, CURRENT},
-    graph::Indexes,
     mistake,
+    snapshot::{PathPlan, Snapshot},
 };
 
 /// A table function.
@@ -36,12 +36,12 @@ use crate::{
 pub(crate) struct PathFunction {
     name: &'static str,
     kind: Kind,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
 }
 
 impl PathFunction {
-    pub(super) fn new(name: &'static str, kind: Kind, indexes: Arc<Indexes>) -> Self {
-        Self { name, kind, indexes }
+    pub(super) fn new(name: &'static str, kind: Kind, snapshot: Arc<Snapshot>) -> Self {
+        Self { name, kind, snapshot }
     }
 
     fn misuse(&self, what: &str) -> DataFusionError {
@@ -51,8 +51,8 @@ impl PathFunction {
 }
 
 /// A pattern, resolved against a dump.
-pub(crate) fn compile(text: &str, manifest: &Dump, indexes: &Indexes) -> crate::Result<Compiled> {
-    Compiled::new(text, &Names { manifest, lake: indexes })
+pub(crate) fn compile(text: &str, manifest: &Dump, snapshot: &Snapshot) -> crate::Result<Compiled> {
+    Compiled::new(text, &Names { manifest, lake: snapshot })
 }
 
 impl TableFunctionImpl for PathFunction {
@@ -78,8 +78,8 @@ impl TableFunctionImpl for PathFunction {
             [pattern, dump] => (*pattern, Some(*dump)),
             _ => return Err(self.misuse("it takes a pattern, and perhaps the name of a dump")),
         };
-        let manifest = self.indexes.dump(dump)?;
-        let compiled = compile(pattern, &manifest, &self.indexes)?;
+        let manifest = self.snapshot.dump(dump)?;
+        let compiled = compile(pattern, &manifest, &self.snapshot)?;
         if self.kind == Kind::Summary && compiled.shape() != PathShape::Paths {
             let what = format!("{} gives no paths to summarise; use path()", compiled.selector);
             return Err(self.misuse(&what));
@@ -95,7 +95,7 @@ impl TableFunctionImpl for PathFunction {
             kind: self.kind,
             compiled: Arc::new(compiled),
             manifest,
-            indexes: self.indexes.clone(),
+            snapshot: self.snapshot.clone(),
             schema,
         }))
     }
@@ -137,7 +137,7 @@ struct PathTable {
     kind: Kind,
     compiled: Arc<Compiled>,
     manifest: Arc<Dump>,
-    indexes: Arc<Indexes>,
+    snapshot: Arc<Snapshot>,
     schema: SchemaRef,
 }
 
@@ -180,11 +180,11 @@ impl TableProvider for PathTable {
             (Kind::Explain, _) => {
                 let form = self.form(state).await?;
                 let (compiled, manifest) = (self.compiled.clone(), self.manifest.clone());
-                let indexes = self.indexes.clone();
+                let snapshot = self.snapshot.clone();
                 return Ok(Arc::new(ExplainExec::new(
                     compiled,
                     manifest,
-                    indexes,
+                    snapshot,
                     form,
                     &self.schema,
                     projection,
@@ -198,7 +198,7 @@ impl TableProvider for PathTable {
         Ok(Arc::new(PathExec::new(
             self.compiled.clone(),
             self.manifest.clone(),
-            self.indexes.clone(),
+            self.snapshot.clone(),
             form,
             kind,
             projection,
@@ -210,7 +210,7 @@ impl TableProvider for PathTable {
 impl PathTable {
     /// The schema whose `obj` is meant: a layer's where one is chosen.
     fn tables(&self) -> String {
-        match self.indexes.is_layer(&self.manifest) {
+        match self.snapshot.is_layer(&self.manifest) {
             true => format!("{CATALOG}.{CURRENT}"),
             false => self.own_tables(),
         }
@@ -221,8 +221,8 @@ impl PathTable {
     }
 
     async fn form(&self, state: &SessionState) -> Result<Form> {
-        let joins = match self.indexes.path_plan() {
-            PathPlan::Auto => !self.indexes.fits(&self.manifest),
+        let joins = match self.snapshot.path_plan() {
+            PathPlan::Auto => !self.snapshot.fits(&self.manifest),
             PathPlan::Index => false,
             PathPlan::Join => true,
         };
@@ -281,7 +281,7 @@ impl PathTable {
         let input: Arc<dyn ExecutionPlan> = Arc::new(PathExec::new(
             self.compiled.clone(),
             self.manifest.clone(),
-            self.indexes.clone(),
+            self.snapshot.clone(),
             form,
             RowKind::Hops,
             &columns,

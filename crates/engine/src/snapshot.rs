@@ -1,4 +1,5 @@
-//! The graph indexes of a session's dumps, opened when they are first asked for.
+//! What a session sees of a lake: its dumps, with their types, and their graph indexes, each read or opened when it is first
+//! asked for.
 
 use std::{
     collections::HashMap,
@@ -9,7 +10,19 @@ use heaplake_store::{
     AnyIndex, BuildLimits, Dump, ImportProgress, Lake, Manifest, index_fits, open_or_build,
 };
 
-use crate::{Result, dumps::Dumps, path::PathPlan, select};
+use crate::{Result, dumps::Dumps, select};
+
+/// How paths are searched for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PathPlan {
+    /// Over the graph index, or, where there is none and memory does not suffice to build it, by joins.
+    #[default]
+    Auto,
+    /// Over the graph index.
+    Index,
+    /// By joins over the tables, level by level.
+    Join,
+}
 
 /// Is told what takes long.
 pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
@@ -21,8 +34,8 @@ pub(crate) struct OpenIndex {
     pub(crate) index: AnyIndex,
 }
 
-/// The indexes of a lake.
-pub(crate) struct Indexes {
+/// A lake as a session sees it.
+pub(crate) struct Snapshot {
     of_session: Arc<Dumps>,
     limits: BuildLimits,
     notice: Option<Notice>,
@@ -34,13 +47,13 @@ pub(crate) struct Indexes {
     open: Mutex<HashMap<String, Arc<OpenIndex>>>,
 }
 
-impl std::fmt::Debug for Indexes {
+impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Indexes").field("of_session", &self.of_session).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("of_session", &self.of_session).finish_non_exhaustive()
     }
 }
 
-impl Indexes {
+impl Snapshot {
     pub(crate) fn new(
         of_session: Arc<Dumps>,
         limits: BuildLimits,
