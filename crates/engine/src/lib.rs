@@ -12,6 +12,7 @@ mod catalog;
 mod dumps;
 mod error;
 mod files;
+mod function;
 mod functions;
 mod graph;
 mod guard;
@@ -27,13 +28,17 @@ mod snapshot;
 mod statements;
 mod summary;
 mod table;
-mod type_is;
 mod type_names;
 mod yielding;
 
 pub use attach::Attached;
 pub use datafusion::arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 pub use error::{Error, Limit, Missing, Place, Result, Thing};
+pub use function::{
+    ArgumentDefault, ArgumentDoc, ArgumentKind, ColumnDoc, ColumnType, FunctionDoc, FunctionGroup, ResultDoc,
+    RowsDoc,
+};
+pub use functions::functions;
 pub use graph::{Edited, address};
 pub use heaplake_model::Remedy;
 pub use mistake::nearest;

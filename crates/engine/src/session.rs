@@ -30,7 +30,7 @@ use crate::{
     error::{Context, Limit, Missing, Thing},
     functions,
     graph::{self, Edited},
-    guard, history, identity, mistake,
+    guard, mistake,
     parameters::{self, Parameters, Value},
     path,
     snapshot::{Notice, PathPlan, Snapshot},
@@ -117,13 +117,9 @@ impl Session {
             Some(name) => dumps.current()?.map(|manifest| lake.layer(&manifest, name)).transpose()?,
             None => None,
         };
-        functions::register(&context, manifests);
         let snapshot =
             Arc::new(Snapshot::new(dumps.clone(), limits, options.notice.clone(), options.path_plan));
-        graph::register(&context, &snapshot);
-        path::register(&context, &snapshot);
-        history::register(&context, &snapshot);
-        identity::register(&context, &snapshot);
+        functions::register(&context, &snapshot);
         if options.allow_files {
             context = context.enable_url_table();
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use heaplake_store::{
-    AnyIndex, BuildLimits, Dump, ImportProgress, Lake, Manifest, index_fits, open_or_build,
+    AnyIndex, BuildLimits, Dump, ImportProgress, Lake, Manifest, Manifests, index_fits, open_or_build,
 };
 
 use crate::{Result, dumps::Dumps, select};
@@ -32,6 +32,13 @@ pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct OpenIndex {
     pub(crate) manifest: Arc<Dump>,
     pub(crate) index: AnyIndex,
+}
+
+impl OpenIndex {
+    /// The name of a type, by its position in the dump's list of types.
+    pub(crate) fn type_name(&self, rank: u32) -> &str {
+        self.manifest.types.get(rank as usize).map_or("", |stat| stat.name.as_str())
+    }
 }
 
 /// A lake as a session sees it.
@@ -122,6 +129,11 @@ impl Snapshot {
     /// Whether a dump means a layer of it.
     pub(crate) fn is_layer(&self, manifest: &Manifest) -> bool {
         self.layer.get().is_some_and(|layer| layer.manifest.id == manifest.id)
+    }
+
+    /// All manifests of the lake.
+    pub(crate) fn manifests(&self) -> &Arc<Manifests> {
+        self.of_session.manifests()
     }
 
     pub(crate) fn lake(&self) -> &Lake {

@@ -10,6 +10,9 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 /// The column that says to which dump a row belongs: the hive partition in the lake, the first column in SQL.
 pub const DUMP: &str = "dump";
 
+/// The key of a column's description in the metadata of its field.
+pub const DESCRIPTION: &str = "description";
+
 /// A table of the lake that is kept in Parquet files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -294,7 +297,7 @@ fn schema<const N: usize>(columns: [FieldRef; N]) -> SchemaRef {
 }
 
 fn column(name: &str, data_type: DataType, nullable: bool, description: &str) -> FieldRef {
-    let metadata = [("description".to_owned(), description.to_owned())].into();
+    let metadata = [(DESCRIPTION.to_owned(), description.to_owned())].into();
     Arc::new(Field::new(name, data_type, nullable).with_metadata(metadata))
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use datafusion::{
     arrow::{
-        array::{AsArray, RecordBatch},
+        array::{AsArray, RecordBatch, RecordBatchOptions},
         datatypes::{SchemaRef, UInt32Type, UInt64Type},
     },
     common::{runtime::SpawnedTask, tree_node::TreeNodeRecursion},
@@ -22,21 +22,20 @@ use datafusion::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    answer::{self, Answer, SetRows},
-    set::Set,
-    table::Call,
+    rows::GraphRows,
+    set::{Set, SetRows},
+    table::GraphCall,
 };
-use crate::snapshot::{Snapshot, StopOnDrop};
+use crate::snapshot::{OpenIndex, Snapshot, StopOnDrop};
 
 /// The operator of every graph function.
 #[derive(Debug)]
 pub(super) struct GraphExec {
-    call: Call,
+    call: GraphCall,
     snapshot: Arc<Snapshot>,
     /// One per set; none for a list of addresses.
     plans: Vec<Option<Arc<dyn ExecutionPlan>>>,
     schema: SchemaRef,
-    projection: Option<Vec<usize>>,
     limit: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -44,7 +43,7 @@ pub(super) struct GraphExec {
 
 impl GraphExec {
     pub(super) fn new(
-        call: Call,
+        call: GraphCall,
         snapshot: Arc<Snapshot>,
         plans: Vec<Option<Arc<dyn ExecutionPlan>>>,
         schema: &SchemaRef,
@@ -66,7 +65,6 @@ impl GraphExec {
             snapshot,
             plans,
             schema,
-            projection: projection.cloned(),
             limit,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -76,13 +74,13 @@ impl GraphExec {
 
 impl DisplayAs for GraphExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Call { name, kind, sets, numbers, manifest } = &self.call;
-        write!(f, "GraphExec: {name}, dump={}", manifest.id)?;
+        let GraphCall { function, sets, numbers, manifest } = &self.call;
+        write!(f, "GraphExec: {}, dump={}", function.doc.name, manifest.id)?;
         for set in sets {
             write!(f, ", set=[{set}]")?;
         }
-        for (named, number) in kind.numbers().iter().zip(numbers) {
-            write!(f, ", {}={number}", named.name)?;
+        for (name, number) in numbers {
+            write!(f, ", {name}={number}")?;
         }
         match self.limit {
             Some(limit) => write!(f, ", limit={limit}"),
@@ -123,7 +121,6 @@ impl ExecutionPlan for GraphExec {
             snapshot: self.snapshot.clone(),
             plans,
             schema: self.schema.clone(),
-            projection: self.projection.clone(),
             limit: self.limit,
             properties: self.properties.clone(),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -147,7 +144,7 @@ impl ExecutionPlan for GraphExec {
     fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (call, snapshot) = (self.call.clone(), self.snapshot.clone());
         let plans = self.plans.clone();
-        let (projection, limit) = (self.projection.clone(), self.limit.unwrap_or(usize::MAX));
+        let limit = self.limit.unwrap_or(usize::MAX);
         let metrics = BaselineMetrics::new(&self.metrics, 0);
         let members = MetricBuilder::new(&self.metrics).counter("set_rows", 0);
         let batch_rows = context.session_config().batch_size();
@@ -160,22 +157,25 @@ impl ExecutionPlan for GraphExec {
             let n_members = sets.iter().map(SetRows::len).sum();
             let reservation = MemoryConsumer::new("GraphExec").register(context.memory_pool());
             let n_objects = usize::try_from(call.manifest.counts.objects).unwrap_or(usize::MAX);
-            reservation.try_grow(n_objects.saturating_mul(call.kind.bytes_per_object(n_members)))?;
+            reservation.try_grow(n_objects.saturating_mul((call.function.bytes_per_object)(n_members)))?;
             let stop = StopOnDrop::default();
             let progress = stop.0.clone();
             let timer = metrics.elapsed_compute().clone();
             let answer = SpawnedTask::spawn_blocking(move || {
                 let _timer = timer.timer();
-                let index = snapshot.open(&call.manifest, &progress)?;
-                answer::answer(&call, &sets, index, &progress.cancel)
+                let open = snapshot.open(&call.manifest, &progress)?;
+                let numbers: Vec<u32> = call.numbers.iter().map(|(_, number)| *number).collect();
+                let rows = call.function.rows(&sets, &numbers, &open, &progress.cancel)?;
+                Ok::<_, DataFusionError>((rows, open))
             });
             let answer =
                 answer.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??;
             Ok::<_, DataFusionError>((answer, stop, metrics, reservation))
         };
         let schema = self.schema.clone();
+        let columns = schema.clone();
         let batches = stream::once(answered).map_ok(move |(answer, stop, metrics, reservation)| {
-            let batches = batches(answer, projection.clone(), limit, batch_rows);
+            let batches = batches(answer, columns.clone(), limit, batch_rows);
             stream::iter(batches.inspect(move |batch| {
                 // Kept until the last batch is made.
                 let _ = (&stop, &reservation);
@@ -217,14 +217,19 @@ pub(crate) async fn rows(
 
 /// The rows of an answer, some at a time.
 fn batches(
-    answer: Answer,
-    projection: Option<Vec<usize>>,
+    (rows, open): (Box<dyn GraphRows>, Arc<OpenIndex>),
+    schema: SchemaRef,
     limit: usize,
     batch_rows: usize,
 ) -> impl Iterator<Item = Result<RecordBatch>> {
-    let n_rows = answer.n_rows().min(limit);
+    let n_rows = rows.n_rows().min(limit);
     (0..n_rows).step_by(batch_rows.max(1)).map(move |start| {
-        let end = n_rows.min(start + batch_rows);
-        Ok(answer.batch(start..end, projection.as_deref())?)
+        let part = start..n_rows.min(start + batch_rows);
+        let columns = schema.fields().iter().map(|field| {
+            let column = rows.column(field.name(), part.clone(), &open);
+            column.ok_or_else(|| DataFusionError::Internal(format!("rows have no column {}", field.name())))
+        });
+        let options = RecordBatchOptions::new().with_row_count(Some(part.len()));
+        Ok(RecordBatch::try_new_with_options(schema.clone(), columns.collect::<Result<_>>()?, &options)?)
     })
 }

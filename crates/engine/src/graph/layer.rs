@@ -12,7 +12,10 @@ use datafusion::{
 use heaplake_model::DumpId;
 use heaplake_store::{AnyIndex, Dump, ImportProgress, Layer, LayerEdit, build_layer, build_unnamed_layer};
 
-use super::{answer::SetRows, exec, set::Set};
+use super::{
+    exec,
+    set::{Set, SetRows},
+};
 use crate::{
     Error,
     catalog::CATALOG,

@@ -1,4 +1,4 @@
-//! A table function and the provider that a call of it becomes.
+//! A call of a table function, and the provider that it becomes.
 
 use std::sync::Arc;
 
@@ -15,83 +15,92 @@ use datafusion::{
 };
 use heaplake_store::Dump;
 
-use super::{Kind, exec::GraphExec, set::Set};
-use crate::{Error, snapshot::Snapshot};
+use super::{exec::GraphExec, question::GraphFunction, set::Set};
+use crate::{
+    function::{ArgumentDefault, ArgumentDoc, ArgumentKind, text},
+    mistake,
+    snapshot::Snapshot,
+};
 
-/// A table function.
+/// A function, over the dumps of a session.
 #[derive(Debug)]
-pub(super) struct GraphFunction {
-    name: &'static str,
-    kind: Kind,
+pub(super) struct GraphTableFunction {
+    function: &'static GraphFunction,
     snapshot: Arc<Snapshot>,
 }
 
-impl GraphFunction {
-    pub(super) fn new(name: &'static str, kind: Kind, snapshot: Arc<Snapshot>) -> Self {
-        Self { name, kind, snapshot }
+impl GraphTableFunction {
+    pub(super) fn new(function: &'static GraphFunction, snapshot: Arc<Snapshot>) -> Self {
+        Self { function, snapshot }
     }
 
     fn misuse(&self, what: &str) -> DataFusionError {
-        Error::query(format!("{}: {what}; it is called as {}", self.name, self.kind.usage())).into()
+        self.function.doc.misuse(what).into()
     }
 }
 
 /// One call: what is asked of which dump.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
+pub(super) struct GraphCall {
+    pub(super) function: &'static GraphFunction,
     pub(super) sets: Vec<Set>,
-    /// One for each that the kind takes.
-    pub(super) numbers: Vec<u32>,
+    /// The numbers that the function takes, each with its name.
+    pub(super) numbers: Vec<(&'static str, u32)>,
     pub(super) manifest: Arc<Dump>,
 }
 
-impl TableFunctionImpl for GraphFunction {
+/// How many sets a function takes, at least and at most, and whether they may be of references.
+fn sets(arguments: &[ArgumentDoc]) -> (usize, usize, bool) {
+    let is_set = |argument: &&ArgumentDoc| matches!(argument.kind, ArgumentKind::Set | ArgumentKind::Cut);
+    let (mut least, mut most, mut cuts) = (0, 0_usize, false);
+    for set in arguments.iter().filter(is_set) {
+        least += usize::from(set.default == ArgumentDefault::Required);
+        most = if set.repeats { usize::MAX } else { most.saturating_add(1) };
+        cuts |= set.kind == ArgumentKind::Cut;
+    }
+    (least, most, cuts)
+}
+
+impl TableFunctionImpl for GraphTableFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        let doc = &self.function.doc;
+        let (least, most, cuts) = sets(doc.arguments);
+        let mut numbers: Vec<(&'static str, u32)> = Vec::new();
+        for argument in doc.arguments {
+            if let ArgumentDefault::Number(default) = argument.default {
+                numbers.push((argument.name, default));
+            }
+        }
         let mut sets = Vec::new();
-        let mut numbers = Vec::new();
-        let known = self.kind.numbers();
+        let mut n_numbers = 0;
         let mut dump = None;
-        let (least, most) = self.kind.n_sets();
         for expr in args.exprs() {
             let Expr::Literal(value, _) = expr else {
-                return Err(self.misuse(&format!("{expr} is no constant")));
+                let shown = mistake::escape(&expr.to_string());
+                return Err(self.misuse(&format!("{shown} is no constant")));
             };
             match (text(value), integer(value)) {
-                (Some(text), _) if sets.len() < most => {
-                    sets.push(Set::parse(text, self.kind == Kind::WhatifCut)?);
-                }
+                (Some(text), _) if sets.len() < most => sets.push(Set::parse(text, cuts)?),
                 (Some(text), _) if dump.is_none() => dump = Some(text.to_owned()),
                 (_, Some(address)) if sets.len() < least => sets.push(Set::Addresses(vec![address])),
-                (_, Some(n)) if numbers.len() < known.len() => {
+                (_, Some(n)) if n_numbers < numbers.len() => {
                     let n = u32::try_from(n).map_err(|_| self.misuse(&format!("{n} is too large")))?;
-                    numbers.push(n);
+                    numbers[n_numbers].1 = n;
+                    n_numbers += 1;
                 }
-                _ => return Err(self.misuse(&format!("{value} is one argument too many"))),
+                _ => {
+                    let shown = mistake::escape(&value.to_string());
+                    return Err(self.misuse(&format!("{shown} is one argument too many")));
+                }
             }
         }
         if sets.len() < least {
             return Err(self.misuse("it needs a set: a predicate over obj in quotes, or addresses"));
         }
-        numbers.extend(known[numbers.len()..].iter().map(|number| number.default));
-        let call = Call {
-            name: self.name,
-            kind: self.kind,
-            sets,
-            numbers,
-            manifest: self.snapshot.dump(dump.as_deref())?,
-        };
-        Ok(Arc::new(GraphTable { call, snapshot: self.snapshot.clone(), schema: self.kind.schema() }))
-    }
-}
-
-fn text(value: &ScalarValue) -> Option<&str> {
-    match value {
-        ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text) => {
-            text.as_deref()
-        }
-        _ => None,
+        let manifest = self.snapshot.dump(dump.as_deref())?;
+        let call = GraphCall { function: self.function, sets, numbers, manifest };
+        let schema = doc.rows(0)?.schema();
+        Ok(Arc::new(GraphTable { call, snapshot: self.snapshot.clone(), schema }))
     }
 }
 
@@ -106,7 +115,7 @@ fn integer(value: &ScalarValue) -> Option<u64> {
 /// The rows of a call.
 #[derive(Debug)]
 struct GraphTable {
-    call: Call,
+    call: GraphCall,
     snapshot: Arc<Snapshot>,
     schema: SchemaRef,
 }

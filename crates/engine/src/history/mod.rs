@@ -1,12 +1,10 @@
-//! Comparison of dumps by their summaries: `diff` of two, `trend` of many, by type, holder or module.
+//! What functions over the summaries of several dumps share: `diff` of two, `trend` of many, by type, holder or module.
 //!
 //! Nothing but the tables `type_stat` and `holder_stat` is read, so that the size of the dumps does not matter. The work is
 //! done when the rows are asked for.
 
-mod diff;
 mod series;
 mod totals;
-mod trend;
 
 use std::{fmt, sync::Arc};
 
@@ -16,89 +14,72 @@ use datafusion::{
     common::runtime::SpawnedTask,
     error::{DataFusionError, Result},
     execution::{SendableRecordBatchStream, TaskContext},
-    logical_expr::Expr,
     physical_plan::{stream::RecordBatchStreamAdapter, streaming::PartitionStream},
     prelude::SessionContext,
-    scalar::ScalarValue,
 };
 use futures::stream;
 
-use crate::{Error, error::Thing, mistake, snapshot::Snapshot};
-use totals::{By, Metric};
+use crate::{
+    Error,
+    error::Thing,
+    function::{ArgumentDoc, ArgumentKind, Function, FunctionDoc},
+    mistake,
+    snapshot::Snapshot,
+};
+pub(crate) use series::{SeriesShape, Verdict, judge, slope, spark};
+pub(crate) use totals::{By, Metric, Total};
 
-/// Makes the functions known.
-pub(crate) fn register(context: &SessionContext, snapshot: &Arc<Snapshot>) {
-    let functions: [(&str, &str, Call); 2] = [
-        ("diff", "diff('before', 'after' [, 'type'|'holder'|'module'])", diff::call),
-        ("trend", "trend(['dumps' [, 'type'|'holder'|'module' [, 'count'|'size'|'retained']]])", trend::call),
-    ];
-    for (name, usage, call) in functions {
-        let function = HistoryFunction { name, usage, call, snapshot: snapshot.clone() };
-        context.register_udtf(name, Arc::new(function));
+/// A table function over summaries.
+#[derive(Debug)]
+pub(crate) struct HistoryFunction {
+    pub(crate) doc: FunctionDoc,
+    /// Makes a question of the texts that the function is called with.
+    pub(crate) call: fn(&[&str], &Arc<Snapshot>) -> crate::Result<HistoryQuestion>,
+}
+
+impl Function for HistoryFunction {
+    fn doc(&'static self) -> &'static FunctionDoc {
+        &self.doc
+    }
+
+    fn register(&'static self, context: &SessionContext, snapshot: &Arc<Snapshot>) {
+        let function = HistoryTableFunction { function: self, snapshot: snapshot.clone() };
+        context.register_udtf(self.doc.name, Arc::new(function));
     }
 }
 
-/// What makes a question of the texts that a function is called with.
-type Call = fn(&[&str], &Arc<Snapshot>) -> crate::Result<Question>;
-
 /// A question that is ready to be asked.
-struct Question {
-    schema: SchemaRef,
-    answer: Answer,
+pub(crate) struct HistoryQuestion {
+    pub(crate) schema: SchemaRef,
+    pub(crate) answer: HistoryAnswer,
 }
 
-type Answer = Arc<dyn Fn() -> crate::Result<RecordBatch> + Send + Sync>;
+type HistoryAnswer = Arc<dyn Fn() -> crate::Result<RecordBatch> + Send + Sync>;
 
-struct HistoryFunction {
-    name: &'static str,
-    usage: &'static str,
-    call: Call,
+/// A function, over the dumps of a session.
+#[derive(Debug)]
+struct HistoryTableFunction {
+    function: &'static HistoryFunction,
     snapshot: Arc<Snapshot>,
 }
 
-impl fmt::Debug for HistoryFunction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HistoryFunction").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl TableFunctionImpl for HistoryFunction {
+impl TableFunctionImpl for HistoryTableFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let misuse = |error: Error| match error {
-            error @ Error::Query { .. } => error
-                .after_words(&format!("{}: ", self.name))
-                .with_hint(&format!("it is called as {}", self.usage)),
-            error @ Error::NotFound(_) => error.after_words(&format!("{}: ", self.name)),
-            error => error,
-        };
-        let mut texts = Vec::new();
-        for expr in args.exprs() {
-            match expr {
-                Expr::Literal(
-                    ScalarValue::Utf8(Some(text))
-                    | ScalarValue::Utf8View(Some(text))
-                    | ScalarValue::LargeUtf8(Some(text)),
-                    _,
-                ) => texts.push(text.as_str()),
-                other => {
-                    let other = mistake::escape(&other.to_string());
-                    return Err(misuse(Error::query(format!("{other} is no constant text"))).into());
-                }
-            }
-        }
-        let question = (self.call)(&texts, &self.snapshot).map_err(misuse)?;
+        let doc = &self.function.doc;
+        let texts = doc.texts(args.exprs())?;
+        let question = (self.function.call)(&texts, &self.snapshot).map_err(|error| doc.with_usage(error))?;
         let schema = question.schema.clone();
         Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(question)])?))
     }
 }
 
-impl fmt::Debug for Question {
+impl fmt::Debug for HistoryQuestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Question").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("HistoryQuestion").field("schema", &self.schema).finish_non_exhaustive()
     }
 }
 
-impl PartitionStream for Question {
+impl PartitionStream for HistoryQuestion {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -131,10 +112,20 @@ fn word<T: Copy>(text: &str, what: &'static str, words: &[(&str, T)]) -> crate::
     })
 }
 
-fn by(text: &str) -> crate::Result<By> {
+/// What totals are of, as an argument.
+pub(crate) const BY: ArgumentDoc = ArgumentDoc::optional(
+    "by",
+    ArgumentKind::Word(&["type", "holder", "module"]),
+    "'type'",
+    "what a row is of: a type; a holder, which is a path of the dominator tree by types and names; or the module at its top",
+);
+
+/// Reads [`BY`].
+pub(crate) fn by(text: &str) -> crate::Result<By> {
     word(text, "way to group", &[("type", By::Type), ("holder", By::Holder), ("module", By::Module)])
 }
 
-fn metric(text: &str) -> crate::Result<Metric> {
+/// Reads the name of a metric.
+pub(crate) fn metric(text: &str) -> crate::Result<Metric> {
     word(text, "metric", &[("count", Metric::Count), ("size", Metric::Size), ("retained", Metric::Retained)])
 }

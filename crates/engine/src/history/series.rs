@@ -6,7 +6,7 @@
 
 /// How a series goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Shape {
+pub(crate) enum SeriesShape {
     /// Higher after some point than ever before, and still rising in the last third; no fall of half a climb.
     Growing,
     /// The same, but not rising in the last third.
@@ -19,32 +19,32 @@ pub(super) enum Shape {
     Falling,
 }
 
-impl Shape {
-    pub(super) fn name(self) -> &'static str {
+impl SeriesShape {
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Shape::Growing => "growing",
-            Shape::Stopped => "stopped",
-            Shape::Unsteady => "unsteady",
-            Shape::Flat => "flat",
-            Shape::Falling => "falling",
+            SeriesShape::Growing => "growing",
+            SeriesShape::Stopped => "stopped",
+            SeriesShape::Unsteady => "unsteady",
+            SeriesShape::Flat => "flat",
+            SeriesShape::Falling => "falling",
         }
     }
 }
 
 /// What is said of a series.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Verdict {
-    pub(super) shape: Shape,
+pub(crate) struct Verdict {
+    pub(crate) shape: SeriesShape,
     /// The first measurement from which on all are higher than all before.
-    pub(super) began: Option<usize>,
+    pub(crate) began: Option<usize>,
     /// Whether it never falls.
-    pub(super) is_monotone: bool,
+    pub(crate) is_monotone: bool,
     /// By how much the end is above the beginning.
-    pub(super) rise: i64,
+    pub(crate) rise: i64,
 }
 
 /// Judges a series of at least one value.
-pub(super) fn judge(values: &[i64]) -> Verdict {
+pub(crate) fn judge(values: &[i64]) -> Verdict {
     let values = without_most_off(values);
     let (first, last) = (values[0], values[values.len() - 1]);
     let began = step_up(&values);
@@ -53,17 +53,21 @@ pub(super) fn judge(values: &[i64]) -> Verdict {
     let (climb, fall) = swings(&values);
     let fell = || step_up(&values.iter().map(|value| value.saturating_neg()).collect::<Vec<_>>());
     let shape = if values.iter().all(|value| *value == first) {
-        Shape::Flat
+        SeriesShape::Flat
     } else if began.is_some() && climb / 2 >= fall {
-        if most(&values[late..]) > most(&values[..late]) { Shape::Growing } else { Shape::Stopped }
+        if most(&values[late..]) > most(&values[..late]) {
+            SeriesShape::Growing
+        } else {
+            SeriesShape::Stopped
+        }
     } else if fall / 2 >= climb && fell().is_some() {
-        Shape::Falling
+        SeriesShape::Falling
     } else {
-        Shape::Unsteady
+        SeriesShape::Unsteady
     };
     Verdict {
         shape,
-        began: began.filter(|_| matches!(shape, Shape::Growing | Shape::Stopped)),
+        began: began.filter(|_| matches!(shape, SeriesShape::Growing | SeriesShape::Stopped)),
         is_monotone: values.windows(2).all(|pair| pair[0] <= pair[1]),
         rise: last.saturating_sub(first),
     }
@@ -135,7 +139,7 @@ const MAX_POINTS: usize = 64;
 
 /// The slope of `values` over `times`, both of one length: the median of the slopes of all pairs. None where no two
 /// times differ.
-pub(super) fn slope(times: &[f64], values: &[f64]) -> Option<f64> {
+pub(crate) fn slope(times: &[f64], values: &[f64]) -> Option<f64> {
     let n = times.len();
     let n_points = n.min(MAX_POINTS);
     let middle = |of: &[f64]| {
@@ -165,7 +169,7 @@ const SPARK_WIDTH: usize = 24;
 
 /// A series as a line of bars, `▁` for the least and `█` for the most; `·` where there is no value. A long series is
 /// drawn by the most of every stretch.
-pub(super) fn spark(values: &[Option<i64>]) -> String {
+pub(crate) fn spark(values: &[Option<i64>]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let n = values.len().min(SPARK_WIDTH);
     let stretches = (0..n).map(|i| {

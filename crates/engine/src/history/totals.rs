@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 /// What totals are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
+pub(crate) enum By {
     Type,
     Holder,
     Module,
@@ -21,7 +21,7 @@ pub(super) enum By {
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Metric {
+pub(crate) enum Metric {
     Count,
     Size,
     Retained,
@@ -29,13 +29,13 @@ pub(super) enum Metric {
 
 /// The totals of one type, holder or module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Total {
-    pub(super) count: i64,
-    pub(super) size: i64,
+pub(crate) struct Total {
+    pub(crate) count: i64,
+    pub(crate) size: i64,
     /// None where the dump has no graph index.
-    pub(super) retained: Option<i64>,
+    pub(crate) retained: Option<i64>,
     /// Of a holder, the one above it.
-    pub(super) held_by: Option<String>,
+    pub(crate) held_by: Option<String>,
 }
 
 impl Total {
@@ -48,7 +48,7 @@ impl Total {
         }
     }
 
-    pub(super) fn get(&self, metric: Metric) -> Option<i64> {
+    pub(crate) fn get(&self, metric: Metric) -> Option<i64> {
         match metric {
             Metric::Count => Some(self.count),
             Metric::Size => Some(self.size),
@@ -59,7 +59,7 @@ impl Total {
 
 impl By {
     /// The name of the column of what totals are of.
-    pub(super) fn column(self) -> &'static str {
+    pub(crate) fn column(self) -> &'static str {
         match self {
             By::Type => "type",
             By::Holder => "holder",
@@ -68,7 +68,7 @@ impl By {
     }
 
     /// Makes sure that a dump has the summary.
-    pub(super) fn check(self, manifest: &Manifest) -> Result<()> {
+    pub(crate) fn check(self, manifest: &Manifest) -> Result<()> {
         let table = self.table();
         match manifest.files_of(table).next() {
             Some(_) => Ok(()),
@@ -84,12 +84,12 @@ impl By {
     }
 
     /// The rows of the summary of a dump.
-    pub(super) fn summary(self, lake: &Lake, manifest: &Manifest) -> Result<Vec<RecordBatch>> {
+    pub(crate) fn summary(self, lake: &Lake, manifest: &Manifest) -> Result<Vec<RecordBatch>> {
         Ok(lake.summary(manifest, self.table())?)
     }
 
     /// The totals of a dump by what they are of. Hostile names can make two holders read the same; they are added up.
-    pub(super) fn totals(self, lake: &Lake, manifest: &Manifest) -> Result<HashMap<String, Total>> {
+    pub(crate) fn totals(self, lake: &Lake, manifest: &Manifest) -> Result<HashMap<String, Total>> {
         let mut totals: HashMap<String, Total> = HashMap::new();
         self.each(manifest.runtime(), &self.summary(lake, manifest)?, |name, total, held_by| {
             let sum = totals.entry(name.to_owned()).or_default();
@@ -100,7 +100,7 @@ impl By {
     }
 
     /// Calls `take` with what the rows of a summary add to which name, and with the holder above.
-    pub(super) fn each(
+    pub(crate) fn each(
         self,
         runtime: &Runtime,
         batches: &[RecordBatch],

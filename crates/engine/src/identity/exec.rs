@@ -10,7 +10,7 @@ use std::{
 
 use datafusion::{
     arrow::{
-        array::{Array as _, AsArray as _, RecordBatch, RecordBatchOptions},
+        array::{Array as _, ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions},
         datatypes::SchemaRef,
     },
     common::{runtime::SpawnedTask, tree_node::TreeNodeRecursion},
@@ -33,12 +33,10 @@ use heaplake_graph::Cancelled;
 use heaplake_store::{ImportProgress, Manifest};
 
 use super::{
-    Kind, Rule,
+    IdentityFunction, Rule,
     facts::{self, Facts},
-    growing::Grown,
     pair::{self, Pairs, Unpaired},
     rows::{DiffRows, STATUSES, Wanted, pieces},
-    survivors,
 };
 use crate::{
     Error,
@@ -64,9 +62,8 @@ pub(super) type Last = Arc<Mutex<Option<LastDiff>>>;
 
 /// What is asked.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
+pub(super) struct IdentityCall {
+    pub(super) function: &'static IdentityFunction,
     /// In order of time.
     pub(super) manifests: Vec<Arc<Manifest>>,
     pub(super) rule: Rule,
@@ -77,7 +74,7 @@ pub(super) struct Call {
 /// The operator.
 #[derive(Debug)]
 pub(super) struct IdentityExec {
-    call: Call,
+    call: IdentityCall,
     snapshot: Arc<Snapshot>,
     last: Last,
     /// One scan of `obj` per dump, and then one of the labels of `edge` per dump, or no more.
@@ -90,7 +87,7 @@ pub(super) struct IdentityExec {
 
 impl IdentityExec {
     pub(super) fn new(
-        call: Call,
+        call: IdentityCall,
         (snapshot, last): (Arc<Snapshot>, Last),
         scans: Vec<Arc<dyn ExecutionPlan>>,
         schema: SchemaRef,
@@ -119,7 +116,7 @@ impl IdentityExec {
 impl DisplayAs for IdentityExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dumps: Vec<&str> = self.call.manifests.iter().map(|manifest| manifest.id.as_str()).collect();
-        write!(f, "IdentityExec: {}, dumps=[{}]", self.call.name, dumps.join(", "))?;
+        write!(f, "IdentityExec: {}, dumps=[{}]", self.call.function.doc.name, dumps.join(", "))?;
         write!(f, ", identity={}", self.call.rule.name())?;
         if self.call.wanted.contains(&false) {
             let wanted = STATUSES.iter().zip(self.call.wanted).filter(|(_, wanted)| *wanted);
@@ -185,7 +182,7 @@ impl ExecutionPlan for IdentityExec {
     fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let metrics = BaselineMetrics::new(&self.metrics, 0);
         let stop = StopOnDrop::default();
-        let work = Work {
+        let work = IdentityWork {
             call: self.call.clone(),
             snapshot: self.snapshot.clone(),
             last: self.last.clone(),
@@ -198,8 +195,9 @@ impl ExecutionPlan for IdentityExec {
             seed: RandomState::new().hash_one(0),
         };
         let answered = async move {
-            let (batches, held) = work.answer().await?;
-            Ok::<_, DataFusionError>(batches.inspect_ok(move |batch| {
+            let answer = work.call.function.answer;
+            let IdentityAnswer { rows, held } = answer(work).await?;
+            Ok::<_, DataFusionError>(rows.inspect_ok(move |batch| {
                 // Kept until the last batch is made.
                 let _ = (&stop, &held);
                 metrics.record_output(batch.num_rows());
@@ -211,13 +209,29 @@ impl ExecutionPlan for IdentityExec {
 }
 
 /// Rows as they come.
-pub(super) type Rows = BoxStream<'static, Result<RecordBatch>>;
+pub(super) type IdentityRows = BoxStream<'static, Result<RecordBatch>>;
 
 /// Facts and the memory that is set aside for them.
-type HeldFacts = (Arc<Facts>, Arc<MemoryReservation>);
+pub(crate) struct HeldFacts {
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) held: Arc<MemoryReservation>,
+}
 
-struct Work {
-    call: Call,
+/// Pairs and the memory that is set aside for them.
+pub(crate) struct HeldPairs {
+    pub(crate) pairs: Pairs,
+    held: Arc<MemoryReservation>,
+}
+
+/// Rows, and the memory that is set aside as long as they come.
+pub(crate) struct IdentityAnswer {
+    rows: IdentityRows,
+    held: Vec<Arc<MemoryReservation>>,
+}
+
+/// Reads dumps and pairs them, for one call.
+pub(crate) struct IdentityWork {
+    call: IdentityCall,
     snapshot: Arc<Snapshot>,
     last: Last,
     scans: Vec<Arc<dyn ExecutionPlan>>,
@@ -229,68 +243,69 @@ struct Work {
     seed: u64,
 }
 
-impl Work {
-    /// The rows, and the memory that is set aside as long as they come.
-    async fn answer(self) -> Result<(Rows, Vec<Arc<MemoryReservation>>)> {
-        let batch_rows = self.context.session_config().batch_size().max(1);
-        if self.call.manifests.len() < 2 {
-            return Ok((stream::empty().boxed(), Vec::new()));
-        }
+impl IdentityWork {
+    /// The columns that are asked for.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// How many dumps there are.
+    pub(crate) fn n_dumps(&self) -> usize {
+        self.call.manifests.len()
+    }
+
+    /// What became of every object of the first dump and the second: rows as they are made. Pairs are kept for the next
+    /// question about these dumps.
+    pub(crate) async fn diff(self) -> Result<IdentityAnswer> {
         let dumps = [0, 1].map(|dump| self.call.manifests[dump].id.to_string());
-        let mut kept = None;
-        if self.call.kind == Kind::Diff {
-            let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            kept = known.filter(|known| known.dumps == dumps && known.asked == self.call.rule);
-        }
+        let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = known.filter(|known| known.dumps == dumps && known.asked == self.call.rule);
         if let Some(kept) = kept {
-            let rows = diff_rows(kept.pairs, self.schema.clone(), self.call.wanted, batch_rows);
-            return Ok((limited(rows, self.limit), Vec::new()));
+            return Ok(self.diff_rows(kept.pairs, Vec::new()));
         }
-        let (before, mut after) = futures::future::try_join(self.facts(0), self.facts(1)).await?;
-        let (pairs, held) = self.pair(0, &before, &after).await?;
-        if self.call.kind == Kind::Diff {
-            let pairs = Arc::new(pairs);
-            // Where memory is limited it is not for what may never be asked for again.
-            if self.snapshot.limits().memory.is_none() {
-                let last = LastDiff { dumps, asked: self.call.rule, pairs: pairs.clone() };
-                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
-            }
-            let rows = diff_rows(pairs, self.schema.clone(), self.call.wanted, batch_rows);
-            return Ok((limited(rows, self.limit), vec![before.1, after.1, held]));
+        let (before, after) = self.first_two().await?;
+        let HeldPairs { pairs, held } = self.pair(0, &before, &after).await?;
+        let pairs = Arc::new(pairs);
+        // Where memory is limited it is not for what may never be asked for again.
+        if self.snapshot.limits().memory.is_none() {
+            let last = LastDiff { dumps, asked: self.call.rule, pairs: pairs.clone() };
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
         }
-        drop(before);
-        let mut grown = Grown::default();
-        let mut columns = Vec::new();
-        match self.call.kind {
-            Kind::Survivors => {
-                let new = survivors::new_objects(&pairs);
-                drop((pairs, held));
-                let third = self.facts(2).await?;
-                let (pairs, _held) = self.pair(1, &after, &third).await?;
-                columns.extend(survivors::columns(&new, &pairs, &self.schema)?);
-            }
-            _ => {
-                grown.follow(&pairs);
-                drop((pairs, held));
-                for dump in 2..self.call.manifests.len() {
-                    let next = self.facts(dump).await?;
-                    let (pairs, _held) = self.pair(dump - 1, &after, &next).await?;
-                    grown.follow(&pairs);
-                    after = next;
-                }
-                columns.extend(grown.columns(&after.0, &self.schema)?);
-            }
-        }
+        Ok(self.diff_rows(pairs, vec![before.held, after.held, held]))
+    }
+
+    fn diff_rows(&self, pairs: Arc<Pairs>, held: Vec<Arc<MemoryReservation>>) -> IdentityAnswer {
+        let rows = diff_rows(pairs, self.schema.clone(), self.call.wanted, self.batch_rows());
+        IdentityAnswer { rows: limited(rows, self.limit), held }
+    }
+
+    /// The facts of the first two dumps, both at once.
+    pub(crate) async fn first_two(&self) -> Result<(HeldFacts, HeldFacts)> {
+        futures::future::try_join(self.facts(0), self.facts(1)).await
+    }
+
+    /// No rows.
+    pub(crate) fn nothing(self) -> IdentityAnswer {
+        IdentityAnswer { rows: stream::empty().boxed(), held: Vec::new() }
+    }
+
+    /// Rows that are columns already, made of what one dump says.
+    pub(crate) fn columns(self, columns: Vec<ArrayRef>, of: HeldFacts) -> Result<IdentityAnswer> {
         let n_rows = columns.first().map_or(0, |column| column.len());
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         let all = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
+        let batch_rows = self.batch_rows();
         let part = move |start| Ok(all.slice(start, batch_rows.min(n_rows - start)));
         let parts = stream::iter((0..n_rows).step_by(batch_rows).map(part)).boxed();
-        Ok((limited(parts, self.limit), vec![after.1]))
+        Ok(IdentityAnswer { rows: limited(parts, self.limit), held: vec![of.held] })
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.context.session_config().batch_size().max(1)
     }
 
     /// The facts of a dump, each on a thread of its own.
-    async fn facts(&self, dump: usize) -> Result<HeldFacts> {
+    pub(crate) async fn facts(&self, dump: usize) -> Result<HeldFacts> {
         let manifest = self.call.manifests[dump].clone();
         let n_objects = usize::try_from(manifest.counts.objects).unwrap_or(usize::MAX);
         let held = self.reserve(n_objects.saturating_mul(facts::BYTES_PER_OBJECT))?;
@@ -302,26 +317,21 @@ impl Work {
         let facts = facts.await?;
         let rows = in_order(&self.scans[dump], &self.context);
         let facts = joined(SpawnedTask::spawn(facts.load(rows, self.seed))).await??;
-        Ok((Arc::new(facts), held))
+        Ok(HeldFacts { facts: Arc::new(facts), held })
     }
 
     /// Pairs a dump with the next one.
-    async fn pair(
-        &self,
-        dump: usize,
-        before: &HeldFacts,
-        after: &HeldFacts,
-    ) -> Result<(Pairs, Arc<MemoryReservation>)> {
-        let n_objects = before.0.n_nodes();
+    pub(crate) async fn pair(&self, dump: usize, before: &HeldFacts, after: &HeldFacts) -> Result<HeldPairs> {
+        let n_objects = before.facts.n_nodes();
         let held = self.reserve(n_objects.saturating_mul(pair::BYTES_PER_OBJECT))?;
-        let (first, second, rule) = (before.0.clone(), after.0.clone(), self.call.rule);
+        let (first, second, rule) = (before.facts.clone(), after.facts.clone(), self.call.rule);
         let cancel = self.progress.clone();
         let unpaired =
             self.blocking(move || Ok(stopped(Unpaired::new(first, second, rule, &cancel.cancel))?)).await?;
         let mut labels = [Vec::new(), Vec::new()];
         let mut more = Vec::new();
         if unpaired.rule() == Rule::Path {
-            let n_both = n_objects.saturating_add(after.0.n_nodes());
+            let n_both = n_objects.saturating_add(after.facts.n_nodes());
             more.push(self.reserve(n_both.saturating_mul(pair::BYTES_PER_OBJECT_BY_PATH))?);
             // What a label is called is forgotten; equal ones have equal numbers.
             let mut numbers = HashMap::new();
@@ -336,7 +346,7 @@ impl Work {
         }
         let cancel = self.progress.clone();
         let pairs = self.blocking(move || Ok(stopped(unpaired.pair(&labels, &cancel.cancel))?)).await?;
-        Ok((pairs, held))
+        Ok(HeldPairs { pairs, held })
     }
 
     /// By reference, the number of its label; 0 for none.
@@ -386,7 +396,7 @@ impl Work {
 }
 
 /// The rows of a diff. Pieces of them are made on threads of their own, and come in their order.
-fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, wanted: Wanted, batch_rows: usize) -> Rows {
+fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, wanted: Wanted, batch_rows: usize) -> IdentityRows {
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
     let made = stream::iter(pieces(&pairs)).map(move |piece| {
         let (pairs, schema) = (pairs.clone(), schema.clone());
@@ -399,7 +409,7 @@ fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, wanted: Wanted, batch_rows: u
 }
 
 /// The first rows.
-fn limited(rows: Rows, limit: usize) -> Rows {
+fn limited(rows: IdentityRows, limit: usize) -> IdentityRows {
     let batches = stream::try_unfold((rows, limit), |(mut rows, remaining)| async move {
         if remaining == 0 {
             return Ok(None);
@@ -413,7 +423,7 @@ fn limited(rows: Rows, limit: usize) -> Rows {
 }
 
 /// The rows of a scan, one partition after the other.
-fn in_order(scan: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Rows {
+fn in_order(scan: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> IdentityRows {
     let n_partitions = scan.properties().output_partitioning().partition_count();
     let (scan, context) = (scan.clone(), context.clone());
     let partition = move |i| std::future::ready(scan.execute(i, context.clone()));

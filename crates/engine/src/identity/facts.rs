@@ -14,7 +14,7 @@ use heaplake_graph::{BitSet, Id, Key};
 use heaplake_store::{GraphIndex, Manifest, with_index};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::exec::Rows;
+use super::exec::IdentityRows;
 use crate::{Error, catalog::CATALOG, snapshot::OpenIndex};
 
 /// Numbers of nodes, in half the memory where they are small.
@@ -89,7 +89,7 @@ pub(super) const BYTES_PER_OBJECT: usize = 18;
 
 /// The facts of one dump.
 #[derive(Debug)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     pub(super) open: Arc<OpenIndex>,
     /// By row of `obj`, its node.
     order: Nodes,
@@ -115,7 +115,7 @@ pub(super) fn query(manifest: &Manifest) -> String {
 
 impl Facts {
     /// What the index alone says.
-    pub(super) fn new(open: Arc<OpenIndex>) -> Result<Self> {
+    pub(crate) fn new(open: Arc<OpenIndex>) -> Result<Self> {
         let n_types = open.manifest.types.len();
         let (order, stretches) = with_index!(&open.index, |index| order(index, n_types))?;
         let n_nodes = open.index.n_nodes();
@@ -133,7 +133,7 @@ impl Facts {
     }
 
     /// Adds what `obj` says. Fingerprints of dumps that are compared are made with one seed.
-    pub(super) async fn load(mut self, mut rows: Rows, seed: u64) -> Result<Self> {
+    pub(crate) async fn load(mut self, mut rows: IdentityRows, seed: u64) -> Result<Self> {
         let mut row = 0;
         let mut names = StringViewBuilder::new();
         while let Some(batch) = rows.try_next().await? {
@@ -194,22 +194,22 @@ impl Facts {
     }
 
     /// The rows of a type, given its place in the manifest's list of types.
-    pub(super) fn stretch(&self, type_rank: usize) -> Range<usize> {
+    pub(crate) fn stretch(&self, type_rank: usize) -> Range<usize> {
         self.stretches[type_rank].clone()
     }
 
     /// The node of a row.
-    pub(super) fn node(&self, row: usize) -> usize {
+    pub(crate) fn node(&self, row: usize) -> usize {
         self.order.get(row).unwrap_or_default()
     }
 
     /// The row of a node.
-    pub(super) fn row(&self, node: usize) -> usize {
+    pub(crate) fn row(&self, node: usize) -> usize {
         self.first(self.stretch(self.types()[node] as usize), |other| other >= node)
     }
 
     /// The first of some rows of a type whose address is at least this one.
-    pub(super) fn first_from(&self, rows: Range<usize>, address: u64) -> usize {
+    pub(crate) fn first_from(&self, rows: Range<usize>, address: u64) -> usize {
         let addresses = self.addresses();
         self.first(rows, |node| addresses[node] >= address)
     }
@@ -227,26 +227,26 @@ impl Facts {
         low
     }
 
-    pub(super) fn n_nodes(&self) -> usize {
+    pub(crate) fn n_nodes(&self) -> usize {
         self.order.len()
     }
 
-    pub(super) fn address(&self, node: usize) -> u64 {
+    pub(crate) fn address(&self, node: usize) -> u64 {
         self.addresses()[node]
     }
 
-    pub(super) fn type_name(&self, node: usize) -> &str {
+    pub(crate) fn type_name(&self, node: usize) -> &str {
         let type_rank = self.types()[node] as usize;
         self.open.manifest.types.get(type_rank).map_or("", |stat| &stat.name)
     }
 
     /// Addresses by node.
-    pub(super) fn addresses(&self) -> &[u64] {
+    pub(crate) fn addresses(&self) -> &[u64] {
         with_index!(&self.open.index, |index| index.addresses())
     }
 
     /// Places in the manifest's list of types, by node.
-    pub(super) fn types(&self) -> &[u32] {
+    pub(crate) fn types(&self) -> &[u32] {
         with_index!(&self.open.index, |index| index.types())
     }
 
@@ -256,32 +256,32 @@ impl Facts {
     }
 
     /// Shallow size in bytes.
-    pub(super) fn size(&self, node: usize) -> Option<i64> {
+    pub(crate) fn size(&self, node: usize) -> Option<i64> {
         self.sizes().get(node)
     }
 
-    pub(super) fn len(&self, node: usize) -> Option<i64> {
+    pub(crate) fn len(&self, node: usize) -> Option<i64> {
         self.lens.get(node)
     }
 
     /// Number of references, weak and dangling ones too.
-    pub(super) fn refs(&self, node: usize) -> i64 {
+    pub(crate) fn refs(&self, node: usize) -> i64 {
         with_index!(&self.open.index, |index| index.graph().forward.range(node).len() as i64)
     }
 
     /// Bytes that would go with the object.
-    pub(super) fn retained(&self, node: usize) -> i64 {
+    pub(crate) fn retained(&self, node: usize) -> i64 {
         let retained = with_index!(&self.open.index, |index| index.retained()[node]);
         i64::try_from(retained).unwrap_or(i64::MAX)
     }
 
     /// The node that holds another; none where no single one does.
-    pub(super) fn held_by(&self, node: usize) -> Option<usize> {
+    pub(crate) fn held_by(&self, node: usize) -> Option<usize> {
         let idom = with_index!(&self.open.index, |index| index.idoms()[node].index());
         (idom < self.n_nodes()).then_some(idom)
     }
 
-    pub(super) fn name(&self, node: usize) -> Option<&str> {
+    pub(crate) fn name(&self, node: usize) -> Option<&str> {
         if !self.named.contains(node) {
             return None;
         }

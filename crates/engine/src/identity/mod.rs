@@ -1,53 +1,61 @@
-//! Which object of one dump is which of another, as table functions: `diff_objects`, `growing_containers`, `survivors`.
+//! What functions share that say which object of one dump is which of another.
 //!
 //! ```text
 //! call --table.rs--> IdentityExec over a scan of each dump's obj --facts.rs--> Facts of each dump
-//!      Facts of two dumps --pair.rs--> Pairs, by address or by path --rows.rs, growing.rs, survivors.rs--> rows
+//!      Facts of two dumps --pair.rs--> Pairs, by address or by path --function--> rows
 //! ```
 //!
 //! What references tell comes from the graph indexes, names, values and lengths from the tables. The rule and its known
-//! errors are in docs/identity.md; what of it concerns graphs alone is in the crate `graph`.
+//! errors are in docs/identity.md; what of it concerns graphs alone is in the crate `graph`. Each function is an
+//! [`IdentityFunction`] in [`crate::functions`].
 
 mod exec;
 mod facts;
-mod growing;
 mod nature;
 mod pair;
 mod rows;
-mod survivors;
 mod table;
 
 use std::sync::Arc;
 
-use datafusion::{
-    arrow::datatypes::{DataType, Field, Schema, SchemaRef},
-    prelude::SessionContext,
+use datafusion::prelude::SessionContext;
+use futures::future::BoxFuture;
+
+use crate::{
+    function::{ColumnDoc, ColumnType, Function, FunctionDoc, column},
+    snapshot::Snapshot,
 };
+pub(crate) use exec::{IdentityAnswer, IdentityWork};
+pub(crate) use facts::Facts;
+pub(crate) use pair::{Confidence, Pairs};
+pub(crate) use rows::of_object;
+use table::IdentityTableFunction;
 
-use crate::snapshot::Snapshot;
-use table::IdentityFunction;
-
-/// A question about several dumps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// What became of every object.
-    Diff,
-    /// What has grown from each dump to the next.
-    Growing,
-    /// What came with the second dump and is still there in the third.
-    Survivors,
+/// A table function over the objects of several dumps.
+#[derive(Debug)]
+pub(crate) struct IdentityFunction {
+    pub(crate) doc: FunctionDoc,
+    /// How many dumps it takes, at least and at most.
+    pub(crate) n_dumps: (usize, usize),
+    /// The same in words.
+    pub(crate) dumps: &'static str,
+    /// The answer, asked of what reads and pairs the dumps.
+    pub(crate) answer: fn(IdentityWork) -> BoxFuture<'static, datafusion::error::Result<IdentityAnswer>>,
 }
 
-/// Every table function of this module.
-pub(crate) const FUNCTIONS: [(&str, Kind); 3] =
-    [("diff_objects", Kind::Diff), ("growing_containers", Kind::Growing), ("survivors", Kind::Survivors)];
+impl Function for IdentityFunction {
+    fn doc(&'static self) -> &'static FunctionDoc {
+        &self.doc
+    }
 
-/// Makes the functions known.
-pub(crate) fn register(context: &SessionContext, snapshot: &Arc<Snapshot>) {
-    for (name, kind) in FUNCTIONS {
-        context.register_udtf(name, Arc::new(IdentityFunction::new(name, kind, snapshot.clone())));
+    fn register(&'static self, context: &SessionContext, snapshot: &Arc<Snapshot>) {
+        let function = IdentityTableFunction::new(self, snapshot.clone());
+        context.register_udtf(self.doc.name, Arc::new(function));
     }
 }
+
+/// The words for [`Rule`].
+pub(crate) const RULES: &[&str] = &["auto", "address", "path"];
 
 /// By what objects are to be recognised.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -78,74 +86,31 @@ impl Rule {
     }
 }
 
-impl Kind {
-    /// How it is called, for messages.
-    fn usage(self) -> &'static str {
-        match self {
-            Kind::Diff => "diff_objects('before', 'after' [, 'auto' | 'address' | 'path'])",
-            Kind::Growing => {
-                "growing_containers('first', 'second' [, 'third']...) or growing_containers('*')"
-            }
-            Kind::Survivors => "survivors('first', 'second', 'third')",
-        }
-    }
+/// When a name is null.
+pub(crate) const NO_NAME: &str = "where it has none";
+/// When a size is null.
+pub(crate) const NO_SIZE: &str = "where the dump gives none";
+/// When a length is null.
+pub(crate) const NO_LEN: &str = "where the type has none";
 
-    /// The columns of the answer.
-    fn schema(self) -> SchemaRef {
-        let text = |name| Field::new(name, DataType::Utf8View, false);
-        let text_or_null = |name| Field::new(name, DataType::Utf8View, true);
-        let address = |name| Field::new(name, DataType::UInt64, false);
-        let number = |name| Field::new(name, DataType::Int64, false);
-        let number_or_null = |name| Field::new(name, DataType::Int64, true);
-        Arc::new(Schema::new(match self {
-            Kind::Diff => vec![
-                text("status"),
-                text("confidence"),
-                text("why"),
-                text("identity"),
-                text("type"),
-                text_or_null("name"),
-                Field::new("address_before", DataType::UInt64, true),
-                Field::new("address_after", DataType::UInt64, true),
-                number_or_null("size_before"),
-                number_or_null("size_after"),
-                number_or_null("size_delta"),
-                number_or_null("len_before"),
-                number_or_null("len_after"),
-                number_or_null("refs_before"),
-                number_or_null("refs_after"),
-                number_or_null("retained_before"),
-                number_or_null("retained_after"),
-            ],
-            Kind::Growing => vec![
-                address("address"),
-                text("type"),
-                text_or_null("name"),
-                text("confidence"),
-                number("growth"),
-                number_or_null("len_first"),
-                number_or_null("len_last"),
-                number("refs_first"),
-                number("refs_last"),
-                number_or_null("size_first"),
-                number_or_null("size_last"),
-                number("retained_first"),
-                number("retained_last"),
-                Field::new("held_by", DataType::UInt64, true),
-                text_or_null("held_by_type"),
-            ],
-            Kind::Survivors => vec![
-                address("address"),
-                text("type"),
-                text_or_null("name"),
-                text("confidence"),
-                number_or_null("size"),
-                number_or_null("len"),
-                number("refs"),
-                number("retained"),
-                Field::new("held_by", DataType::UInt64, true),
-                text_or_null("held_by_type"),
-            ],
-        }))
-    }
-}
+/// What of an object comes first in the rows about objects of one dump.
+pub(crate) const WHICH: &[ColumnDoc] = &[
+    column("address", ColumnType::UInt64, "address of the object in the last dump"),
+    column("type", ColumnType::Text, "its type"),
+    column("name", ColumnType::Text, "its name").null(NO_NAME),
+];
+
+/// What comes last.
+pub(crate) const HOLDER: &[ColumnDoc] = &[
+    column("held_by", ColumnType::UInt64, "address of its immediate dominator in the last dump")
+        .null("where no single object holds it"),
+    column("held_by_type", ColumnType::Text, "type of the immediate dominator")
+        .null("where no single object holds it"),
+];
+
+/// What decided about an object, and how sure it is.
+pub(crate) const CONFIDENCE: ColumnDoc = column(
+    "confidence",
+    ColumnType::Text,
+    "how sure it is that it is the same object: `high`, `medium` or `low`",
+);

@@ -20,14 +20,14 @@ use super::{
 
 /// How sure it is that two objects are one, or that one is gone or new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Confidence {
+pub(crate) enum Confidence {
     Low,
     Medium,
     High,
 }
 
 impl Confidence {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Confidence::Low => "low",
             Confidence::Medium => "medium",
@@ -38,7 +38,7 @@ impl Confidence {
 
 /// What decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(crate) enum Why {
     Address,
     Name,
     Value,
@@ -61,7 +61,7 @@ impl Why {
 }
 
 /// What is thought of an object and its partner, or of there being none.
-pub(super) type Judgement = (Confidence, Why);
+pub(crate) type Judgement = (Confidence, Why);
 
 /// Nothing of the type is at the address.
 const NO_PARTNER: Judgement = (Confidence::High, Why::Address);
@@ -69,9 +69,9 @@ const NO_PARTNER: Judgement = (Confidence::High, Why::Address);
 const OTHER_REFERENCES: Judgement = (Confidence::High, Why::Refusal);
 
 /// The objects of two dumps, paired.
-pub(super) struct Pairs {
-    pub(super) before: Arc<Facts>,
-    pub(super) after: Arc<Facts>,
+pub(crate) struct Pairs {
+    pub(crate) before: Arc<Facts>,
+    pub(crate) after: Arc<Facts>,
     pub(super) types: Types,
     /// By what they are paired: address or path.
     pub(super) rule: Rule,
@@ -387,12 +387,12 @@ fn path_nodes<I: Id>(index: &GraphIndex<I>, types: &[u32], kinds: &[&str]) -> (V
 
 impl Pairs {
     /// What an object of the first dump is in the second.
-    pub(super) fn partner(&self, node: usize) -> Option<usize> {
+    pub(crate) fn partner(&self, node: usize) -> Option<usize> {
         self.partners.get(node)
     }
 
     /// Whether an object of the second dump is somebody's partner.
-    pub(super) fn is_taken(&self, node: usize) -> bool {
+    pub(crate) fn is_taken(&self, node: usize) -> bool {
         self.taken.contains(node)
     }
 
@@ -405,7 +405,7 @@ impl Pairs {
     }
 
     /// What is thought of an object of the first dump that has a partner.
-    pub(super) fn judgement_of_partner(&self, node: usize) -> Judgement {
+    pub(crate) fn judgement_of_partner(&self, node: usize) -> Judgement {
         self.judgements[node]
     }
 

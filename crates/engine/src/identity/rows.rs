@@ -1,4 +1,4 @@
-//! The rows of `diff_objects`, some at a time.
+//! The rows of answers: those of `diff_objects` some at a time, and the columns of objects of one dump.
 
 use std::{cmp::Ordering, mem, ops::Range, sync::Arc, vec};
 
@@ -11,7 +11,7 @@ use datafusion::{
 };
 
 use super::{
-    facts::Sizes,
+    facts::{Facts, Sizes},
     pair::{Judgement, Pairs, values_differ},
 };
 
@@ -264,4 +264,26 @@ impl Iterator for DiffRows<'_> {
         });
         Some(batch)
     }
+}
+
+/// A column that every answer about objects of one dump has.
+pub(crate) fn of_object(name: &str, facts: &Facts, nodes: impl Iterator<Item = usize>) -> Result<ArrayRef> {
+    Ok(match name {
+        "address" => Arc::new(UInt64Array::from_iter_values(nodes.map(|node| facts.address(node)))),
+        "type" => Arc::new(StringViewArray::from_iter_values(nodes.map(|node| facts.type_name(node)))),
+        "name" => Arc::new(StringViewArray::from_iter(nodes.map(|node| facts.name(node)))),
+        "size" => Arc::new(nodes.map(|node| facts.size(node)).collect::<Int64Array>()),
+        "len" => Arc::new(nodes.map(|node| facts.len(node)).collect::<Int64Array>()),
+        "refs" => Arc::new(nodes.map(|node| Some(facts.refs(node))).collect::<Int64Array>()),
+        "retained" => Arc::new(nodes.map(|node| Some(facts.retained(node))).collect::<Int64Array>()),
+        "held_by" => Arc::new(
+            nodes
+                .map(|node| facts.held_by(node).map(|holder| facts.address(holder)))
+                .collect::<UInt64Array>(),
+        ),
+        "held_by_type" => Arc::new(StringViewArray::from_iter(
+            nodes.map(|node| facts.held_by(node).map(|holder| facts.type_name(holder))),
+        )),
+        other => return Err(DataFusionError::Internal(format!("there is no column {other}"))),
+    })
 }

@@ -1,4 +1,4 @@
-//! The table functions and the providers that their calls become.
+//! A call of a table function, and the provider that it becomes.
 
 use std::sync::Arc;
 
@@ -15,68 +15,48 @@ use datafusion::{
     execution::{SessionState, SessionStateBuilder},
     logical_expr::{Expr, TableProviderFilterPushDown},
     physical_plan::{ExecutionPlan, collect},
-    scalar::ScalarValue,
 };
 use heaplake_store::Manifest;
 
 use super::{
-    Kind, Rule,
-    exec::{Call, IdentityExec, Last},
+    IdentityFunction, RULES, Rule,
+    exec::{IdentityCall, IdentityExec, Last},
     facts,
     rows::{STATUSES, Wanted},
 };
-use crate::{Error, catalog::CATALOG, mistake, snapshot::Snapshot};
+use crate::{catalog::CATALOG, function::ArgumentKind, mistake, snapshot::Snapshot};
 
 /// The column that filters are decided on before rows are made.
 const STATUS: &str = "status";
 
-/// A table function.
+/// A function, over the dumps of a session.
 #[derive(Debug)]
-pub(super) struct IdentityFunction {
-    name: &'static str,
-    kind: Kind,
+pub(super) struct IdentityTableFunction {
+    function: &'static IdentityFunction,
     snapshot: Arc<Snapshot>,
     last: Last,
 }
 
-impl IdentityFunction {
-    pub(super) fn new(name: &'static str, kind: Kind, snapshot: Arc<Snapshot>) -> Self {
-        Self { name, kind, snapshot, last: Last::default() }
-    }
-
-    fn misuse(&self, what: &str) -> DataFusionError {
-        Error::query(format!("{}: {what}; it is called as {}", self.name, self.kind.usage())).into()
-    }
-
-    fn texts<'e>(&self, exprs: &'e [Expr]) -> Result<Vec<&'e str>> {
-        let texts = exprs.iter().map(|expr| match expr {
-            Expr::Literal(
-                ScalarValue::Utf8(Some(text))
-                | ScalarValue::Utf8View(Some(text))
-                | ScalarValue::LargeUtf8(Some(text)),
-                _,
-            ) => Ok(text.as_str()),
-            other => {
-                let shown = mistake::escape(&other.to_string());
-                Err(self.misuse(&format!("{shown} is no constant text")))
-            }
-        });
-        texts.collect()
+impl IdentityTableFunction {
+    pub(super) fn new(function: &'static IdentityFunction, snapshot: Arc<Snapshot>) -> Self {
+        Self { function, snapshot, last: Last::default() }
     }
 }
 
-impl TableFunctionImpl for IdentityFunction {
+impl TableFunctionImpl for IdentityTableFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let mut texts = self.texts(args.exprs())?;
+        let doc = &self.function.doc;
+        let mut texts = doc.texts(args.exprs())?;
         let mut rule = Rule::Auto;
-        if self.kind == Kind::Diff && texts.len() == 3 {
+        let takes_rule = doc.arguments.iter().any(|argument| argument.kind == ArgumentKind::Word(RULES));
+        if takes_rule && texts.len() == doc.arguments.len() {
             let text = texts.pop().unwrap_or_default();
             rule = Rule::parse(text).ok_or_else(|| {
                 let what = format!(
                     "objects are recognised by 'address' or 'path', or 'auto' chooses, not {}",
                     mistake::quoted(text)
                 );
-                self.misuse(&what)
+                doc.misuse(&what)
             })?;
         }
         let mut manifests = Vec::new();
@@ -84,26 +64,24 @@ impl TableFunctionImpl for IdentityFunction {
             manifests.extend(self.snapshot.select(dump)?);
         }
         let n = manifests.len();
-        let (fits, wanted) = match self.kind {
-            Kind::Diff => (n == 2, "two dumps"),
-            Kind::Survivors => (n == 3, "three dumps"),
-            // Of all dumps of a lake there may be one.
-            Kind::Growing => (n >= 2 || texts.contains(&"*"), "two dumps or more"),
-        };
+        let (least, most) = self.function.n_dumps;
+        // Of all dumps of a lake there may be one.
+        let fits = (least..=most).contains(&n) || (most == usize::MAX && texts.contains(&"*"));
         if !fits {
-            return Err(self.misuse(&format!("it takes {wanted}, in order of time, not {n}")));
+            let what = format!("it takes {}, in order of time, not {n}", self.function.dumps);
+            return Err(doc.misuse(&what).into());
         }
         let wanted = [true; STATUSES.len()];
-        let call = Call { name: self.name, kind: self.kind, manifests, rule, wanted };
+        let call = IdentityCall { function: self.function, manifests, rule, wanted };
         let (snapshot, last) = (self.snapshot.clone(), self.last.clone());
-        Ok(Arc::new(IdentityTable { call, snapshot, last, schema: self.kind.schema() }))
+        Ok(Arc::new(IdentityTable { call, snapshot, last, schema: doc.rows(0)?.schema() }))
     }
 }
 
 /// The rows of a call.
 #[derive(Debug)]
 struct IdentityTable {
-    call: Call,
+    call: IdentityCall,
     snapshot: Arc<Snapshot>,
     last: Last,
     schema: SchemaRef,
@@ -154,7 +132,7 @@ impl TableProvider for IdentityTable {
             None => self.schema.clone(),
         };
         let asked = (self.snapshot.clone(), self.last.clone());
-        let call = Call { wanted: wanted(&state, filters)?, ..self.call.clone() };
+        let call = IdentityCall { wanted: wanted(&state, filters)?, ..self.call.clone() };
         Ok(Arc::new(IdentityExec::new(call, asked, scans, schema, limit)))
     }
 }
@@ -163,7 +141,7 @@ impl IdentityTable {
     /// Whether nothing but the status decides a filter.
     fn is_on_status(&self, filter: &Expr) -> bool {
         let columns = filter.column_refs();
-        self.call.kind == Kind::Diff
+        self.schema.index_of(STATUS).is_ok()
             && !columns.is_empty()
             && columns.iter().all(|column| column.name == STATUS)
             && !filter.is_volatile()

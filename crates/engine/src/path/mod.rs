@@ -1,4 +1,4 @@
-//! Path patterns as table functions: `path`, `path_nodes`, `path_summary`, `path_explain`.
+//! Path patterns, and what the table functions over them share: `path`, `path_nodes`, `path_summary`, `path_explain`.
 //!
 //! ```text
 //! text --compile.rs--> Compiled --table.rs--> plan --exec.rs--> rows
@@ -29,39 +29,54 @@ use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
 
-use crate::snapshot::Snapshot;
+use crate::{
+    function::{ArgumentDoc, ArgumentKind, Function, FunctionDoc},
+    snapshot::Snapshot,
+};
 pub use compile::{PathShape, path_shape};
 pub(crate) use compile::{nearest_types, of_pattern, spanned};
 pub(crate) use emit::emit;
 pub(crate) use fold::type_term;
 pub use fold::{Segment, fold};
 pub(crate) use root::RootPaths;
-pub(crate) use table::{PathFunction, compile};
+pub(crate) use rows::{HOP_COLUMNS, PATH_COLUMNS, TYPE_COLUMNS};
+use table::PathTableFunction;
+pub(crate) use table::{LINE_COLUMNS, NAMED_COLUMNS, compile};
+
+/// A table function over paths.
+#[derive(Debug)]
+pub(crate) struct PathFunction {
+    pub(crate) doc: FunctionDoc,
+    pub(crate) gives: PathRows,
+}
 
 /// What a function gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum PathRows {
     /// Hops with what `obj` and `edge` say of them.
-    Path,
+    Named,
     /// Hops without names, values and labels.
     Nodes,
     /// A row per path.
     Summary,
     /// Why there is no path, or what was found.
-    Explain,
+    Explanation,
 }
 
-/// Every table function of this module.
-pub(crate) const FUNCTIONS: [(&str, Kind); 4] = [
-    ("path", Kind::Path),
-    ("path_nodes", Kind::Nodes),
-    ("path_summary", Kind::Summary),
-    ("path_explain", Kind::Explain),
-];
+impl Function for PathFunction {
+    fn doc(&'static self) -> &'static FunctionDoc {
+        &self.doc
+    }
 
-/// Makes the functions known.
-pub(crate) fn register(context: &SessionContext, snapshot: &Arc<Snapshot>) {
-    for (name, kind) in FUNCTIONS {
-        context.register_udtf(name, Arc::new(PathFunction::new(name, kind, snapshot.clone())));
+    fn register(&'static self, context: &SessionContext, snapshot: &Arc<Snapshot>) {
+        let function = PathTableFunction::new(self, snapshot.clone());
+        context.register_udtf(self.doc.name, Arc::new(function));
     }
 }
+
+/// The pattern that a function is about.
+pub(crate) const PATTERN: ArgumentDoc = ArgumentDoc::required(
+    "PATTERN",
+    ArgumentKind::Pattern,
+    "what is looked for; docs/paths.md has the language",
+);

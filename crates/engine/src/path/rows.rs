@@ -7,7 +7,7 @@ use datafusion::{
         array::{
             ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray, UInt32Array, UInt64Array,
         },
-        datatypes::{DataType, Field, Schema, SchemaRef},
+        datatypes::SchemaRef,
     },
     error::Result,
 };
@@ -15,7 +15,10 @@ use heaplake_graph::{Walk, search::Step};
 use heaplake_store::Dump;
 
 use super::{compile::Compiled, fold, ground::Ground};
-use crate::summary::saturating;
+use crate::{
+    function::{ColumnDoc, ColumnType, RowsDoc, column},
+    summary::saturating,
+};
 
 /// What the rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,50 +31,87 @@ pub(super) enum RowKind {
     Types,
 }
 
-fn column(name: &str, data_type: DataType, nullable: bool) -> Field {
-    Field::new(name, data_type, nullable)
-}
+pub(crate) const PATH_ID: ColumnDoc = column(
+    "path_id",
+    ColumnType::Int64,
+    "number of the path, from 0; of objects their number, with `DOMINATED` that of the holder",
+);
+pub(crate) const HOP: ColumnDoc = column(
+    "hop",
+    ColumnType::UInt32,
+    "position in the path, from 0; of objects the fewest hops to them, with `DOMINATED` the depth below the holder",
+);
+pub(crate) const ADDRESS: ColumnDoc = column("address", ColumnType::UInt64, "address of the object");
+pub(crate) const TYPE: ColumnDoc = column("type", ColumnType::Text, "its type");
+pub(crate) const SIZE: ColumnDoc =
+    column("size", ColumnType::Int64, "its shallow size, 0 where the dump gives none").unit("bytes");
+pub(crate) const RETAINED: ColumnDoc =
+    column("retained", ColumnType::Int64, "what would go with it, itself included")
+        .unit("bytes")
+        .null("without a graph index");
+pub(crate) const ROOT_KIND: ColumnDoc =
+    column("root_kind", ColumnType::Text, "why it is a root").null("where it is none");
+pub(crate) const ARROW: ColumnDoc =
+    column("arrow", ColumnType::Text, "how it is reached from the object before: `->` or `<-`")
+        .null(AT_START);
+pub(crate) const IDX: ColumnDoc =
+    column("idx", ColumnType::UInt32, "position of that reference among those of its parent, from 0")
+        .null(AT_START);
+pub(crate) const STATE: ColumnDoc =
+    column("state", ColumnType::UInt32, "state of the automaton that the pattern is").null("of objects");
+pub(crate) const VARIABLE: ColumnDoc =
+    column("variable", ColumnType::Text, "name of the object in the pattern").null("where it has none");
+const EDGE_PARENT: ColumnDoc = column(
+    "edge_parent",
+    ColumnType::UInt64,
+    "address of the object that has the reference; with `idx` it names a row of `edge`",
+)
+.null(AT_START);
+
+/// When there is no reference.
+pub(super) const AT_START: &str = "at the start of a path, and of objects";
+
+/// Hops of paths, or objects, as the graph index has them.
+pub(crate) const HOP_COLUMNS: &[ColumnDoc] =
+    &[PATH_ID, HOP, ADDRESS, TYPE, SIZE, RETAINED, ROOT_KIND, ARROW, EDGE_PARENT, IDX, STATE, VARIABLE];
+
+/// Paths.
+pub(crate) const PATH_COLUMNS: &[ColumnDoc] = &[
+    column("path_id", ColumnType::Int64, "number of the path, from 0"),
+    column("hops", ColumnType::Int64, "number of its references"),
+    column(
+        "signature",
+        ColumnType::Text,
+        "its types and arrows, what repeats folded without a number, so that it can be compared between dumps",
+    ),
+    column("bytes", ColumnType::Int64, "shallow sizes of its objects, each once").unit("bytes"),
+    column("repeats", ColumnType::Int64, "how often its most repeated unit comes; 1 if nothing repeats"),
+    column("start", ColumnType::UInt64, "address of its first object"),
+    column("end", ColumnType::UInt64, "address of its last object"),
+];
+
+/// Totals of objects by hops and type.
+pub(crate) const TYPE_COLUMNS: &[ColumnDoc] = &[
+    column("hop", ColumnType::UInt32, "fewest hops to the objects"),
+    column("type", ColumnType::Text, "their type"),
+    column("objects", ColumnType::Int64, "how many they are"),
+    column("size", ColumnType::Int64, "their shallow sizes").unit("bytes"),
+];
 
 impl RowKind {
     pub(super) fn schema(self) -> SchemaRef {
-        let columns = match self {
-            RowKind::Hops => vec![
-                column("path_id", DataType::Int64, false),
-                column("hop", DataType::UInt32, false),
-                column("address", DataType::UInt64, false),
-                column("type", DataType::Utf8View, false),
-                column("size", DataType::Int64, false),
-                column("retained", DataType::Int64, true),
-                column("root_kind", DataType::Utf8View, true),
-                column("arrow", DataType::Utf8View, true),
-                column("edge_parent", DataType::UInt64, true),
-                column("idx", DataType::UInt32, true),
-                column("state", DataType::UInt32, true),
-                column("variable", DataType::Utf8View, true),
-            ],
-            RowKind::Paths => vec![
-                column("path_id", DataType::Int64, false),
-                column("hops", DataType::Int64, false),
-                column("signature", DataType::Utf8View, false),
-                column("bytes", DataType::Int64, false),
-                column("repeats", DataType::Int64, false),
-                column("start", DataType::UInt64, false),
-                column("end", DataType::UInt64, false),
-            ],
-            RowKind::Types => vec![
-                column("hop", DataType::UInt32, false),
-                column("type", DataType::Utf8View, false),
-                column("objects", DataType::Int64, false),
-                column("size", DataType::Int64, false),
-            ],
+        let parts: &'static [&'static [ColumnDoc]] = match self {
+            RowKind::Hops => &[HOP_COLUMNS],
+            RowKind::Paths => &[PATH_COLUMNS],
+            RowKind::Types => &[TYPE_COLUMNS],
         };
-        Arc::new(Schema::new(columns))
+        RowsDoc::always(parts).schema()
     }
 }
 
 /// One object of an answer.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+struct HopRow {
     path_id: i64,
     hop: u32,
     node: usize,
@@ -82,7 +122,7 @@ struct Row {
 }
 
 #[derive(Debug)]
-struct Summary {
+struct PathRow {
     path_id: i64,
     hops: i64,
     signature: String,
@@ -100,8 +140,8 @@ pub(super) struct Rows<'r> {
     pub(super) kind: RowKind,
     /// The columns that are wanted, of the kind's.
     pub(super) projection: &'r [usize],
-    hops: Vec<Row>,
-    paths: Vec<Summary>,
+    hops: Vec<HopRow>,
+    paths: Vec<PathRow>,
     types: Vec<(u32, u32, [i64; 2])>,
 }
 
@@ -130,7 +170,14 @@ impl<'r> Rows<'r> {
                     arc.tests.iter().copied().find(|test| self.compiled.tests[*test as usize].name.is_some())
                 });
                 let state = Some(step.state as u32);
-                self.hops.push(Row { path_id, hop, node: step.node, hop_taken: step.hop, state, variable });
+                self.hops.push(HopRow {
+                    path_id,
+                    hop,
+                    node: step.node,
+                    hop_taken: step.hop,
+                    state,
+                    variable,
+                });
                 arcs = self.compiled.next.get(step.state).unwrap_or(&self.compiled.starts);
             }
             return;
@@ -146,7 +193,7 @@ impl<'r> Rows<'r> {
         nodes.sort_unstable();
         nodes.dedup();
         let bytes = nodes.iter().fold(0, |sum: i64, node| sum.saturating_add(self.ground.size(*node)));
-        self.paths.push(Summary {
+        self.paths.push(PathRow {
             path_id,
             hops: steps.len() as i64 - 1,
             signature,
@@ -159,7 +206,7 @@ impl<'r> Rows<'r> {
 
     /// Adds an object.
     pub(super) fn object(&mut self, path_id: i64, hop: u32, node: usize) {
-        self.hops.push(Row { path_id, hop, node, hop_taken: None, state: None, variable: None });
+        self.hops.push(HopRow { path_id, hop, node, hop_taken: None, state: None, variable: None });
     }
 
     /// Adds the objects of a type.
@@ -224,7 +271,7 @@ impl<'r> Rows<'r> {
 
     fn path_column(&self, column: usize) -> ArrayRef {
         let rows = self.paths.iter();
-        let number = |number: fn(&Summary) -> i64| -> ArrayRef {
+        let number = |number: fn(&PathRow) -> i64| -> ArrayRef {
             Arc::new(self.paths.iter().map(number).collect::<Int64Array>())
         };
         match column {

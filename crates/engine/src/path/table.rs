@@ -1,52 +1,45 @@
-//! The table functions and the providers that their calls become.
+//! A call of a table function, and the provider that it becomes.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::{
-    arrow::datatypes::{DataType, Field, Schema, SchemaRef},
+    arrow::datatypes::SchemaRef,
     catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider},
     datasource::TableType,
     error::{DataFusionError, Result},
     execution::SessionState,
     logical_expr::Expr,
     physical_plan::{ExecutionPlan, collect},
-    scalar::ScalarValue,
 };
 use heaplake_store::Dump;
 
 use super::{
-    Kind, PathShape,
+    PathFunction, PathRows, PathShape,
     compile::{Compiled, EdgeRule, Names},
     exec::{Form, PathExec},
     explain::ExplainExec,
     named::{Lookup, NamedExec},
     needs::needs,
-    rows::RowKind,
+    rows::{ADDRESS, ARROW, HOP, IDX, PATH_ID, RETAINED, ROOT_KIND, RowKind, SIZE, STATE, TYPE, VARIABLE},
 };
 use crate::{
     Error,
     catalog::{CATALOG, CURRENT},
-    mistake,
+    function::{ColumnDoc, ColumnType, column},
     snapshot::{PathPlan, Snapshot},
 };
 
-/// A table function.
+/// A function, over the dumps of a session.
 #[derive(Debug)]
-pub(crate) struct PathFunction {
-    name: &'static str,
-    kind: Kind,
+pub(super) struct PathTableFunction {
+    function: &'static PathFunction,
     snapshot: Arc<Snapshot>,
 }
 
-impl PathFunction {
-    pub(super) fn new(name: &'static str, kind: Kind, snapshot: Arc<Snapshot>) -> Self {
-        Self { name, kind, snapshot }
-    }
-
-    fn misuse(&self, what: &str) -> DataFusionError {
-        Error::query(format!("{name}: {what}; it is called as {name}('PATTERN' [, dump])", name = self.name))
-            .into()
+impl PathTableFunction {
+    pub(super) fn new(function: &'static PathFunction, snapshot: Arc<Snapshot>) -> Self {
+        Self { function, snapshot }
     }
 }
 
@@ -55,44 +48,25 @@ pub(crate) fn compile(text: &str, manifest: &Dump, snapshot: &Snapshot) -> crate
     Compiled::new(text, &Names { manifest, lake: snapshot })
 }
 
-impl TableFunctionImpl for PathFunction {
+impl TableFunctionImpl for PathTableFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let mut texts = Vec::new();
-        for expr in args.exprs() {
-            match expr {
-                Expr::Literal(
-                    ScalarValue::Utf8(Some(text))
-                    | ScalarValue::Utf8View(Some(text))
-                    | ScalarValue::LargeUtf8(Some(text)),
-                    _,
-                ) => texts.push(text.as_str()),
-                other => {
-                    return Err(
-                        self.misuse(&format!("{} is no constant text", mistake::escape(&other.to_string())))
-                    );
-                }
-            }
-        }
-        let (pattern, dump) = match texts.as_slice() {
+        let PathFunction { doc, gives } = self.function;
+        let (pattern, dump) = match doc.texts(args.exprs())?.as_slice() {
             [pattern] => (*pattern, None),
             [pattern, dump] => (*pattern, Some(*dump)),
-            _ => return Err(self.misuse("it takes a pattern, and perhaps the name of a dump")),
+            _ => return Err(doc.misuse("it takes a pattern, and perhaps the name of a dump").into()),
         };
         let manifest = self.snapshot.dump(dump)?;
         let compiled = compile(pattern, &manifest, &self.snapshot)?;
-        if self.kind == Kind::Summary && compiled.shape() != PathShape::Paths {
+        if *gives == PathRows::Summary && compiled.shape() != PathShape::Paths {
             let what = format!("{} gives no paths to summarise; use path()", compiled.selector);
-            return Err(self.misuse(&what));
+            return Err(doc.misuse(&what).into());
         }
-        let schema = match (self.kind, compiled.shape()) {
-            (Kind::Explain, _) => Arc::new(Schema::new(vec![Field::new("line", DataType::Utf8View, false)])),
-            (Kind::Summary, _) => RowKind::Paths.schema(),
-            (_, PathShape::Types) => RowKind::Types.schema(),
-            (Kind::Path, _) => Arc::new(path_schema()),
-            (Kind::Nodes, _) => RowKind::Hops.schema(),
-        };
+        // What gives hops gives totals of types where those are asked for.
+        let has_totals = matches!(gives, PathRows::Named | PathRows::Nodes);
+        let schema = doc.rows(usize::from(has_totals && compiled.shape() == PathShape::Types))?.schema();
         Ok(Arc::new(PathTable {
-            kind: self.kind,
+            gives: *gives,
             compiled: Arc::new(compiled),
             manifest,
             snapshot: self.snapshot.clone(),
@@ -101,40 +75,34 @@ impl TableFunctionImpl for PathFunction {
     }
 }
 
-/// The columns of `path`.
-fn path_schema() -> Schema {
-    let nodes = RowKind::Hops.schema();
-    let columns = COLUMNS.map(|name| match nodes.field_with_name(name) {
-        Ok(field) => field.clone(),
-        Err(_) => Field::new(name, DataType::Utf8View, true),
-    });
-    Schema::new(columns.to_vec())
-}
-
 /// The columns of `path`: those of `path_nodes`, of `obj`, and the label.
-const COLUMNS: [&str; 14] = [
-    "path_id",
-    "hop",
-    "address",
-    "type",
-    "name",
-    "value",
-    "size",
-    "retained",
-    "root_kind",
-    "arrow",
-    LABEL,
-    "idx",
-    "state",
-    "variable",
+pub(crate) const NAMED_COLUMNS: &[ColumnDoc] = &[
+    PATH_ID,
+    HOP,
+    ADDRESS,
+    TYPE,
+    column("name", ColumnType::Text, "its name").null("where it has none"),
+    column("value", ColumnType::Text, "text of a string or number").null("where it has none"),
+    SIZE,
+    RETAINED,
+    ROOT_KIND,
+    ARROW,
+    column(LABEL, ColumnType::Text, "attribute, key or index of that reference")
+        .null("where the dump does not say, at the start of a path, and of objects"),
+    IDX,
+    STATE,
+    VARIABLE,
 ];
+/// The columns of `path_explain`.
+pub(crate) const LINE_COLUMNS: &[ColumnDoc] =
+    &[column("line", ColumnType::Text, "a sentence; the lines are in their order")];
 const OF_OBJECTS: [&str; 2] = ["name", "value"];
 const LABEL: &str = "label";
 
 /// The rows of a call.
 #[derive(Debug)]
 struct PathTable {
-    kind: Kind,
+    gives: PathRows,
     compiled: Arc<Compiled>,
     manifest: Arc<Dump>,
     snapshot: Arc<Snapshot>,
@@ -173,11 +141,11 @@ impl TableProvider for PathTable {
             ))
             .into());
         }
-        let kind = match (self.kind, self.compiled.shape()) {
-            (Kind::Path, PathShape::Paths | PathShape::Objects) => {
+        let kind = match (self.gives, self.compiled.shape()) {
+            (PathRows::Named, PathShape::Paths | PathShape::Objects) => {
                 return self.with_tables(state, projection, limit).await;
             }
-            (Kind::Explain, _) => {
+            (PathRows::Explanation, _) => {
                 let form = self.form(state).await?;
                 let (compiled, manifest) = (self.compiled.clone(), self.manifest.clone());
                 let snapshot = self.snapshot.clone();
@@ -190,9 +158,9 @@ impl TableProvider for PathTable {
                     projection,
                 )?));
             }
-            (Kind::Summary, _) => RowKind::Paths,
+            (PathRows::Summary, _) => RowKind::Paths,
             (_, PathShape::Types) => RowKind::Types,
-            (Kind::Nodes, _) => RowKind::Hops,
+            (PathRows::Nodes, _) => RowKind::Hops,
         };
         let form = self.form(state).await?;
         Ok(Arc::new(PathExec::new(
@@ -263,7 +231,7 @@ impl PathTable {
         projection: &[usize],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let wanted: Vec<&'static str> = projection.iter().map(|column| COLUMNS[*column]).collect();
+        let wanted: Vec<&'static str> = projection.iter().map(|column| NAMED_COLUMNS[*column].name).collect();
         let nodes = RowKind::Hops.schema();
         let of_objects: Vec<&str> = OF_OBJECTS.into_iter().filter(|name| wanted.contains(name)).collect();
         let labels = wanted.contains(&LABEL) && self.has_labels(state).await?;

@@ -4,7 +4,7 @@
 //! SELECT count(*) FROM obj WHERE type_is(dump, type, 'text')
 //! ```
 //!
-//! Roles are those of [`TypeRole`]: text, buffer, number, container, attributes, module, frame, internal. What has a role is
+//! Roles are those of [`TypeRole`]. What has a role is
 //! known of each runtime (`heaplake_model::Runtime`), so that a query need not name the types of one language.
 //!
 //! A call with the role as a literal becomes the list of types that it stands for, `type IN ('str', ...)`, while the query is
@@ -24,7 +24,8 @@ use datafusion::{
     },
     error::{DataFusionError, Result},
     logical_expr::{
-        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility, in_list, lit,
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, in_list,
+        lit,
         simplify::{ExprSimplifyResult, SimplifyContext},
     },
     scalar::ScalarValue,
@@ -32,19 +33,58 @@ use datafusion::{
 use heaplake_model::{Runtime, TypeRole};
 use heaplake_store::Manifests;
 
-use crate::{Error, mistake};
+use super::ValueFunction;
+use crate::{
+    Error,
+    function::{ArgumentDoc, ArgumentKind, ColumnType, FunctionDoc, FunctionGroup, ResultDoc, column},
+    mistake,
+};
+
+pub(super) static TYPE_IS: ValueFunction = ValueFunction {
+    doc: FunctionDoc {
+        name: "type_is",
+        group: FunctionGroup::Value,
+        usage: "type_is(dump, type, 'role')",
+        purpose: "Whether a type has a role in the runtime of its dump, so that a query need not name the types of one \
+                  language.",
+        arguments: &[
+            ArgumentDoc::required("dump", ArgumentKind::Text, "id of the dump that the type is of"),
+            ArgumentDoc::required("type", ArgumentKind::Text, "the type"),
+            ArgumentDoc::required(
+                "role",
+                ArgumentKind::Word(&[
+                    "text",
+                    "buffer",
+                    "number",
+                    "container",
+                    "attributes",
+                    "module",
+                    "frame",
+                    "internal",
+                ]),
+                "the role",
+            ),
+        ],
+        result: ResultDoc::Value(
+            column("is", ColumnType::Boolean, "whether the type has the role")
+                .null("where an argument is null, and where there is no such dump"),
+        ),
+        cost: "With a constant role that of a list of types, `type IN (...)`: row groups of other types are not read.",
+        source: None,
+    },
+    implementation: |manifests| {
+        let signature = Signature::any(3, Volatility::Immutable);
+        ScalarUDF::new_from_impl(TypeIs { signature, manifests: manifests.clone() })
+    },
+};
 
 #[derive(Debug)]
-pub(crate) struct TypeIs {
+struct TypeIs {
     signature: Signature,
     manifests: Arc<Manifests>,
 }
 
 impl TypeIs {
-    pub(crate) fn new(manifests: &Arc<Manifests>) -> Self {
-        Self { signature: Signature::any(3, Volatility::Immutable), manifests: manifests.clone() }
-    }
-
     /// The condition for which a call stands. Dumps matter only where runtimes differ.
     fn condition(&self, dump: &Texts<'_>, type_name: &Texts<'_>, role: TypeRole) -> Result<Expr> {
         let mut lists: Vec<&[&str]> = Runtime::all().map(|runtime| runtime.types_with(role)).collect();

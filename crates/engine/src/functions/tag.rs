@@ -1,9 +1,8 @@
-//! Functions of a value: `tag`, a tag of a dump, `glob`, and `type_is` (see [`crate::type_is`]).
+//! `tag`: a tag of a dump.
 //!
 //! ```sql
 //! SELECT id, tag('build') FROM dump                                   -- of the column tags
 //! SELECT sum(size) FROM history.obj WHERE tag(dump, 'service') = 'lms' -- of the dump of a row
-//! SELECT * FROM type_stat WHERE glob('app.*', type)                   -- * is any number of characters
 //! ```
 //!
 //! Tags are those of when the session began, so that a condition on them decides which files are read.
@@ -16,13 +15,12 @@ use std::{
 
 use datafusion::{
     arrow::{
-        array::{Array as _, ArrayRef, AsArray as _, BooleanArray, StringViewArray, StringViewBuilder},
+        array::{Array as _, ArrayRef, AsArray as _, StringViewArray, StringViewBuilder},
         compute::cast,
         datatypes::DataType,
     },
     error::{DataFusionError, Result},
     logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
-    prelude::SessionContext,
     sql::{
         parser::Statement,
         sqlparser::ast::{
@@ -30,24 +28,47 @@ use datafusion::{
         },
     },
 };
-use heaplake_pathql::glob_matches;
 use heaplake_store::Manifests;
 
-use crate::{Error, type_is::TypeIs};
+use super::ValueFunction;
+use crate::{
+    Error,
+    function::{ArgumentDoc, ArgumentKind, ColumnType, FunctionDoc, FunctionGroup, ResultDoc, column},
+};
 
 /// The name of the function.
 const TAG: &str = "tag";
 /// The column that a call with a key alone is about.
 const TAGS: &str = "tags";
 
-/// Makes the functions known.
-pub(crate) fn register(context: &SessionContext, manifests: &Arc<Manifests>) {
-    let function = Tag { signature: Signature::any(2, Volatility::Immutable), manifests: manifests.clone() };
-    context.register_udf(ScalarUDF::new_from_impl(function));
-    context
-        .register_udf(ScalarUDF::new_from_impl(Glob { signature: Signature::any(2, Volatility::Immutable) }));
-    context.register_udf(ScalarUDF::new_from_impl(TypeIs::new(manifests)));
-}
+pub(super) static TAG_FUNCTION: ValueFunction = ValueFunction {
+    doc: FunctionDoc {
+        name: TAG,
+        group: FunctionGroup::Value,
+        usage: "tag('key') where there is a column tags, or as tag(dump, 'key')",
+        purpose: "A tag of a dump: of the dump that a row is of, or from the column `tags` of the table `dump`. Tags are those \
+                  of when the session began, so that a condition on them decides which files are read.",
+        arguments: &[
+            ArgumentDoc::optional(
+                "dump",
+                ArgumentKind::TextOrMap,
+                "the column `tags`",
+                "id of a dump, or a map of tags",
+            ),
+            ArgumentDoc::required("key", ArgumentKind::Text, "name of the tag"),
+        ],
+        result: ResultDoc::Value(
+            column("tag", ColumnType::Text, "the tag as text")
+                .null("where the dump has no such tag, and where there is no such dump"),
+        ),
+        cost: "A look into the manifest for every dump and key; each manifest is read once.",
+        source: None,
+    },
+    implementation: |manifests| {
+        let signature = Signature::any(2, Volatility::Immutable);
+        ScalarUDF::new_from_impl(Tag { signature, manifests: manifests.clone() })
+    },
+};
 
 /// Gives calls with a key alone the column `tags`.
 pub(crate) fn add_column(statement: &mut Statement) {
@@ -176,37 +197,6 @@ fn of_maps(maps: &ArrayRef, keys: &StringViewArray) -> Result<StringViewArray> {
     Ok(found.finish())
 }
 
-/// `glob('pattern', text)`: whether a text fits.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Glob {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for Glob {
-    fn name(&self) -> &str {
-        "glob"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Boolean)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let texts = |of: &ColumnarValue| cast(&of.to_array(args.number_rows)?, &DataType::Utf8View);
-        let [patterns, texts] = [texts(&args.args[0])?, texts(&args.args[1])?];
-        let rows = patterns.as_string_view().iter().zip(texts.as_string_view());
-        let fits: BooleanArray = rows.map(|(pattern, text)| Some(glob_matches(pattern?, text?))).collect();
-        Ok(ColumnarValue::Array(Arc::new(fits)))
-    }
-}
-
 fn misuse() -> DataFusionError {
-    Error::query(
-        "tag is called as tag('key') where there is a column tags, or as tag(dump, 'key')".to_owned(),
-    )
-    .into()
+    Error::query(format!("{TAG} is called as {}", TAG_FUNCTION.doc.usage)).into()
 }

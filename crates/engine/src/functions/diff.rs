@@ -8,21 +8,93 @@ use std::{
 
 use datafusion::arrow::{
     array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringViewArray},
-    datatypes::{DataType, Field, Schema, SchemaRef},
+    datatypes::SchemaRef,
 };
 
-use super::{
-    Question, by,
-    totals::{By, Metric, Total},
+use crate::{
+    Error, Result,
+    function::{
+        ArgumentDoc, ArgumentKind, ColumnDoc, ColumnType, FunctionDoc, FunctionGroup, ResultDoc, RowsDoc,
+        column,
+    },
+    history::{BY, By, HistoryFunction, HistoryQuestion, Metric, Total, by},
+    snapshot::Snapshot,
 };
-use crate::{Error, Result, snapshot::Snapshot};
 
-/// What is compared, and the prefix of its columns.
-const METRICS: [(Metric, &str); 3] =
-    [(Metric::Count, "count"), (Metric::Size, "size"), (Metric::Retained, "retained")];
+const NO_INDEX: &str = "where a dump has no graph index";
+const FROM_NOTHING: &str = "where that is 0";
+
+pub(super) static DIFF: HistoryFunction = HistoryFunction {
+    doc: FunctionDoc {
+        name: "diff",
+        group: FunctionGroup::History,
+        usage: "diff('before', 'after' [, 'type'|'holder'|'module'])",
+        purpose: "What is more and what is less in the second of two dumps: a row per type, holder or module, those included \
+                  that did not change; what grew most first. What is not in a dump counts 0.",
+        arguments: &[
+            ArgumentDoc::required("before", ArgumentKind::Dump, "the dump to compare with"),
+            ArgumentDoc::required("after", ArgumentKind::Dump, "the dump that is compared"),
+            BY,
+        ],
+        result: ResultDoc::Rows(&[RowsDoc::always(&[
+            WHAT,
+            &[
+                column(
+                    "status",
+                    ColumnType::Text,
+                    "`new`, `gone`, `grown`, `shrunk` or `same`: by number, then by bytes",
+                ),
+                ROLE,
+                column("count_before", ColumnType::Int64, "objects before"),
+                column("count_after", ColumnType::Int64, "objects after"),
+                column("count_delta", ColumnType::Int64, "how many more"),
+                column("count_percent", ColumnType::Float64, "the same, in percent of before")
+                    .null(FROM_NOTHING),
+                column("size_before", ColumnType::Int64, "shallow sizes before").unit("bytes"),
+                column("size_after", ColumnType::Int64, "shallow sizes after").unit("bytes"),
+                column("size_delta", ColumnType::Int64, "how much more").unit("bytes"),
+                column("size_percent", ColumnType::Float64, "the same, in percent of before")
+                    .null(FROM_NOTHING),
+                column("retained_before", ColumnType::Int64, "what would have gone with them")
+                    .unit("bytes")
+                    .null(NO_INDEX),
+                column("retained_after", ColumnType::Int64, "what would go with them")
+                    .unit("bytes")
+                    .null(NO_INDEX),
+                column("retained_delta", ColumnType::Int64, "how much more").unit("bytes").null(NO_INDEX),
+                column("retained_percent", ColumnType::Float64, "the same, in percent of before")
+                    .null("where that is 0 or a dump has no graph index"),
+            ],
+        ])]),
+        cost: "The rows of `type_stat` or `holder_stat` of both dumps, whatever their size.",
+        source: None,
+    },
+    call,
+};
+
+/// What a row of `diff` or `trend` is of.
+pub(super) const WHAT: &[ColumnDoc] = &[
+    column("rank", ColumnType::Int64, "from 1: what grew most first"),
+    column("type", ColumnType::Text, "the type").only("by type"),
+    column("holder", ColumnType::Text, "the holder: types and names from the top of the dominator tree down")
+        .only("by holder"),
+    column("module", ColumnType::Text, "the module at the top of the holders").only("by module"),
+];
+
+/// Where a holder stands to what grew.
+pub(super) const ROLE: ColumnDoc = column(
+    "role",
+    ColumnType::Text,
+    "`grows`: more objects or bytes, and what holds it has no more objects; `inside`: what holds it has more, too; `holds`: \
+     no more itself, but it retains more; `same`; `shrinks`",
+)
+.only("by holder");
+
+/// What is compared, in the order of the columns.
+const METRICS: [Metric; 3] = [Metric::Count, Metric::Size, Metric::Retained];
 
 /// `diff('before', 'after' [, by])`.
-pub(super) fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<Question> {
+fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
     let (before, after, kind) = match texts {
         [before, after] => (before, after, By::Type),
         [before, after, kind] => (before, after, by(kind)?),
@@ -31,33 +103,23 @@ pub(super) fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<Question>
     let dumps = [snapshot.manifest(Some(before))?, snapshot.manifest(Some(after))?];
     dumps.iter().try_for_each(|manifest| kind.check(manifest))?;
     let lake = snapshot.lake().clone();
-    let schema = schema(kind);
+    let schema = schema(DIFF.doc.rows(0)?, kind);
     let answered = schema.clone();
     let answer = move || {
         let [before, after] = &dumps;
         let rows = rows(kind, kind.totals(&lake, before)?, kind.totals(&lake, after)?);
         batch(&rows, answered.clone())
     };
-    Ok(Question { schema, answer: Arc::new(answer) })
+    Ok(HistoryQuestion { schema, answer: Arc::new(answer) })
 }
 
-fn schema(by: By) -> SchemaRef {
-    let mut fields = vec![
-        Field::new("rank", DataType::Int64, false),
-        Field::new(by.column(), DataType::Utf8View, false),
-        Field::new("status", DataType::Utf8View, false),
-    ];
-    if by == By::Holder {
-        fields.push(Field::new("role", DataType::Utf8View, false));
-    }
-    for (metric, name) in METRICS {
-        let nullable = metric == Metric::Retained;
-        for part in ["before", "after", "delta"] {
-            fields.push(Field::new(format!("{name}_{part}"), DataType::Int64, nullable));
-        }
-        fields.push(Field::new(format!("{name}_percent"), DataType::Float64, true));
-    }
-    Arc::new(Schema::new(fields))
+/// The columns of one way to group.
+pub(super) fn schema(rows: &RowsDoc, by: By) -> SchemaRef {
+    let is_key = |name: &str| ["type", "holder", "module"].contains(&name);
+    rows.schema_of(|column| match column.name {
+        "role" => by == By::Holder,
+        name => !is_key(name) || name == by.column(),
+    })
 }
 
 /// Where a holder stands to what grew.
@@ -87,14 +149,14 @@ impl Role {
     }
 }
 
-struct Row {
+struct Change {
     key: String,
     before: Option<Total>,
     after: Option<Total>,
     role: Role,
 }
 
-impl Row {
+impl Change {
     fn get(&self, metric: Metric) -> [Option<i64>; 2] {
         // What is not there is 0, but what was not measured is not known.
         let of = |own: &Option<Total>, other: &Option<Total>| match (own, other) {
@@ -130,7 +192,7 @@ pub(super) fn roles(before: HashMap<String, Total>, after: HashMap<String, Total
 }
 
 /// What grew most comes first.
-fn rows(by: By, before: HashMap<String, Total>, after: HashMap<String, Total>) -> Vec<Row> {
+fn rows(by: By, before: HashMap<String, Total>, after: HashMap<String, Total>) -> Vec<Change> {
     let mut pairs: BTreeMap<String, [Option<Total>; 2]> = BTreeMap::new();
     for (key, total) in before {
         pairs.entry(key).or_default()[0] = Some(total);
@@ -138,25 +200,25 @@ fn rows(by: By, before: HashMap<String, Total>, after: HashMap<String, Total>) -
     for (key, total) in after {
         pairs.entry(key).or_default()[1] = Some(total);
     }
-    let mut rows: Vec<Row> = pairs
+    let mut rows: Vec<Change> = pairs
         .into_iter()
-        .map(|(key, [before, after])| Row { key, before, after, role: Role::Same })
+        .map(|(key, [before, after])| Change { key, before, after, role: Role::Same })
         .collect();
     if by == By::Holder {
         let more: HashMap<String, bool> =
             rows.iter().map(|row| (row.key.clone(), row.delta(Metric::Count) > Some(0))).collect();
         rows.iter_mut().for_each(|row| row.role = role(row, &more));
     }
-    let size = |row: &Row| row.delta(Metric::Size).unwrap_or(0);
-    let held = |row: &Row| if by == By::Holder { row.delta(Metric::Retained).unwrap_or(0) } else { 0 };
-    let count = |row: &Row| row.delta(Metric::Count).unwrap_or(0);
+    let size = |row: &Change| row.delta(Metric::Size).unwrap_or(0);
+    let held = |row: &Change| if by == By::Holder { row.delta(Metric::Retained).unwrap_or(0) } else { 0 };
+    let count = |row: &Change| row.delta(Metric::Count).unwrap_or(0);
     // Stable: rows that are equal stay in the order of their names.
     rows.sort_by_key(|row| (row.role, Reverse(held(row)), Reverse(size(row)), Reverse(count(row))));
     rows
 }
 
 /// `more` says which holders have more objects than before.
-fn role(row: &Row, more: &HashMap<String, bool>) -> Role {
+fn role(row: &Change, more: &HashMap<String, bool>) -> Role {
     let (count, size) = (row.delta(Metric::Count).unwrap_or(0), row.delta(Metric::Size).unwrap_or(0));
     let held_by = row.after.as_ref().or(row.before.as_ref()).and_then(|total| total.held_by.as_ref());
     if count > 0 || size > 0 {
@@ -170,22 +232,22 @@ fn role(row: &Row, more: &HashMap<String, bool>) -> Role {
     }
 }
 
-fn batch(rows: &[Row], schema: SchemaRef) -> Result<RecordBatch> {
+fn batch(rows: &[Change], schema: SchemaRef) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new((1..=rows.len() as i64).collect::<Int64Array>()),
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| &row.key))),
-        Arc::new(StringViewArray::from_iter_values(rows.iter().map(Row::status))),
+        Arc::new(StringViewArray::from_iter_values(rows.iter().map(Change::status))),
     ];
     if schema.column_with_name("role").is_some() {
         columns.push(Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.role.name()))));
     }
-    for (metric, _) in METRICS {
+    for metric in METRICS {
         let side = |at: usize| -> ArrayRef {
             Arc::new(rows.iter().map(|row| row.get(metric)[at]).collect::<Int64Array>())
         };
         columns.extend([side(0), side(1)]);
         columns.push(Arc::new(rows.iter().map(|row| row.delta(metric)).collect::<Int64Array>()));
-        let percent = |row: &Row| {
+        let percent = |row: &Change| {
             let before = row.get(metric)[0].filter(|before| *before != 0)?;
             Some(row.delta(metric)? as f64 * 100.0 / before.abs() as f64)
         };

@@ -8,22 +8,98 @@ use datafusion::arrow::{
         ArrayRef, BooleanArray, Float64Array, Int64Array, Int64Builder, ListBuilder, RecordBatch,
         StringViewArray, TimestampMicrosecondArray,
     },
-    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+    datatypes::SchemaRef,
 };
 use heaplake_store::{Lake, Manifest};
 use rayon::prelude::*;
 
-use super::{
-    Question, by,
-    diff::{Role, roles},
-    metric,
-    series::{Shape, Verdict, judge, slope, spark},
-    totals::{By, Metric},
+use super::diff::{ROLE, Role, WHAT, roles, schema};
+use crate::{
+    Error, Result,
+    function::{
+        ArgumentDoc, ArgumentKind, ColumnType, FunctionDoc, FunctionGroup, ResultDoc, RowsDoc, column,
+    },
+    history::{
+        BY, By, HistoryFunction, HistoryQuestion, Metric, SeriesShape, Verdict, by, judge, metric, slope,
+        spark,
+    },
+    snapshot::Snapshot,
 };
-use crate::{Error, Result, snapshot::Snapshot};
+
+const NEVER: &str = "where it was never measured";
+const NOT_FOR_GOOD: &str = "where it did not grow for good";
+
+pub(super) static TREND: HistoryFunction = HistoryFunction {
+    doc: FunctionDoc {
+        name: "trend",
+        group: FunctionGroup::History,
+        usage: "trend(['dumps' [, 'type'|'holder'|'module' [, 'count'|'size'|'retained']]])",
+        purpose: "How totals go over any number of dumps, in the order in which they were taken: a row per type, holder or \
+                  module, what grows most first. One measurement that is off does not decide what is said of a series.",
+        arguments: &[
+            ArgumentDoc::optional("dumps", ArgumentKind::Dumps, "'*', all", "the dumps"),
+            BY,
+            ArgumentDoc::optional(
+                "metric",
+                ArgumentKind::Word(&["count", "size", "retained"]),
+                "'size'; 'retained' by holder",
+                "what is measured: objects, their shallow sizes, or what would go with them",
+            ),
+        ],
+        result: ResultDoc::Rows(&[RowsDoc::always(&[
+            WHAT,
+            &[
+                column(
+                    "shape",
+                    ColumnType::Text,
+                    "`growing`: from some dump on higher than ever before, and still rising in the last third; `stopped`: \
+                     likewise, but not rising any more; `falling`; `unsteady`: up and down; `flat`; `unknown`: never measured",
+                ),
+                ROLE,
+                column(
+                    "spark",
+                    ColumnType::Text,
+                    "the series as bars; a stretch of a long one by its highest",
+                ),
+                column("dumps", ColumnType::Int64, "in how many dumps it is not 0"),
+                column("first", ColumnType::Int64, "the first measurement").null(NEVER),
+                column("last", ColumnType::Int64, "the last measurement").null(NEVER),
+                column("delta", ColumnType::Int64, "how much more the last is than the first").null(NEVER),
+                column("percent", ColumnType::Float64, "the same, in percent of the first")
+                    .null("where that is 0 or it was never measured"),
+                column("min", ColumnType::Int64, "the least measurement").null(NEVER),
+                column("max", ColumnType::Int64, "the highest measurement").null(NEVER),
+                column("per_hour", ColumnType::Float64, "slope: how much more in an hour")
+                    .null("where all dumps were taken at one time, and where fewer than two were measured"),
+                column("per_dump", ColumnType::Float64, "slope: how much more from one dump to the next")
+                    .null("where fewer than two dumps were measured"),
+                column("monotone", ColumnType::Boolean, "whether it never falls"),
+                column(
+                    "began",
+                    ColumnType::Text,
+                    "the first dump from which on it is higher than ever before",
+                )
+                .null(NOT_FOR_GOOD),
+                column("began_at", ColumnType::Time, "when that dump was taken").null(NOT_FOR_GOOD),
+                column(
+                    "series",
+                    ColumnType::Int64List,
+                    "the measurements by dump; 0 where the dump has none of it, null in the list where it was not measured",
+                ),
+            ],
+        ])]),
+        cost: "The rows of `type_stat` or `holder_stat` of every dump, whatever its size; memory for a number per row and dump.",
+        source: Some(
+            "Theil, \"A rank-invariant method of linear and polynomial regression analysis\", 1950, and Sen, \
+                      \"Estimates of the regression coefficient based on Kendall's tau\", 1968 (slope); Tukey, \"Exploratory \
+                      Data Analysis\", 1977 (the measurement that is off)",
+        ),
+    },
+    call,
+};
 
 /// `trend(['dumps' [, by [, metric]]])`.
-pub(super) fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<Question> {
+fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
     let [selector, kind, measured] = match texts {
         [] => [None, None, None],
         [selector] => [Some(selector), None, None],
@@ -37,7 +113,7 @@ pub(super) fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<Question>
     let dumps = snapshot.select(selector.map_or("*", |selector| selector))?;
     dumps.iter().try_for_each(|manifest| kind.check(manifest))?;
     let lake = snapshot.lake().clone();
-    let schema = schema(kind);
+    let schema = schema(TREND.doc.rows(0)?, kind);
     let answered = schema.clone();
     let answer = move || {
         let series = series(&lake, &dumps, kind, measured)?;
@@ -49,37 +125,7 @@ pub(super) fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<Question>
         };
         batch(series, &dumps, roles.as_ref(), answered.clone())
     };
-    Ok(Question { schema, answer: Arc::new(answer) })
-}
-
-fn schema(by: By) -> SchemaRef {
-    let whole = |name: &str, nullable| Field::new(name, DataType::Int64, nullable);
-    let item = Field::new_list_field(DataType::Int64, true);
-    let mut fields = vec![
-        whole("rank", false),
-        Field::new(by.column(), DataType::Utf8View, false),
-        Field::new("shape", DataType::Utf8View, false),
-    ];
-    if by == By::Holder {
-        fields.push(Field::new("role", DataType::Utf8View, false));
-    }
-    fields.extend([
-        Field::new("spark", DataType::Utf8View, false),
-        whole("dumps", false),
-        whole("first", true),
-        whole("last", true),
-        whole("delta", true),
-        Field::new("percent", DataType::Float64, true),
-        whole("min", true),
-        whole("max", true),
-        Field::new("per_hour", DataType::Float64, true),
-        Field::new("per_dump", DataType::Float64, true),
-        Field::new("monotone", DataType::Boolean, false),
-        Field::new("began", DataType::Utf8View, true),
-        Field::new("began_at", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true),
-        Field::new("series", DataType::List(Arc::new(item)), false),
-    ]);
-    Arc::new(Schema::new(fields))
+    Ok(HistoryQuestion { schema, answer: Arc::new(answer) })
 }
 
 /// By name, a value per dump; 0 where the dump has none of it, none where it was not measured.
@@ -160,7 +206,7 @@ impl Judged {
     /// What grows comes first, the most of it at the top.
     fn order(&self) -> (Role, bool, Reverse<i64>) {
         let verdict = self.verdict.as_ref();
-        let is_growing = verdict.is_some_and(|verdict| verdict.shape == Shape::Growing);
+        let is_growing = verdict.is_some_and(|verdict| verdict.shape == SeriesShape::Growing);
         (self.role, !is_growing, Reverse(verdict.map_or(i64::MIN, |verdict| verdict.rise)))
     }
 
