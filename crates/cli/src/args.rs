@@ -313,19 +313,7 @@ pub struct IndexArgs {
 
 /// Arguments of `sql`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Tables: obj, edge, root, type_stat, issue of the chosen dump; before.obj, ... of the dump \"before\";
-history.obj, ... of all dumps; dump, one row per dump. ref is edge. Read-only.
-
-Examples:
-  heaplake sql \"select type, count, size from type_stat order by size desc limit 20\"
-  heaplake sql \"select l.type, l.count - b.count as grown
-                from later.type_stat l join before.type_stat b using (type) order by 2 desc limit 9\"
-  heaplake sql --dump before -o big.parquet \"select * from obj where size > 1000000\"
-  heaplake sql -f report.sql --format markdown
-  echo \"describe obj\" | heaplake sql
-
-csv, tsv and json are exact data: a cell that a spreadsheet takes for a formula is not changed.")]
+#[command(after_help = sql_help())]
 pub struct SqlArgs {
     /// What to ask; several statements are separated by ; [default: read from standard input]
     #[arg(value_name = "QUERY", conflicts_with = "file")]
@@ -336,6 +324,43 @@ pub struct SqlArgs {
     #[command(flatten)]
     pub options: QueryOptions,
 }
+
+/// What follows the options of `sql`.
+fn sql_help() -> String {
+    let mut functions = String::new();
+    let mut line = "Functions of heaplake:".to_owned();
+    for (i, doc) in heaplake_engine::functions().enumerate() {
+        line += if i == 0 { "" } else { "," };
+        if line.len() + 2 + doc.name.len() > HELP_WIDTH {
+            functions += &line;
+            functions.push('\n');
+            line.clear();
+        } else {
+            line.push(' ');
+        }
+        line += doc.name;
+    }
+    functions += &line;
+    SQL_HELP.replace("{functions}", &functions)
+}
+
+/// Columns of help.
+const HELP_WIDTH: usize = 100;
+
+const SQL_HELP: &str = "\
+Tables: obj, edge, root, type_stat, issue of the chosen dump; before.obj, ... of the dump \"before\";
+history.obj, ... of all dumps; dump, one row per dump. ref is edge. Read-only.
+{functions}
+
+Examples:
+  heaplake sql \"select type, count, size from type_stat order by size desc limit 20\"
+  heaplake sql \"select l.type, l.count - b.count as grown
+                from later.type_stat l join before.type_stat b using (type) order by 2 desc limit 9\"
+  heaplake sql --dump before -o big.parquet \"select * from obj where size > 1000000\"
+  heaplake sql -f report.sql --format markdown
+  echo \"describe obj\" | heaplake sql
+
+csv, tsv and json are exact data: a cell that a spreadsheet takes for a formula is not changed.";
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
