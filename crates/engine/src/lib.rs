@@ -19,6 +19,7 @@ mod guard;
 mod history;
 mod identity;
 mod mistake;
+mod operator;
 mod parameters;
 mod path;
 mod pieces;

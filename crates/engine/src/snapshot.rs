@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use heaplake_store::{
@@ -177,15 +177,5 @@ impl Snapshot {
         let index = Arc::new(OpenIndex { manifest: manifest.clone(), index: index? });
         open.insert(manifest.id.as_str().to_owned(), index.clone());
         Ok(index)
-    }
-}
-
-/// Stops the work when the query is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct StopOnDrop(pub(crate) Arc<ImportProgress>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel.store(true, Ordering::Relaxed);
     }
 }

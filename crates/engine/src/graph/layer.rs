@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::{
-    catalog::TableProvider,
-    common::runtime::SpawnedTask,
-    error::{DataFusionError, Result},
-    execution::SessionState,
+    catalog::TableProvider, common::runtime::SpawnedTask, error::Result, execution::SessionState,
     prelude::SessionContext,
 };
 use heaplake_model::DumpId;
@@ -19,7 +16,8 @@ use super::{
 use crate::{
     Error,
     catalog::CATALOG,
-    snapshot::{OpenIndex, Snapshot, StopOnDrop},
+    operator::{StopOnDrop, joined},
+    snapshot::{OpenIndex, Snapshot},
 };
 
 /// The tables that a layer changes, by what each becomes; `{dump}` is the dump's name.
@@ -135,7 +133,7 @@ impl Snapshot {
         let stop = StopOnDrop::default();
         let progress: Arc<ImportProgress> = stop.0.clone();
         let built = SpawnedTask::spawn_blocking(move || work(&snapshot, &manifest, &progress));
-        let built = built.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
+        let built = joined(built).await?;
         drop(stop);
         Ok(built?)
     }

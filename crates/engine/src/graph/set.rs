@@ -91,6 +91,11 @@ impl Set {
         )
     }
 
+    /// Whether it is found out by a plan.
+    pub(super) fn is_planned(&self) -> bool {
+        !matches!(self, Set::Addresses(_))
+    }
+
     /// A plan for its addresses (one column), or its edges (parent and idx); none for what needs no plan.
     pub(crate) async fn plan(
         &self,

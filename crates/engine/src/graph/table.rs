@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use datafusion::{
     arrow::datatypes::SchemaRef,
     catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider},
+    common::project_schema,
     datasource::TableType,
     error::{DataFusionError, Result},
     execution::SessionState,
@@ -15,10 +16,11 @@ use datafusion::{
 };
 use heaplake_store::Dump;
 
-use super::{exec::GraphExec, question::GraphFunction, set::Set};
+use super::{exec::GraphOperator, question::GraphFunction, set::Set};
 use crate::{
     function::{ArgumentDefault, ArgumentDoc, ArgumentKind, text},
     mistake,
+    operator::OperatorExec,
     snapshot::Snapshot,
 };
 
@@ -141,10 +143,10 @@ impl TableProvider for GraphTable {
         let state = state.ok_or_else(|| DataFusionError::Internal("the session has no state".to_owned()))?;
         let mut plans = Vec::new();
         for set in &self.call.sets {
-            plans.push(set.plan(state, self.call.manifest.id.as_str()).await?);
+            plans.extend(set.plan(state, self.call.manifest.id.as_str()).await?);
         }
-        let exec =
-            GraphExec::new(self.call.clone(), self.snapshot.clone(), plans, &self.schema, projection, limit)?;
-        Ok(Arc::new(exec))
+        let schema = project_schema(&self.schema, projection)?;
+        let operator = GraphOperator { call: self.call.clone(), snapshot: self.snapshot.clone(), limit };
+        Ok(OperatorExec::plan(operator, plans, schema))
     }
 }

@@ -8,22 +8,25 @@ mod totals;
 
 use std::{fmt, sync::Arc};
 
+use async_trait::async_trait;
 use datafusion::{
     arrow::{datatypes::SchemaRef, record_batch::RecordBatch},
-    catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider, streaming::StreamingTable},
-    common::runtime::SpawnedTask,
+    catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider},
+    common::project_schema,
+    datasource::TableType,
     error::{DataFusionError, Result},
-    execution::{SendableRecordBatchStream, TaskContext},
-    physical_plan::{stream::RecordBatchStreamAdapter, streaming::PartitionStream},
+    logical_expr::Expr,
+    physical_plan::{ExecutionPlan, execution_plan::EmissionType},
     prelude::SessionContext,
 };
-use futures::stream;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     Error,
     error::Thing,
     function::{ArgumentDoc, ArgumentKind, Function, FunctionDoc},
     mistake,
+    operator::{Operator, OperatorExec, OperatorInputs, OperatorRows, OperatorTask, describe_limit},
     snapshot::Snapshot,
 };
 pub(crate) use series::{SeriesShape, Verdict, judge, slope, spark};
@@ -49,12 +52,19 @@ impl Function for HistoryFunction {
 }
 
 /// A question that is ready to be asked.
+#[derive(Clone)]
 pub(crate) struct HistoryQuestion {
     pub(crate) schema: SchemaRef,
     pub(crate) answer: HistoryAnswer,
 }
 
 type HistoryAnswer = Arc<dyn Fn() -> crate::Result<RecordBatch> + Send + Sync>;
+
+impl fmt::Debug for HistoryQuestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HistoryQuestion").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
 
 /// A function, over the dumps of a session.
 #[derive(Debug)]
@@ -68,30 +78,74 @@ impl TableFunctionImpl for HistoryTableFunction {
         let doc = &self.function.doc;
         let texts = doc.texts(args.exprs())?;
         let question = (self.function.call)(&texts, &self.snapshot).map_err(|error| doc.with_usage(error))?;
-        let schema = question.schema.clone();
-        Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(question)])?))
+        Ok(Arc::new(HistoryTable { name: doc.name, question }))
     }
 }
 
-impl fmt::Debug for HistoryQuestion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HistoryQuestion").field("schema", &self.schema).finish_non_exhaustive()
+/// The rows of a call.
+#[derive(Debug)]
+struct HistoryTable {
+    name: &'static str,
+    question: HistoryQuestion,
+}
+
+#[async_trait]
+impl TableProvider for HistoryTable {
+    fn schema(&self) -> SchemaRef {
+        self.question.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = project_schema(&self.question.schema, projection)?;
+        let (name, question) = (self.name, self.question.clone());
+        let operator = HistoryOperator { name, question, projection: projection.cloned(), limit };
+        Ok(OperatorExec::plan(operator, Vec::new(), schema))
     }
 }
 
-impl PartitionStream for HistoryQuestion {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
+/// The operator of every function over summaries.
+#[derive(Debug)]
+struct HistoryOperator {
+    name: &'static str,
+    question: HistoryQuestion,
+    projection: Option<Vec<usize>>,
+    limit: Option<usize>,
+}
+
+impl Operator for HistoryOperator {
+    const NAME: &'static str = "HistoryExec";
+    const INPUTS: OperatorInputs = OperatorInputs::AnyOrder;
+    const EMISSION: EmissionType = EmissionType::Final;
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        describe_limit(f, self.limit)
     }
 
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let answer = self.answer.clone();
-        let rows = async move {
-            let answered = SpawnedTask::spawn_blocking(move || answer()).join().await;
-            let answered = answered.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
-            Ok(answered?)
+    fn run(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>, task: OperatorTask) -> Result<OperatorRows> {
+        let answered = async move {
+            let question = self.question.clone();
+            let all = task.blocking(move |_| Ok((question.answer)()?)).await?;
+            let n_rows = all.num_rows().min(self.limit.unwrap_or(usize::MAX));
+            let rows = match &self.projection {
+                Some(columns) => all.project(columns)?,
+                None => all,
+            };
+            let batch_rows = task.batch_rows();
+            let part = move |start| Ok(rows.slice(start, batch_rows.min(n_rows - start)));
+            Ok::<_, DataFusionError>(stream::iter((0..n_rows).step_by(batch_rows).map(part)))
         };
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream::once(rows)))
+        Ok(stream::once(answered).try_flatten().boxed())
     }
 }
 

@@ -13,22 +13,12 @@ use datafusion::{
         array::{Array as _, ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions},
         datatypes::SchemaRef,
     },
-    common::{runtime::SpawnedTask, tree_node::TreeNodeRecursion},
+    common::runtime::SpawnedTask,
     error::{DataFusionError, Result},
-    execution::{
-        SendableRecordBatchStream, TaskContext,
-        memory_pool::{MemoryConsumer, MemoryReservation},
-    },
-    physical_expr::{EquivalenceProperties, PhysicalExpr},
-    physical_plan::{
-        DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
-        ReplaceChildrenOptions,
-        execution_plan::{Boundedness, ChildrenPropertiesMode, EmissionType},
-        metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, Time},
-        stream::RecordBatchStreamAdapter,
-    },
+    execution::{TaskContext, memory_pool::MemoryReservation},
+    physical_plan::{ExecutionPlan, execution_plan::EmissionType},
 };
-use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use heaplake_graph::Cancelled;
 use heaplake_store::{ImportProgress, Manifest};
 
@@ -40,7 +30,8 @@ use super::{
 };
 use crate::{
     Error,
-    snapshot::{Snapshot, StopOnDrop},
+    operator::{Operator, OperatorInputs, OperatorRows, OperatorTask, describe_limit, joined},
+    snapshot::Snapshot,
 };
 
 /// The diff that a session made last. The next question is often about the same dumps.
@@ -71,145 +62,53 @@ pub(super) struct IdentityCall {
     pub(super) wanted: Wanted,
 }
 
-/// The operator.
+/// The operator. It has one scan of `obj` per dump, and then one of the labels of `edge` per dump, or no more.
 #[derive(Debug)]
-pub(super) struct IdentityExec {
-    call: IdentityCall,
-    snapshot: Arc<Snapshot>,
-    last: Last,
-    /// One scan of `obj` per dump, and then one of the labels of `edge` per dump, or no more.
-    scans: Vec<Arc<dyn ExecutionPlan>>,
-    schema: SchemaRef,
-    limit: Option<usize>,
-    properties: Arc<PlanProperties>,
-    metrics: ExecutionPlanMetricsSet,
+pub(super) struct IdentityOperator {
+    pub(super) call: IdentityCall,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) last: Last,
+    pub(super) limit: Option<usize>,
 }
 
-impl IdentityExec {
-    pub(super) fn new(
-        call: IdentityCall,
-        (snapshot, last): (Arc<Snapshot>, Last),
-        scans: Vec<Arc<dyn ExecutionPlan>>,
-        schema: SchemaRef,
-        limit: Option<usize>,
-    ) -> Self {
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema.clone()),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Final,
-            Boundedness::Bounded,
-        );
-        let properties = Arc::new(properties);
-        Self {
-            call,
-            snapshot,
-            last,
-            scans,
-            schema,
-            limit,
-            properties,
-            metrics: ExecutionPlanMetricsSet::new(),
-        }
-    }
-}
+impl Operator for IdentityOperator {
+    const NAME: &'static str = "IdentityExec";
+    const INPUTS: OperatorInputs = OperatorInputs::AsTheyAre;
+    const EMISSION: EmissionType = EmissionType::Final;
 
-impl DisplayAs for IdentityExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dumps: Vec<&str> = self.call.manifests.iter().map(|manifest| manifest.id.as_str()).collect();
-        write!(f, "IdentityExec: {}, dumps=[{}]", self.call.function.doc.name, dumps.join(", "))?;
+        write!(f, "{}, dumps=[{}]", self.call.function.doc.name, dumps.join(", "))?;
         write!(f, ", identity={}", self.call.rule.name())?;
         if self.call.wanted.contains(&false) {
             let wanted = STATUSES.iter().zip(self.call.wanted).filter(|(_, wanted)| *wanted);
             let wanted: Vec<&str> = wanted.map(|(status, _)| *status).collect();
             write!(f, ", status=[{}]", wanted.join(", "))?;
         }
-        match self.limit {
-            Some(limit) => write!(f, ", limit={limit}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl ExecutionPlan for IdentityExec {
-    fn name(&self) -> &str {
-        "IdentityExec"
+        describe_limit(f, self.limit)
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.scans.iter().collect()
-    }
-
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        // A scan that is split into partitions has them in the order of its rows; put together they would lose it.
-        vec![Distribution::UnspecifiedDistribution; self.scans.len()]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false; self.scans.len()]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let asked = (self.snapshot.clone(), self.last.clone());
-        Ok(Arc::new(Self::new(self.call.clone(), asked, children, self.schema.clone(), self.limit)))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
-    }
-
-    fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let metrics = BaselineMetrics::new(&self.metrics, 0);
-        let stop = StopOnDrop::default();
+    fn run(self: Arc<Self>, scans: Vec<Arc<dyn ExecutionPlan>>, task: OperatorTask) -> Result<OperatorRows> {
         let work = IdentityWork {
             call: self.call.clone(),
             snapshot: self.snapshot.clone(),
             last: self.last.clone(),
-            scans: self.scans.clone(),
-            schema: self.schema.clone(),
+            scans,
             limit: self.limit.unwrap_or(usize::MAX),
-            context,
-            progress: stop.0.clone(),
-            timer: metrics.elapsed_compute().clone(),
+            task,
             seed: RandomState::new().hash_one(0),
         };
         let answered = async move {
             let answer = work.call.function.answer;
             let IdentityAnswer { rows, held } = answer(work).await?;
-            Ok::<_, DataFusionError>(rows.inspect_ok(move |batch| {
+            Ok::<_, DataFusionError>(rows.inspect_ok(move |_| {
                 // Kept until the last batch is made.
-                let _ = (&stop, &held);
-                metrics.record_output(batch.num_rows());
+                let _ = &held;
             }))
         };
-        let batches = stream::once(answered).try_flatten().boxed();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches)))
+        Ok(stream::once(answered).try_flatten().boxed())
     }
 }
-
-/// Rows as they come.
-pub(super) type IdentityRows = BoxStream<'static, Result<RecordBatch>>;
 
 /// Facts and the memory that is set aside for them.
 pub(crate) struct HeldFacts {
@@ -225,7 +124,7 @@ pub(crate) struct HeldPairs {
 
 /// Rows, and the memory that is set aside as long as they come.
 pub(crate) struct IdentityAnswer {
-    rows: IdentityRows,
+    rows: OperatorRows,
     held: Vec<Arc<MemoryReservation>>,
 }
 
@@ -235,18 +134,15 @@ pub(crate) struct IdentityWork {
     snapshot: Arc<Snapshot>,
     last: Last,
     scans: Vec<Arc<dyn ExecutionPlan>>,
-    schema: SchemaRef,
     limit: usize,
-    context: Arc<TaskContext>,
-    progress: Arc<ImportProgress>,
-    timer: Time,
+    task: OperatorTask,
     seed: u64,
 }
 
 impl IdentityWork {
     /// The columns that are asked for.
     pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
+        self.task.schema()
     }
 
     /// How many dumps there are.
@@ -275,7 +171,7 @@ impl IdentityWork {
     }
 
     fn diff_rows(&self, pairs: Arc<Pairs>, held: Vec<Arc<MemoryReservation>>) -> IdentityAnswer {
-        let rows = diff_rows(pairs, self.schema.clone(), self.call.wanted, self.batch_rows());
+        let rows = diff_rows(pairs, self.task.schema().clone(), self.call.wanted, self.task.batch_rows());
         IdentityAnswer { rows: limited(rows, self.limit), held }
     }
 
@@ -293,29 +189,25 @@ impl IdentityWork {
     pub(crate) fn columns(self, columns: Vec<ArrayRef>, of: HeldFacts) -> Result<IdentityAnswer> {
         let n_rows = columns.first().map_or(0, |column| column.len());
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
-        let all = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
-        let batch_rows = self.batch_rows();
+        let all = RecordBatch::try_new_with_options(self.task.schema().clone(), columns, &options)?;
+        let batch_rows = self.task.batch_rows();
         let part = move |start| Ok(all.slice(start, batch_rows.min(n_rows - start)));
         let parts = stream::iter((0..n_rows).step_by(batch_rows).map(part)).boxed();
         Ok(IdentityAnswer { rows: limited(parts, self.limit), held: vec![of.held] })
-    }
-
-    fn batch_rows(&self) -> usize {
-        self.context.session_config().batch_size().max(1)
     }
 
     /// The facts of a dump, each on a thread of its own.
     pub(crate) async fn facts(&self, dump: usize) -> Result<HeldFacts> {
         let manifest = self.call.manifests[dump].clone();
         let n_objects = usize::try_from(manifest.counts.objects).unwrap_or(usize::MAX);
-        let held = self.reserve(n_objects.saturating_mul(facts::BYTES_PER_OBJECT))?;
-        let (snapshot, progress) = (self.snapshot.clone(), self.progress.clone());
-        let facts = self.blocking(move || {
+        let held = self.task.reserve(n_objects.saturating_mul(facts::BYTES_PER_OBJECT))?;
+        let snapshot = self.snapshot.clone();
+        let facts = self.task.blocking(move |progress| {
             let dump = snapshot.with_types(&manifest)?;
-            Facts::new(snapshot.open_base(&dump, &progress)?)
+            Facts::new(snapshot.open_base(&dump, progress)?)
         });
         let facts = facts.await?;
-        let rows = in_order(&self.scans[dump], &self.context);
+        let rows = in_order(&self.scans[dump], self.task.context());
         let facts = joined(SpawnedTask::spawn(facts.load(rows, self.seed))).await??;
         Ok(HeldFacts { facts: Arc::new(facts), held })
     }
@@ -323,29 +215,30 @@ impl IdentityWork {
     /// Pairs a dump with the next one.
     pub(crate) async fn pair(&self, dump: usize, before: &HeldFacts, after: &HeldFacts) -> Result<HeldPairs> {
         let n_objects = before.facts.n_nodes();
-        let held = self.reserve(n_objects.saturating_mul(pair::BYTES_PER_OBJECT))?;
+        let held = self.task.reserve(n_objects.saturating_mul(pair::BYTES_PER_OBJECT))?;
         let (first, second, rule) = (before.facts.clone(), after.facts.clone(), self.call.rule);
-        let cancel = self.progress.clone();
-        let unpaired =
-            self.blocking(move || Ok(stopped(Unpaired::new(first, second, rule, &cancel.cancel))?)).await?;
+        let unpaired = self
+            .task
+            .blocking(move |progress| Ok(stopped(Unpaired::new(first, second, rule, &progress.cancel))?));
+        let unpaired = unpaired.await?;
         let mut labels = [Vec::new(), Vec::new()];
         let mut more = Vec::new();
         if unpaired.rule() == Rule::Path {
             let n_both = n_objects.saturating_add(after.facts.n_nodes());
-            more.push(self.reserve(n_both.saturating_mul(pair::BYTES_PER_OBJECT_BY_PATH))?);
+            more.push(self.task.reserve(n_both.saturating_mul(pair::BYTES_PER_OBJECT_BY_PATH))?);
             // What a label is called is forgotten; equal ones have equal numbers.
             let mut numbers = HashMap::new();
             for (labels, dump) in labels.iter_mut().zip([dump, dump + 1]) {
                 if let Some(scan) = self.scans.get(self.call.manifests.len() + dump) {
                     let n_edges = self.call.manifests[dump].counts.edges;
                     let n_edges = usize::try_from(n_edges).unwrap_or(usize::MAX);
-                    more.push(self.reserve(n_edges.saturating_mul(size_of::<u32>()))?);
+                    more.push(self.task.reserve(n_edges.saturating_mul(size_of::<u32>()))?);
                     *labels = self.labels(scan, &mut numbers).await?;
                 }
             }
         }
-        let cancel = self.progress.clone();
-        let pairs = self.blocking(move || Ok(stopped(unpaired.pair(&labels, &cancel.cancel))?)).await?;
+        let paired = move |progress: &ImportProgress| Ok(stopped(unpaired.pair(&labels, &progress.cancel))?);
+        let pairs = self.task.blocking(paired).await?;
         Ok(HeldPairs { pairs, held })
     }
 
@@ -355,7 +248,7 @@ impl IdentityWork {
         scan: &Arc<dyn ExecutionPlan>,
         numbers: &mut HashMap<String, u32>,
     ) -> Result<Vec<u32>> {
-        let mut rows = in_order(scan, &self.context);
+        let mut rows = in_order(scan, self.task.context());
         let mut labels = Vec::new();
         while let Some(batch) = rows.try_next().await? {
             let texts = batch.column(0).as_string_view();
@@ -374,29 +267,10 @@ impl IdentityWork {
         }
         Ok(labels)
     }
-
-    fn reserve(&self, n_bytes: usize) -> Result<Arc<MemoryReservation>> {
-        let reservation = MemoryConsumer::new("IdentityExec").register(self.context.memory_pool());
-        reservation.try_grow(n_bytes)?;
-        Ok(Arc::new(reservation))
-    }
-
-    /// Does what takes long on a thread of its own.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let timer = self.timer.clone();
-        let task = SpawnedTask::spawn_blocking(move || {
-            let _timer = timer.timer();
-            work()
-        });
-        joined(task).await?
-    }
 }
 
 /// The rows of a diff. Pieces of them are made on threads of their own, and come in their order.
-fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, wanted: Wanted, batch_rows: usize) -> IdentityRows {
+fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, wanted: Wanted, batch_rows: usize) -> OperatorRows {
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
     let made = stream::iter(pieces(&pairs)).map(move |piece| {
         let (pairs, schema) = (pairs.clone(), schema.clone());
@@ -409,7 +283,7 @@ fn diff_rows(pairs: Arc<Pairs>, schema: SchemaRef, wanted: Wanted, batch_rows: u
 }
 
 /// The first rows.
-fn limited(rows: IdentityRows, limit: usize) -> IdentityRows {
+fn limited(rows: OperatorRows, limit: usize) -> OperatorRows {
     let batches = stream::try_unfold((rows, limit), |(mut rows, remaining)| async move {
         if remaining == 0 {
             return Ok(None);
@@ -423,15 +297,11 @@ fn limited(rows: IdentityRows, limit: usize) -> IdentityRows {
 }
 
 /// The rows of a scan, one partition after the other.
-fn in_order(scan: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> IdentityRows {
+fn in_order(scan: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> OperatorRows {
     let n_partitions = scan.properties().output_partitioning().partition_count();
     let (scan, context) = (scan.clone(), context.clone());
     let partition = move |i| std::future::ready(scan.execute(i, context.clone()));
     stream::iter(0..n_partitions).then(partition).try_flatten().boxed()
-}
-
-async fn joined<T: 'static>(task: SpawnedTask<T>) -> Result<T> {
-    task.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))
 }
 
 fn stopped<T>(result: Result<T, Cancelled>) -> Result<T, Error> {

@@ -14,8 +14,7 @@ use heaplake_graph::{BitSet, Id, Key};
 use heaplake_store::{GraphIndex, Manifest, with_index};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::exec::IdentityRows;
-use crate::{Error, catalog::CATALOG, snapshot::OpenIndex};
+use crate::{Error, catalog::CATALOG, operator::OperatorRows, snapshot::OpenIndex};
 
 /// Numbers of nodes, in half the memory where they are small.
 #[derive(Debug, Clone)]
@@ -133,7 +132,7 @@ impl Facts {
     }
 
     /// Adds what `obj` says. Fingerprints of dumps that are compared are made with one seed.
-    pub(crate) async fn load(mut self, mut rows: IdentityRows, seed: u64) -> Result<Self> {
+    pub(crate) async fn load(mut self, mut rows: OperatorRows, seed: u64) -> Result<Self> {
         let mut row = 0;
         let mut names = StringViewBuilder::new();
         while let Some(batch) = rows.try_next().await? {

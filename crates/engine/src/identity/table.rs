@@ -9,7 +9,7 @@ use datafusion::{
         datatypes::{DataType, Field, Schema, SchemaRef},
     },
     catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider},
-    common::DFSchema,
+    common::{DFSchema, project_schema},
     datasource::TableType,
     error::{DataFusionError, Result},
     execution::{SessionState, SessionStateBuilder},
@@ -20,11 +20,11 @@ use heaplake_store::Manifest;
 
 use super::{
     IdentityFunction, RULES, Rule,
-    exec::{IdentityCall, IdentityExec, Last},
+    exec::{IdentityCall, IdentityOperator, Last},
     facts,
     rows::{STATUSES, Wanted},
 };
-use crate::{catalog::CATALOG, function::ArgumentKind, mistake, snapshot::Snapshot};
+use crate::{catalog::CATALOG, function::ArgumentKind, mistake, operator::OperatorExec, snapshot::Snapshot};
 
 /// The column that filters are decided on before rows are made.
 const STATUS: &str = "status";
@@ -127,13 +127,11 @@ impl TableProvider for IdentityTable {
                 scans.push(plan(&state, &query).await?);
             }
         }
-        let schema = match projection {
-            Some(columns) => Arc::new(self.schema.project(columns)?),
-            None => self.schema.clone(),
-        };
-        let asked = (self.snapshot.clone(), self.last.clone());
+        let schema = project_schema(&self.schema, projection)?;
         let call = IdentityCall { wanted: wanted(&state, filters)?, ..self.call.clone() };
-        Ok(Arc::new(IdentityExec::new(call, asked, scans, schema, limit)))
+        let (snapshot, last) = (self.snapshot.clone(), self.last.clone());
+        let operator = IdentityOperator { call, snapshot, last, limit };
+        Ok(OperatorExec::plan(operator, scans, schema))
     }
 }
 

@@ -6,17 +6,10 @@ use std::{
 };
 
 use datafusion::{
-    arrow::{array::RecordBatch, datatypes::SchemaRef},
-    common::{runtime::SpawnedTask, tree_node::TreeNodeRecursion},
+    arrow::array::RecordBatch,
     error::{DataFusionError, Result},
-    execution::{SendableRecordBatchStream, SessionState, TaskContext, memory_pool::MemoryConsumer},
-    physical_expr::{EquivalenceProperties, PhysicalExpr},
-    physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions,
-        execution_plan::{Boundedness, ChildrenPropertiesMode, EmissionType},
-        metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time},
-        stream::RecordBatchReceiverStream,
-    },
+    execution::{SessionState, TaskContext},
+    physical_plan::{ExecutionPlan, execution_plan::EmissionType, metrics::Count},
 };
 use heaplake_graph::{
     Cancelled, CsrBuf, Graph, Id,
@@ -37,78 +30,38 @@ use crate::{
     Error,
     graph::{Set, SetRows, exec::rows},
     mistake,
-    snapshot::{Snapshot, StopOnDrop},
+    operator::{Operator, OperatorExec, OperatorInputs, OperatorRows, OperatorTask, describe_limit},
+    snapshot::Snapshot,
 };
 
 /// What paths are searched in.
 #[derive(Debug, Clone)]
-pub(super) enum Form {
-    /// The graph index; the plans answer what the pattern asks of the tables.
-    Index { plans: Vec<(Set, Arc<dyn ExecutionPlan>)> },
+pub(super) enum PathForm {
+    /// The graph index; inputs answer what the pattern asks of the tables, which are these sets.
+    Index { sets: Vec<Set> },
     /// The tables of a schema, level by level.
     Join { state: Arc<SessionState>, tables: String },
 }
 
-/// The operator of path functions.
+/// The operator of path functions: what is to be found and given out.
 #[derive(Debug)]
-pub(super) struct PathExec {
-    work: Arc<Work>,
-    form: Form,
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
-    metrics: ExecutionPlanMetricsSet,
-}
-
-/// What is to be found and given out.
-#[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct PathOperator {
     pub(super) compiled: Arc<Compiled>,
     pub(super) manifest: Arc<Dump>,
     pub(super) snapshot: Arc<Snapshot>,
-    kind: RowKind,
-    projection: Vec<usize>,
+    pub(super) form: PathForm,
+    pub(super) kind: RowKind,
+    /// The columns that are wanted, of the kind's.
+    pub(super) projection: Vec<usize>,
     /// Most rows.
-    limit: usize,
-}
-
-impl PathExec {
-    pub(super) fn new(
-        compiled: Arc<Compiled>,
-        manifest: Arc<Dump>,
-        snapshot: Arc<Snapshot>,
-        form: Form,
-        kind: RowKind,
-        projection: &[usize],
-        limit: Option<usize>,
-    ) -> Result<Self> {
-        let schema = Arc::new(kind.schema().project(projection)?);
-        let limit = limit.unwrap_or(usize::MAX);
-        let work = Work { compiled, manifest, snapshot, kind, projection: projection.to_vec(), limit };
-        Ok(Self {
-            work: Arc::new(work),
-            form,
-            properties: Arc::new(properties(&schema)),
-            schema,
-            metrics: ExecutionPlanMetricsSet::new(),
-        })
-    }
-}
-
-/// One partition of rows that come when they are found.
-pub(super) fn properties(schema: &SchemaRef) -> PlanProperties {
-    PlanProperties::new(
-        EquivalenceProperties::new(schema.clone()),
-        Partitioning::UnknownPartitioning(1),
-        EmissionType::Incremental,
-        Boundedness::Bounded,
-    )
+    pub(super) limit: Option<usize>,
 }
 
 /// What EXPLAIN says of a search.
-pub(super) fn describe(compiled: &Compiled, manifest: &Dump, form: &Form) -> String {
+pub(super) fn describe(compiled: &Compiled, manifest: &Dump, form: &PathForm) -> String {
     let plan = match form {
-        Form::Index { .. } => "index",
-        Form::Join { .. } => "join",
+        PathForm::Index { .. } => "index",
+        PathForm::Join { .. } => "join",
     };
     let n_states = compiled.hops.len() + 1;
     let pattern = mistake::escape(&compiled.text);
@@ -118,95 +71,35 @@ pub(super) fn describe(compiled: &Compiled, manifest: &Dump, form: &Form) -> Str
     )
 }
 
-impl DisplayAs for PathExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PathExec: {}", describe(&self.work.compiled, &self.work.manifest, &self.form))?;
-        match self.work.limit {
-            usize::MAX => Ok(()),
-            limit => write!(f, ", limit={limit}"),
-        }
+impl PathOperator {
+    /// The operator in a plan.
+    pub(super) fn plan(self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = Arc::new(self.kind.schema().project(&self.projection)?);
+        Ok(OperatorExec::plan(self, inputs, schema))
     }
 }
 
-impl Form {
-    pub(super) fn plans(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        match self {
-            Form::Index { plans } => plans.iter().map(|(_, plan)| plan).collect(),
-            Form::Join { .. } => Vec::new(),
-        }
+impl Operator for PathOperator {
+    const NAME: &'static str = "PathExec";
+    const INPUTS: OperatorInputs = OperatorInputs::AnyOrder;
+    const EMISSION: EmissionType = EmissionType::Incremental;
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&describe(&self.compiled, &self.manifest, &self.form))?;
+        describe_limit(f, self.limit)
     }
 
-    pub(super) fn with_plans(&self, new: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        match self {
-            Form::Index { plans } => {
-                let sets = plans.iter().map(|(set, _)| set.clone());
-                Form::Index { plans: sets.zip(new).collect() }
-            }
-            join => join.clone(),
-        }
-    }
-}
-
-impl ExecutionPlan for PathExec {
-    fn name(&self) -> &str {
-        "PathExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.form.plans()
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self {
-            work: self.work.clone(),
-            form: self.form.with_plans(children),
-            schema: self.schema.clone(),
-            properties: self.properties.clone(),
-            metrics: ExecutionPlanMetricsSet::new(),
+    fn run(self: Arc<Self>, inputs: Vec<Arc<dyn ExecutionPlan>>, task: OperatorTask) -> Result<OperatorRows> {
+        let counts = SearchCounts {
+            visited: task.counter("objects_in_states_visited"),
+            levels: task.counter("levels"),
+        };
+        Ok(task.sent(|sender| {
+            let task = task.clone();
+            async move { self.search(inputs, task, counts, sender).await }
         }))
     }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
-    }
-
-    fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let mut builder = RecordBatchReceiverStream::builder(self.schema.clone(), QUEUE);
-        let (work, form, sender) = (self.work.clone(), self.form.clone(), builder.tx());
-        let metrics = Metrics {
-            baseline: BaselineMetrics::new(&self.metrics, 0),
-            visited: MetricBuilder::new(&self.metrics).counter("objects_in_states_visited", 0),
-            levels: MetricBuilder::new(&self.metrics).counter("levels", 0),
-        };
-        builder.spawn(async move { work.run(form, context, metrics, sender).await });
-        Ok(builder.build())
-    }
 }
-
-/// Batches that may wait to be taken.
-const QUEUE: usize = 2;
 
 /// Bytes that a search takes, about: for each object a bit in each state that it may be in, and as much for the levels;
 /// for paths beyond the shortest the number of hops to an end. Of many states most hold few objects.
@@ -220,13 +113,13 @@ fn bytes_of_search(compiled: &Compiled, n_objects: usize) -> usize {
     n_states.saturating_mul(bytes_per_state)
 }
 
-struct Metrics {
-    baseline: BaselineMetrics,
-    visited: datafusion::physical_plan::metrics::Count,
-    levels: datafusion::physical_plan::metrics::Count,
+/// What a search looked at, for EXPLAIN ANALYZE.
+struct SearchCounts {
+    visited: Count,
+    levels: Count,
 }
 
-impl Metrics {
+impl SearchCounts {
     fn note(&self, visited: Visited) {
         self.visited.add(usize::try_from(visited.pairs).unwrap_or(usize::MAX));
         self.levels.add(usize::try_from(visited.levels).unwrap_or(usize::MAX));
@@ -235,75 +128,57 @@ impl Metrics {
 
 /// What the tables say to the pattern's questions.
 pub(super) async fn answers(
-    plans: Vec<(Set, Arc<dyn ExecutionPlan>)>,
+    sets: &[Set],
+    plans: Vec<Arc<dyn ExecutionPlan>>,
     context: &Arc<TaskContext>,
 ) -> Result<Vec<SetRows>> {
     let mut answers = Vec::new();
-    for (set, plan) in plans {
-        answers.push(rows(&set, Some(plan), context).await?);
+    for (set, plan) in sets.iter().zip(plans) {
+        answers.push(rows(set, Some(plan), context).await?);
     }
     Ok(answers)
 }
 
-impl Work {
-    async fn run(
+impl PathOperator {
+    async fn search(
         self: Arc<Self>,
-        form: Form,
-        context: Arc<TaskContext>,
-        metrics: Metrics,
+        inputs: Vec<Arc<dyn ExecutionPlan>>,
+        task: OperatorTask,
+        counts: SearchCounts,
         sender: Sender<Result<RecordBatch>>,
     ) -> Result<()> {
-        let batch_rows = context.session_config().batch_size().max(1);
-        let reservation = MemoryConsumer::new("PathExec").register(context.memory_pool());
-        let stop = StopOnDrop::default();
-        let progress = stop.0.clone();
-        let timer: Time = metrics.baseline.elapsed_compute().clone();
-        match form {
-            Form::Index { plans } => {
-                let answers = answers(plans, &context).await?;
+        let batch_rows = task.batch_rows();
+        match &self.form {
+            PathForm::Index { sets } => {
+                let answers = answers(sets, inputs, task.context()).await?;
                 let n_objects = usize::try_from(self.manifest.counts.objects).unwrap_or(usize::MAX);
-                reservation.try_grow(bytes_of_search(&self.compiled, n_objects))?;
-                let searching = SpawnedTask::spawn_blocking(move || {
-                    let _timer = timer.timer();
-                    let open = self.snapshot.open(&self.manifest, &progress)?;
-                    with_index!(&open.index, |index| self.in_index(
-                        index,
-                        &answers,
-                        &Giving {
-                            batch_rows,
-                            metrics: &metrics,
-                            counts: true,
-                            sender: &sender,
-                            cancel: &progress.cancel
-                        }
-                    ))
+                let _held = task.reserve(bytes_of_search(&self.compiled, n_objects))?;
+                let operator = self.clone();
+                let searching = task.blocking(move |progress| {
+                    let open = operator.snapshot.open(&operator.manifest, progress)?;
+                    let cancel = &progress.cancel;
+                    let giving = Giving { batch_rows, counts: Some(&counts), sender: &sender, cancel };
+                    with_index!(&open.index, |index| operator.in_index(index, &answers, &giving))
                 });
-                joined(searching).await?;
+                searching.await
             }
-            Form::Join { state, tables } => {
-                let compiled = self.compiled.clone();
-                let gathered =
-                    gather::gather(&compiled, &self.manifest, &state, &tables, &reservation).await?;
+            PathForm::Join { state, tables } => {
+                let held = task.reserve(0)?;
+                let gathered = gather::gather(&self.compiled, &self.manifest, state, tables, &held).await?;
                 let (gathered, gone) = gathered;
-                metrics.levels.add(gone.levels);
-                metrics.visited.add(gone.pairs);
-                let searching = SpawnedTask::spawn_blocking(move || {
-                    let _timer = timer.timer();
-                    let subgraph = Subgraph::new(gathered, self.manifest.types.len());
-                    let giving = Giving {
-                        batch_rows,
-                        metrics: &metrics,
-                        counts: false,
-                        sender: &sender,
-                        cancel: &progress.cancel,
-                    };
-                    self.in_subgraph(&subgraph, &giving)
+                counts.levels.add(gone.levels);
+                counts.visited.add(gone.pairs);
+                let operator = self.clone();
+                let searching = task.blocking(move |progress| {
+                    let subgraph = Subgraph::new(gathered, operator.manifest.types.len());
+                    // The join loop has counted already.
+                    let giving =
+                        Giving { batch_rows, counts: None, sender: &sender, cancel: &progress.cancel };
+                    operator.in_subgraph(&subgraph, &giving)
                 });
-                joined(searching).await?;
+                searching.await
             }
         }
-        drop(stop);
-        Ok(())
     }
 
     fn in_index<I: Id>(&self, index: &GraphIndex<I>, answers: &[SetRows], giving: &Giving<'_>) -> Result<()> {
@@ -323,7 +198,7 @@ impl Work {
             }
             true
         });
-        giving.metrics.note(visited.map_err(stopped)?);
+        giving.note(visited.map_err(stopped)?);
         ends.sort_unstable();
         let mut out = self.out(index, giving);
         let limit = compiled.limit.unwrap_or(u64::MAX);
@@ -363,7 +238,7 @@ impl Work {
 
     fn out<'a>(&'a self, ground: &'a dyn Ground, giving: &'a Giving<'a>) -> Out<'a> {
         let rows = Rows::new(ground, &self.compiled, &self.manifest, self.kind, &self.projection);
-        Out { rows, giving, left: self.limit }
+        Out { rows, giving, left: self.limit.unwrap_or(usize::MAX) }
     }
 
     /// Searches and sends rows.
@@ -393,9 +268,7 @@ impl Work {
             })
         });
         let visited = visited.map_err(stopped)?;
-        if giving.counts {
-            giving.metrics.note(visited);
-        }
+        giving.note(visited);
         if let Some(error) = failed {
             return Err(error);
         }
@@ -414,11 +287,18 @@ impl Work {
 /// Where rows go.
 struct Giving<'g> {
     batch_rows: usize,
-    metrics: &'g Metrics,
-    /// Whether the search counts what it looks at; the join loop has counted already.
-    counts: bool,
+    /// Where the search counts what it looks at.
+    counts: Option<&'g SearchCounts>,
     sender: &'g Sender<Result<RecordBatch>>,
     cancel: &'g AtomicBool,
+}
+
+impl Giving<'_> {
+    fn note(&self, visited: Visited) {
+        if let Some(counts) = self.counts {
+            counts.note(visited);
+        }
+    }
 }
 
 struct Out<'o> {
@@ -445,7 +325,6 @@ impl Out<'_> {
             }
             let part = batch.slice(start, n_rows);
             self.left -= n_rows;
-            self.giving.metrics.baseline.record_output(n_rows);
             if self.giving.sender.blocking_send(Ok(part)).is_err() {
                 return Ok(false);
             }
@@ -463,8 +342,4 @@ impl Out<'_> {
 
 pub(super) fn stopped(error: Cancelled) -> DataFusionError {
     Error::from(error).into()
-}
-
-pub(super) async fn joined<T: Send + 'static>(task: SpawnedTask<Result<T>>) -> Result<T> {
-    task.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?
 }

@@ -7,16 +7,10 @@ use datafusion::{
         array::{RecordBatch, RecordBatchOptions, StringViewArray},
         datatypes::SchemaRef,
     },
-    common::{runtime::SpawnedTask, tree_node::TreeNodeRecursion},
     error::Result,
-    execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::PhysicalExpr,
-    physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
-        execution_plan::ChildrenPropertiesMode, stream::RecordBatchStreamAdapter,
-    },
+    physical_plan::{ExecutionPlan, execution_plan::EmissionType},
 };
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use heaplake_graph::{
     Id, NO_DISTANCE,
     search::{NodeTypes, PathSearch, Pattern, Visited},
@@ -25,112 +19,50 @@ use heaplake_store::{Dump, GraphIndex, ImportProgress, with_index};
 
 use super::{
     compile::{Compiled, NodeTest, nearest_types},
-    exec::{Form, answers, describe, joined, properties, stopped},
+    exec::{PathForm, answers, describe, stopped},
     find::find,
     ground,
 };
 use crate::{
     graph::SetRows,
     mistake,
-    snapshot::{Snapshot, StopOnDrop},
+    operator::{Operator, OperatorInputs, OperatorRows, OperatorTask},
+    snapshot::Snapshot,
 };
 
 /// The operator of `path_explain`.
 #[derive(Debug)]
-pub(super) struct ExplainExec {
-    asked: Arc<Asked>,
-    form: Form,
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
+pub(super) struct ExplainOperator {
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) manifest: Arc<Dump>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) form: PathForm,
 }
 
-#[derive(Debug)]
-struct Asked {
-    compiled: Arc<Compiled>,
-    manifest: Arc<Dump>,
-    snapshot: Arc<Snapshot>,
-}
+impl Operator for ExplainOperator {
+    const NAME: &'static str = "PathExplainExec";
+    const INPUTS: OperatorInputs = OperatorInputs::AnyOrder;
+    const EMISSION: EmissionType = EmissionType::Incremental;
 
-impl ExplainExec {
-    pub(super) fn new(
-        compiled: Arc<Compiled>,
-        manifest: Arc<Dump>,
-        snapshot: Arc<Snapshot>,
-        form: Form,
-        schema: &SchemaRef,
-        projection: &[usize],
-    ) -> Result<Self> {
-        let schema = Arc::new(schema.project(projection)?);
-        let properties = Arc::new(properties(&schema));
-        Ok(Self { asked: Arc::new(Asked { compiled, manifest, snapshot }), form, schema, properties })
-    }
-}
-
-impl DisplayAs for ExplainExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PathExplainExec: {}", describe(&self.asked.compiled, &self.asked.manifest, &self.form))
-    }
-}
-
-impl ExecutionPlan for ExplainExec {
-    fn name(&self) -> &str {
-        "PathExplainExec"
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&describe(&self.compiled, &self.manifest, &self.form))
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.form.plans()
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self {
-            asked: self.asked.clone(),
-            form: self.form.with_plans(children),
-            schema: self.schema.clone(),
-            properties: self.properties.clone(),
-        }))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (asked, form, schema) = (self.asked.clone(), self.form.clone(), self.schema.clone());
+    fn run(self: Arc<Self>, inputs: Vec<Arc<dyn ExecutionPlan>>, task: OperatorTask) -> Result<OperatorRows> {
         let lines = async move {
-            let Form::Index { plans } = form else {
-                return batch(&schema, vec!["nothing more is known without the graph index".to_owned()]);
+            let PathForm::Index { sets } = &self.form else {
+                let line = "nothing more is known without the graph index".to_owned();
+                return batch(task.schema(), vec![line]);
             };
-            let answers = answers(plans, &context).await?;
-            let stop = StopOnDrop::default();
-            let progress = stop.0.clone();
-            let lines = SpawnedTask::spawn_blocking(move || {
-                let open = asked.snapshot.open(&asked.manifest, &progress)?;
-                with_index!(&open.index, |index| asked.lines(index, &answers, &progress))
+            let answers = answers(sets, inputs, task.context()).await?;
+            let operator = self.clone();
+            let lines = task.blocking(move |progress| {
+                let open = operator.snapshot.open(&operator.manifest, progress)?;
+                with_index!(&open.index, |index| operator.lines(index, &answers, progress))
             });
-            let lines = joined(lines).await?;
-            drop(stop);
-            batch(&schema, lines)
+            batch(task.schema(), lines.await?)
         };
-        let lines = stream::once(lines);
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), lines)))
+        Ok(stream::once(lines).boxed())
     }
 }
 
@@ -141,7 +73,7 @@ fn batch(schema: &SchemaRef, lines: Vec<String>) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }
 
-impl Asked {
+impl ExplainOperator {
     fn lines<I: Id>(
         &self,
         index: &GraphIndex<I>,

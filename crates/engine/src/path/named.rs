@@ -14,37 +14,25 @@ use datafusion::{
         compute::{cast, concat_batches, take},
         datatypes::{ArrowPrimitiveType, Field, Schema, SchemaRef, UInt32Type, UInt64Type},
     },
-    common::{JoinType, tree_node::TreeNodeRecursion},
+    common::JoinType,
     datasource::MemTable,
     error::{DataFusionError, Result},
-    execution::{SendableRecordBatchStream, SessionState, TaskContext},
-    physical_expr::PhysicalExpr,
-    physical_plan::{
-        DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
-        execution_plan::ChildrenPropertiesMode, stream::RecordBatchStreamAdapter,
-    },
+    execution::SessionState,
+    physical_plan::{ExecutionPlan, execution_plan::EmissionType},
     prelude::{DataFrame, SessionContext},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::exec::properties;
+use crate::operator::{Operator, OperatorInputs, OperatorRows, OperatorTask};
 
 /// Rows of the first lookup, and of the largest.
 const FIRST_ROWS: usize = 8192;
 const MOST_ROWS: usize = 1 << 19;
 
-/// The operator.
-#[derive(Debug)]
-pub(super) struct NamedExec {
-    input: Arc<dyn ExecutionPlan>,
-    lookup: Lookup,
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
-}
-
-/// What is looked up where.
+/// The operator: what is looked up where. Its rows have columns of the input, of `obj`, and `label`; the input has
+/// `address`, for labels also `edge_parent` and `idx`.
 #[derive(Debug, Clone)]
-pub(super) struct Lookup {
+pub(super) struct NamedOperator {
     pub(super) state: Arc<SessionState>,
     /// The schema of `obj` and `edge`.
     pub(super) tables: String,
@@ -54,79 +42,26 @@ pub(super) struct Lookup {
     pub(super) labels: bool,
 }
 
-impl NamedExec {
-    /// `schema` has columns of the input, of `obj`, and `label`. The input has `address`, for labels also `edge_parent`
-    /// and `idx`.
-    pub(super) fn new(input: Arc<dyn ExecutionPlan>, lookup: Lookup, schema: SchemaRef) -> Self {
-        let properties = Arc::new(properties(&schema));
-        Self { input, lookup, schema, properties }
-    }
-}
+impl Operator for NamedOperator {
+    const NAME: &'static str = "PathNamedExec";
+    const INPUTS: OperatorInputs = OperatorInputs::OneInOrder;
+    const EMISSION: EmissionType = EmissionType::Incremental;
 
-impl DisplayAs for NamedExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut columns: Vec<String> =
-            self.lookup.of_objects.iter().map(|name| format!("{}.obj.{name}", self.lookup.tables)).collect();
-        columns.extend(self.lookup.labels.then(|| format!("{}.edge.label", self.lookup.tables)));
-        write!(f, "PathNamedExec: looks up [{}]", columns.join(", "))
-    }
-}
-
-impl ExecutionPlan for NamedExec {
-    fn name(&self) -> &str {
-        "PathNamedExec"
+            self.of_objects.iter().map(|name| format!("{}.obj.{name}", self.tables)).collect();
+        columns.extend(self.labels.then(|| format!("{}.edge.label", self.tables)));
+        write!(f, "looks up [{}]", columns.join(", "))
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        // Rows have an order.
-        vec![Distribution::SinglePartition]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next().unwrap_or_else(|| self.input.clone());
-        Ok(Arc::new(Self::new(input, self.lookup.clone(), self.schema.clone())))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let rows = self.input.execute(partition, context.clone())?;
-        let (lookup, schema) = (self.lookup.clone(), self.schema.clone());
-        let batch_rows = context.session_config().batch_size().max(1);
+    fn run(self: Arc<Self>, inputs: Vec<Arc<dyn ExecutionPlan>>, task: OperatorTask) -> Result<OperatorRows> {
+        let Some(input) = inputs.first() else {
+            return Err(DataFusionError::Internal("a lookup has no input".to_owned()));
+        };
+        let rows = input.execute(0, task.context().clone())?;
+        let batch_rows = task.batch_rows();
         let chunks = stream::try_unfold((rows, FIRST_ROWS), move |(mut rows, wanted)| {
-            let (lookup, schema) = (lookup.clone(), schema.clone());
+            let (operator, task) = (self.clone(), task.clone());
             async move {
                 let mut chunk: Vec<RecordBatch> = Vec::new();
                 let mut n_rows = 0;
@@ -137,7 +72,7 @@ impl ExecutionPlan for NamedExec {
                 }
                 let Some(first) = chunk.first() else { return Ok::<_, DataFusionError>(None) };
                 let chunk = concat_batches(&first.schema(), &chunk)?;
-                let named = lookup.named(&chunk, &schema).await?;
+                let named = operator.named(&chunk, task.schema()).await?;
                 Ok(Some((named, (rows, (wanted * 8).min(MOST_ROWS)))))
             }
         });
@@ -146,11 +81,11 @@ impl ExecutionPlan for NamedExec {
             let part = move |start: usize| Ok(chunk.slice(start, batch_rows.min(n_rows - start)));
             stream::iter((0..n_rows).step_by(batch_rows).map(part).collect::<Vec<_>>())
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), parts.try_flatten().boxed())))
+        Ok(parts.try_flatten().boxed())
     }
 }
 
-impl Lookup {
+impl NamedOperator {
     /// The rows with all columns of `schema`.
     async fn named(&self, rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         let context = SessionContext::new_with_state((*self.state).clone());

@@ -17,9 +17,9 @@ use heaplake_store::Dump;
 use super::{
     PathFunction, PathRows, PathShape,
     compile::{Compiled, EdgeRule, Names},
-    exec::{Form, PathExec},
-    explain::ExplainExec,
-    named::{Lookup, NamedExec},
+    exec::{PathForm, PathOperator},
+    explain::ExplainOperator,
+    named::NamedOperator,
     needs::needs,
     rows::{ADDRESS, ARROW, HOP, IDX, PATH_ID, RETAINED, ROOT_KIND, RowKind, SIZE, STATE, TYPE, VARIABLE},
 };
@@ -27,6 +27,7 @@ use crate::{
     Error,
     catalog::{CATALOG, CURRENT},
     function::{ColumnDoc, ColumnType, column},
+    operator::OperatorExec,
     snapshot::{PathPlan, Snapshot},
 };
 
@@ -146,32 +147,18 @@ impl TableProvider for PathTable {
                 return self.with_tables(state, projection, limit).await;
             }
             (PathRows::Explanation, _) => {
-                let form = self.form(state).await?;
+                let (form, inputs) = self.form(state).await?;
                 let (compiled, manifest) = (self.compiled.clone(), self.manifest.clone());
                 let snapshot = self.snapshot.clone();
-                return Ok(Arc::new(ExplainExec::new(
-                    compiled,
-                    manifest,
-                    snapshot,
-                    form,
-                    &self.schema,
-                    projection,
-                )?));
+                let schema = Arc::new(self.schema.project(projection)?);
+                let operator = ExplainOperator { compiled, manifest, snapshot, form };
+                return Ok(OperatorExec::plan(operator, inputs, schema));
             }
             (PathRows::Summary, _) => RowKind::Paths,
             (_, PathShape::Types) => RowKind::Types,
             (PathRows::Nodes, _) => RowKind::Hops,
         };
-        let form = self.form(state).await?;
-        Ok(Arc::new(PathExec::new(
-            self.compiled.clone(),
-            self.manifest.clone(),
-            self.snapshot.clone(),
-            form,
-            kind,
-            projection,
-            limit,
-        )?))
+        self.search(state, kind, projection.to_vec(), limit).await
     }
 }
 
@@ -188,7 +175,22 @@ impl PathTable {
         format!("{CATALOG}.\"{}\"", self.manifest.id)
     }
 
-    async fn form(&self, state: &SessionState) -> Result<Form> {
+    /// The search for rows of a kind.
+    async fn search(
+        &self,
+        state: &SessionState,
+        kind: RowKind,
+        projection: Vec<usize>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (form, inputs) = self.form(state).await?;
+        let (compiled, manifest) = (self.compiled.clone(), self.manifest.clone());
+        let snapshot = self.snapshot.clone();
+        PathOperator { compiled, manifest, snapshot, form, kind, projection, limit }.plan(inputs)
+    }
+
+    /// What is searched, with the plans that answer what the pattern asks of the tables.
+    async fn form(&self, state: &SessionState) -> Result<(PathForm, Vec<Arc<dyn ExecutionPlan>>)> {
         let joins = match self.snapshot.path_plan() {
             PathPlan::Auto => !self.snapshot.fits(&self.manifest),
             PathPlan::Index => false,
@@ -200,14 +202,16 @@ impl PathTable {
         }
         let type_name = |rank: usize| self.manifest.types[rank].name.clone();
         if joins {
-            return Ok(Form::Join { state: Arc::new(state.clone()), tables: self.tables() });
+            let form = PathForm::Join { state: Arc::new(state.clone()), tables: self.tables() };
+            return Ok((form, Vec::new()));
         }
-        let mut plans = Vec::new();
+        let (mut sets, mut plans) = (Vec::new(), Vec::new());
         for need in needs(&self.compiled, &self.tables(), &type_name) {
             let plan = need.plan(state, self.manifest.id.as_str()).await;
-            plans.push((need.set(), plan.map_err(|error| self.of_predicate(error))?));
+            sets.push(need.set());
+            plans.push(plan.map_err(|error| self.of_predicate(error))?);
         }
-        Ok(Form::Index { plans })
+        Ok((PathForm::Index { sets }, plans))
     }
 
     /// Says that an error is about a predicate of the pattern.
@@ -245,21 +249,13 @@ impl PathTable {
             }
         }
         let columns = needed.iter().map(|name| nodes.index_of(name)).collect::<Result<Vec<_>, _>>()?;
-        let form = self.form(state).await?;
-        let input: Arc<dyn ExecutionPlan> = Arc::new(PathExec::new(
-            self.compiled.clone(),
-            self.manifest.clone(),
-            self.snapshot.clone(),
-            form,
-            RowKind::Hops,
-            &columns,
-            limit,
-        )?);
+        let input = self.search(state, RowKind::Hops, columns, limit).await?;
         if needed == wanted {
             return Ok(input);
         }
-        let lookup = Lookup { state: Arc::new(state.clone()), tables: self.own_tables(), of_objects, labels };
+        let (state, tables) = (Arc::new(state.clone()), self.own_tables());
+        let operator = NamedOperator { state, tables, of_objects, labels };
         let schema = Arc::new(self.schema.project(projection)?);
-        Ok(Arc::new(NamedExec::new(input, lookup, schema)))
+        Ok(OperatorExec::plan(operator, vec![input], schema))
     }
 }
