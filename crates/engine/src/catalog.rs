@@ -15,16 +15,17 @@ use datafusion::{
 use heaplake_model::{DumpId, Remedy, schema::Table};
 use heaplake_store::Manifest;
 
-use crate::{Error, dumps::Dumps, select, summary, table::LakeTable};
+use crate::{
+    Error, select,
+    snapshot::{BASELINE, CURRENT, Snapshot},
+    summary,
+    table::LakeTable,
+};
 
 /// Name of the catalog.
 pub(crate) const CATALOG: &str = "heaplake";
 /// The schema over all dumps.
 pub(crate) const HISTORY: &str = "history";
-/// The schema of bare names.
-pub(crate) const CURRENT: &str = "current";
-/// The schema of the dump to compare with.
-pub(crate) const BASELINE: &str = "baseline";
 /// The tables of every schema.
 pub(crate) const TABLES: [&str; 8] =
     ["dump", "edge", "holder_stat", "issue", "obj", "ref", "root", "type_stat"];
@@ -32,14 +33,14 @@ pub(crate) const TABLES: [&str; 8] =
 /// The lake as a catalog, as it was when the session began.
 #[derive(Debug)]
 pub(crate) struct LakeCatalog {
-    dumps: Arc<Dumps>,
+    snapshot: Arc<Snapshot>,
     current: Arc<LakeSchema>,
 }
 
 impl LakeCatalog {
     /// The catalog of the dumps of a session.
-    pub(crate) fn new(dumps: &Arc<Dumps>) -> Self {
-        Self { dumps: dumps.clone(), current: Arc::new(LakeSchema::new(dumps, Scope::Current)) }
+    pub(crate) fn new(snapshot: &Arc<Snapshot>) -> Self {
+        Self { snapshot: snapshot.clone(), current: Arc::new(LakeSchema::new(snapshot, Scope::Current)) }
     }
 
     /// The schema of bare names.
@@ -48,15 +49,15 @@ impl LakeCatalog {
     }
 
     fn new_schema(&self, scope: Scope) -> Arc<dyn SchemaProvider> {
-        Arc::new(LakeSchema::new(&self.dumps, scope))
+        Arc::new(LakeSchema::new(&self.snapshot, scope))
     }
 }
 
 impl CatalogProvider for LakeCatalog {
     fn schema_names(&self) -> Vec<String> {
         // A manifest that cannot be read is an error of the statement that needs it.
-        let dumps = self.dumps.manifests().all().unwrap_or_default();
-        let own = [CURRENT, HISTORY].into_iter().chain(self.dumps.baseline().map(|_| BASELINE));
+        let dumps = self.snapshot.manifests().all().unwrap_or_default();
+        let own = [CURRENT, HISTORY].into_iter().chain(self.snapshot.baseline().map(|_| BASELINE));
         let names: BTreeSet<&str> = dumps.iter().map(|manifest| manifest.id.as_str()).chain(own).collect();
         names.into_iter().map(str::to_owned).collect()
     }
@@ -65,13 +66,13 @@ impl CatalogProvider for LakeCatalog {
     ///
     /// SQL folds names that are not quoted, so `LMS.obj` arrives here as `lms`.
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        match (name, self.dumps.baseline()) {
+        match (name, self.snapshot.baseline()) {
             (CURRENT, _) => return Some(self.current.clone()),
             (HISTORY, _) => return Some(self.new_schema(Scope::History)),
             (BASELINE, Some(baseline)) => return Some(self.new_schema(Scope::Dump(baseline.id.clone()))),
             _ => {}
         }
-        let manifests = self.dumps.manifests();
+        let manifests = self.snapshot.manifests();
         // A manifest that cannot be read is an error of the statement that asks the table.
         if let (Ok(id), Ok(Some(_)) | Err(_)) = (name.parse(), manifests.find(name)) {
             return Some(self.new_schema(Scope::Dump(id)));
@@ -102,15 +103,15 @@ enum Scope {
 /// The tables of one dump, of all, or of bare names.
 #[derive(Debug)]
 pub(crate) struct LakeSchema {
-    dumps: Arc<Dumps>,
+    snapshot: Arc<Snapshot>,
     scope: Scope,
     /// What `CREATE TABLE` made, where that is allowed.
     own: Mutex<BTreeMap<String, Arc<dyn TableProvider>>>,
 }
 
 impl LakeSchema {
-    fn new(dumps: &Arc<Dumps>, scope: Scope) -> Self {
-        Self { dumps: dumps.clone(), scope, own: Mutex::default() }
+    fn new(snapshot: &Arc<Snapshot>, scope: Scope) -> Self {
+        Self { snapshot: snapshot.clone(), scope, own: Mutex::default() }
     }
 
     /// Lets names mean these tables, whatever they meant before.
@@ -133,7 +134,7 @@ impl LakeSchema {
         if dumps.is_empty() && matches!(self.scope, Scope::Current) {
             return Err(Error::NoDumps.into());
         }
-        let lake = self.dumps.manifests().lake().clone();
+        let lake = self.snapshot.manifests().lake().clone();
         let is_history = matches!(self.scope, Scope::History);
         let table = match Table::ALL.into_iter().find(|table| table.name() == name) {
             Some(table) => LakeTable::new(lake, table, dumps, is_history),
@@ -144,18 +145,18 @@ impl LakeSchema {
 
     /// The dumps whose rows the tables have.
     fn dumps(&self) -> crate::Result<Vec<Arc<Manifest>>> {
-        let manifests = self.dumps.manifests();
+        let manifests = self.snapshot.manifests();
         Ok(match &self.scope {
             Scope::Dump(id) => manifests.find(id.as_str())?.into_iter().collect(),
             Scope::History => manifests.all()?.to_vec(),
-            Scope::Current => self.dumps.current()?.into_iter().collect(),
+            Scope::Current => self.snapshot.current()?.into_iter().collect(),
         })
     }
 
     /// The rows of the table `dump`.
     fn listed_dumps(&self) -> crate::Result<Vec<Arc<Manifest>>> {
         match &self.scope {
-            Scope::Current => Ok(self.dumps.manifests().all()?.to_vec()),
+            Scope::Current => Ok(self.snapshot.manifests().all()?.to_vec()),
             Scope::Dump(_) | Scope::History => self.dumps(),
         }
     }

@@ -136,6 +136,21 @@ pub enum Limit {
         /// What asked for memory.
         what: String,
     },
+    /// Time.
+    #[error("the query was stopped at its deadline, before its last row")]
+    Time,
+    /// Rows. So many came before the error.
+    #[error("the query gives more rows than its limit of {max}")]
+    Rows {
+        /// The limit.
+        max: u64,
+    },
+    /// Bytes of rows.
+    #[error("the rows of the query are larger than its limit of {max} bytes")]
+    Bytes {
+        /// The limit.
+        max: u64,
+    },
 }
 
 impl Error {

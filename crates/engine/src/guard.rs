@@ -17,9 +17,11 @@ use heaplake_model::Remedy;
 
 use crate::{
     Error, Result,
-    catalog::{CATALOG, CURRENT, TABLES, read_only},
+    catalog::{CATALOG, TABLES, read_only},
     error::Thing,
-    mistake, statements,
+    mistake,
+    snapshot::CURRENT,
+    statements,
 };
 
 /// Refuses a statement that does something else than read.

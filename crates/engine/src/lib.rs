@@ -8,8 +8,8 @@
 //! lake's own tables and folders stay as they are either way.
 
 mod attach;
+mod bounds;
 mod catalog;
-mod dumps;
 mod error;
 mod files;
 mod function;
@@ -18,6 +18,7 @@ mod graph;
 mod guard;
 mod history;
 mod identity;
+mod index_cache;
 mod mistake;
 mod operator;
 mod parameters;
@@ -25,6 +26,7 @@ mod path;
 mod pieces;
 mod select;
 mod session;
+mod signature;
 mod snapshot;
 mod statements;
 mod summary;
@@ -33,7 +35,11 @@ mod type_names;
 mod yielding;
 
 pub use attach::Attached;
-pub use datafusion::arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+pub use bounds::CancelToken;
+pub use datafusion::arrow::{
+    datatypes::{DataType, SchemaRef},
+    record_batch::RecordBatch,
+};
 pub use error::{Error, Limit, Missing, Place, Result, Thing};
 pub use function::{
     ArgumentDefault, ArgumentDoc, ArgumentKind, ColumnDoc, ColumnType, FunctionDoc, FunctionGroup, ResultDoc,
@@ -48,5 +54,6 @@ pub use path::{PathShape, Segment, fold, path_shape};
 pub use pieces::{Piece, PieceKind, is_complete, is_pattern, pieces};
 pub use select::{FACTS, age, select, select_all, select_one};
 pub use session::{Answer, AnswerStream, Session, SessionOptions};
+pub use signature::{StatementParameter, StatementSignature};
 pub use snapshot::{Notice, PathPlan};
 pub use statements::{Split, split_as_written};

@@ -58,7 +58,8 @@ pub fn select_one(manifests: &Manifests, text: &str) -> Result<Arc<Manifest>> {
     one_of(select(manifests, text)?, text)
 }
 
-fn one_of(mut selected: Vec<Arc<Manifest>>, text: &str) -> Result<Arc<Manifest>> {
+/// The dump of a selection of one.
+pub(crate) fn one_of(mut selected: Vec<Arc<Manifest>>, text: &str) -> Result<Arc<Manifest>> {
     if selected.len() == 1 {
         return Ok(selected.swap_remove(0));
     }

@@ -1,6 +1,8 @@
 //! A session: a snapshot of the lake that answers statements.
 
-use std::{panic::AssertUnwindSafe, path::PathBuf, pin::Pin, sync::Arc, thread};
+use std::{
+    collections::HashMap, panic::AssertUnwindSafe, path::PathBuf, pin::Pin, sync::Arc, thread, time::Instant,
+};
 
 use datafusion::{
     arrow::{datatypes::SchemaRef, record_batch::RecordBatch},
@@ -25,15 +27,16 @@ use tokio::sync::OnceCell;
 
 use crate::{
     Attached, Error, Result,
-    catalog::{CATALOG, CURRENT, LakeCatalog, LakeSchema},
-    dumps::Dumps,
+    bounds::{Bounds, CancelToken},
+    catalog::{CATALOG, LakeCatalog, LakeSchema},
     error::{Context, Limit, Missing, Thing},
     functions,
     graph::{self, Edited},
     guard, mistake,
     parameters::{self, Parameters, Value},
     path,
-    snapshot::{Notice, PathPlan, Snapshot},
+    signature::{self, StatementSignature},
+    snapshot::{CURRENT, Notice, PathPlan, Snapshot, SnapshotOptions},
     statements,
     type_names::{self, AskedType},
     yielding::JoinsYield,
@@ -64,6 +67,14 @@ pub struct SessionOptions {
     pub path_plan: PathPlan,
     /// Is told when a query has to build a graph index first.
     pub notice: Option<Notice>,
+    /// Stops the session's statements; default nothing does.
+    pub cancel: Option<CancelToken>,
+    /// When the session's statements have to be done; default never. It needs a runtime with timers.
+    pub deadline: Option<Instant>,
+    /// Rows that a statement may give; default any number. One that has more ends with an error after these.
+    pub max_rows: Option<u64>,
+    /// Bytes that the values of a statement's rows may take; default any number.
+    pub max_bytes: Option<u64>,
 }
 
 /// Rows as they come.
@@ -82,7 +93,7 @@ pub struct Session {
     context: SessionContext,
     lake: PathBuf,
     options: SessionOptions,
-    dumps: Arc<Dumps>,
+    bounds: Bounds,
     snapshot: Arc<Snapshot>,
     /// The schema of bare names.
     names: Arc<LakeSchema>,
@@ -99,7 +110,13 @@ impl Session {
     /// once.
     pub fn open(manifests: &Arc<Manifests>, options: &SessionOptions) -> Result<Self> {
         let lake = manifests.lake();
-        let dumps = Arc::new(Dumps::new(manifests.clone(), options)?);
+        let snapshot_options = SnapshotOptions {
+            limits: BuildLimits { memory: options.memory_limit, threads: options.threads },
+            notice: options.notice.clone(),
+            path_plan: options.path_plan,
+        };
+        let (dump, baseline) = (options.dump.as_deref(), options.baseline.as_deref());
+        let snapshot = Arc::new(Snapshot::new(manifests.clone(), dump, baseline, snapshot_options)?);
         let (runtime, spill) = runtime(lake, options);
         let runtime = runtime.build_arc().map_err(|error| Context::default().explain(&error))?;
         let state = SessionStateBuilder::new()
@@ -109,16 +126,13 @@ impl Session {
             .with_physical_optimizer_rule(Arc::new(JoinsYield))
             .build();
         let mut context = SessionContext::new_with_state(state);
-        let catalog = LakeCatalog::new(&dumps);
+        let catalog = LakeCatalog::new(&snapshot);
         let names = catalog.current();
         context.register_catalog(CATALOG, Arc::new(catalog));
-        let limits = BuildLimits { memory: options.memory_limit, threads: options.threads };
         let layer = match &options.layer {
-            Some(name) => dumps.current()?.map(|manifest| lake.layer(&manifest, name)).transpose()?,
+            Some(name) => snapshot.current()?.map(|manifest| lake.layer(&manifest, name)).transpose()?,
             None => None,
         };
-        let snapshot =
-            Arc::new(Snapshot::new(dumps.clone(), limits, options.notice.clone(), options.path_plan));
         functions::register(&context, &snapshot);
         if options.allow_files {
             context = context.enable_url_table();
@@ -127,7 +141,12 @@ impl Session {
             context,
             lake: lake.path().to_owned(),
             options: options.clone(),
-            dumps,
+            bounds: Bounds {
+                cancel: options.cancel.clone(),
+                deadline: options.deadline,
+                max_rows: options.max_rows,
+                max_bytes: options.max_bytes,
+            },
             snapshot,
             names,
             layer,
@@ -139,7 +158,7 @@ impl Session {
 
     /// The dump of bare names; none where the lake has no dumps.
     pub fn dump(&self) -> Result<Option<Arc<Manifest>>> {
-        self.dumps.current()
+        self.snapshot.current()
     }
 
     /// The statements of a text, separated by `;`, without those that hold nothing. Path patterns become SQL.
@@ -157,28 +176,16 @@ impl Session {
     /// Where memory is limited this waits for the first rows: a query that does not fit is tried again with sort-merge
     /// joins, which spill, and with small batches.
     pub async fn run_with(&self, statement: &str, parameters: &Parameters) -> Result<Answer> {
-        self.choose_layer().await?;
-        self.attach_files().await?;
-        let parameters = &self.with_ids(parameters)?;
-        let mut parsed = self.parse(statement)?;
-        parameters::bind_calls(&mut parsed, parameters);
-        functions::add_column(&mut parsed);
-        let mut context = Context {
-            statement: statement.to_owned(),
-            files: Vec::new(),
-            memory_limit: self.options.memory_limit,
-        };
-        let kind = guard::check_kind(&parsed, statement);
+        let answer = self.bounds.wait(self.start(statement, parameters)).await??;
+        Ok(Answer { stream: self.bounds.bounded(answer.stream), ..answer })
+    }
+
+    async fn start(&self, statement: &str, parameters: &Parameters) -> Result<Answer> {
+        let (parsed, parameters, mut context) = self.checked(statement, parameters).await?;
         let state = self.context.state();
-        match kind {
-            Ok(()) => guard::check_tables(&state, &parsed, self.options.allow_files)?,
-            Err(refused) if !self.options.allow_files => return Err(refused),
-            // Such a statement may name a table that it makes.
-            Err(_) => {}
-        }
         let logical = state.statement_to_plan(parsed).await;
         let logical = logical.map_err(|error| self.explain_planning(&context, &error))?;
-        let logical = parameters::bind(logical, parameters, &context)?;
+        let logical = parameters::bind(logical, &parameters, &context)?;
         match self.options.allow_files {
             true => guard::check_spares_lake(&logical, &self.lake)?,
             false => guard::check_reads(&logical, statement)?,
@@ -199,6 +206,57 @@ impl Session {
             }
             first => first,
         }
+    }
+
+    /// The parameters that a statement has and the columns that it gives, without running it.
+    ///
+    /// `parameters` may have values for some of the `$name`. What a table function is called with decides about its columns,
+    /// so that they are known only with values for those.
+    pub async fn describe(&self, statement: &str, parameters: &Parameters) -> Result<StatementSignature> {
+        self.bounds.wait(self.signature(statement, parameters)).await?
+    }
+
+    async fn signature(&self, statement: &str, parameters: &Parameters) -> Result<StatementSignature> {
+        let whole = self.parse(statement)?;
+        let (parsed, _, context) = self.checked(statement, parameters).await?;
+        if signature::has_calls_without_values(&parsed) {
+            let parameters = signature::parameters(&whole, &HashMap::new());
+            return Ok(StatementSignature { parameters, columns: None });
+        }
+        let plan = self.context.state().statement_to_plan(parsed).await;
+        let plan = plan.map_err(|error| self.explain_planning(&context, &error))?;
+        let types = plan.get_parameter_types().map_err(|error| context.explain(&error))?;
+        let parameters = signature::parameters(&whole, &types);
+        let columns = Arc::new(plan.schema().as_arrow().clone());
+        Ok(StatementSignature { parameters, columns: Some(columns) })
+    }
+
+    /// A statement that may run, with values in the place of the parameters of table functions; and the values for the others.
+    async fn checked(
+        &self,
+        statement: &str,
+        parameters: &Parameters,
+    ) -> Result<(Statement, Parameters, Context)> {
+        self.choose_layer().await?;
+        self.attach_files().await?;
+        let parameters = self.with_ids(parameters)?;
+        let mut parsed = self.parse(statement)?;
+        parameters::bind_calls(&mut parsed, &parameters);
+        functions::add_column(&mut parsed);
+        match guard::check_kind(&parsed, statement) {
+            Ok(()) => {
+                guard::check_tables(&self.context.state(), &parsed, self.options.allow_files)?;
+            }
+            Err(refused) if !self.options.allow_files => return Err(refused),
+            // Such a statement may name a table that it makes.
+            Err(_) => {}
+        }
+        let context = Context {
+            statement: statement.to_owned(),
+            files: Vec::new(),
+            memory_limit: self.options.memory_limit,
+        };
+        Ok((parsed, parameters, context))
     }
 
     /// A path pattern as `WITH RECURSIVE` SQL over `obj` and `edge` of the chosen dump.
@@ -223,7 +281,7 @@ impl Session {
         if asked.is_empty() {
             return Ok(unknown);
         }
-        let Some(chosen) = self.dumps.current()? else { return Ok(unknown) };
+        let Some(chosen) = self.snapshot.current()? else { return Ok(unknown) };
         let chosen = self.snapshot.with_types(&chosen)?;
         for asked in asked {
             let is_meant = |name: &str| asked.matches(name);
@@ -248,7 +306,8 @@ impl Session {
         let dump = self.snapshot.dump(None)?;
         let below = self.layer.iter().flat_map(|layer| &layer.cuts);
         let cuts: Vec<String> = below.chain(cuts).cloned().collect();
-        let cut = self.snapshot.cut(&self.context.state(), &dump, name, &cuts).await;
+        let state = self.context.state();
+        let cut = self.bounds.wait(self.snapshot.cut(&state, &dump, name, &cuts)).await?;
         let (_, objects, bytes) = cut.map_err(|error| Context::default().explain(&error))?;
         let layer = Layer::new(name.clone(), &dump, cuts, objects, bytes);
         self.snapshot.lake().save_layer(&layer)?;
@@ -259,7 +318,8 @@ impl Session {
     pub async fn edit(&self, cuts: &[String], pins: &[String]) -> Result<Edited> {
         self.choose_layer().await?;
         let dump = self.snapshot.dump(None)?;
-        let edited = self.snapshot.edit(&self.context.state(), &dump, (cuts, pins)).await;
+        let state = self.context.state();
+        let edited = self.bounds.wait(self.snapshot.edit(&state, &dump, (cuts, pins))).await?;
         edited.map_err(|error| Context::default().explain(&error))
     }
 
@@ -289,7 +349,7 @@ impl Session {
         if self.layer.is_none() && self.options.edited.is_none() {
             return Ok(());
         }
-        let Some(manifest) = self.dumps.current()? else { return Ok(()) };
+        let Some(manifest) = self.snapshot.current()? else { return Ok(()) };
         let choose = || async {
             let dump = self.snapshot.with_types(&manifest)?;
             let index = match (&self.options.edited, &self.layer) {
@@ -356,7 +416,7 @@ impl Session {
 
     /// The type of the chosen dump with this name, whatever its case: SQL folds names without quotes.
     fn type_named(&self, name: &str) -> Option<String> {
-        let current = self.dumps.current().ok()??;
+        let current = self.snapshot.current().ok()??;
         let dump = self.snapshot.with_types(&current).ok()?;
         let found = dump.types.iter().find(|stat| stat.name.eq_ignore_ascii_case(name));
         found.map(|stat| stat.name.clone())

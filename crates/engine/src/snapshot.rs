@@ -1,16 +1,22 @@
-//! What a session sees of a lake: its dumps, with their types, and their graph indexes, each read or opened when it is first
-//! asked for.
+//! What a session sees of a lake: its dumps, which of them names mean, their types, and their graph indexes. Each is read,
+//! resolved or opened when it is first asked for, and then stays as it was.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use heaplake_store::{
     AnyIndex, BuildLimits, Dump, ImportProgress, Lake, Manifest, Manifests, index_fits, open_or_build,
 };
 
-use crate::{Result, dumps::Dumps, select};
+use crate::{Error, Result, index_cache, select};
+
+/// The schema of bare names, and as a dump the one that they mean.
+pub(crate) const CURRENT: &str = "current";
+/// The schema of the dump to compare with, and that dump.
+pub(crate) const BASELINE: &str = "baseline";
 
 /// How paths are searched for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,7 +37,7 @@ pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct OpenIndex {
     pub(crate) manifest: Arc<Dump>,
-    pub(crate) index: AnyIndex,
+    pub(crate) index: Arc<AnyIndex>,
 }
 
 impl OpenIndex {
@@ -41,46 +47,97 @@ impl OpenIndex {
     }
 }
 
+/// How a snapshot opens indexes and searches for paths.
+#[derive(Clone, Default)]
+pub(crate) struct SnapshotOptions {
+    pub(crate) limits: BuildLimits,
+    pub(crate) notice: Option<Notice>,
+    pub(crate) path_plan: PathPlan,
+}
+
 /// A lake as a session sees it.
 pub(crate) struct Snapshot {
-    of_session: Arc<Dumps>,
-    limits: BuildLimits,
-    notice: Option<Notice>,
-    path_plan: PathPlan,
-    /// The layer of the current dump, once it is chosen.
+    manifests: Arc<Manifests>,
+    /// The dump that was chosen by name; `None` means the newest.
+    chosen: Option<Arc<Manifest>>,
+    baseline: Option<Arc<Manifest>>,
+    options: SnapshotOptions,
+    /// What selectors came to.
+    selected: Mutex<HashMap<String, Vec<Arc<Manifest>>>>,
+    /// The layer of the chosen dump, once one is chosen.
     layer: OnceLock<Arc<OpenIndex>>,
     /// Dumps whose types were asked for.
     dumps: Mutex<HashMap<String, Arc<Dump>>>,
     open: Mutex<HashMap<String, Arc<OpenIndex>>>,
 }
 
-impl std::fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot").field("of_session", &self.of_session).finish_non_exhaustive()
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("manifests", &self.manifests).finish_non_exhaustive()
     }
 }
 
 impl Snapshot {
+    /// A snapshot in which bare names mean the dump that `chosen` selects, or the newest.
     pub(crate) fn new(
-        of_session: Arc<Dumps>,
-        limits: BuildLimits,
-        notice: Option<Notice>,
-        path_plan: PathPlan,
-    ) -> Self {
-        Self {
-            of_session,
-            limits,
-            notice,
-            path_plan,
+        manifests: Arc<Manifests>,
+        chosen: Option<&str>,
+        baseline: Option<&str>,
+        options: SnapshotOptions,
+    ) -> Result<Self> {
+        let one = |dump: Option<&str>| dump.map(|dump| select::select_one(&manifests, dump)).transpose();
+        let (chosen, baseline) = (one(chosen)?, one(baseline)?);
+        Ok(Self {
+            manifests,
+            chosen,
+            baseline,
+            options,
+            selected: Mutex::default(),
             layer: OnceLock::new(),
             dumps: Mutex::default(),
             open: Mutex::default(),
+        })
+    }
+
+    /// All manifests of the lake.
+    pub(crate) fn manifests(&self) -> &Arc<Manifests> {
+        &self.manifests
+    }
+
+    /// The lake.
+    pub(crate) fn lake(&self) -> &Lake {
+        self.manifests.lake()
+    }
+
+    /// The dump of bare names; `None` where the lake has no dumps.
+    pub(crate) fn current(&self) -> Result<Option<Arc<Manifest>>> {
+        match &self.chosen {
+            Some(chosen) => Ok(Some(chosen.clone())),
+            None => Ok(self.manifests.all()?.last().cloned()),
         }
     }
 
-    /// The dump that a text selects, or the chosen one.
+    /// The dump of the schema `baseline`, if there is one.
+    pub(crate) fn baseline(&self) -> Option<&Arc<Manifest>> {
+        self.baseline.as_ref()
+    }
+
+    /// The dumps that a text selects, in the order in which they were taken. A text selects the same ones all the time.
+    pub(crate) fn select(&self, text: &str) -> Result<Vec<Arc<Manifest>>> {
+        if let Some(selected) = locked(&self.selected).get(text) {
+            return Ok(selected.clone());
+        }
+        let selected = select::select(&self.manifests, text)?;
+        Ok(locked(&self.selected).entry(text.to_owned()).or_insert(selected).clone())
+    }
+
+    /// The dump that a text selects, or the one of bare names.
     pub(crate) fn manifest(&self, dump: Option<&str>) -> Result<Arc<Manifest>> {
-        self.of_session.one(dump)
+        match dump {
+            None | Some(CURRENT) => self.current()?.ok_or(Error::NoDumps),
+            Some(BASELINE) => self.baseline.clone().ok_or(Error::NoBaseline),
+            Some(text) => select::one_of(self.select(text)?, text),
+        }
     }
 
     /// The same with its types.
@@ -92,7 +149,7 @@ impl Snapshot {
 
     /// A dump with its types, which are read once.
     pub(crate) fn with_types(&self, manifest: &Manifest) -> Result<Arc<Dump>> {
-        let mut dumps = self.dumps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dumps = locked(&self.dumps);
         if let Some(found) = dumps.get(manifest.id.as_str()) {
             return Ok(found.clone());
         }
@@ -101,14 +158,9 @@ impl Snapshot {
         Ok(dump)
     }
 
-    /// The dumps that a text selects, in the order in which they were taken.
-    pub(crate) fn select(&self, dumps: &str) -> Result<Vec<Arc<Manifest>>> {
-        select::select(self.of_session.manifests(), dumps)
-    }
-
     /// Whether some dump has a type whose name passes.
     pub(crate) fn has_type(&self, passes: impl Fn(&str) -> bool) -> Result<bool> {
-        for manifest in self.of_session.manifests().all()? {
+        for manifest in self.manifests.all()? {
             if self.with_types(manifest)?.types.iter().any(|stat| passes(&stat.name)) {
                 return Ok(true);
             }
@@ -118,30 +170,22 @@ impl Snapshot {
 
     /// How paths are searched for.
     pub(crate) fn path_plan(&self) -> PathPlan {
-        self.path_plan
+        self.options.path_plan
+    }
+
+    /// What building an index may take.
+    pub(crate) fn limits(&self) -> &BuildLimits {
+        &self.options.limits
     }
 
     /// Whether there is an index of a dump, or memory to build it.
     pub(crate) fn fits(&self, manifest: &Manifest) -> bool {
-        self.is_layer(manifest) || index_fits(self.lake(), manifest, &self.limits)
+        self.is_layer(manifest) || index_fits(self.lake(), manifest, self.limits())
     }
 
     /// Whether a dump means a layer of it.
     pub(crate) fn is_layer(&self, manifest: &Manifest) -> bool {
         self.layer.get().is_some_and(|layer| layer.manifest.id == manifest.id)
-    }
-
-    /// All manifests of the lake.
-    pub(crate) fn manifests(&self) -> &Arc<Manifests> {
-        self.of_session.manifests()
-    }
-
-    pub(crate) fn lake(&self) -> &Lake {
-        self.of_session.manifests().lake()
-    }
-
-    pub(crate) fn limits(&self) -> &BuildLimits {
-        &self.limits
     }
 
     /// From now on the chosen dump means this layer of it.
@@ -164,18 +208,24 @@ impl Snapshot {
         progress: &ImportProgress,
     ) -> Result<Arc<OpenIndex>> {
         // Held while an index is built, so that it is built once.
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.open);
         if let Some(found) = open.get(manifest.id.as_str()) {
             return Ok(found.clone());
         }
         let tell = || {
-            if let Some(notice) = &self.notice {
+            if let Some(notice) = &self.options.notice {
                 notice(&format!("building the graph index of {}, once", manifest.id));
             }
         };
-        let index = open_or_build(self.lake(), manifest, &self.limits, progress, tell);
+        let index = index_cache::open(self.lake(), manifest, || {
+            open_or_build(self.lake(), manifest, self.limits(), progress, tell)
+        });
         let index = Arc::new(OpenIndex { manifest: manifest.clone(), index: index? });
         open.insert(manifest.id.as_str().to_owned(), index.clone());
         Ok(index)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -32,8 +32,8 @@ pub use error::{Error, Result};
 pub use heaplake_readers::{FORMATS, Format};
 pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, default_memory, import};
 pub use index::{
-    AnyIndex, BuildLimits, GraphIndex, IndexOptions, LayerEdit, TypeSums, build_layer, build_unnamed_layer,
-    index_dump, index_fits, open_or_build,
+    AnyIndex, BuildLimits, GraphIndex, IndexOptions, IndexStamp, LayerEdit, TypeSums, build_layer,
+    build_unnamed_layer, index_dump, index_fits, open_or_build,
 };
 pub use lake::{Access, Lake, SpillFolder, StoredFile};
 pub use layer::Layer;

@@ -64,7 +64,7 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
 
 fn tree_column(name: &str, lines: &[TreeLine], first: usize, open: &OpenIndex) -> Option<ArrayRef> {
     let sums = |number: fn(&TreeLine) -> u64| numbers(lines.iter().map(|line| saturating(number(line))));
-    with_index!(&open.index, |index| {
+    with_index!(&*open.index, |index| {
         let of_nodes = |node: fn(&TreeLine) -> Option<u64>| {
             addresses(lines.iter().map(|line| node(line).map(|node| index.addresses()[node as usize])))
         };

@@ -56,10 +56,10 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
         .collect();
     rows.sort_by_key(|(_, [_, _, retained])| Reverse(*retained));
     Ok(ListRows::new(rows, |name, rows: &[Held], _, open| match name {
-        "address" => with_index!(&open.index, |index| {
+        "address" => with_index!(&*open.index, |index| {
             addresses(rows.iter().map(|(node, _)| node.map(|node| index.addresses()[node as usize])))
         }),
-        "type" => with_index!(&open.index, |index| {
+        "type" => with_index!(&*open.index, |index| {
             let name = |node: u64| open.type_name(index.types()[node as usize]);
             texts_or_null(rows.iter().map(|(node, _)| node.map(name)))
         }),

@@ -77,7 +77,7 @@ impl Snapshot {
             Some(index) => index,
             None => self.cut(state, manifest, &layer.name, &layer.cuts).await?.0,
         };
-        Ok(Arc::new(OpenIndex { manifest: manifest.clone(), index }))
+        Ok(Arc::new(OpenIndex { manifest: manifest.clone(), index: Arc::new(index) }))
     }
 
     /// Makes cuts, keeps what is left as a layer's index, and says what went: objects and bytes.
@@ -120,7 +120,11 @@ impl Snapshot {
                 )?)
             })
             .await?;
-        Ok(Edited { index: Arc::new(OpenIndex { manifest: manifest.clone(), index }), objects, bytes })
+        Ok(Edited {
+            index: Arc::new(OpenIndex { manifest: manifest.clone(), index: Arc::new(index) }),
+            objects,
+            bytes,
+        })
     }
 
     /// Builds on a thread that may be busy for long, and stops when nobody waits for it any more.

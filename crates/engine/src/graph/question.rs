@@ -53,7 +53,7 @@ impl GraphFunction {
         cancel: &AtomicBool,
     ) -> Result<Box<dyn GraphRows>, Error> {
         let dump = &*open.manifest;
-        let rows = match &open.index {
+        let rows = match &*open.index {
             AnyIndex::Narrow(index) => (self.answer.0)(&GraphQuestion { sets, numbers, dump, index, cancel }),
             AnyIndex::Wide(index) => (self.answer.1)(&GraphQuestion { sets, numbers, dump, index, cancel }),
         };

@@ -108,7 +108,7 @@ impl GraphRows for ObjectRows {
 /// A column of [`OBJECT`].
 fn object_column(name: &str, nodes: &[u64], open: &OpenIndex) -> Option<ArrayRef> {
     let nodes = nodes.iter().map(|node| *node as usize);
-    with_index!(&open.index, |index| Some(match name {
+    with_index!(&*open.index, |index| Some(match name {
         "address" => Arc::new(nodes.map(|node| index.addresses()[node]).collect::<UInt64Array>()) as ArrayRef,
         "type" => {
             let names = nodes.map(|node| open.type_name(index.types()[node]));

@@ -116,7 +116,7 @@ impl Facts {
     /// What the index alone says.
     pub(crate) fn new(open: Arc<OpenIndex>) -> Result<Self> {
         let n_types = open.manifest.types.len();
-        let (order, stretches) = with_index!(&open.index, |index| order(index, n_types))?;
+        let (order, stretches) = with_index!(&*open.index, |index| order(index, n_types))?;
         let n_nodes = open.index.n_nodes();
         Ok(Self {
             open,
@@ -159,7 +159,7 @@ impl Facts {
             (batch.column(3).as_primitive::<Int64Type>(), batch.column(4).as_primitive::<Int64Type>());
         let (no_names, no_values) = (names.null_count() == names.len(), values.null_count() == values.len());
         let open = self.open.clone();
-        let known = with_index!(&open.index, |index| index.addresses());
+        let known = with_index!(&*open.index, |index| index.addresses());
         for (i, address) in addresses.iter().enumerate() {
             let row = first + i;
             let node = if row < self.order.len() { self.order.get(row) } else { None };
@@ -241,17 +241,17 @@ impl Facts {
 
     /// Addresses by node.
     pub(crate) fn addresses(&self) -> &[u64] {
-        with_index!(&self.open.index, |index| index.addresses())
+        with_index!(&*self.open.index, |index| index.addresses())
     }
 
     /// Places in the manifest's list of types, by node.
     pub(crate) fn types(&self) -> &[u32] {
-        with_index!(&self.open.index, |index| index.types())
+        with_index!(&*self.open.index, |index| index.types())
     }
 
     /// Shallow sizes in bytes, by node.
     pub(super) fn sizes(&self) -> Sizes<'_> {
-        Sizes { sizes: with_index!(&self.open.index, |index| index.sizes()), has_size: &self.has_size }
+        Sizes { sizes: with_index!(&*self.open.index, |index| index.sizes()), has_size: &self.has_size }
     }
 
     /// Shallow size in bytes.
@@ -265,18 +265,18 @@ impl Facts {
 
     /// Number of references, weak and dangling ones too.
     pub(crate) fn refs(&self, node: usize) -> i64 {
-        with_index!(&self.open.index, |index| index.graph().forward.range(node).len() as i64)
+        with_index!(&*self.open.index, |index| index.graph().forward.range(node).len() as i64)
     }
 
     /// Bytes that would go with the object.
     pub(crate) fn retained(&self, node: usize) -> i64 {
-        let retained = with_index!(&self.open.index, |index| index.retained()[node]);
+        let retained = with_index!(&*self.open.index, |index| index.retained()[node]);
         i64::try_from(retained).unwrap_or(i64::MAX)
     }
 
     /// The node that holds another; none where no single one does.
     pub(crate) fn held_by(&self, node: usize) -> Option<usize> {
-        let idom = with_index!(&self.open.index, |index| index.idoms()[node].index());
+        let idom = with_index!(&*self.open.index, |index| index.idoms()[node].index());
         (idom < self.n_nodes()).then_some(idom)
     }
 

@@ -109,7 +109,7 @@ impl Unpaired {
         cancel: &AtomicBool,
     ) -> Result<Self, Cancelled> {
         let types = Types::new(&before.open.manifest, &after.open.manifest);
-        let places = with_index!(&before.open.index, |first| with_index!(&after.open.index, |second| {
+        let places = with_index!(&*before.open.index, |first| with_index!(&*after.open.index, |second| {
             places(first, second, &types, cancel)
         }))?;
         let mut unpaired = Self { before, after, types, rule, places };
@@ -168,7 +168,7 @@ impl Unpaired {
     }
 
     fn by_address(&self, cancel: &AtomicBool) -> Result<(Nodes, Vec<Judgement>), Cancelled> {
-        with_index!(&self.before.open.index, |first| with_index!(&self.after.open.index, |second| {
+        with_index!(&*self.before.open.index, |first| with_index!(&*self.after.open.index, |second| {
             self.judged(first, second, cancel)
         }))
     }
@@ -241,7 +241,7 @@ impl Unpaired {
         labels: &[Vec<u32>; 2],
         cancel: &AtomicBool,
     ) -> Result<(Nodes, Vec<Judgement>), Cancelled> {
-        with_index!(&self.before.open.index, |first| with_index!(&self.after.open.index, |second| {
+        with_index!(&*self.before.open.index, |first| with_index!(&*self.after.open.index, |second| {
             self.along_paths(first, second, labels, cancel)
         }))
     }

@@ -158,7 +158,7 @@ impl PathOperator {
                     let open = operator.snapshot.open(&operator.manifest, progress)?;
                     let cancel = &progress.cancel;
                     let giving = Giving { batch_rows, counts: Some(&counts), sender: &sender, cancel };
-                    with_index!(&open.index, |index| operator.in_index(index, &answers, &giving))
+                    with_index!(&*open.index, |index| operator.in_index(index, &answers, &giving))
                 });
                 searching.await
             }

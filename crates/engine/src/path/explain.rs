@@ -58,7 +58,7 @@ impl Operator for ExplainOperator {
             let operator = self.clone();
             let lines = task.blocking(move |progress| {
                 let open = operator.snapshot.open(&operator.manifest, progress)?;
-                with_index!(&open.index, |index| operator.lines(index, &answers, progress))
+                with_index!(&*open.index, |index| operator.lines(index, &answers, progress))
             });
             batch(task.schema(), lines.await?)
         };

@@ -25,10 +25,10 @@ use super::{
 };
 use crate::{
     Error,
-    catalog::{CATALOG, CURRENT},
+    catalog::CATALOG,
     function::{ColumnDoc, ColumnType, column},
     operator::OperatorExec,
-    snapshot::{PathPlan, Snapshot},
+    snapshot::{CURRENT, PathPlan, Snapshot},
 };
 
 /// A function, over the dumps of a session.

@@ -220,7 +220,7 @@ fn map(file: &File) -> io::Result<Mmap> {
 
 /// The metadata of a file that change when somebody writes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Seal {
+pub(super) struct Seal {
     bytes: u64,
     inode: u64,
     modified_ns: i128,
@@ -229,7 +229,7 @@ struct Seal {
 
 impl Seal {
     #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
         Self {
@@ -242,7 +242,7 @@ impl Seal {
 
     /// Only the time of the last change is known: a file that changed within the clock's last tick is not trusted.
     #[cfg(not(unix))]
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let modified_ns = since.map_or(-1, |since| since.as_nanos() as i128);
         Self { bytes: metadata.len(), inode: 0, modified_ns, changed_ns: modified_ns }

@@ -50,6 +50,18 @@ pub enum AnyIndex {
     Wide(GraphIndex<u64>),
 }
 
+/// What changes when the index file of a dump is another one, or was written to: its size, inode and times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexStamp(file::Seal);
+
+impl IndexStamp {
+    /// Of the index file that is there; `None` where there is none.
+    pub fn of(lake: &Lake, manifest: &Manifest) -> Option<Self> {
+        let file = lake.at(&LakePath::index(manifest)).open().ok()?;
+        Some(Self(file::Seal::of(&file.metadata().ok()?)))
+    }
+}
+
 /// Runs the same code for either width: `with_index!(any, |index| ...)`.
 #[macro_export]
 macro_rules! with_index {
