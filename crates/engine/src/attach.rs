@@ -17,7 +17,7 @@ use datafusion::{
     prelude::{CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionContext},
 };
 
-use crate::{Error, Result, catalog::TABLES, error::Context, mistake};
+use crate::{Error, Result, catalog::TABLES, explain::ErrorContext, mistake};
 
 /// Rows that the types of a CSV file are guessed from.
 const ROWS_TO_GUESS: usize = 1000;
@@ -135,7 +135,7 @@ impl Attached {
                 context.read_arrow(path, options).await
             }
         };
-        let frame = read.map_err(|error| match Context::default().explain(&error) {
+        let frame = read.map_err(|error| match ErrorContext::default().explain(&error) {
             // No file of the lake is.
             Error::Damaged { what, .. } => failed(what),
             error => failed(error.to_string()),

@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, pending},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,10 +15,13 @@ use datafusion::arrow::{
     datatypes::DataType,
     record_batch::RecordBatch,
 };
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::Notify;
 
-use crate::{Error, Result, error::Limit, session::AnswerStream};
+use crate::{Error, Result, error::Limit};
+
+/// Rows as they come.
+pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
 
 /// Stops the statements of a session, from any thread. Clones of it are the same token.
 #[derive(Debug, Clone, Default)]

@@ -11,6 +11,7 @@ mod attach;
 mod bounds;
 mod catalog;
 mod error;
+mod explain;
 mod files;
 mod function;
 mod functions;
@@ -35,7 +36,7 @@ mod type_names;
 mod yielding;
 
 pub use attach::Attached;
-pub use bounds::CancelToken;
+pub use bounds::{AnswerStream, CancelToken};
 pub use datafusion::arrow::{
     datatypes::{DataType, SchemaRef},
     record_batch::RecordBatch,
@@ -53,7 +54,7 @@ pub use parameters::{Parameters, Value};
 pub use path::{PathShape, Segment, fold, path_shape};
 pub use pieces::{Piece, PieceKind, is_complete, is_pattern, pieces};
 pub use select::{FACTS, age, select, select_all, select_one};
-pub use session::{Answer, AnswerStream, Session, SessionOptions};
+pub use session::{Answer, Session, SessionOptions};
 pub use signature::{StatementParameter, StatementSignature};
 pub use snapshot::{Notice, PathPlan};
 pub use statements::{Split, split_as_written};

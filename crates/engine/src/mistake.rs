@@ -2,12 +2,8 @@
 
 use std::ops::Range;
 
-use datafusion::{common::SchemaError, sql::sqlparser::parser::ParserError};
+use datafusion::sql::sqlparser::parser::ParserError;
 
-use crate::{Error, error::Thing};
-
-/// Columns that a message lists at most.
-const MAX_LISTED: usize = 20;
 /// Characters of a line that a message shows at most.
 const MAX_SHOWN: usize = 100;
 
@@ -46,24 +42,6 @@ pub(crate) fn quoted(name: &str) -> String {
     }
 }
 
-/// A syntax error: the parser's words, and the place.
-pub(crate) fn syntax(statement: &str, error: &ParserError) -> Error {
-    let message = match error {
-        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.as_str(),
-        ParserError::RecursionLimitExceeded => return Error::query("the statement is nested too deeply"),
-    };
-    match split_location(message) {
-        Some((message, line, column)) => {
-            let error = Error::query(escape(message));
-            match span(statement, line, column) {
-                Some(span) => error.at(statement, span),
-                None => error,
-            }
-        }
-        None => Error::query(escape(message)),
-    }
-}
-
 /// The parser's words without the place.
 pub(crate) fn syntax_message(error: &ParserError) -> String {
     let message = match error {
@@ -71,18 +49,6 @@ pub(crate) fn syntax_message(error: &ParserError) -> String {
         ParserError::RecursionLimitExceeded => "it is nested too deeply",
     };
     escape(split_location(message).map_or(message, |(message, ..)| message))
-}
-
-/// The bytes of the character at a line and a column, both from 1; past the end of the line it is empty.
-fn span(text: &str, line: u64, column: u64) -> Option<Range<usize>> {
-    let line_idx = usize::try_from(line.checked_sub(1)?).ok()?;
-    let column_idx = usize::try_from(column.checked_sub(1)?).ok()?;
-    let start: usize = text.split_inclusive('\n').take(line_idx).map(str::len).sum();
-    let shown = text.lines().nth(line_idx)?;
-    let mut rest = shown.char_indices().skip(column_idx);
-    let at = rest.next().map_or(shown.len(), |(at, _)| at);
-    let end = rest.next().map_or(shown.len(), |(at, _)| at);
-    Some(start + at..start + end)
 }
 
 /// The line that a place begins in, with a mark below as much of the place as is in it.
@@ -105,39 +71,6 @@ pub(crate) fn marked(text: &str, place: &Range<usize>) -> String {
         column_idx + 1,
         "^".repeat(width.min(room))
     )
-}
-
-/// What is wrong with a column.
-pub(crate) fn schema(error: &SchemaError) -> Error {
-    match error {
-        SchemaError::FieldNotFound { field, valid_fields } => {
-            let names = || valid_fields.iter().map(|column| column.name.as_str());
-            // The columns in the order of the table; a join has some of them twice.
-            let mut columns: Vec<&str> = Vec::new();
-            for name in names() {
-                if !columns.contains(&name) {
-                    columns.push(name);
-                }
-            }
-            let listed =
-                columns.iter().take(MAX_LISTED).map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
-            let more = if columns.len() > MAX_LISTED { ", ..." } else { "" };
-            let known =
-                if listed.is_empty() { String::new() } else { format!("\n  columns: {listed}{more}") };
-            let what = format!("there is no column {}", escape(&field.flat_name()));
-            let near: Vec<&str> = nearest(&field.name, names()).into_iter().collect();
-            Error::not_found(Thing::Column, &field.name, what, &near).with_note(known)
-        }
-        SchemaError::AmbiguousReference { field } => {
-            let name = escape(&field.name);
-            Error::query(format!("column {name} is in more than one table; write table.{name}"))
-        }
-        SchemaError::DuplicateQualifiedField { name, .. }
-        | SchemaError::DuplicateUnqualifiedField { name } => Error::query(format!(
-            "column {} is there more than once; give one of them another name with AS",
-            escape(name)
-        )),
-    }
 }
 
 /// The name of the function, where the engine's message is about one that is not there.
@@ -169,7 +102,8 @@ fn is_dangerous(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn split_location(message: &str) -> Option<(&str, u64, u64)> {
+/// A message of the parser, and the line and column that it names.
+pub(crate) fn split_location(message: &str) -> Option<(&str, u64, u64)> {
     let (text, place) = message.rsplit_once("Line: ")?;
     let (line, column) = place.split_once(", Column: ")?;
     let digits = column.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -191,13 +125,11 @@ mod tests {
     #[test]
     fn marks_the_place_and_escapes_the_rest() {
         let statement = "select\n\tx \u{1b}[31m from";
-        let place = span(statement, 2, 12).expect("a place");
+        let place = 18..19;
         assert_eq!(
             marked(statement, &place),
             "\n  line 2, column 12\n  |  x \u{fffd}[31m from\n  |            ^"
         );
-        assert_eq!(span(statement, 2, 99), Some(statement.len()..statement.len()));
-        assert_eq!(span(statement, 9, 1), None);
     }
 
     #[test]

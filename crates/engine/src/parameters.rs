@@ -14,7 +14,7 @@ use datafusion::{
     },
 };
 
-use crate::{Error, Result, error::Context};
+use crate::{Error, Result, explain::ErrorContext};
 
 /// The values of parameters by name, without the `$`.
 pub type Parameters = BTreeMap<String, Value>;
@@ -91,7 +91,11 @@ impl VisitorMut for Literals<'_> {
 }
 
 /// The plan with values instead of placeholders. Values that it has no placeholder for are left out.
-pub(crate) fn bind(plan: LogicalPlan, parameters: &Parameters, context: &Context) -> Result<LogicalPlan> {
+pub(crate) fn bind(
+    plan: LogicalPlan,
+    parameters: &Parameters,
+    context: &ErrorContext,
+) -> Result<LogicalPlan> {
     let explained = |error| context.explain(&error);
     let used = plan.get_parameter_names().map_err(explained)?;
     // PREPARE has placeholders that get their values later.

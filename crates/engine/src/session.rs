@@ -1,8 +1,6 @@
 //! A session: a snapshot of the lake that answers statements.
 
-use std::{
-    collections::HashMap, panic::AssertUnwindSafe, path::PathBuf, pin::Pin, sync::Arc, thread, time::Instant,
-};
+use std::{collections::HashMap, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, thread, time::Instant};
 
 use datafusion::{
     arrow::{datatypes::SchemaRef, record_batch::RecordBatch},
@@ -20,16 +18,17 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
     sql::parser::{DFParserBuilder, Statement},
 };
-use futures::{Stream, StreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use heaplake_model::DumpId;
 use heaplake_store::{BuildLimits, Lake, Layer, Manifest, Manifests, SpillFolder};
 use tokio::sync::OnceCell;
 
 use crate::{
     Attached, Error, Result,
-    bounds::{Bounds, CancelToken},
+    bounds::{AnswerStream, Bounds, CancelToken},
     catalog::{CATALOG, LakeCatalog, LakeSchema},
-    error::{Context, Limit, Missing, Thing},
+    error::{Limit, Missing, Thing},
+    explain::ErrorContext,
     functions,
     graph::{self, Edited},
     guard, mistake,
@@ -77,9 +76,6 @@ pub struct SessionOptions {
     pub max_bytes: Option<u64>,
 }
 
-/// Rows as they come.
-pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
-
 /// The answer to a statement.
 pub struct Answer {
     /// The columns; none for a statement such as SET.
@@ -118,7 +114,7 @@ impl Session {
         let (dump, baseline) = (options.dump.as_deref(), options.baseline.as_deref());
         let snapshot = Arc::new(Snapshot::new(manifests.clone(), dump, baseline, snapshot_options)?);
         let (runtime, spill) = runtime(lake, options);
-        let runtime = runtime.build_arc().map_err(|error| Context::default().explain(&error))?;
+        let runtime = runtime.build_arc().map_err(|error| ErrorContext::default().explain(&error))?;
         let state = SessionStateBuilder::new()
             .with_config(config(options))
             .with_runtime_env(runtime)
@@ -236,7 +232,7 @@ impl Session {
         &self,
         statement: &str,
         parameters: &Parameters,
-    ) -> Result<(Statement, Parameters, Context)> {
+    ) -> Result<(Statement, Parameters, ErrorContext)> {
         self.choose_layer().await?;
         self.attach_files().await?;
         let parameters = self.with_ids(parameters)?;
@@ -251,7 +247,7 @@ impl Session {
             // Such a statement may name a table that it makes.
             Err(_) => {}
         }
-        let context = Context {
+        let context = ErrorContext {
             statement: statement.to_owned(),
             files: Vec::new(),
             memory_limit: self.options.memory_limit,
@@ -308,7 +304,7 @@ impl Session {
         let cuts: Vec<String> = below.chain(cuts).cloned().collect();
         let state = self.context.state();
         let cut = self.bounds.wait(self.snapshot.cut(&state, &dump, name, &cuts)).await?;
-        let (_, objects, bytes) = cut.map_err(|error| Context::default().explain(&error))?;
+        let (_, objects, bytes) = cut.map_err(|error| ErrorContext::default().explain(&error))?;
         let layer = Layer::new(name.clone(), &dump, cuts, objects, bytes);
         self.snapshot.lake().save_layer(&layer)?;
         Ok(layer)
@@ -320,7 +316,7 @@ impl Session {
         let dump = self.snapshot.dump(None)?;
         let state = self.context.state();
         let edited = self.bounds.wait(self.snapshot.edit(&state, &dump, (cuts, pins))).await?;
-        edited.map_err(|error| Context::default().explain(&error))
+        edited.map_err(|error| ErrorContext::default().explain(&error))
     }
 
     /// Lets a bare name mean these rows; their batches are of one schema, and there is at least one.
@@ -328,7 +324,7 @@ impl Session {
         let schema = batches.first().map(RecordBatch::schema);
         let schema = schema.ok_or_else(|| Error::Internal("rows have no columns".to_owned()))?;
         let table = MemTable::try_new(schema, vec![batches]);
-        let table = table.map_err(|error| Context::default().explain(&error))?;
+        let table = table.map_err(|error| ErrorContext::default().explain(&error))?;
         self.names.show_instead([(name.to_owned(), Arc::new(table) as Arc<dyn TableProvider>)]);
         Ok(())
     }
@@ -363,7 +359,7 @@ impl Session {
             Ok(())
         };
         let chosen: Result<&(), DataFusionError> = self.layer_is_chosen.get_or_try_init(choose).await;
-        chosen.copied().map_err(|error| Context::default().explain(&error))
+        chosen.copied().map_err(|error| ErrorContext::default().explain(&error))
     }
 
     /// Makes the attached files known, before the first statement.
@@ -404,7 +400,7 @@ impl Session {
     }
 
     fn parse(&self, statement: &str) -> Result<Statement> {
-        let context = Context { statement: statement.to_owned(), ..Context::default() };
+        let context = ErrorContext { statement: statement.to_owned(), ..ErrorContext::default() };
         let parsed = DFParserBuilder::new(statement).build().and_then(|mut parser| parser.parse_statements());
         let mut parsed = parsed.map_err(|error| context.explain(&error))?;
         match (parsed.pop_front(), parsed.is_empty()) {
@@ -423,7 +419,7 @@ impl Session {
     }
 
     /// Adds what the planner does not say about functions and about texts without quotes.
-    fn explain_planning(&self, context: &Context, error: &DataFusionError) -> Error {
+    fn explain_planning(&self, context: &ErrorContext, error: &DataFusionError) -> Error {
         let explained = context.explain(error);
         if let Error::NotFound(missing) = &explained
             && missing.thing == Thing::Column
@@ -458,7 +454,7 @@ const FALLBACK_BATCH_ROWS: usize = 1024;
 async fn start(
     state: &SessionState,
     plan: Arc<dyn ExecutionPlan>,
-    context: &Context,
+    context: &ErrorContext,
     wait: bool,
 ) -> Result<Answer> {
     let schema = plan.schema();
@@ -472,7 +468,7 @@ async fn start(
 }
 
 /// The rows with errors in our words; a panic, which only a bug can cause, ends them with an error.
-fn explained(rows: SendableRecordBatchStream, context: Context) -> AnswerStream {
+fn explained(rows: SendableRecordBatchStream, context: ErrorContext) -> AnswerStream {
     let rows = AssertUnwindSafe(rows.fuse()).catch_unwind();
     rows.map(move |row| match row {
         Ok(row) => row.map_err(|error| context.explain(&error)),

@@ -49,7 +49,7 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let mut rows: Vec<Level> =
         sums.into_iter().map(|((hops, rank), sums)| (hops, rank, sums.map(saturating))).collect();
     rows.sort_unstable_by_key(|(hops, rank, [objects, _])| (*hops, Reverse(*objects), *rank));
-    Ok(ListRows::new(rows, |name, rows: &[Level], _, open| match name {
+    Ok(ListRows::boxed(rows, |name, rows: &[Level], _, open| match name {
         "hops" => counts(rows.iter().map(|(hops, ..)| *hops)),
         "type" => texts(rows.iter().map(|(_, rank, _)| open.type_name(*rank))),
         "objects" => numbers(rows.iter().map(|(.., sums)| sums[0])),

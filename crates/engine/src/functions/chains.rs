@@ -65,7 +65,7 @@ pub(super) static CHAINS: GraphFunction = GraphFunction {
 fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let min = question.number(0) as usize;
     let chains = chains(question.index, question.dump, min, question.cancel)?;
-    Ok(ListRows::new(chains, chain_column))
+    Ok(ListRows::boxed(chains, chain_column))
 }
 
 /// The longest chain of a motif.

@@ -59,7 +59,7 @@ pub(super) static DOMINATOR_TREE: GraphFunction = GraphFunction {
 fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let nodes = question.has_set().then(|| question.nodes());
     let extent = Extent { depth: question.number(0), children: question.number(1) as usize };
-    Ok(ListRows::new(lines(question.index, nodes.as_deref(), extent), tree_column))
+    Ok(ListRows::boxed(lines(question.index, nodes.as_deref(), extent), tree_column))
 }
 
 fn tree_column(name: &str, lines: &[TreeLine], first: usize, open: &OpenIndex) -> Option<ArrayRef> {

@@ -25,5 +25,5 @@ pub(super) static GRAPH_NODES: GraphFunction = GraphFunction {
 fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let index = question.index;
     let there = (0..index.n_nodes()).filter(|node| index.is_there(*node));
-    Ok(ObjectRows::new(there.map(|node| node as u64).collect()))
+    Ok(ObjectRows::boxed(there.map(|node| node as u64).collect()))
 }

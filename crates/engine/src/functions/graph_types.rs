@@ -33,7 +33,7 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let sums = (0..).zip(question.index.type_sums(question.dump.types.len()));
     let there = sums.filter(|(_, sums): &(u32, TypeSums)| sums.objects > 0);
     let rows = there.map(|(rank, sums)| (rank, [sums.objects, sums.size, sums.retained].map(saturating)));
-    Ok(ListRows::new(rows.collect(), |name, rows: &[(u32, [i64; 3])], _, open| match name {
+    Ok(ListRows::boxed(rows.collect(), |name, rows: &[(u32, [i64; 3])], _, open| match name {
         "type" => texts(rows.iter().map(|(rank, _)| open.type_name(*rank))),
         "objects" => numbers(rows.iter().map(|(_, sums)| sums[0])),
         "size" => numbers(rows.iter().map(|(_, sums)| sums[1])),

@@ -55,7 +55,7 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
         .map(|(node, sums)| ((node < index.n_nodes()).then_some(node as u64), sums.map(saturating)))
         .collect();
     rows.sort_by_key(|(_, [_, _, retained])| Reverse(*retained));
-    Ok(ListRows::new(rows, |name, rows: &[Held], _, open| match name {
+    Ok(ListRows::boxed(rows, |name, rows: &[Held], _, open| match name {
         "address" => with_index!(&*open.index, |index| {
             addresses(rows.iter().map(|(node, _)| node.map(|node| index.addresses()[node as usize])))
         }),

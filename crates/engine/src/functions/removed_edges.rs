@@ -36,7 +36,7 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
         }
         (all[node], (edge - forward.range(node).start) as u32)
     });
-    Ok(ListRows::new(edges.collect(), |name, rows: &[(u64, u32)], _, _| match name {
+    Ok(ListRows::boxed(edges.collect(), |name, rows: &[(u64, u32)], _, _| match name {
         "parent" => addresses(rows.iter().map(|(parent, _)| Some(*parent))),
         "idx" => counts(rows.iter().map(|(_, idx)| *idx)),
         _ => None,

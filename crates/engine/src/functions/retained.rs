@@ -46,7 +46,7 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
         }
     };
     let row = [nodes.len() as i64, saturating(size), count as i64, saturating(bytes)];
-    Ok(ListRows::new(vec![row], |name, rows, _, _| match name {
+    Ok(ListRows::boxed(vec![row], |name, rows, _, _| match name {
         "objects" => numbers(rows.iter().map(|row| row[0])),
         "size" => numbers(rows.iter().map(|row| row[1])),
         "retained_count" => numbers(rows.iter().map(|row| row[2])),

@@ -28,5 +28,5 @@ pub(super) static TOP_DOMINATORS: GraphFunction = GraphFunction {
 
 fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let index = question.index;
-    Ok(ObjectRows::new(question.largest(index.dominated_by(index.n_nodes()).collect())))
+    Ok(ObjectRows::boxed(question.largest(index.dominated_by(index.n_nodes()).collect())))
 }

@@ -26,5 +26,5 @@ pub(super) static TOP_RETAINED: GraphFunction = GraphFunction {
 fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let index = question.index;
     let there = (0..index.n_nodes()).filter(|node| index.is_there(*node));
-    Ok(ObjectRows::new(question.largest(there.collect())))
+    Ok(ObjectRows::boxed(question.largest(there.collect())))
 }

@@ -64,7 +64,7 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
         })
         .collect();
     rows.sort_unstable_by_key(|(rank, dominator, [_, _, held])| (Reverse(*held), *rank, *dominator));
-    Ok(ListRows::new(rows, |name, rows: &[Pair], _, open| match name {
+    Ok(ListRows::boxed(rows, |name, rows: &[Pair], _, open| match name {
         "type" => texts(rows.iter().map(|(rank, ..)| open.type_name(*rank))),
         "dominator_type" => {
             texts_or_null(rows.iter().map(|(_, rank, _)| rank.map(|rank| open.type_name(rank))))

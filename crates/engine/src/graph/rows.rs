@@ -70,11 +70,11 @@ pub(crate) enum OwnColumn {
 impl ObjectRows {
     /// Objects alone.
     pub(crate) fn of<I: Id>(nodes: &[I]) -> Box<dyn GraphRows> {
-        Self::new(nodes.iter().map(|node| node.index() as u64).collect())
+        Self::boxed(nodes.iter().map(|node| node.index() as u64).collect())
     }
 
     /// The same of numbers of nodes.
-    pub(crate) fn new(nodes: Vec<u64>) -> Box<dyn GraphRows> {
+    pub(crate) fn boxed(nodes: Vec<u64>) -> Box<dyn GraphRows> {
         Self::with(nodes, Vec::new())
     }
 
@@ -151,7 +151,7 @@ type ColumnOf<R> = fn(&str, &[R], usize, &OpenIndex) -> Option<ArrayRef>;
 
 impl<R: Send + Sync + 'static> ListRows<R> {
     /// Rows, and what makes their columns.
-    pub(crate) fn new(rows: Vec<R>, column: ColumnOf<R>) -> Box<dyn GraphRows> {
+    pub(crate) fn boxed(rows: Vec<R>, column: ColumnOf<R>) -> Box<dyn GraphRows> {
         Box::new(Self { rows, column })
     }
 }

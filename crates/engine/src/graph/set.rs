@@ -14,7 +14,7 @@ use datafusion::{
     },
 };
 
-use crate::{catalog::CATALOG, mistake};
+use crate::{catalog::CATALOG, explain, mistake};
 
 /// A set as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Set {
             return Ok(Set::Ends(text.to_owned()));
         }
         check_is_one_expression(text).map_err(|error| -> DataFusionError {
-            mistake::syntax(text, &error).after_words("a set is a predicate over obj, or addresses: ").into()
+            explain::syntax(text, &error).after_words("a set is a predicate over obj, or addresses: ").into()
         })?;
         if edges && words(text).iter().any(|word| EDGE_COLUMNS.contains(&word.as_str())) {
             return Ok(Set::Edges(text.to_owned()));
