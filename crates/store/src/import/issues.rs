@@ -89,7 +89,12 @@ mod tests {
         }
         let (_, n_rows, counts) = file.finish().unwrap();
         assert_eq!((n_rows, counts["truncated"]), (2, 2));
-        let rows = ParquetRecordBatchReaderBuilder::try_new(stored.open().unwrap()).unwrap().build().unwrap().next().unwrap();
+        let rows = ParquetRecordBatchReaderBuilder::try_new(stored.open().unwrap())
+            .unwrap()
+            .build()
+            .unwrap()
+            .next()
+            .unwrap();
         let lines = rows.unwrap().column(0).clone();
         assert!(lines.is_null(0) && lines.is_valid(1));
     }
