@@ -47,7 +47,7 @@ pub use function::{
     RowsDoc,
 };
 pub use functions::functions;
-pub use graph::{Edited, address};
+pub use graph::{Edited, address, is_type_name};
 pub use heaplake_model::Remedy;
 pub use mistake::nearest;
 pub use parameters::{Parameters, Value};

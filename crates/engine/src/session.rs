@@ -284,7 +284,7 @@ impl Session {
             if chosen.types.iter().any(|stat| is_meant(&stat.name)) || self.snapshot.has_type(is_meant)? {
                 continue;
             }
-            let near = path::nearest_types(&asked.name, asked.is_exact, &chosen);
+            let near = type_names::nearest_types(&asked.name, asked.is_exact, &chosen);
             unknown.push(Missing {
                 thing: Thing::Type,
                 what: format!("no dump has a type {}", mistake::escape(&asked.name)),

@@ -10,6 +10,9 @@ use datafusion::sql::{
         parser::Parser,
     },
 };
+use heaplake_store::Dump;
+
+use crate::mistake;
 
 /// Columns whose values are names of types.
 const TYPE_COLUMNS: [&str; 7] =
@@ -50,6 +53,23 @@ pub(crate) fn in_set(set: &str) -> Vec<AskedType> {
     let mut names = TypeNames::default();
     names.visit_text(set);
     names.found
+}
+
+/// The types that were probably meant. A type in quotes must have its whole name, another its part after the last dot.
+pub(crate) fn nearest_types<'m>(wanted: &str, is_exact: bool, manifest: &'m Dump) -> Vec<&'m str> {
+    let last = |name: &'m str| name.rsplit('.').next().unwrap_or(name);
+    let names = || manifest.types.iter().map(|stat| stat.name.as_str());
+    let longer: Vec<&str> = names().filter(|name| is_exact && last(name) == wanted).collect();
+    match (longer.is_empty(), is_exact) {
+        (false, _) => longer,
+        (true, true) => mistake::nearest_few(wanted, names()),
+        (true, false) => {
+            let mut all: Vec<&str> = names().chain(names().map(last)).collect();
+            all.sort_unstable();
+            all.dedup();
+            mistake::nearest_few(wanted, all)
+        }
+    }
 }
 
 #[derive(Default)]

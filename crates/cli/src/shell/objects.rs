@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, Result, bail};
 use arrow::array::RecordBatch;
 use heaplake_answers::{Direction, PathShape, address_set, browse, path_shape};
-use heaplake_engine::is_pattern;
+use heaplake_engine::{is_pattern, is_type_name};
 
 use super::{
     INFO_ROWS, Shell,
@@ -102,7 +102,11 @@ impl Shell {
         let pattern = match from_to(rest)? {
             Some((from, to, reversed)) => {
                 let (first, arrow, last) = if reversed { (to, "<..", from) } else { (from, "..>", to) };
-                let pattern = format!("(* WHERE {first}) {arrow} (* WHERE {last})");
+                let node = |set: &str| match is_type_name(set) {
+                    true => set.to_owned(),
+                    false => format!("(* WHERE {set})"),
+                };
+                let pattern = format!("{} {arrow} {}", node(first), node(last));
                 let pattern = rewrite(&pattern, self)?;
                 self.console.note(&pattern);
                 pattern

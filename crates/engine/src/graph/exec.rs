@@ -90,7 +90,7 @@ pub(crate) async fn rows(
     let Some(plan) = plan else {
         return Ok(match set {
             Set::Addresses(addresses) => SetRows::Objects(addresses.clone()),
-            Set::Objects(_) | Set::Edges(_) | Set::Ends(_) => SetRows::Objects(Vec::new()),
+            Set::Objects(_) | Set::Type(_) | Set::Edges(_) | Set::Ends(_) => SetRows::Objects(Vec::new()),
         });
     };
     let mut stream = execute_stream(plan, context.clone())?;

@@ -159,6 +159,7 @@ async fn edit(state: &SessionState, manifest: &Dump, cuts: &[String], pins: &[St
     for (texts, is_cut) in [(cuts, true), (pins, false)] {
         for text in texts {
             let set = Set::parse(text, is_cut)?;
+            set.check(manifest)?;
             let plan = set.plan(state, manifest.id.as_str()).await?;
             match exec::rows(&set, plan, &state.task_ctx()).await? {
                 SetRows::Objects(found) if is_cut => edit.objects.extend(found),

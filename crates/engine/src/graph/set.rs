@@ -1,4 +1,4 @@
-//! The text of a set: addresses, a path pattern that gives objects, a predicate over `obj`, or, where edges may be meant,
+//! The text of a set: addresses, a type, a path pattern that gives objects, a predicate over `obj`, or, where edges may be meant,
 //! a predicate over `edge`.
 
 use std::sync::Arc;
@@ -13,8 +13,15 @@ use datafusion::{
         tokenizer::{Token, Tokenizer},
     },
 };
+use heaplake_store::Dump;
 
-use crate::{catalog::CATALOG, explain, mistake};
+use crate::{
+    Error,
+    catalog::CATALOG,
+    error::Thing,
+    explain, mistake,
+    type_names::{AskedType, nearest_types},
+};
 
 /// A set as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +34,8 @@ pub(crate) enum Set {
     Edges(String),
     /// The ends of a path pattern.
     Ends(String),
+    /// The objects of a type, by its name or by the part of it after the last dot.
+    Type(String),
 }
 
 /// The members of a set.
@@ -62,6 +71,9 @@ impl Set {
         if is_pattern(text) {
             return Ok(Set::Ends(text.to_owned()));
         }
+        if is_type_name(text.trim()) {
+            return Ok(Set::Type(text.trim().to_owned()));
+        }
         check_is_one_expression(text).map_err(|error| -> DataFusionError {
             explain::syntax(text, &error).after_words("a set is a predicate over obj, or addresses: ").into()
         })?;
@@ -69,6 +81,17 @@ impl Set {
             return Ok(Set::Edges(text.to_owned()));
         }
         Ok(Set::Objects(text.to_owned()))
+    }
+
+    /// An error if it is a type that the dump does not have.
+    pub(crate) fn check(&self, dump: &Dump) -> crate::Result<()> {
+        let Set::Type(name) = self else { return Ok(()) };
+        let asked = AskedType { name: name.clone(), is_exact: false };
+        if dump.types.iter().any(|stat| asked.matches(&stat.name)) {
+            return Ok(());
+        }
+        let what = format!("dump {} has no type {}", dump.id, mistake::escape(name));
+        Err(Error::not_found(Thing::Type, name, what, &nearest_types(name, false, dump)))
     }
 
     /// A query for the references (parent and idx) that a predicate is true of.
@@ -107,6 +130,11 @@ impl Set {
             Set::Addresses(_) => return Ok(None),
             Set::Objects(predicate) => format!("SELECT address FROM {schema}.obj WHERE {predicate}"),
             Set::Edges(predicate) => Self::edges_query(predicate, dump),
+            Set::Type(name) => {
+                format!(
+                    "SELECT address FROM {schema}.obj WHERE type = '{name}' OR ends_with(type, '.{name}')"
+                )
+            }
             Set::Ends(pattern) => {
                 let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
                 format!("SELECT address FROM path_nodes({}, {})", literal(pattern), literal(dump))
@@ -126,6 +154,7 @@ impl std::fmt::Display for Set {
             },
             Set::Objects(predicate) => write!(f, "obj where {}", mistake::escape(predicate)),
             Set::Edges(predicate) => write!(f, "edge where {}", mistake::escape(predicate)),
+            Set::Type(name) => write!(f, "obj of type {}", mistake::escape(name)),
             Set::Ends(pattern) => write!(f, "{}", mistake::escape(pattern)),
         }
     }
@@ -135,6 +164,16 @@ impl std::fmt::Display for Set {
 fn is_pattern(text: &str) -> bool {
     let words = text.trim_start().split_once(char::is_whitespace);
     words.is_some_and(|(first, _)| first.eq_ignore_ascii_case("reach"))
+}
+
+/// Whether it can only be the name of a type: no column of `obj` is a truth value, so that a name alone is no predicate.
+pub fn is_type_name(text: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    let is_word = ["true", "false", "null"].iter().any(|word| text.eq_ignore_ascii_case(word));
+    !is_word && text.split('.').all(is_part)
 }
 
 /// The addresses of a list such as `140, 0x7f00 @12`, if it is nothing but that.
@@ -192,6 +231,9 @@ mod tests {
             ("Parent = 1", true, Set::Edges("Parent = 1".to_owned())),
             ("child_type = 'dict'", true, Set::Edges("child_type = 'dict'".to_owned())),
             ("REACH root ..> A", true, Set::Ends("REACH root ..> A".to_owned())),
+            (" Basket", true, Set::Type("Basket".to_owned())),
+            ("web.Basket", false, Set::Type("web.Basket".to_owned())),
+            ("true", false, Set::Objects("true".to_owned())),
         ] {
             assert_eq!(Set::parse(text, edges).expect(text), expected, "{text}");
         }

@@ -100,6 +100,7 @@ impl TableFunctionImpl for GraphTableFunction {
             return Err(self.misuse("it needs a set: a predicate over obj in quotes, or addresses"));
         }
         let manifest = self.snapshot.dump(dump.as_deref())?;
+        sets.iter().try_for_each(|set| set.check(&manifest))?;
         let call = GraphCall { function: self.function, sets, numbers, manifest };
         let schema = doc.rows(0)?.schema();
         Ok(Arc::new(GraphTable { call, snapshot: self.snapshot.clone(), schema }))

@@ -8,7 +8,9 @@ use heaplake_pathql::{
 use heaplake_store::Dump;
 use regex::Regex;
 
-use crate::{Error, Result, error::Thing, graph::check_is_one_expression, mistake};
+use crate::{
+    Error, Result, error::Thing, graph::check_is_one_expression, mistake, type_names::nearest_types,
+};
 
 /// A query, resolved against the types of a dump.
 #[derive(Debug, Clone)]
@@ -190,23 +192,6 @@ pub(crate) fn of_pattern(text: &str, error: &heaplake_pathql::Error) -> Error {
 /// An error with the place in the pattern.
 pub(crate) fn spanned(text: &str, span: &Span, message: &str) -> Error {
     Error::query(mistake::escape(message)).at(text, span.clone())
-}
-
-/// The types that were probably meant. A type in quotes must have its whole name, another its part after the last dot.
-pub(crate) fn nearest_types<'m>(wanted: &str, is_exact: bool, manifest: &'m Dump) -> Vec<&'m str> {
-    let last = |name: &'m str| name.rsplit('.').next().unwrap_or(name);
-    let names = || manifest.types.iter().map(|stat| stat.name.as_str());
-    let longer: Vec<&str> = names().filter(|name| is_exact && last(name) == wanted).collect();
-    match (longer.is_empty(), is_exact) {
-        (false, _) => longer,
-        (true, true) => mistake::nearest_few(wanted, names()),
-        (true, false) => {
-            let mut all: Vec<&str> = names().chain(names().map(last)).collect();
-            all.sort_unstable();
-            all.dedup();
-            mistake::nearest_few(wanted, all)
-        }
-    }
 }
 
 struct Resolving<'r> {

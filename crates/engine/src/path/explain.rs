@@ -18,7 +18,7 @@ use heaplake_graph::{
 use heaplake_store::{Dump, GraphIndex, ImportProgress, with_index};
 
 use super::{
-    compile::{Compiled, NodeTest, nearest_types},
+    compile::{Compiled, NodeTest},
     exec::{PathForm, answers, describe, stopped},
     find::find,
     ground,
@@ -28,6 +28,7 @@ use crate::{
     mistake,
     operator::{Operator, OperatorInputs, OperatorRows, OperatorTask},
     snapshot::Snapshot,
+    type_names::nearest_types,
 };
 
 /// The operator of `path_explain`.

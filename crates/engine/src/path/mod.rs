@@ -34,7 +34,7 @@ use crate::{
     snapshot::Snapshot,
 };
 pub use compile::{PathShape, path_shape};
-pub(crate) use compile::{nearest_types, of_pattern, spanned};
+pub(crate) use compile::{of_pattern, spanned};
 pub(crate) use emit::emit;
 pub(crate) use fold::type_term;
 pub use fold::{Segment, fold};
