@@ -302,7 +302,7 @@ def test_pruning_leaves_what_trends_need(lake, edx):
         "select * from history.type_stat order by dump, type",
     ]
     before = [lake.sql(question) for question in questions]
-    assert "would go" in lake.run("prune", "--keep-last", "1", "--dry-run").stderr.decode()
+    assert "would be removed" in lake.run("prune", "--keep-last", "1", "--dry-run").stderr.decode()
     assert len(lake.parquet_files()) == 18
     lake.ok("prune", "--keep-last", "1", "--keep-summaries")
     assert [lake.sql(question) for question in questions] == before

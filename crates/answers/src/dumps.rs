@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, sync::Arc};
 
 use arrow::array::RecordBatch;
-use heaplake_store::{Dump, Manifest, Manifests, TakenFrom, TypeStat};
+use heaplake_store::{Dump, Lake, Manifest, Manifests, TakenFrom, TypeStat};
 
 use crate::{Result, encode::Columns};
 
@@ -24,8 +24,8 @@ pub fn select_dump(manifests: &Manifests, selector: Option<&str>) -> Result<Arc<
 }
 
 /// One row per dump: `id`, `taken`, `objects`, `edges`, `bytes` (shallow sizes), `types`, `format`, `tags`, `source`,
-/// `issues`, `stored_bytes`, `pruned` (null unless it was).
-pub fn dump_rows(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
+/// `issues`, `stored_bytes` (tables), `index_bytes` (graph index), `pruned` (null unless it was).
+pub fn dump_rows(manifests: &[Arc<Manifest>], lake: &Lake) -> Result<RecordBatch> {
     let each = || manifests.iter();
     let tags: Vec<_> = each().map(|m| m.all_tags()).collect();
     Columns::default()
@@ -40,12 +40,13 @@ pub fn dump_rows(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
         .count("stored_bytes", each().map(|m| m.stored_bytes()))
+        .count("index_bytes", each().map(|m| lake.index_bytes(m)))
         .times("pruned", each().map(|m| m.pruned))
         .batch()
 }
 
 /// What a dump holds, as one row; with `nested` also its types, roots and issues as lists.
-pub fn dump_facts(dump: &Dump, nested: bool) -> Result<RecordBatch> {
+pub fn dump_facts(dump: &Dump, lake: &Lake, nested: bool) -> Result<RecordBatch> {
     let columns = Columns::default()
         .text("id", [dump.id.to_string()])
         .time("taken", [dump.taken])
@@ -66,7 +67,8 @@ pub fn dump_facts(dump: &Dump, nested: bool) -> Result<RecordBatch> {
         .number("bytes", [Some(dump.counts.bytes)])
         .count("issues", [dump.issues.values().sum()])
         .count("files", [dump.files.len() as u64])
-        .count("stored_bytes", [dump.stored_bytes()]);
+        .count("stored_bytes", [dump.stored_bytes()])
+        .count("index_bytes", [lake.index_bytes(dump)]);
     if !nested {
         return columns.batch();
     }

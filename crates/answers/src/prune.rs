@@ -26,12 +26,14 @@ pub struct Pruned {
     /// The dump as it is before.
     pub manifest: Arc<Manifest>,
     /// Bytes of tables that this frees.
-    pub bytes: u64,
+    pub table_bytes: u64,
+    /// Bytes of its graph index that this frees, those of its layers among them.
+    pub index_bytes: u64,
 }
 
 impl Prune {
     /// The dumps of some that are to be pruned, oldest first; `dumps` is in the order in which they were taken.
-    pub fn plan(&self, dumps: &[Arc<Manifest>], now: DateTime<Utc>) -> Result<Vec<Pruned>> {
+    pub fn plan(&self, dumps: &[Arc<Manifest>], lake: &Lake, now: DateTime<Utc>) -> Result<Vec<Pruned>> {
         if let Some(key) = self.per.as_ref().filter(|key| dumps.iter().all(|dump| dump.tag(key).is_none())) {
             return Err(Error::Invalid(format!("none of these dumps has a tag {key:?}")));
         }
@@ -41,7 +43,8 @@ impl Prune {
         Ok(selected
             .map(|manifest| {
                 let kept = if self.keep_summaries { manifest.summary_bytes() } else { 0 };
-                Pruned { bytes: manifest.stored_bytes().saturating_sub(kept), manifest }
+                let table_bytes = manifest.stored_bytes().saturating_sub(kept);
+                Pruned { table_bytes, index_bytes: lake.index_bytes(&manifest), manifest }
             })
             .collect())
     }

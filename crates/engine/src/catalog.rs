@@ -125,7 +125,7 @@ impl LakeSchema {
 
     fn lake_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if name == "dump" {
-            return Ok(Some(memory(summary::dumps(&self.listed_dumps()?)?)?));
+            return Ok(Some(memory(summary::dumps(&self.listed_dumps()?, self.snapshot.lake())?)?));
         }
         if !TABLES.contains(&name) {
             return Ok(None);

@@ -12,10 +12,10 @@ use datafusion::arrow::{
     record_batch::RecordBatch,
 };
 use heaplake_model::schema;
-use heaplake_store::Manifest;
+use heaplake_store::{Lake, Manifest};
 
 /// One row per dump.
-pub(crate) fn dumps(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn dumps(manifests: &[Arc<Manifest>], lake: &Lake) -> Result<RecordBatch, ArrowError> {
     let schema = schema::dump();
     let text = |f: fn(&Manifest) -> &str| -> ArrayRef {
         Arc::new(manifests.iter().map(|m| Some(f(m))).collect::<StringArray>())
@@ -27,6 +27,8 @@ pub(crate) fn dumps(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowErr
         let times = manifests.iter().map(|m| Some(f(m))).collect::<TimestampMicrosecondArray>();
         Arc::new(times.with_timezone("UTC"))
     };
+    let index_bytes = manifests.iter().map(|m| Some(saturating(lake.index_bytes(m))));
+    let index_bytes: ArrayRef = Arc::new(index_bytes.collect::<Int64Array>());
     let total: ArrayRef = Arc::new(manifests.iter().map(|m| Some(m.counts.bytes)).collect::<Int64Array>());
     let pruned: TimestampMicrosecondArray =
         manifests.iter().map(|m| m.pruned.map(|time| time.timestamp_micros())).collect();
@@ -47,6 +49,7 @@ pub(crate) fn dumps(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowErr
         total,
         number(|m| m.issues.values().sum()),
         number(Manifest::stored_bytes),
+        index_bytes,
         Arc::new(pruned.with_timezone("UTC")),
     ];
     RecordBatch::try_new(schema, columns)

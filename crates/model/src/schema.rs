@@ -282,6 +282,12 @@ pub fn dump() -> SchemaRef {
         column("bytes", DataType::Int64, false, "sum of shallow sizes"),
         column("issues", DataType::Int64, false, "number of issues the import met"),
         column("stored_bytes", DataType::Int64, false, "size of the dump's Parquet files in bytes"),
+        column(
+            "index_bytes",
+            DataType::Int64,
+            false,
+            "size of its graph index in bytes, with those of its layers",
+        ),
         column("pruned", time(), true, "when objects and references were pruned; null where they are there"),
     ])
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use heaplake_answers::dump_rows;
+use heaplake_answers::{Lake, dump_rows};
 use heaplake_store::Manifest;
 
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
     selection,
 };
 
-/// Columns for people that can be spared where the terminal is narrow: stored, format, types, edges, issues, source, tags.
-const EXPENDABLE: [&[usize]; 7] = [&[10], &[6], &[5], &[3], &[9], &[8], &[7]];
+/// Columns for people that can be spared where the terminal is narrow: what is stored, format, types, edges, issues, source, tags.
+const EXPENDABLE: [&[usize]; 7] = [&[10, 11], &[6], &[5], &[3], &[9], &[8], &[7]];
 
 /// Tags that captures bring along.
 const OF_CAPTURES: [&str; 5] = ["host", "pid", "python", "rss", "command"];
@@ -24,12 +24,13 @@ const OF_CAPTURES: [&str; 5] = ["host", "pid", "python", "rss", "command"];
 /// Prints one row per dump.
 pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
-    let manifests = selection::several(selection::open(console)?.as_ref(), &args.dumps)?;
+    let lake = selection::open(console)?;
+    let manifests = selection::several(&lake, &args.dumps)?;
     if manifests.is_empty() {
         console.note(&format!("the lake has no dumps yet; import one: {} import FILE", console.command()));
     }
     if !manifests.is_empty() || plan.format != Format::Table {
-        let (rows, left_out) = plan.fitted(rows(&manifests, plan.format)?, &EXPENDABLE)?;
+        let (rows, left_out) = plan.fitted(rows(&manifests, lake.lake(), plan.format)?, &EXPENDABLE)?;
         plan.print(&rows)?;
         console.note_left_out(&left_out);
     }
@@ -37,11 +38,11 @@ pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
 }
 
 /// One row per dump, as suits the format.
-fn rows(manifests: &[Arc<Manifest>], format: Format) -> Result<RecordBatch> {
-    if format == Format::Table { for_people(manifests) } else { Ok(dump_rows(manifests)?) }
+fn rows(manifests: &[Arc<Manifest>], lake: &Lake, format: Format) -> Result<RecordBatch> {
+    if format == Format::Table { for_people(manifests, lake) } else { Ok(dump_rows(manifests, lake)?) }
 }
 
-fn for_people(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
+fn for_people(manifests: &[Arc<Manifest>], lake: &Lake) -> Result<RecordBatch> {
     let each = || manifests.iter();
     Ok(Columns::default()
         .name("id", each().map(|m| m.id.to_string()))
@@ -54,7 +55,8 @@ fn for_people(manifests: &[Arc<Manifest>]) -> Result<RecordBatch> {
         .text("tags", each().map(|m| tags_in_words(&m.all_tags())))
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
-        .quantity("stored", each().map(|m| stored(m)))
+        .quantity("tables", each().map(|m| stored(m)))
+        .quantity("index", each().map(|m| human::bytes(lake.index_bytes(m))))
         .batch()?)
 }
 

@@ -136,7 +136,7 @@ fn import_all(
             while let Some((imported, time)) = waiting.remove(&wanted) {
                 wanted += 1;
                 bars.suspend(|| match imported {
-                    Ok(manifest) => report_import(&manifest, time, args, console),
+                    Ok(manifest) => report_import(&manifest, lake, time, args, console),
                     Err(error) if interrupt::is_cause(&error) => {
                         interrupted = interrupted.take().or(Some(error))
                     }
@@ -151,8 +151,8 @@ fn import_all(
     })
 }
 
-fn report_import(manifest: &Manifest, time: Duration, args: &ImportArgs, console: &Console) {
-    report(manifest, time, console);
+fn report_import(manifest: &Manifest, lake: &Lake, time: Duration, args: &ImportArgs, console: &Console) {
+    report(manifest, lake.index_bytes(manifest), time, console);
     if !manifest.indexed && !args.no_index {
         console.warn(&format!(
             "{0}: the graph index does not fit into the memory limit; {1} index {0} builds it",
@@ -289,15 +289,19 @@ fn watch<T>(wait: &mpsc::Receiver<T>, progress: &ImportProgress, mut bar: Bar, i
 }
 
 /// Says in one line what was imported, and in another what was met on the way.
-fn report(manifest: &Manifest, time: Duration, console: &Console) {
+fn report(manifest: &Manifest, index_bytes: u64, time: Duration, console: &Console) {
     let (source, counts) = (&manifest.source, &manifest.counts);
     let compression = match source.compression.as_str() {
         "none" => String::new(),
         name => format!(" of {name}"),
     };
+    let index = match index_bytes {
+        0 => String::new(),
+        bytes => format!(", graph index {}", human::bytes(bytes)),
+    };
     let rate = human::rate(source.bytes, time).map(|rate| format!(", {rate}")).unwrap_or_default();
     console.note(&format!(
-        "{}: {}, {}, {}; read {}{compression} in {}{rate}; stored {}",
+        "{}: {}, {}, {}; read {}{compression} in {}{rate}; stored {}{index}",
         manifest.id,
         human::counted(counts.objects, "object"),
         human::counted(counts.edges, "edge"),

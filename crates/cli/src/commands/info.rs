@@ -4,8 +4,8 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use heaplake_answers::{dump_facts, types_by_size};
-use heaplake_store::{Dump, Lake, Manifest, TakenFrom};
+use heaplake_answers::{Lake, dump_facts, types_by_size};
+use heaplake_store::{Dump, Manifest, TakenFrom};
 
 use super::dumps::tags_in_words;
 use crate::{
@@ -26,18 +26,18 @@ pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
     let dump =
         lake.dump(selection::one(&lake.snapshot(), args.dump.as_deref(), console)?.as_ref().clone())?;
     if plan.format != Format::Table {
-        plan.print(&dump_facts(&dump, plan.format.is_nested())?)?;
+        plan.print(&dump_facts(&dump, &lake, plan.format.is_nested())?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut sink = plan.open()?;
-    show(&dump, &plan, console, &mut sink)?;
+    show(&dump, &lake, &plan, console, &mut sink)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(manifest: &Dump, plan: &Plan, console: &Console, sink: &mut Sink) -> Result<()> {
+fn show(manifest: &Dump, lake: &Lake, plan: &Plan, console: &Console, sink: &mut Sink) -> Result<()> {
     writeln!(sink, "{}\n", manifest.id)?;
-    for (name, text) in facts_in_words(manifest) {
+    for (name, text) in facts_in_words(manifest, lake.index_bytes(manifest)) {
         writeln!(sink, "  {name:<13} {}", escape::line(&text))?;
     }
     if !manifest.types.is_empty() {
@@ -59,7 +59,7 @@ fn show(manifest: &Dump, plan: &Plan, console: &Console, sink: &mut Sink) -> Res
     Ok(())
 }
 
-fn facts_in_words(m: &Manifest) -> Vec<(&'static str, String)> {
+fn facts_in_words(m: &Manifest, index_bytes: u64) -> Vec<(&'static str, String)> {
     let source = &m.source;
     let compression = match source.compression.as_str() {
         "none" => String::new(),
@@ -99,7 +99,11 @@ fn facts_in_words(m: &Manifest) -> Vec<(&'static str, String)> {
         (
             "stored",
             match m.pruned {
-                None => format!("{} in {stored}", human::bytes(m.stored_bytes())),
+                None => format!(
+                    "{} in {stored}, graph index {}",
+                    human::bytes(m.stored_bytes()),
+                    human::bytes(index_bytes)
+                ),
                 Some(at) => format!(
                     "{} in {stored}; objects and references were pruned on {}",
                     human::bytes(m.stored_bytes()),
@@ -138,7 +142,7 @@ fn top_types(manifest: &Dump) -> Result<RecordBatch> {
 
 #[cfg(test)]
 mod tests {
-    use heaplake_store::{Counts, Source, TypeStat};
+    use heaplake_store::{Access, Counts, Source, TypeStat};
 
     use super::*;
 
@@ -186,8 +190,10 @@ mod tests {
 
     #[test]
     fn programs_get_one_row_and_types_where_the_format_can_hold_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lake = Lake::open_or_create(folder.path(), Access::Private).expect("a lake");
         for (format, has_types) in [(Format::Csv, false), (Format::Markdown, false), (Format::Json, true)] {
-            let facts = dump_facts(&dump(), format.is_nested()).expect("a batch");
+            let facts = dump_facts(&dump(), &lake, format.is_nested()).expect("a batch");
             assert_eq!(facts.num_rows(), 1);
             assert_eq!(facts.column_by_name("type_stat").is_some(), has_types, "{format:?}");
         }
@@ -195,7 +201,7 @@ mod tests {
 
     #[test]
     fn people_see_escapes_and_units() {
-        let words = facts_in_words(&dump());
+        let words = facts_in_words(&dump(), 0);
         let fact = |name| {
             words.iter().find(|(found, _)| *found == name).map(|(_, text)| escape::line(text).into_owned())
         };

@@ -18,24 +18,34 @@ pub fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode> {
         per: args.per.clone(),
         keep_summaries: args.keep_summaries,
     };
-    let (mut n_pruned, mut freed) = (0_u64, 0_u64);
-    for pruned in prune.plan(&selected, Utc::now())? {
+    let (mut n_pruned, mut freed, mut of_index) = (0_u64, 0_u64, 0_u64);
+    for pruned in prune.plan(&selected, &lake, Utc::now())? {
         if !args.dry_run {
             prune.apply(&pruned, &lake)?;
         }
         let what = match (args.dry_run, args.keep_summaries) {
-            (true, true) => "would go but for its summaries",
-            (true, false) => "would go",
-            (false, true) => "objects and references are gone, summaries stay",
-            (false, false) => "gone",
+            (true, true) => "would be removed but for its summaries",
+            (true, false) => "would be removed",
+            (false, true) => "objects and references are removed, summaries stay",
+            (false, false) => "removed",
         };
         let manifest = &pruned.manifest;
         let taken = manifest.taken.format("%Y-%m-%d %H:%M UTC");
-        console.note(&format!("{}, taken {taken}: {what}, {}", manifest.id, human::bytes(pruned.bytes)));
+        console.note(&format!(
+            "{}, taken {taken}: {what}, {}",
+            manifest.id,
+            human::bytes(pruned.table_bytes + pruned.index_bytes)
+        ));
         n_pruned += 1;
-        freed += pruned.bytes;
+        freed += pruned.table_bytes;
+        of_index += pruned.index_bytes;
     }
     let verb = if args.dry_run { "would be pruned" } else { "pruned" };
-    console.note(&format!("{} {verb}, {} of tables", human::counted(n_pruned, "dump"), human::bytes(freed)));
+    console.note(&format!(
+        "{} {verb}: {} of tables and {} of graph index",
+        human::counted(n_pruned, "dump"),
+        human::bytes(freed),
+        human::bytes(of_index)
+    ));
     Ok(ExitCode::SUCCESS)
 }

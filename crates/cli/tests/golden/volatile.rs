@@ -31,7 +31,8 @@ pub fn replaced(text: &str, here: &Path) -> String {
 }
 
 fn found_at(rest: &str, before: &str) -> Option<(usize, &'static str)> {
-    let stored = || if before.ends_with("stored ") { size(rest) } else { None };
+    let is_stored = before.ends_with("stored ") || before.ends_with("graph index ");
+    let stored = || if is_stored { size(rest) } else { None };
     time_of_day(rest).or_else(|| stamp(rest)).or_else(|| amount(rest)).or_else(stored)
 }
 
@@ -92,7 +93,7 @@ fn only_what_is_volatile_is_replaced() {
         ("2015-11-22T10:00:00Z", "2015-11-22T10:00:00Z"),
         ("read 4.1 KiB in 12 ms, 480 MB/s;", "read 4.1 KiB in [time], [rate];"),
         ("in 1.25 s", "in [time]"),
-        ("a: 64 B; stored 6.6 KiB", "a: 64 B; stored [size]"),
+        ("a: 64 B; stored 6.6 KiB, graph index 1.0 MiB", "a: 64 B; stored [size], graph index [size]"),
         ("obj/dump=a/20261123T001847-MAHbg3-obj.parquet", "obj/dump=a/[stamp]-obj.parquet"),
         ("12 sizes, 3 strings, x12 s", "12 sizes, 3 strings, x12 s"),
         ("/tmp/x/lake: größe", "[folder]/lake: größe"),

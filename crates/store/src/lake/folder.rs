@@ -18,7 +18,7 @@ use super::{
     layout::{LakeFolder, LakePath},
     work::{Lock, NEW_PREFIX, WorkFolder},
 };
-use crate::{Error, FileEntry, Result};
+use crate::{Error, FileEntry, Manifest, Result};
 
 /// A file of a lake, or of the work on one. It can be opened any number of times.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,14 @@ impl Lake {
     /// A file of the lake.
     pub(crate) fn at(&self, path: &LakePath) -> StoredFile {
         StoredFile::new(self.path().join(path.as_str()))
+    }
+
+    /// Bytes of the graph index of a dump, of those of its layers, and of their seals; 0 where there are none.
+    pub fn index_bytes(&self, dump: &Manifest) -> u64 {
+        let folder = LakeFolder::indexes(&dump.id);
+        let names = self.list(&folder).ok().flatten().unwrap_or_default();
+        let sizes = names.iter().filter_map(|name| fs::metadata(&self.at(&folder.file(name)).path).ok());
+        sizes.map(|metadata| metadata.len()).sum()
     }
 
     pub(super) fn folder(&self, folder: &LakeFolder) -> PathBuf {
