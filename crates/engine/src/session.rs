@@ -221,7 +221,7 @@ impl Session {
         }
         let plan = self.context.state().statement_to_plan(parsed).await;
         let plan = plan.map_err(|error| self.explain_planning(&context, &error))?;
-        let types = plan.get_parameter_types().map_err(|error| context.explain(&error))?;
+        let types = signature::parameter_types(&plan);
         let parameters = signature::parameters(&whole, &types);
         let columns = Arc::new(plan.schema().as_arrow().clone());
         Ok(StatementSignature { parameters, columns: Some(columns) })

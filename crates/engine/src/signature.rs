@@ -4,6 +4,8 @@ use std::{collections::HashMap, ops::ControlFlow};
 
 use datafusion::{
     arrow::datatypes::{DataType, SchemaRef},
+    common::tree_node::{TreeNode, TreeNodeRecursion},
+    logical_expr::{Expr as LogicalExpr, LogicalPlan, expr::Placeholder},
     sql::{
         parser::Statement,
         sqlparser::ast::{self, Expr, TableFactor, Visit as _, Visitor},
@@ -27,6 +29,28 @@ pub struct StatementParameter {
     pub name: String,
     /// The type that the statement expects; `None` where anything will do.
     pub data_type: Option<DataType>,
+}
+
+/// The types that a plan expects of its placeholders, by name with the `$`; `None` where it expects several. The method of
+/// DataFusion compares the metadata of types as well, and columns differ in their descriptions.
+pub(crate) fn parameter_types(plan: &LogicalPlan) -> HashMap<String, Option<DataType>> {
+    let mut types: HashMap<String, Option<DataType>> = HashMap::new();
+    let visited = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let LogicalExpr::Placeholder(Placeholder { id, field: Some(field) }) = expr {
+                    let expected = field.data_type().clone();
+                    let known = types.entry(id.clone()).or_insert_with(|| Some(expected.clone()));
+                    if known.as_ref().is_some_and(|known| *known != expected) {
+                        *known = None;
+                    }
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    debug_assert!(visited.is_ok(), "the walk itself never fails");
+    types
 }
 
 /// The parameters of a statement, given the types that its plan says.

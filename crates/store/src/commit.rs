@@ -6,15 +6,55 @@
 //! are deleted, and so is the journal. A journal that exists while nobody holds the lock is of a process that died: those of
 //! its files that the manifest does not name are deleted.
 
-use std::{collections::HashSet, io};
+use std::{collections::HashSet, io, path::Path};
 
 use heaplake_model::{DumpId, schema::Table};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DumpEdit, Error, FileEntry, Lake, Manifest, Result, TakenFrom, index,
-    lake::{LakeFolder, LakePath, Lock, WorkFolder, is_file_of},
+    Access, DumpEdit, Error, FileEntry, Lake, Manifest, Result, TakenFrom,
+    lake::{self, LakeFolder, LakePath, Lock, WorkFolder, is_file_of, is_index_file_of},
+    manifest::now,
 };
+
+/// What changes a lake as a whole.
+impl Lake {
+    /// Opens a lake to write to it, and makes one if there is none.
+    pub fn open_or_create(path: &Path, access: Access) -> Result<Self> {
+        if let Err(Error::NotALake(_)) = Self::open(path) {
+            lake::create(path, access)?;
+        }
+        Self::open_to_write(path)
+    }
+
+    /// Opens a lake to write to it, and removes what dead imports have left.
+    pub fn open_to_write(path: &Path) -> Result<Self> {
+        let lake = Self::open(path)?;
+        recover(&lake)?;
+        Ok(lake)
+    }
+
+    /// Removes a dump. Queries that already read it go on.
+    pub fn remove(&self, id: &DumpId) -> Result<()> {
+        remove(self, id, None)
+    }
+
+    /// Removes objects, references and index of a dump in one transaction, if it is still the one of the manifest; its
+    /// summaries stay. Queries that already read it go on. Returns its manifest as it is now.
+    pub fn prune(&self, manifest: &Manifest) -> Result<Manifest> {
+        prune(self, manifest)
+    }
+
+    /// Removes a dump if it is still the one of the manifest.
+    pub fn remove_unchanged(&self, manifest: &Manifest) -> Result<()> {
+        remove(self, &manifest.id, Some(&manifest.files))
+    }
+
+    /// Changes the tags of a dump, and when it was taken. Returns its manifest as it is now.
+    pub fn state(&self, id: &DumpId, edit: &DumpEdit) -> Result<Manifest> {
+        state(self, id, edit)
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct Journal {
@@ -67,7 +107,7 @@ pub(crate) fn prune(lake: &Lake, manifest: &Manifest) -> Result<Manifest> {
     };
     let mut new = found.clone();
     new.files.retain(|file| file.table.is_summary());
-    new.pruned = Some(crate::import::now());
+    new.pruned = Some(now());
     exchange(lake, &lock, Some(found), &new, None)?;
     Ok(new)
 }
@@ -138,7 +178,7 @@ fn remove_damaged(lake: &Lake, lock: &Lock, id: &DumpId) -> Result<()> {
     for table in Table::ALL {
         lake.remove_folder(lock, &LakeFolder::table(table, id))?;
     }
-    index::prune(lake, lock, id, None);
+    remove_stale_indexes(lake, lock, id, None);
     lake.sync(&LakeFolder::manifests())
 }
 
@@ -187,6 +227,23 @@ fn recover_journal(lake: &Lake, lock: &Lock) -> Result<()> {
         lake.remove_file(lock, &LakePath::of_entry(file))?;
         lake.remove_empty_folder(lock, &LakeFolder::table(file.table, &dump));
     }
-    index::prune(lake, lock, &dump, manifest.as_ref());
+    remove_stale_indexes(lake, lock, &dump, manifest.as_ref());
     lake.remove_file(lock, &path).map(drop)
+}
+
+/// Deletes the files in the index folder of a dump that do not belong to its present tables.
+fn remove_stale_indexes(lake: &Lake, lock: &Lock, id: &DumpId, manifest: Option<&Manifest>) {
+    let manifest = manifest.filter(|manifest| manifest.pruned.is_none());
+    let folder = LakeFolder::indexes(id);
+    // Remaining files of a cache do no harm.
+    for name in lake.list(&folder).ok().flatten().unwrap_or_default() {
+        if !manifest.is_some_and(|manifest| is_index_file_of(&name, manifest)) {
+            let _ = lake.remove_file(lock, &folder.file(&name));
+        }
+    }
+    lake.remove_empty_folder(lock, &folder);
+    if manifest.is_none() {
+        let _ = lake.remove_folder(lock, &LakeFolder::layers(id));
+        let _ = lake.remove_file(lock, &LakePath::names(id));
+    }
 }

@@ -15,12 +15,14 @@
 mod addresses;
 mod commit;
 mod error;
+mod file_names;
 mod import;
 mod index;
 mod lake;
 mod layer;
 mod manifest;
 mod manifests;
+mod memory;
 mod names;
 mod parquet_file;
 mod properties;
@@ -30,7 +32,7 @@ mod verify;
 
 pub use error::{Error, Result};
 pub use heaplake_readers::{FORMATS, Format};
-pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, default_memory, import};
+pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, import};
 pub use index::{
     AnyIndex, BuildLimits, GraphIndex, IndexOptions, IndexStamp, LayerEdit, TypeSums, build_layer,
     build_unnamed_layer, index_dump, index_fits, open_or_build,
@@ -39,6 +41,7 @@ pub use lake::{Access, Lake, SpillFolder, StoredFile};
 pub use layer::Layer;
 pub use manifest::{Counts, DumpEdit, FileEntry, Manifest, Source, TakenFrom};
 pub use manifests::Manifests;
+pub use memory::default_memory;
 pub use names::Named;
 pub use summary::{Dump, HolderStat, TypeStat};
 pub use verify::FileProblem;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use heaplake_model::{DumpId, Process, Runtime, schema::Table};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, Result};
 
 /// Everything the lake knows of one dump without opening its tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -183,4 +183,14 @@ impl Manifest {
         let stray = self.files.iter().find(|file| !crate::lake::is_file_of(&file.path, file.table, id));
         stray.map(|file| format!("it names a file that is not of the dump: {:?}", file.path))
     }
+}
+
+/// The present, as precisely as manifests have it.
+pub(crate) fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default()
+}
+
+/// What is known of the runtime whose dumps have a format.
+pub(crate) fn runtime_of(format: &str) -> Result<&'static Runtime> {
+    Runtime::of_format(format).ok_or_else(|| heaplake_readers::unknown_format(format).into())
 }

@@ -11,7 +11,8 @@ use heaplake_model::schema::Table;
 use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 
 use crate::{
-    Error, FileEntry, Lake, Manifest, Result, import::FileNames, lake::LakeFolder, parquet_file, properties,
+    Error, FileEntry, Lake, Manifest, Result, file_names::FileNames, lake::LakeFolder, parquet_file,
+    properties,
 };
 
 /// Totals of one type.

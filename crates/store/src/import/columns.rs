@@ -4,8 +4,8 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, NullBufferBuilder, StringArray,
-        UInt32Array, UInt64Array, new_null_array,
+        ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, NullBufferBuilder, UInt32Array,
+        UInt64Array, new_null_array,
     },
     buffer::{OffsetBuffer, ScalarBuffer},
     datatypes::{DataType, Int32Type},
@@ -375,10 +375,4 @@ fn label_array(labels: &Labels, n_rows: usize) -> Result<ArrayRef, ArrowError> {
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
     let distinct = LargeStringArray::try_new(offsets, text.to_vec().into(), None)?;
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(distinct))?))
-}
-
-/// The columns of `root`.
-pub(crate) fn roots<'k>(roots: impl Iterator<Item = (u64, &'k str)>) -> Vec<ArrayRef> {
-    let (addresses, kinds): (Vec<u64>, Vec<&str>) = roots.unzip();
-    vec![Arc::new(UInt64Array::from(addresses)), Arc::new(StringArray::from(kinds))]
 }

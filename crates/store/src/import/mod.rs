@@ -12,7 +12,6 @@ mod collect;
 mod columns;
 mod edges;
 mod issues;
-mod names;
 mod order;
 mod runs;
 mod tables;
@@ -29,17 +28,20 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use heaplake_model::{DumpId, Process, Runtime};
+use heaplake_model::{DumpId, Process};
 use heaplake_readers::{Format, ReadOptions, TypeTable, format_named};
 
 use crate::{
     Counts, Error, FORMAT_VERSION, FileEntry, IndexOptions, Lake, Manifest, Result, Source, TakenFrom,
-    commit, index, lake::WorkFolder,
+    commit,
+    file_names::FileNames,
+    index,
+    lake::WorkFolder,
+    manifest::{now, runtime_of},
+    memory::default_memory,
 };
 use collect::Collector;
-pub(crate) use columns::roots as root_columns;
 use issues::IssueFile;
-pub(crate) use names::FileNames;
 
 /// What to import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,11 +263,6 @@ fn write_tables(
     })
 }
 
-/// What is known of the runtime whose dumps have a format.
-pub(crate) fn runtime_of(format: &str) -> Result<&'static Runtime> {
-    Runtime::of_format(format).ok_or_else(|| heaplake_readers::unknown_format(format).into())
-}
-
 /// How the memory of an import is divided.
 #[derive(Debug, Clone)]
 struct Limits {
@@ -306,18 +303,6 @@ impl Limits {
     fn exceeded(&self, what: &'static str, needed: usize) -> Error {
         Error::MemoryLimit { what, needed: needed as u64, limit: self.total }
     }
-}
-
-/// Half of the memory of the machine, or of the control group that the process is in.
-pub fn default_memory() -> u64 {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
-    system.total_memory().min(group) / 2
-}
-
-pub(crate) fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default()
 }
 
 struct Opened {

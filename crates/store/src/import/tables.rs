@@ -14,15 +14,15 @@ use heaplake_readers::{Record, Records, TypeTable};
 use super::{
     ImportProgress, Limits, Phase,
     collect::{CollectedDump, CollectedRows},
-    columns::{self, EdgeColumns, ObjColumns, ReferenceMarks, Stretch, TypeTotals},
+    columns::{EdgeColumns, ObjColumns, ReferenceMarks, Stretch, TypeTotals},
     edges::RecordEdges,
-    names::FileNames,
     order::{self, RowRef},
     runs::{Merge, Run, RunOrder},
 };
 use crate::{
     AnyIndex, Counts, Error, FileEntry, IndexOptions, Result, StoredFile, TypeStat,
     addresses::{AddressSet, Marks},
+    file_names::FileNames,
     index::{self, EdgeFiles, EdgeSource, GraphCounts, Nodes, ObjIndex, ProgramNames, Summaries},
     lake::{WorkFile, index_name},
     parquet_file::{self, FileSum},
@@ -388,7 +388,7 @@ impl<'t> TableWriter<'t> {
             let piece: Vec<_> = roots.by_ref().take(ROOT_ROWS).collect();
             Ok((!piece.is_empty()).then_some(piece))
         };
-        let arrays = |piece: Vec<(u64, &str)>| Ok(vec![columns::roots(piece.into_iter())]);
+        let arrays = |piece: Vec<(u64, &str)>| Ok(vec![index::root_columns(piece.into_iter())]);
         let (sum, n_rows) = parquet_file::write(
             &self.names.file(Table::Root),
             schema::root(),

@@ -23,7 +23,7 @@ use heaplake_model::{DumpId, Remedy, schema::Table};
 
 use crate::{
     Error, FileEntry, FileProblem, Lake, Manifest, Result, StoredFile,
-    lake::{LakeFolder, LakePath, Lock, is_index_file_of},
+    lake::{LakePath, Lock},
 };
 pub(crate) use build::{
     GraphCounts, IndexInputs, NewIndex, ProgramNames, Summaries, build, bytes_needed, summaries,
@@ -33,7 +33,7 @@ use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;
 pub use layer::{LayerEdit, build_layer, build_unnamed_layer};
 pub(crate) use nodes::Nodes;
-pub(crate) use obj_columns::{ObjIndex, bytes, null_columns};
+pub(crate) use obj_columns::{ObjIndex, bytes, null_columns, root_columns};
 pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
 pub(crate) use roots::{UNREFERENCED, is_found as is_found_kind};
 use sections::{IndexContent, SectionRanges};
@@ -361,23 +361,6 @@ pub(crate) fn check(lake: &Lake, manifest: &Manifest) -> Result<Option<FileProbl
     let what = format!("{what}; it is built anew when it is needed");
     let remedy = Some(Remedy::BuildIndex { dump: manifest.id.to_string() });
     Ok(Some(FileProblem { path: path.to_string(), what, remedy }))
-}
-
-/// Deletes the files in the index folder of a dump that do not belong to its present tables.
-pub(crate) fn prune(lake: &Lake, lock: &Lock, id: &DumpId, manifest: Option<&Manifest>) {
-    let manifest = manifest.filter(|manifest| manifest.pruned.is_none());
-    let folder = LakeFolder::indexes(id);
-    // Remaining files of a cache do no harm.
-    for name in lake.list(&folder).ok().flatten().unwrap_or_default() {
-        if !manifest.is_some_and(|manifest| is_index_file_of(&name, manifest)) {
-            let _ = lake.remove_file(lock, &folder.file(&name));
-        }
-    }
-    lake.remove_empty_folder(lock, &folder);
-    if manifest.is_none() {
-        let _ = lake.remove_folder(lock, &LakeFolder::layers(id));
-        let _ = lake.remove_file(lock, &LakePath::names(id));
-    }
 }
 
 /// The checksums of the `edge` files of a dump, which tell to which tables an index belongs.

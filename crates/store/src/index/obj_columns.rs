@@ -1,9 +1,9 @@
-//! The columns of `obj` that come from the index.
+//! The columns of `obj` that come from the index, and those of `root`.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, Int64Array, StringBuilder, UInt32Array, UInt64Array, new_null_array},
+    array::{ArrayRef, Int64Array, StringArray, StringBuilder, UInt32Array, UInt64Array, new_null_array},
     buffer::NullBuffer,
 };
 use heaplake_graph::{BitSet, Id, NO_DISTANCE};
@@ -18,6 +18,12 @@ const FIRST_COLUMN: &str = "root_kind";
 /// Number of columns of `obj` that do not need the index.
 pub(crate) fn n_plain_columns() -> usize {
     schema::obj().index_of(FIRST_COLUMN).unwrap_or_default()
+}
+
+/// The columns of `root`.
+pub(crate) fn root_columns<'k>(roots: impl Iterator<Item = (u64, &'k str)>) -> Vec<ArrayRef> {
+    let (addresses, kinds): (Vec<u64>, Vec<&str>) = roots.unzip();
+    vec![Arc::new(UInt64Array::from(addresses)), Arc::new(StringArray::from(kinds))]
 }
 
 /// An index with a lookup by address.

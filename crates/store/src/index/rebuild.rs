@@ -21,12 +21,16 @@ use rayon::prelude::*;
 
 use super::{
     AnyIndex, EdgeFiles, IndexInputs, NewIndex, NodeNames, Nodes, ObjIndex, ProgramNames, Summaries, build,
-    bytes, bytes_needed, edges_xxh3, in_parallel, obj_columns::n_plain_columns, summaries,
+    bytes, bytes_needed, edges_xxh3, in_parallel,
+    obj_columns::{n_plain_columns, root_columns},
+    summaries,
 };
 use crate::{
     Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, StoredFile, TypeStat, commit,
-    import::{FileNames, default_memory, root_columns, runtime_of},
+    file_names::FileNames,
     lake::{LakeFolder, LakePath, WorkFolder, index_name},
+    manifest::runtime_of,
+    memory::default_memory,
     parquet_file, properties, summary, with_index,
 };
 

@@ -27,7 +27,7 @@ pub(crate) use layout::{
 pub use work::SpillFolder;
 pub(crate) use work::{Lock, WorkFile, WorkFolder};
 
-use crate::{DumpEdit, Error, FORMAT_VERSION, Manifest, Manifests, Result, commit};
+use crate::{Error, FORMAT_VERSION, Manifest, Manifests, Result};
 
 /// A lake folder whose format version was checked.
 #[derive(Debug, Clone)]
@@ -52,21 +52,6 @@ impl Lake {
         if format_version != FORMAT_VERSION {
             return Err(Error::OtherFormat { path: path.to_owned(), found: format_version });
         }
-        Ok(lake)
-    }
-
-    /// Opens a lake to write to it, and makes one if there is none.
-    pub fn open_or_create(path: &Path, access: Access) -> Result<Self> {
-        if let Err(Error::NotALake(_)) = Self::open(path) {
-            create(path, access)?;
-        }
-        Self::open_to_write(path)
-    }
-
-    /// Opens a lake to write to it, and removes what dead imports have left.
-    pub fn open_to_write(path: &Path) -> Result<Self> {
-        let lake = Self::open(path)?;
-        commit::recover(&lake)?;
         Ok(lake)
     }
 
@@ -141,27 +126,6 @@ impl Lake {
         Ok(Error::NoSuchDump { id: id.to_owned(), suggestion })
     }
 
-    /// Removes a dump. Queries that already read it go on.
-    pub fn remove(&self, id: &DumpId) -> Result<()> {
-        commit::remove(self, id, None)
-    }
-
-    /// Removes objects, references and index of a dump in one transaction, if it is still the one of the manifest; its
-    /// summaries stay. Queries that already read it go on. Returns its manifest as it is now.
-    pub fn prune(&self, manifest: &Manifest) -> Result<Manifest> {
-        commit::prune(self, manifest)
-    }
-
-    /// Removes a dump if it is still the one of the manifest.
-    pub fn remove_unchanged(&self, manifest: &Manifest) -> Result<()> {
-        commit::remove(self, &manifest.id, Some(&manifest.files))
-    }
-
-    /// Changes the tags of a dump, and when it was taken. Returns its manifest as it is now.
-    pub fn state(&self, id: &DumpId, edit: &DumpEdit) -> Result<Manifest> {
-        commit::state(self, id, edit)
-    }
-
     pub(crate) fn unknown(&self, id: &DumpId) -> Result<Error> {
         self.no_such_dump(id.as_str())
     }
@@ -169,7 +133,7 @@ impl Lake {
 
 /// Makes the folders, and the marker last, so that a folder is a whole lake or not a lake. If several processes do so at the
 /// same time, one of them makes it.
-fn create(path: &Path, access: Access) -> Result<()> {
+pub(crate) fn create(path: &Path, access: Access) -> Result<()> {
     let lake = Lake { path: path.to_owned() };
     if let Some(above) = path.parent() {
         std::fs::create_dir_all(above).map_err(|source| Error::Io { path: above.to_owned(), source })?;
