@@ -20,6 +20,7 @@ mod guard;
 mod history;
 mod identity;
 mod index_cache;
+mod memo;
 mod mistake;
 mod operator;
 mod parameters;

@@ -11,7 +11,7 @@ use heaplake_store::{
     AnyIndex, BuildLimits, Dump, ImportProgress, Lake, Manifest, Manifests, index_fits, open_or_build,
 };
 
-use crate::{Error, Result, index_cache, select};
+use crate::{Error, Result, index_cache, memo::Memo, select};
 
 /// The schema of bare names, and as a dump the one that they mean.
 pub(crate) const CURRENT: &str = "current";
@@ -69,6 +69,7 @@ pub(crate) struct Snapshot {
     /// Dumps whose types were asked for.
     dumps: Mutex<HashMap<String, Arc<Dump>>>,
     open: Mutex<HashMap<String, Arc<OpenIndex>>>,
+    memo: Memo,
 }
 
 impl fmt::Debug for Snapshot {
@@ -96,6 +97,7 @@ impl Snapshot {
             layer: OnceLock::new(),
             dumps: Mutex::default(),
             open: Mutex::default(),
+            memo: Memo::default(),
         })
     }
 
@@ -171,6 +173,11 @@ impl Snapshot {
     /// How paths are searched for.
     pub(crate) fn path_plan(&self) -> PathPlan {
         self.options.path_plan
+    }
+
+    /// What the last questions found out.
+    pub(crate) fn memo(&self) -> &Memo {
+        &self.memo
     }
 
     /// What building an index may take.

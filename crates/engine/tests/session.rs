@@ -12,7 +12,7 @@ use heaplake_engine::{
     CancelToken, DataType, Error, Limit, Parameters, RecordBatch, Result, Session, SessionOptions, Value,
 };
 use heaplake_model::schema::DESCRIPTION;
-use lake::{lake, session};
+use lake::{cell, imported, lake, rows, session};
 
 /// It goes through more numbers than a day has time for, and gives nothing before that.
 const LONG: &str = "select count(*) from generate_series(1, 1000000000000000) where value % 7 = 8";
@@ -179,4 +179,65 @@ async fn a_statement_is_described_without_running() {
         let error = session.describe(sql, &none).await.expect_err(sql);
         assert!(is_expected(&error), "{sql}: {error:?}");
     }
+}
+
+/// `root -> a; a -> b c; b -> d; c -> d`, sizes are powers of two.
+fn diamond() -> tempfile::TempDir {
+    imported(&[
+        (16, "root", 1, &[32]),
+        (32, "a", 2, &[48, 64]),
+        (48, "b", 4, &[80]),
+        (64, "c", 8, &[80]),
+        (80, "d", 16, &[]),
+    ])
+}
+
+#[tokio::test]
+async fn a_cut_that_was_looked_at_is_saved_without_asking_again() {
+    let folder = diamond();
+    let cuts = ["type = 'b'".to_owned(), "parent_type = 'a' and child_type = 'c'".to_owned()];
+    let name = "cut".parse().unwrap();
+    let asked = session(&folder, SessionOptions::default());
+    let sets = cuts.each_ref().map(|cut| format!("'{}'", cut.replace('\'', "''"))).join(", ");
+    let sql = format!("select sum(size) from whatif_cut({sets})");
+    assert_eq!(cell(&asked, &sql).await, "28");
+    // Now nobody can find out what the cuts are of.
+    fs::remove_dir_all(folder.path().join("obj")).unwrap();
+    let fresh = session(&folder, SessionOptions::default());
+    assert!(fresh.save_layer(&name, &cuts).await.is_err());
+    let layer = asked.save_layer(&name, &cuts).await.unwrap();
+    assert_eq!((layer.objects, layer.bytes), (3, 28));
+}
+
+#[tokio::test]
+async fn the_same_ends_are_searched_for_once() {
+    let folder = diamond();
+    let session = session(&folder, SessionOptions::default());
+    let searches = |pattern: &'static str| {
+        let session = &session;
+        async move {
+            let sql = format!("explain analyze select count(*) from path_nodes('{pattern}')");
+            let plan = rows(session, &sql).await;
+            let (_, rest) = plan.split_once("objects_in_states_visited=").expect("a metric");
+            rest.split([',', ']']).next().unwrap().trim() != "0"
+        }
+    };
+    assert!(searches("REACH a ..> *").await);
+    assert!(!searches("REACH a ..> *").await);
+    let listed = rows(&session, "select path_id, hop, address from path('REACH a ..> *')").await;
+    let expected = "\
+        +---------+-----+---------+\n\
+        | path_id | hop | address |\n\
+        +---------+-----+---------+\n\
+        | 0       | 1   | 48      |\n\
+        | 1       | 1   | 64      |\n\
+        | 2       | 2   | 80      |\n\
+        +---------+-----+---------+";
+    assert_eq!(listed, expected);
+    // Other ends, what a query in the pattern decides, and what was found in part are searched for.
+    assert!(searches("REACH root ..> *").await);
+    assert!(searches("REACH a ..> (x: * WHERE size in (select size from obj))").await);
+    assert!(searches("REACH a ..> (x: * WHERE size in (select size from obj))").await);
+    assert_eq!(cell(&session, "select address from path_nodes('REACH a|root ..> *') limit 1").await, "32");
+    assert!(searches("REACH a|root ..> *").await);
 }

@@ -13,12 +13,10 @@ use datafusion::{
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{
-    rows::GraphRows,
-    set::{Set, SetRows},
-    table::GraphCall,
-};
+use super::{rows::GraphRows, set::Set, table::GraphCall};
 use crate::{
+    function::ArgumentKind,
+    memo::{MemoKey, SetRows},
     operator::{Operator, OperatorInputs, OperatorRows, OperatorTask, describe_limit},
     snapshot::{OpenIndex, Snapshot},
 };
@@ -58,6 +56,7 @@ impl Operator for GraphOperator {
                 sets.push(rows(set, plan, task.context()).await?);
             }
             sets.iter().for_each(|set| members.add(set.len()));
+            self.keep(&sets);
             let n_members = sets.iter().map(SetRows::len).sum();
             let n_objects = usize::try_from(self.call.manifest.counts.objects).unwrap_or(usize::MAX);
             let per_object = (self.call.function.bytes_per_object)(n_members);
@@ -79,6 +78,24 @@ impl Operator for GraphOperator {
         };
         Ok(stream::once(answered).try_flatten().boxed())
     }
+}
+
+impl GraphOperator {
+    /// Keeps the sets of a cut, which is often saved after it was looked at.
+    fn keep(&self, sets: &[SetRows]) {
+        let GraphCall { function, manifest, .. } = &self.call;
+        let is_cut = function.doc.arguments.iter().any(|argument| argument.kind == ArgumentKind::Cut);
+        if is_cut && self.snapshot.limits().memory.is_none() {
+            let keys = self.call.sets.iter().map(|set| key(set, manifest.id.as_str()));
+            let kept = keys.zip(sets).filter_map(|(key, rows)| Some((key?, rows.clone())));
+            self.snapshot.memo().keep_cut(kept.collect());
+        }
+    }
+}
+
+/// What a set is kept under.
+pub(super) fn key(set: &Set, dump: &str) -> Option<MemoKey> {
+    MemoKey::new(dump, &format!("{set:?}"))
 }
 
 /// The members of a set.

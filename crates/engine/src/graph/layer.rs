@@ -9,13 +9,11 @@ use datafusion::{
 use heaplake_model::DumpId;
 use heaplake_store::{AnyIndex, Dump, ImportProgress, Layer, LayerEdit, build_layer, build_unnamed_layer};
 
-use super::{
-    exec,
-    set::{Set, SetRows},
-};
+use super::{exec, set::Set};
 use crate::{
     Error,
     catalog::CATALOG,
+    memo::SetRows,
     operator::{StopOnDrop, joined},
     snapshot::{OpenIndex, Snapshot},
 };
@@ -88,7 +86,7 @@ impl Snapshot {
         name: &DumpId,
         cuts: &[String],
     ) -> Result<(AnyIndex, u64, i64)> {
-        let edit = edit(state, manifest, cuts, &[]).await?;
+        let edit = edit(self, state, manifest, cuts, &[]).await?;
         let name = name.clone();
         self.build(manifest, move |snapshot, manifest, progress| {
             let base = snapshot.open_base(manifest, progress)?;
@@ -105,7 +103,7 @@ impl Snapshot {
         manifest: &Arc<Dump>,
         (cuts, pins): (&[String], &[String]),
     ) -> Result<Edited> {
-        let edit = edit(state, manifest, cuts, pins).await?;
+        let edit = edit(self, state, manifest, cuts, pins).await?;
         let (index, objects, bytes) = self
             .build(manifest, move |snapshot, manifest, progress| {
                 let base = snapshot.open(manifest, progress)?;
@@ -154,14 +152,27 @@ pub struct Edited {
 }
 
 /// What cuts and pins mean: sets over the tables of the dump.
-async fn edit(state: &SessionState, manifest: &Dump, cuts: &[String], pins: &[String]) -> Result<LayerEdit> {
+async fn edit(
+    snapshot: &Snapshot,
+    state: &SessionState,
+    manifest: &Dump,
+    cuts: &[String],
+    pins: &[String],
+) -> Result<LayerEdit> {
     let mut edit = LayerEdit::default();
     for (texts, is_cut) in [(cuts, true), (pins, false)] {
         for text in texts {
             let set = Set::parse(text, is_cut)?;
             set.check(manifest)?;
-            let plan = set.plan(state, manifest.id.as_str()).await?;
-            match exec::rows(&set, plan, &state.task_ctx()).await? {
+            let known = exec::key(&set, manifest.id.as_str()).and_then(|key| snapshot.memo().cut(&key));
+            let rows = match known {
+                Some(rows) => rows,
+                None => {
+                    let plan = set.plan(state, manifest.id.as_str()).await?;
+                    exec::rows(&set, plan, &state.task_ctx()).await?
+                }
+            };
+            match rows {
                 SetRows::Objects(found) if is_cut => edit.objects.extend(found),
                 SetRows::Objects(found) => edit.pinned.extend(found),
                 SetRows::Edges(found) => edit.edges.extend(found),

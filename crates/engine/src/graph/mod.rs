@@ -21,5 +21,5 @@ pub(crate) use rows::{
     DUMP, HOPS, ListRows, OBJECT, ObjectRows, OwnColumn, SET, addresses, counts, numbers, texts,
     texts_or_null,
 };
-pub(crate) use set::{Set, SetRows, check_is_one_expression};
+pub(crate) use set::{Set, check_is_one_expression};
 pub use set::{address, is_type_name};

@@ -8,12 +8,12 @@ use heaplake_store::{AnyIndex, Dump, GraphIndex};
 
 use super::{
     rows::{GraphRows, ObjectRows},
-    set::SetRows,
     table::GraphTableFunction,
 };
 use crate::{
     Error,
     function::{Function, FunctionDoc},
+    memo::SetRows,
     snapshot::{OpenIndex, Snapshot},
 };
 

@@ -38,25 +38,6 @@ pub(crate) enum Set {
     Type(String),
 }
 
-/// The members of a set.
-#[derive(Debug, Clone)]
-pub(crate) enum SetRows {
-    /// Addresses of objects.
-    Objects(Vec<u64>),
-    /// References: address of the parent and position.
-    Edges(Vec<(u64, u32)>),
-}
-
-impl SetRows {
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            SetRows::Objects(addresses) => addresses.len(),
-            SetRows::Edges(edges) => edges.len(),
-        }
-    }
-}
-
 /// Columns that only `edge` has. The types of both ends are looked up when they are asked for.
 const EDGE_COLUMNS: [&str; 7] = ["parent", "child", "idx", "label", "kind", PARENT_TYPE, CHILD_TYPE];
 const PARENT_TYPE: &str = "parent_type";

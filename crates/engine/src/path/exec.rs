@@ -28,7 +28,8 @@ use super::{
 };
 use crate::{
     Error,
-    graph::{Set, SetRows, exec::rows},
+    graph::{Set, exec::rows},
+    memo::{MAX_ENDS, MemoKey, SetRows},
     mistake,
     operator::{Operator, OperatorExec, OperatorInputs, OperatorRows, OperatorTask, describe_limit},
     snapshot::Snapshot,
@@ -150,6 +151,17 @@ impl PathOperator {
         let batch_rows = task.batch_rows();
         match &self.form {
             PathForm::Index { sets } => {
+                let key = self.memo_key();
+                if let Some(ends) = key.as_ref().and_then(|key| self.snapshot.memo().ends(key)) {
+                    let operator = self.clone();
+                    let giving = task.blocking(move |progress| {
+                        let open = operator.snapshot.open(&operator.manifest, progress)?;
+                        let cancel = &progress.cancel;
+                        let giving = Giving { batch_rows, counts: None, sender: &sender, cancel };
+                        with_index!(&*open.index, |index| operator.give_ends(&ends, index, &giving))
+                    });
+                    return giving.await;
+                }
                 let answers = answers(sets, inputs, task.context()).await?;
                 let n_objects = usize::try_from(self.manifest.counts.objects).unwrap_or(usize::MAX);
                 let _held = task.reserve(bytes_of_search(&self.compiled, n_objects))?;
@@ -181,6 +193,26 @@ impl PathOperator {
         }
     }
 
+    /// What all ends of paths are kept under; `None` where the rows are something else, or memory is limited.
+    fn memo_key(&self) -> Option<MemoKey> {
+        let is_kept = self.kind == RowKind::Hops
+            && self.compiled.selector == Selector::Reach
+            && self.snapshot.limits().memory.is_none();
+        is_kept.then(|| MemoKey::new(self.manifest.id.as_str(), &self.compiled.text)).flatten()
+    }
+
+    /// Sends objects that a search has found before.
+    fn give_ends(&self, ends: &[(usize, u32)], ground: &dyn Ground, giving: &Giving<'_>) -> Result<()> {
+        let mut out = self.out(ground, giving);
+        for (number, (node, hops)) in (0..).zip(ends) {
+            out.rows.object(number, *hops, *node);
+            if !out.pass_on()? {
+                return Ok(());
+            }
+        }
+        out.finish()
+    }
+
     fn in_index<I: Id>(&self, index: &GraphIndex<I>, answers: &[SetRows], giving: &Giving<'_>) -> Result<()> {
         let compiled = &self.compiled;
         let pattern = ground::pattern(compiled, index, answers);
@@ -189,7 +221,7 @@ impl PathOperator {
         let types = NodeTypes { of: index.types(), graph: &type_graph, counts: &counts };
         let mut search = PathSearch::new(index.graph(), types, &pattern);
         if compiled.selector != Selector::Dominated {
-            return self.give(&mut search, index, giving);
+            return self.give(&mut search, index, giving, self.memo_key());
         }
         let mut ends = Vec::new();
         let visited = find(compiled, &mut search, giving.cancel, &mut |found| {
@@ -233,7 +265,7 @@ impl PathOperator {
         let pattern = subgraph.pattern(&self.compiled, graph);
         let types = NodeTypes { of: &subgraph.types, graph: &subgraph.type_graph, counts: &subgraph.counts };
         let mut search = PathSearch::new(graph, types, &pattern);
-        self.give(&mut search, subgraph, giving)
+        self.give(&mut search, subgraph, giving, None)
     }
 
     fn out<'a>(&'a self, ground: &'a dyn Ground, giving: &'a Giving<'a>) -> Out<'a> {
@@ -241,13 +273,15 @@ impl PathOperator {
         Out { rows, giving, left: self.limit.unwrap_or(usize::MAX) }
     }
 
-    /// Searches and sends rows.
+    /// Searches and sends rows; keeps all ends of paths where there is a key for them.
     fn give<I: Id>(
         &self,
         search: &mut PathSearch<'_, I>,
         ground: &dyn Ground,
         giving: &Giving<'_>,
+        key: Option<MemoKey>,
     ) -> Result<()> {
+        let mut kept = key.map(|key| (key, Vec::new()));
         let mut out = self.out(ground, giving);
         let mut ends = Vec::new();
         let mut number = 0;
@@ -258,19 +292,30 @@ impl PathOperator {
                     ends.push((node, hops));
                     return true;
                 }
-                Found::End(node, hops) => out.rows.object(number, hops, node),
+                Found::End(node, hops) => {
+                    out.rows.object(number, hops, node);
+                    if let Some((_, ends)) = &mut kept {
+                        ends.push((node, hops));
+                    }
+                }
                 Found::Path(steps) => out.rows.path(number, steps),
             }
             number += 1;
-            out.pass_on().unwrap_or_else(|error| {
+            let goes_on = out.pass_on().unwrap_or_else(|error| {
                 failed = Some(error);
                 false
-            })
+            });
+            // Some of the ends are of no use, and too many not worth their memory.
+            kept.take_if(|(_, ends)| !goes_on || ends.len() > MAX_ENDS);
+            goes_on
         });
         let visited = visited.map_err(stopped)?;
         giving.note(visited);
         if let Some(error) = failed {
             return Err(error);
+        }
+        if let Some((key, ends)) = kept {
+            self.snapshot.memo().keep_ends(key, ends);
         }
         let limit = usize::try_from(self.compiled.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         let totals = find::by_type(&ends, |node| ground.type_rank(node), |node| ground.size(node));

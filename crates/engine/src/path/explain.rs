@@ -24,7 +24,7 @@ use super::{
     ground,
 };
 use crate::{
-    graph::SetRows,
+    memo::SetRows,
     mistake,
     operator::{Operator, OperatorInputs, OperatorRows, OperatorTask},
     snapshot::Snapshot,

@@ -9,7 +9,7 @@ use heaplake_graph::{
 use heaplake_store::GraphIndex;
 
 use super::compile::{Compiled, EdgeRule, NodeTest};
-use crate::{graph::SetRows, summary::saturating};
+use crate::{memo::SetRows, summary::saturating};
 
 /// What rows say of nodes and edges.
 pub(super) trait Ground {

@@ -15,7 +15,10 @@ use datafusion::{
 use futures::TryStreamExt as _;
 use heaplake_engine::{Error, RecordBatch, Session, SessionOptions};
 use heaplake_model::schema::Table;
-use heaplake_store::{Counts, FileEntry, Lake, Manifest, Source, TakenFrom};
+use heaplake_store::{
+    Access, Counts, FileEntry, ImportOptions, ImportProgress, Input, Lake, Manifest, Source, TakenFrom,
+    import,
+};
 use tempfile::TempDir;
 
 /// The first address.
@@ -121,6 +124,25 @@ pub fn lake(dumps: &[&str]) -> TempDir {
     for (hour, dump) in dumps.iter().enumerate() {
         add_dump(folder.path(), dump, hour as i64);
     }
+    folder
+}
+
+/// An object: address, type, size and references.
+pub type ObjectLine<'o> = (u64, &'o str, u64, &'o [u64]);
+
+/// A lake with a dump `heap` of some objects, and its graph index.
+pub fn imported(objects: &[ObjectLine<'_>]) -> TempDir {
+    let (folder, source) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut lines = String::new();
+    for (address, type_name, size, refs) in objects {
+        lines += &format!(
+            "{{\"address\": {address}, \"type\": \"{type_name}\", \"size\": {size}, \"refs\": {refs:?}}}\n"
+        );
+    }
+    let dump = source.path().join("heap.dump");
+    fs::write(&dump, lines).unwrap();
+    let lake = Lake::open_or_create(folder.path(), Access::Private).unwrap();
+    import(&lake, &Input::File(dump), &ImportOptions::default(), &ImportProgress::default()).unwrap();
     folder
 }
 
