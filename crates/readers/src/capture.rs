@@ -83,8 +83,5 @@ fn taken(header: &Header) -> Option<DateTime<Utc>> {
 }
 
 fn shortened(text: String) -> String {
-    match text.char_indices().nth(MAX_PROCESS_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    heaplake_model::shortened(&text, MAX_PROCESS_CHARS).into_owned()
 }

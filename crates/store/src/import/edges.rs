@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use heaplake_graph::Id;
 use heaplake_model::{LabelSays, Runtime};
-use heaplake_readers::{Record, Records};
+use heaplake_readers::{Labels, Record, Records};
 
 use super::order::{self, RowRef};
 use crate::{
     Error, Result, StoredFile,
     addresses::Positions,
-    index::{EdgePiece, EdgeSource},
+    index::{EdgePiece, EdgeSource, TakeLabel},
 };
 
 /// Objects of a piece.
@@ -111,7 +111,7 @@ impl EdgeSource for RecordEdges<'_> {
         self.table.damaged(what)
     }
 
-    fn for_each_label(&self, cancel: &AtomicBool, mut take: impl FnMut(usize, &str)) -> Result<()> {
+    fn for_each_label(&self, cancel: &AtomicBool, mut take: impl TakeLabel) -> Result<()> {
         if !self.has_labels() {
             return Ok(());
         }
@@ -123,10 +123,8 @@ impl EdgeSource for RecordEdges<'_> {
             order::fetch(self.blocks, 0, rows, |_, record| {
                 let n = record.refs.len();
                 if record.has_labels() {
-                    for idx in 0..n {
-                        if let Some(label) = record.label(idx).and_then(text) {
-                            take(first + idx, label);
-                        }
+                    for idx in (0..n).filter(|idx| record.label_number(*idx) != Some(Labels::NONE)) {
+                        take(first + idx, &|| record.label(idx).and_then(text));
                     }
                 }
                 first += n;

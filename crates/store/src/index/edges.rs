@@ -40,9 +40,15 @@ pub(crate) trait EdgeSource: Sync {
     /// The error for a piece that does not fit the others.
     fn damaged(&self, number: usize, what: &str) -> Error;
 
-    /// Calls `take` with the position of each reference that has a label, and the label.
-    fn for_each_label(&self, cancel: &AtomicBool, take: impl FnMut(usize, &str)) -> Result<()>;
+    /// Calls `take` with the position of each reference that has a label, and a function that fetches the label, which may
+    /// be far away in memory.
+    fn for_each_label(&self, cancel: &AtomicBool, take: impl TakeLabel) -> Result<()>;
 }
+
+/// What [`EdgeSource::for_each_label`] calls.
+pub(crate) trait TakeLabel: for<'l> FnMut(usize, &(dyn Fn() -> Option<&'l str> + 'l)) {}
+
+impl<F: for<'l> FnMut(usize, &(dyn Fn() -> Option<&'l str> + 'l))> TakeLabel for F {}
 
 /// The edges of a dump by node.
 pub(super) struct Edges<I> {
@@ -224,11 +230,11 @@ impl EdgeSource for EdgeFiles {
         self.files[file].stored.damaged(what)
     }
 
-    fn for_each_label(&self, cancel: &AtomicBool, mut take: impl FnMut(usize, &str)) -> Result<()> {
+    fn for_each_label(&self, cancel: &AtomicBool, mut take: impl TakeLabel) -> Result<()> {
         let mut first = 0;
         if self.runtime.is_some() {
             for file in &self.files {
-                file.for_each_label(cancel, |row, label| take(first + row, label))?;
+                file.for_each_label(cancel, first, &mut take)?;
                 first += file.n_rows();
             }
         }
@@ -324,9 +330,8 @@ impl EdgeFile {
         })
     }
 
-    /// Calls `take` with the row and the text of each label.
-    fn for_each_label(&self, cancel: &AtomicBool, mut take: impl FnMut(usize, &str)) -> Result<()> {
-        let mut first = 0;
+    /// Calls `take` for each label. `first` is the position of the first reference.
+    fn for_each_label(&self, cancel: &AtomicBool, mut first: usize, take: &mut impl TakeLabel) -> Result<()> {
         for batch in self.read(None, &[LABEL])? {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
@@ -334,7 +339,7 @@ impl EdgeFile {
             let batch = batch?;
             if let Some((keys, texts)) = dictionary(&batch, LABEL) {
                 for row in (0..keys.len()).filter(|row| keys.is_valid(*row)) {
-                    take(first + row, texts.value(keys.value(row) as usize));
+                    take(first + row, &|| Some(texts.value(keys.value(row) as usize)));
                 }
             }
             first += batch.num_rows();

@@ -41,9 +41,9 @@ pub(super) fn labels<I: Id>(
         if found[child] != 0 || index.idoms()[child].index() != parent {
             return;
         }
-        let name = match runtime.label_says(label) {
-            LabelSays::Name(name) => name,
-            LabelSays::Key(name) if is_namespace.contains(parent) => name,
+        let name = match label().map(|label| runtime.label_says(label)) {
+            Some(LabelSays::Name(name)) => name,
+            Some(LabelSays::Key(name)) if is_namespace.contains(parent) => name,
             _ => return,
         };
         found[child] = names.position(name).map_or(0, |position| position + 1);

@@ -28,7 +28,7 @@ use crate::{
 pub(crate) use build::{
     GraphCounts, IndexInputs, NewIndex, ProgramNames, Summaries, build, bytes_needed, summaries,
 };
-pub(crate) use edges::{EdgeFiles, EdgePiece, EdgeSource};
+pub(crate) use edges::{EdgeFiles, EdgePiece, EdgeSource, TakeLabel};
 use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;
 pub use layer::{LayerEdit, build_layer, build_unnamed_layer};
