@@ -91,7 +91,7 @@ def test_checks_tell_by_their_exit_code(warehouse):
     assert warehouse.run("check", "max_total", "limit=1KiB", "-e", "selec").returncode == 2
     assert "--baseline" in warehouse.run("check", "no_growth").stdout.decode()
     assert "did you mean no_chain?" in warehouse.fails("check", "no_chian")
-    assert "is no percentage" in warehouse.fails("check", "no_growth", "slack=much")
+    assert "is not a percentage" in warehouse.fails("check", "no_growth", "slack=much")
     assert "is none of count, size, retained" in warehouse.fails("check", "no_growth", "by=weight")
     assert "put a check's name before it" in warehouse.fails("check", "min=3")
 

@@ -223,9 +223,9 @@ impl Plan {
         }
         Ok(match self.results.as_ref().filter(|_| !table::is_plan(schema)) {
             Some(results) => Box::new(Numbered::new(results, schema, |schema| {
-                Box::new(table::Table::new(schema, self.table_width(), out))
+                Box::new(table::Table::new(schema, self.table_width(), "| csv", out))
             })),
-            None => Box::new(table::Table::new(schema, self.table_width(), out)),
+            None => Box::new(table::Table::new(schema, self.table_width(), "--full", out)),
         })
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Rows are laid out in chunks, so that a result of any size streams. The widths of a chunk are those of the chunks
 //! before it or more: a later, wider cell widens the table from there on, and nothing is dropped. Only on a terminal
-//! are cells of text cut, to the widest that still lets a row fit.
+//! are cells of text cut, in their middle, to the widest that still lets a row fit. Where that is not enough, columns are
+//! left out: first those without a value, then the others from the right, the most telling ones last; a line below says which.
 
 use std::io::Write;
 
@@ -25,6 +26,9 @@ const CHUNK_ROWS: usize = 1000;
 const NARROWEST_CUT: usize = 10;
 /// What a cell needs beside its text: a border and a space on either side.
 const CELL_FRAME: usize = 3;
+/// Columns that are left out after all others.
+const TELLING: [&str; 11] =
+    ["#", "address", "type", "name", "count", "objects", "size", "retained", "holder", "label", "motif"];
 
 /// Writes a table.
 pub struct Table<W: Write> {
@@ -32,6 +36,8 @@ pub struct Table<W: Write> {
     columns: Vec<Column>,
     /// Width of the terminal, when cells are to be cut to it.
     terminal: Option<usize>,
+    /// How a user sees what is left out.
+    remedy: &'static str,
     rows: Vec<Vec<String>>,
     /// The lower border, once something is written.
     border: Option<String>,
@@ -49,15 +55,18 @@ struct Column {
     width: usize,
     /// Widest text allowed.
     cap: usize,
+    /// Left out, because the terminal is too narrow.
+    hidden: bool,
 }
 
 impl<W: Write> Table<W> {
-    /// A table of rows of `schema`; `terminal` is the width to keep to, none for any width.
-    pub fn new(schema: &Schema, terminal: Option<usize>, out: W) -> Self {
+    /// A table of rows of `schema`; `terminal` is the width to keep to, `None` for any width, and `remedy` how a user sees
+    /// columns that are left out for it.
+    pub fn new(schema: &Schema, terminal: Option<usize>, remedy: &'static str, out: W) -> Self {
         let columns = flat::flat_schema(schema).fields().iter().map(|field| Column::new(field)).collect();
         let multiline = is_plan(schema);
         let terminal = terminal.filter(|_| !multiline);
-        Self { out, columns, terminal, rows: Vec::new(), border: None, cut_cells: 0, multiline }
+        Self { out, columns, terminal, remedy, rows: Vec::new(), border: None, cut_cells: 0, multiline }
     }
 
     /// Lays out the rows that were kept, after the header if they are the first.
@@ -68,6 +77,7 @@ impl<W: Write> Table<W> {
         }
         self.measure();
         if let (Some(terminal), None) = (self.terminal, &self.border) {
+            hide_columns(&mut self.columns, &self.rows, terminal);
             cap_columns(&mut self.columns, terminal);
         }
         self.cut();
@@ -90,7 +100,7 @@ impl<W: Write> Table<W> {
     }
 
     fn cut(&mut self) {
-        for (idx, column) in self.columns.iter_mut().enumerate() {
+        for (idx, column) in self.columns.iter_mut().enumerate().filter(|(_, column)| !column.hidden) {
             column.width = column.width.min(column.cap);
             for cell in self.rows.iter_mut().map(|row| &mut row[idx]) {
                 if cell.width() > column.cap {
@@ -104,11 +114,16 @@ impl<W: Write> Table<W> {
     fn lay_out(&mut self, with_header: bool) -> comfy_table::Table {
         let mut table = comfy_table::Table::new();
         table.load_preset(BORDERS).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
+        let shown = || self.columns.iter().filter(|column| !column.hidden);
         if with_header {
-            table.set_header(self.columns.iter().map(|column| shortened(&column.name, column.cap)));
+            table.set_header(shown().map(|column| shortened(&column.name, column.cap)));
         }
-        table.add_rows(std::mem::take(&mut self.rows));
-        for (column, look) in table.column_iter_mut().zip(&self.columns) {
+        let rows = std::mem::take(&mut self.rows);
+        table.add_rows(rows.into_iter().map(|row| {
+            let cells = row.into_iter().zip(&self.columns).filter(|(_, column)| !column.hidden);
+            cells.map(|(cell, _)| cell).collect::<Vec<_>>()
+        }));
+        for (column, look) in table.column_iter_mut().zip(shown()) {
             let width = u16::try_from(look.width + 2).unwrap_or(u16::MAX);
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
             if look.right {
@@ -143,6 +158,16 @@ impl<W: Write> Encoder for Table<W> {
         if let Some(border) = &self.border {
             writeln!(self.out, "{border}")?;
         }
+        let hidden = self.columns.iter().filter(|column| column.hidden);
+        let hidden: Vec<&str> = hidden.map(|column| column.name.as_str()).collect();
+        if !hidden.is_empty() {
+            let names = hidden.join(", ");
+            writeln!(
+                self.out,
+                "(left out, for the width of the terminal: {names}; {} shows them)",
+                self.remedy
+            )?;
+        }
         Ok(Written { cut_cells: self.cut_cells })
     }
 }
@@ -151,7 +176,7 @@ impl Column {
     fn new(field: &arrow::datatypes::Field) -> Self {
         let name = escape::line(field.name()).into_owned();
         let (right, whole) = (flat::is_right_aligned(field), flat::is_whole(field));
-        Self { width: name.width(), name, right, whole, cap: usize::MAX }
+        Self { width: name.width(), name, right, whole, cap: usize::MAX, hidden: false }
     }
 }
 
@@ -179,8 +204,33 @@ pub fn is_plan(schema: &Schema) -> bool {
     schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"])
 }
 
+/// Leaves out columns until a row fits `terminal`, when text is cut as far as it may be; the first column stays.
+fn hide_columns(columns: &mut [Column], rows: &[Vec<String>], terminal: usize) {
+    let narrowest = |column: &Column| match column.whole {
+        true => column.width,
+        false => column.width.min(NARROWEST_CUT),
+    };
+    let mut needed: usize = 1 + columns.iter().map(|column| narrowest(column) + CELL_FRAME).sum::<usize>();
+    let is_empty = |idx: usize| rows.iter().all(|row| row[idx].is_empty());
+    let rank = |idx: usize| match (is_empty(idx), TELLING.contains(&columns[idx].name.as_str())) {
+        (true, _) => 0,
+        (false, false) => 1,
+        (false, true) => 2,
+    };
+    let mut order: Vec<usize> = (1..columns.len()).rev().collect();
+    order.sort_by_key(|idx| rank(*idx));
+    for idx in order {
+        if needed <= terminal {
+            break;
+        }
+        columns[idx].hidden = true;
+        needed -= narrowest(&columns[idx]) + CELL_FRAME;
+    }
+}
+
 /// Limits columns of text so that a row fits `terminal`: narrow ones keep their width, wide ones share the rest.
 fn cap_columns(columns: &mut [Column], terminal: usize) {
+    let mut columns: Vec<&mut Column> = columns.iter_mut().filter(|column| !column.hidden).collect();
     let frame = columns.len() * CELL_FRAME + 1;
     let fixed: usize = columns.iter().filter(|column| column.whole).map(|column| column.width).sum();
     let mut left = terminal.saturating_sub(frame + fixed);
@@ -204,17 +254,25 @@ fn cap_columns(columns: &mut [Column], terminal: usize) {
     }
 }
 
-/// The text, cut to `width` columns of the terminal with `…` at its end.
+/// The text, cut to `width` columns of the terminal with `…` in its middle: names begin alike, and differ at the end.
 fn shortened(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let mut used = 1;
-    let fits = text.chars().take_while(|c| {
-        used += c.width().unwrap_or(0);
-        used <= width
-    });
-    fits.chain(['…']).collect()
+    let room = width.saturating_sub(1);
+    let (head_room, tail_room) = (room.div_ceil(2), room / 2);
+    let take = |chars: &mut dyn Iterator<Item = char>, room: usize| -> Vec<char> {
+        let mut used = 0;
+        chars
+            .take_while(|c| {
+                used += c.width().unwrap_or(0);
+                used <= room
+            })
+            .collect()
+    };
+    let head = take(&mut text.chars(), head_room);
+    let tail = take(&mut text.chars().rev(), tail_room);
+    head.into_iter().chain(['…']).chain(tail.into_iter().rev()).collect()
 }
 
 #[cfg(test)]
@@ -233,7 +291,7 @@ mod tests {
 
     fn render(batches: &[RecordBatch], terminal: Option<usize>) -> (String, Written) {
         let mut out = Vec::new();
-        let mut table = Box::new(Table::new(batches[0].schema_ref(), terminal, &mut out));
+        let mut table = Box::new(Table::new(batches[0].schema_ref(), terminal, "--full", &mut out));
         for batch in batches {
             table.write(batch).expect("written");
         }
@@ -264,9 +322,41 @@ mod tests {
 
     #[test]
     fn wide_characters_are_not_cut_in_half() {
-        assert_eq!(shortened("漢字漢字", 6), "漢字…");
+        assert_eq!(shortened("漢字漢字", 6), "漢…字");
         assert_eq!(shortened("漢字漢字", 8), "漢字漢字");
-        assert_eq!(shortened("abc", 2), "a…");
+        assert_eq!([shortened("abc", 2), shortened("abc", 1)], ["a…", "…"]);
+        assert_eq!(shortened("app.models.OrderLine", 12), "app.mo…rLine");
+    }
+
+    #[test]
+    fn columns_are_left_out_where_cutting_is_not_enough() {
+        let column = |cells: [&str; 2]| Arc::new(StringArray::from(cells.to_vec())) as ArrayRef;
+        let numbers = |cells: [u64; 2]| Arc::new(UInt64Array::from(cells.to_vec())) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("address", numbers([140_280_053_449_680, 1])),
+            ("empty", column(["", ""])),
+            ("value", column(["a long value of an object", "another"])),
+            ("retained", numbers([1 << 30, 2])),
+            ("other", numbers([123_456_789, 2])),
+        ])
+        .expect("a batch");
+        let shown = |terminal| render(std::slice::from_ref(&batch), Some(terminal)).0;
+        for (terminal, hidden) in [
+            (66, None),
+            (58, Some("empty")),
+            (50, Some("empty, other")),
+            (34, Some("empty, value, other")),
+            (20, Some("empty, value, retained, other")),
+        ] {
+            let shown = shown(terminal);
+            let note = shown.lines().find(|line| line.starts_with("(left out"));
+            let expected = hidden.map(|names| {
+                format!("(left out, for the width of the terminal: {names}; --full shows them)")
+            });
+            assert_eq!(note, expected.as_deref(), "{terminal}: {shown}");
+            let is_fitting = |line: &str| line.starts_with('(') || line.width() <= terminal;
+            assert!(shown.lines().all(is_fitting), "{terminal}: {shown}");
+        }
     }
 
     #[test]
