@@ -200,3 +200,17 @@ fn role_of(name: &str) -> Result<TypeRole> {
         DataFusionError::from(Error::query(what))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_is_documented() {
+        let documented = TYPE_IS.doc.arguments.iter().find_map(|argument| match argument.kind {
+            ArgumentKind::Word(words) => Some(words),
+            _ => None,
+        });
+        assert_eq!(documented, Some(TypeRole::ALL.map(TypeRole::name).as_slice()));
+    }
+}
