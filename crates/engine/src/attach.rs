@@ -30,21 +30,21 @@ pub struct Attached {
 }
 
 /// What a file holds, by the end of its name.
-const ENDINGS: [(&str, Kind); 10] = [
-    ("csv", Kind::Csv(b',')),
-    ("tsv", Kind::Csv(b'\t')),
-    ("tab", Kind::Csv(b'\t')),
-    ("ndjson", Kind::Json(true)),
-    ("jsonl", Kind::Json(true)),
-    ("json", Kind::Json(false)),
-    ("parquet", Kind::Parquet),
-    ("arrow", Kind::Arrow),
-    ("feather", Kind::Arrow),
-    ("ipc", Kind::Arrow),
+const ENDINGS: [(&str, FileKind); 10] = [
+    ("csv", FileKind::Csv(b',')),
+    ("tsv", FileKind::Csv(b'\t')),
+    ("tab", FileKind::Csv(b'\t')),
+    ("ndjson", FileKind::Json(true)),
+    ("jsonl", FileKind::Json(true)),
+    ("json", FileKind::Json(false)),
+    ("parquet", FileKind::Parquet),
+    ("arrow", FileKind::Arrow),
+    ("feather", FileKind::Arrow),
+    ("ipc", FileKind::Arrow),
 ];
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum FileKind {
     Csv(u8),
     /// Whether every line is an object; else the file is an array of them.
     Json(bool),
@@ -94,7 +94,7 @@ impl Attached {
             ))
         })?;
         let is_packed = compression != FileCompressionType::UNCOMPRESSED;
-        if is_packed && matches!(kind, Kind::Parquet | Kind::Arrow) {
+        if is_packed && matches!(kind, FileKind::Parquet | FileKind::Arrow) {
             return Err(failed("such a file is not packed with gzip".to_owned()));
         }
         let path = self.file.canonicalize().map_err(|error| failed(error.to_string()))?;
@@ -107,7 +107,7 @@ impl Attached {
         // From the dot before the ending on, as the file has it.
         let extension = &name[stem.len() - ending.len() - 1..];
         let read = match kind {
-            Kind::Csv(delimiter) => {
+            FileKind::Csv(delimiter) => {
                 let schema = csv_schema(path, delimiter, compression).map_err(failed)?;
                 let options = CsvReadOptions::new()
                     .schema(&schema)
@@ -118,19 +118,19 @@ impl Attached {
                     .file_compression_type(compression);
                 context.read_csv(path, options).await
             }
-            Kind::Json(by_line) => {
+            FileKind::Json(by_line) => {
                 let options = JsonReadOptions::default()
                     .newline_delimited(by_line)
                     .file_extension(extension)
                     .file_compression_type(compression);
                 context.read_json(path, options).await
             }
-            Kind::Parquet => {
+            FileKind::Parquet => {
                 let options =
                     ParquetReadOptions { file_extension: extension, ..ParquetReadOptions::default() };
                 context.read_parquet(path, options).await
             }
-            Kind::Arrow => {
+            FileKind::Arrow => {
                 let options = ArrowReadOptions { file_extension: extension, ..ArrowReadOptions::default() };
                 context.read_arrow(path, options).await
             }

@@ -21,10 +21,10 @@ use tokio::sync::mpsc::Sender;
 
 use super::{
     compile::Compiled,
-    find::{self, Found, find},
+    find::{self, PathHit, find},
     gather,
     ground::{self, Ground, Subgraph},
-    rows::{RowKind, Rows},
+    rows::{RowBuilder, RowKind},
 };
 use crate::{
     Error,
@@ -154,13 +154,13 @@ impl PathOperator {
                 let key = self.memo_key();
                 if let Some(ends) = key.as_ref().and_then(|key| self.snapshot.memo().ends(key)) {
                     let operator = self.clone();
-                    let giving = task.blocking(move |progress| {
+                    let sending = task.blocking(move |progress| {
                         let open = operator.snapshot.open(&operator.manifest, progress)?;
                         let cancel = &progress.cancel;
-                        let giving = Giving { batch_rows, counts: None, sender: &sender, cancel };
-                        with_index!(&*open.index, |index| operator.give_ends(&ends, index, &giving))
+                        let target = RowTarget { batch_rows, counts: None, sender: &sender, cancel };
+                        with_index!(&*open.index, |index| operator.give_ends(&ends, index, &target))
                     });
-                    return giving.await;
+                    return sending.await;
                 }
                 let answers = answers(sets, inputs, task.context()).await?;
                 let n_objects = usize::try_from(self.manifest.counts.objects).unwrap_or(usize::MAX);
@@ -169,8 +169,8 @@ impl PathOperator {
                 let searching = task.blocking(move |progress| {
                     let open = operator.snapshot.open(&operator.manifest, progress)?;
                     let cancel = &progress.cancel;
-                    let giving = Giving { batch_rows, counts: Some(&counts), sender: &sender, cancel };
-                    with_index!(&*open.index, |index| operator.in_index(index, &answers, &giving))
+                    let target = RowTarget { batch_rows, counts: Some(&counts), sender: &sender, cancel };
+                    with_index!(&*open.index, |index| operator.in_index(index, &answers, &target))
                 });
                 searching.await
             }
@@ -184,9 +184,9 @@ impl PathOperator {
                 let searching = task.blocking(move |progress| {
                     let subgraph = Subgraph::new(gathered, operator.manifest.types.len());
                     // The join loop has counted already.
-                    let giving =
-                        Giving { batch_rows, counts: None, sender: &sender, cancel: &progress.cancel };
-                    operator.in_subgraph(&subgraph, &giving)
+                    let target =
+                        RowTarget { batch_rows, counts: None, sender: &sender, cancel: &progress.cancel };
+                    operator.in_subgraph(&subgraph, &target)
                 });
                 searching.await
             }
@@ -202,8 +202,8 @@ impl PathOperator {
     }
 
     /// Sends objects that a search has found before.
-    fn give_ends(&self, ends: &[(usize, u32)], ground: &dyn Ground, giving: &Giving<'_>) -> Result<()> {
-        let mut out = self.out(ground, giving);
+    fn give_ends(&self, ends: &[(usize, u32)], ground: &dyn Ground, target: &RowTarget<'_>) -> Result<()> {
+        let mut out = self.out(ground, target);
         for (number, (node, hops)) in (0..).zip(ends) {
             out.rows.object(number, *hops, *node);
             if !out.pass_on()? {
@@ -213,7 +213,12 @@ impl PathOperator {
         out.finish()
     }
 
-    fn in_index<I: Id>(&self, index: &GraphIndex<I>, answers: &[SetRows], giving: &Giving<'_>) -> Result<()> {
+    fn in_index<I: Id>(
+        &self,
+        index: &GraphIndex<I>,
+        answers: &[SetRows],
+        target: &RowTarget<'_>,
+    ) -> Result<()> {
         let compiled = &self.compiled;
         let pattern = ground::pattern(compiled, index, answers);
         let type_graph = ground::type_graph(index, self.manifest.types.len());
@@ -221,18 +226,18 @@ impl PathOperator {
         let types = NodeTypes { of: index.types(), graph: &type_graph, counts: &counts };
         let mut search = PathSearch::new(index.graph(), types, &pattern);
         if compiled.selector != Selector::Dominated {
-            return self.give(&mut search, index, giving, self.memo_key());
+            return self.give(&mut search, index, target, self.memo_key());
         }
         let mut ends = Vec::new();
-        let visited = find(compiled, &mut search, giving.cancel, &mut |found| {
-            if let Found::End(node, _) = found {
+        let visited = find(compiled, &mut search, target.cancel, &mut |found| {
+            if let PathHit::End(node, _) = found {
                 ends.push(I::new(node));
             }
             true
         });
-        giving.note(visited.map_err(stopped)?);
+        target.note(visited.map_err(stopped)?);
         ends.sort_unstable();
-        let mut out = self.out(index, giving);
+        let mut out = self.out(index, target);
         let limit = compiled.limit.unwrap_or(u64::MAX);
         let mut n_rows = 0;
         for (holder, range) in (0..).zip(index.outermost(&ends)) {
@@ -257,20 +262,20 @@ impl PathOperator {
         out.finish()
     }
 
-    fn in_subgraph(&self, subgraph: &Subgraph, giving: &Giving<'_>) -> Result<()> {
+    fn in_subgraph(&self, subgraph: &Subgraph, target: &RowTarget<'_>) -> Result<()> {
         let forward = subgraph.forward.view();
         let none = heaplake_graph::Bits::default();
-        let reverse = CsrBuf::reversed(forward, none, 1, giving.cancel).map_err(stopped)?;
+        let reverse = CsrBuf::reversed(forward, none, 1, target.cancel).map_err(stopped)?;
         let graph = Graph { forward, skip: none, reverse: reverse.view() };
         let pattern = subgraph.pattern(&self.compiled, graph);
         let types = NodeTypes { of: &subgraph.types, graph: &subgraph.type_graph, counts: &subgraph.counts };
         let mut search = PathSearch::new(graph, types, &pattern);
-        self.give(&mut search, subgraph, giving, None)
+        self.give(&mut search, subgraph, target, None)
     }
 
-    fn out<'a>(&'a self, ground: &'a dyn Ground, giving: &'a Giving<'a>) -> Out<'a> {
-        let rows = Rows::new(ground, &self.compiled, &self.manifest, self.kind, &self.projection);
-        Out { rows, giving, left: self.limit.unwrap_or(usize::MAX) }
+    fn out<'a>(&'a self, ground: &'a dyn Ground, target: &'a RowTarget<'a>) -> RowSender<'a> {
+        let rows = RowBuilder::new(ground, &self.compiled, &self.manifest, self.kind, &self.projection);
+        RowSender { rows, target, left: self.limit.unwrap_or(usize::MAX) }
     }
 
     /// Searches and sends rows; keeps all ends of paths where there is a key for them.
@@ -278,27 +283,27 @@ impl PathOperator {
         &self,
         search: &mut PathSearch<'_, I>,
         ground: &dyn Ground,
-        giving: &Giving<'_>,
+        target: &RowTarget<'_>,
         key: Option<MemoKey>,
     ) -> Result<()> {
         let mut kept = key.map(|key| (key, Vec::new()));
-        let mut out = self.out(ground, giving);
+        let mut out = self.out(ground, target);
         let mut ends = Vec::new();
         let mut number = 0;
         let mut failed = None;
-        let visited = find(&self.compiled, search, giving.cancel, &mut |found| {
+        let visited = find(&self.compiled, search, target.cancel, &mut |found| {
             match found {
-                Found::End(node, hops) if self.kind == RowKind::Types => {
+                PathHit::End(node, hops) if self.kind == RowKind::Types => {
                     ends.push((node, hops));
                     return true;
                 }
-                Found::End(node, hops) => {
+                PathHit::End(node, hops) => {
                     out.rows.object(number, hops, node);
                     if let Some((_, ends)) = &mut kept {
                         ends.push((node, hops));
                     }
                 }
-                Found::Path(steps) => out.rows.path(number, steps),
+                PathHit::Path(steps) => out.rows.path(number, steps),
             }
             number += 1;
             let goes_on = out.pass_on().unwrap_or_else(|error| {
@@ -310,7 +315,7 @@ impl PathOperator {
             goes_on
         });
         let visited = visited.map_err(stopped)?;
-        giving.note(visited);
+        target.note(visited);
         if let Some(error) = failed {
             return Err(error);
         }
@@ -330,7 +335,7 @@ impl PathOperator {
 }
 
 /// Where rows go.
-struct Giving<'g> {
+struct RowTarget<'g> {
     batch_rows: usize,
     /// Where the search counts what it looks at.
     counts: Option<&'g SearchCounts>,
@@ -338,7 +343,7 @@ struct Giving<'g> {
     cancel: &'g AtomicBool,
 }
 
-impl Giving<'_> {
+impl RowTarget<'_> {
     fn note(&self, visited: Visited) {
         if let Some(counts) = self.counts {
             counts.note(visited);
@@ -346,31 +351,31 @@ impl Giving<'_> {
     }
 }
 
-struct Out<'o> {
-    rows: Rows<'o>,
-    giving: &'o Giving<'o>,
+struct RowSender<'o> {
+    rows: RowBuilder<'o>,
+    target: &'o RowTarget<'o>,
     /// Rows that are still wanted.
     left: usize,
 }
 
-impl Out<'_> {
+impl RowSender<'_> {
     /// Sends the rows when they are enough for a batch; false when nobody wants more.
     fn pass_on(&mut self) -> Result<bool> {
-        let enough = self.rows.len() >= self.giving.batch_rows.min(self.left);
+        let enough = self.rows.len() >= self.target.batch_rows.min(self.left);
         if enough { self.send() } else { Ok(true) }
     }
 
     fn send(&mut self) -> Result<bool> {
         let batch = self.rows.take()?;
         // A path may be longer than a batch.
-        for start in (0..batch.num_rows()).step_by(self.giving.batch_rows) {
-            let n_rows = self.giving.batch_rows.min(batch.num_rows() - start).min(self.left);
+        for start in (0..batch.num_rows()).step_by(self.target.batch_rows) {
+            let n_rows = self.target.batch_rows.min(batch.num_rows() - start).min(self.left);
             if n_rows == 0 {
                 return Ok(false);
             }
             let part = batch.slice(start, n_rows);
             self.left -= n_rows;
-            if self.giving.sender.blocking_send(Ok(part)).is_err() {
+            if self.target.sender.blocking_send(Ok(part)).is_err() {
                 return Ok(false);
             }
         }

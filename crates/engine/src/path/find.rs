@@ -11,7 +11,7 @@ use heaplake_pathql::Selector;
 use super::compile::Compiled;
 
 /// One answer.
-pub(super) enum Found<'f> {
+pub(super) enum PathHit<'f> {
     /// A path.
     Path(&'f [Step]),
     /// An object at the end of a path, and the fewest hops to it.
@@ -23,11 +23,11 @@ pub(super) fn find<I: Id>(
     compiled: &Compiled,
     search: &mut PathSearch<'_, I>,
     cancel: &AtomicBool,
-    take: &mut dyn FnMut(Found<'_>) -> bool,
+    take: &mut dyn FnMut(PathHit<'_>) -> bool,
 ) -> Result<Visited, Cancelled> {
     let within = compiled.within.map_or(u64::MAX, u64::from);
     let limit = compiled.limit.unwrap_or(u64::MAX);
-    let mut finding = Finding { left: limit, take };
+    let mut hits = HitLimit { left: limit, take };
     if limit == 0 {
         return Ok(Visited::default());
     }
@@ -37,25 +37,25 @@ pub(super) fn find<I: Id>(
             let mut left = if compiled.selector == Selector::Reach { limit } else { u64::MAX };
             search.reach(within, cancel, |node, hops| {
                 left -= 1;
-                (finding.take)(Found::End(node, hops)) && left > 0
+                (hits.take)(PathHit::End(node, hops)) && left > 0
             })
         }
         (Selector::AnyShortest, Some(test)) => {
             let bindings = search.bindings(test, within, cancel)?;
             for node in bindings.nodes() {
-                if !finding.path(search, &bindings.path(node)) {
+                if !hits.path(search, &bindings.path(node)) {
                     break;
                 }
             }
             Ok(bindings.visited)
         }
-        (selector, None) => finding.some(selector, search, within, cancel).map(|(visited, _)| visited),
+        (selector, None) => hits.some(selector, search, within, cancel).map(|(visited, _)| visited),
         (selector, Some(test)) => {
             let mut visited = Visited::default();
             let nodes: Vec<usize> = search.passing(test).collect();
             for node in nodes {
                 search.bind(test, node);
-                let (more, goes_on) = finding.some(selector, search, within, cancel)?;
+                let (more, goes_on) = hits.some(selector, search, within, cancel)?;
                 visited.pairs += more.pairs;
                 visited.levels += more.levels;
                 if !goes_on {
@@ -67,17 +67,17 @@ pub(super) fn find<I: Id>(
     }
 }
 
-struct Finding<'t> {
+struct HitLimit<'t> {
     /// Paths that may still be given out.
     left: u64,
-    take: &'t mut dyn FnMut(Found<'_>) -> bool,
+    take: &'t mut dyn FnMut(PathHit<'_>) -> bool,
 }
 
-impl Finding<'_> {
+impl HitLimit<'_> {
     /// Gives a path out; false when it was the last that is wanted.
     fn path<I: Id>(&mut self, search: &PathSearch<'_, I>, path: &[I]) -> bool {
         self.left -= 1;
-        (self.take)(Found::Path(&search.steps(path))) && self.left > 0
+        (self.take)(PathHit::Path(&search.steps(path))) && self.left > 0
     }
 
     /// The paths of one selector; also whether more are wanted.

@@ -132,8 +132,8 @@ struct PathRow {
     end: u64,
 }
 
-/// Rows on their way to columns.
-pub(super) struct Rows<'r> {
+/// Makes columns of rows, some thousands at a time.
+pub(super) struct RowBuilder<'r> {
     pub(super) ground: &'r dyn Ground,
     pub(super) compiled: &'r Compiled,
     pub(super) manifest: &'r Dump,
@@ -145,7 +145,7 @@ pub(super) struct Rows<'r> {
     types: Vec<(u32, u32, [i64; 2])>,
 }
 
-impl<'r> Rows<'r> {
+impl<'r> RowBuilder<'r> {
     pub(super) fn new(
         ground: &'r dyn Ground,
         compiled: &'r Compiled,
