@@ -50,12 +50,12 @@ pub enum AnyIndex {
     Wide(GraphIndex<u64>),
 }
 
-/// What changes when the index file of a dump is another one, or was written to: its size, inode and times.
+/// The size, inode and times of the index file of a dump, which change if the file is replaced or written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexStamp(file::Seal);
 
 impl IndexStamp {
-    /// Of the index file that is there; `None` where there is none.
+    /// The stamp of the present index file; `None` if there is none.
     pub fn of(lake: &Lake, manifest: &Manifest) -> Option<Self> {
         let file = lake.at(&LakePath::index(manifest)).open().ok()?;
         Some(Self(file::Seal::of(&file.metadata().ok()?)))
