@@ -6,14 +6,14 @@
 //!
 //! Nothing here prints, and nothing is escaped: texts of a dump are returned as they are, and whoever shows them escapes
 //! them for their own medium ([`escape`] does it for terminals). Sizes are in bytes. Work stops soon after
-//! [`Cancel::cancel`], with [`Error::Cancelled`].
+//! [`CancelToken::cancel`], with [`Error::Cancelled`].
 //!
 //! ```no_run
-//! use heaplake_answers::{Cancel, Diff, GroupBy, Lake, Session, SessionOptions};
+//! use heaplake_answers::{Diff, GroupBy, Lake, Session, SessionOptions};
 //!
 //! fn main() -> heaplake_answers::Result<()> {
 //!     let lake = Lake::open("./lake".as_ref())?;
-//!     let session = Session::open(&lake, &SessionOptions::default(), &Cancel::default())?;
+//!     let session = Session::open(&lake, &SessionOptions::default())?;
 //!     let diff = Diff {
 //!         before: "latest~1".to_owned(),
 //!         after: "latest".to_owned(),
@@ -33,7 +33,6 @@
 //! docs/rust.md has a longer program, from an import to a what-if; it is compiled and run by a test.
 
 pub mod browse;
-mod cancel;
 mod chains;
 mod check;
 mod diff;
@@ -55,7 +54,6 @@ mod tree;
 mod trend;
 mod whatif;
 
-pub use cancel::Cancel;
 pub use chains::Chains;
 pub use check::{Check, CheckAnswer, Verdict};
 pub use diff::{Diff, DiffTotals, GroupDifference};
@@ -64,7 +62,7 @@ pub use drawing::{Direction, Drawing, DrawnEdge, DrawnNode, MAX_STARTS};
 pub use dumps::{dump_facts, dump_rows, select_dump, select_dumps, types_by_size};
 pub use error::{Error, Result};
 pub use groups::{GroupBy, Metric};
-pub use heaplake_engine::{Parameters, PathShape, SessionOptions, Value, path_shape};
+pub use heaplake_engine::{CancelToken, Parameters, PathShape, SessionOptions, Value, path_shape};
 pub use heaplake_store::{Access, ImportOptions, ImportProgress, Input, Lake, import};
 pub use path::{
     ObjectFound, ObjectsFound, PathHop, TypeFound, objects_found, path_hops, path_statement,

@@ -7,13 +7,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::StreamExt as _;
-use heaplake_engine::{Answer, Edited, Missing, Parameters, SessionOptions};
+use heaplake_engine::{Answer, CancelToken, Edited, Missing, Parameters, SessionOptions};
 use heaplake_model::DumpId;
 use heaplake_store::{Lake, Layer, Manifest, Manifests};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 
 use crate::{
-    Cancel, Error, Result,
+    Error, Result,
     encode::{Encoder, Written, distinct_names},
     rows::sum,
 };
@@ -25,12 +25,13 @@ const STACK_BYTES: usize = 16 << 20;
 /// How long cancelled work may take to tidy up after itself.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A lake as it was when the session began, with a dump that bare table names mean.
+/// A lake as it was when the session began, with a dump that bare table names mean. The token of its options stops whatever it
+/// does, at once.
 pub struct Session {
     engine: heaplake_engine::Session,
     /// `None` while it is dropped.
     runtime: Option<Runtime>,
-    cancel: Cancel,
+    cancel: CancelToken,
 }
 
 /// What a statement came to.
@@ -55,19 +56,19 @@ pub struct Totals {
 
 impl Session {
     /// Opens a session on a lake.
-    pub fn open(lake: &Lake, options: &SessionOptions, cancel: &Cancel) -> Result<Self> {
-        Self::over(&lake.snapshot(), options, cancel)
+    pub fn open(lake: &Lake, options: &SessionOptions) -> Result<Self> {
+        Self::over(&lake.snapshot(), options)
     }
 
     /// Opens a session on a lake whose manifests may have been read already.
-    pub fn over(manifests: &Arc<Manifests>, options: &SessionOptions, cancel: &Cancel) -> Result<Self> {
+    pub fn over(manifests: &Arc<Manifests>, options: &SessionOptions) -> Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
         let runtime = runtime.map_err(Error::Threads)?;
         let context = runtime.enter();
         let engine = heaplake_engine::Session::open(manifests, options)?;
         drop(context);
-        Ok(Self { engine, runtime: Some(runtime), cancel: cancel.clone() })
+        Ok(Self { engine, runtime: Some(runtime), cancel: options.cancel.clone().unwrap_or_default() })
     }
 
     /// The dump of bare table names; an error where the lake has no dumps.

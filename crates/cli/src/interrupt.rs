@@ -6,11 +6,11 @@ use std::sync::{
 };
 
 use anyhow::Context as _;
-use heaplake_answers::Cancel;
+use heaplake_answers::CancelToken;
 
 // Signals come to the process as a whole, so their state belongs to it as well.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
-static TOKEN: LazyLock<Cancel> = LazyLock::new(Cancel::default);
+static TOKEN: LazyLock<CancelToken> = LazyLock::new(CancelToken::new);
 /// A shell goes on after a command was stopped, as often as the user wants.
 static IN_SHELL: AtomicBool = AtomicBool::new(false);
 /// At the prompt of a shell SIGTERM and SIGHUP end it; Ctrl-C never does.
@@ -98,6 +98,6 @@ pub fn flag() -> &'static AtomicBool {
 }
 
 /// The same as a token for libraries to wait for.
-pub fn token() -> &'static Cancel {
+pub fn token() -> &'static CancelToken {
     &TOKEN
 }

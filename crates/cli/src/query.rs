@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use heaplake_answers::{Cancel, Lake, Outcome, Parameters, Session, SessionOptions};
+use heaplake_answers::{Lake, Outcome, Parameters, Session, SessionOptions};
 use heaplake_store::{Manifest, Manifests};
 
 use crate::{
@@ -20,8 +20,8 @@ pub fn open(lake: &Lake, options: &SessionOptions) -> Result<Session> {
 
 /// Opens a session on a lake whose manifests may have been read already.
 pub fn over(manifests: &Arc<Manifests>, options: &SessionOptions) -> Result<Session> {
-    let token: &Cancel = interrupt::token();
-    Ok(Session::over(manifests, options, token)?)
+    let options = SessionOptions { cancel: Some(interrupt::token().clone()), ..options.clone() };
+    Ok(Session::over(manifests, &options)?)
 }
 
 /// Opens a session for questions about one dump, which is the newest where none is named.

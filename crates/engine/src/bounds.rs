@@ -50,6 +50,16 @@ impl CancelToken {
         self.0.is_cancelled.load(Ordering::SeqCst)
     }
 
+    /// Makes the token usable for other work.
+    pub fn reset(&self) {
+        self.0.is_cancelled.store(false, Ordering::SeqCst);
+    }
+
+    /// The same as a flag for loops to poll.
+    pub fn flag(&self) -> &AtomicBool {
+        &self.0.is_cancelled
+    }
+
     /// Waits until it is cancelled.
     pub async fn cancelled(&self) {
         loop {

@@ -224,7 +224,7 @@ impl Shell {
                 self.has_failed = true;
                 match interrupt::is_cause(&error) {
                     true => {
-                        self.console.note(&error.to_string());
+                        self.console.note(&interrupt::outcome(&error));
                         // A join may not look up for long; the next query gets threads of its own.
                         self.session = None;
                     }
