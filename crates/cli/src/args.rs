@@ -289,9 +289,8 @@ Examples:
   heaplake info                                    the newest dump
   heaplake info before --format json               with every type")]
 pub struct InfoArgs {
-    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
-    #[arg(value_name = "DUMP")]
-    pub dump: Option<String>,
+    #[command(flatten)]
+    pub dump: DumpChoice,
     #[command(flatten)]
     pub shape: Shape,
 }
@@ -504,9 +503,8 @@ Examples:
   heaplake top                                     of the newest dump
   heaplake top before -n 50 --by type --format csv")]
 pub struct TopArgs {
-    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
-    #[arg(value_name = "DUMP")]
-    pub dump: Option<String>,
+    #[command(flatten)]
+    pub dump: DumpChoice,
     /// How many
     #[arg(short, value_name = "N", default_value_t = 15, value_parser = values::at_least::<0>)]
     pub n: u32,
@@ -538,9 +536,9 @@ Examples:
   heaplake tree                                    from the roots
   heaplake tree 0x7f95a1b0c8d0 --depth 6           from one object; addresses are in obj, top, ...")]
 pub struct TreeArgs {
-    /// Address of the object to begin with, decimal or after 0x [default: the roots]
-    #[arg(value_name = "ADDRESS", value_parser = values::address)]
-    pub address: Option<u64>,
+    /// Address of the object to begin with, decimal or after 0x [default: the roots], or a dump
+    #[arg(value_name = "ADDRESS|DUMP")]
+    pub start: Option<String>,
     /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
@@ -620,9 +618,8 @@ Examples:
   heaplake chains --dump before --min 3            shorter ones, too
   heaplake chains --format json | jq -r '.[0].motif'")]
 pub struct ChainsArgs {
-    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
-    #[arg(long, value_name = "ID")]
-    pub dump: Option<String>,
+    #[command(flatten)]
+    pub dump: DumpChoice,
     /// How often the types must repeat at least
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::at_least::<2>)]
     pub min: u32,
@@ -818,13 +815,30 @@ pub struct WhatifArgs {
     /// Keep what would be left as a layer of this name, for `--layer`
     #[arg(long, value_name = "NAME")]
     pub save: Option<String>,
-    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
-    #[arg(long, value_name = "ID")]
-    pub dump: Option<String>,
+    #[command(flatten)]
+    pub dump: DumpChoice,
     #[command(flatten)]
     pub graph: GraphArgs,
     #[command(flatten)]
     pub shape: Shape,
+}
+
+/// Which dump a command is about: a name alone, or as everywhere else an option.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DumpChoice {
+    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
+    #[arg(value_name = "DUMP", conflicts_with = "dump_option")]
+    pub dump: Option<String>,
+    /// The same
+    #[arg(long = "dump", value_name = "ID")]
+    pub dump_option: Option<String>,
+}
+
+impl DumpChoice {
+    /// The selector, if one was given.
+    pub fn selector(&self) -> Option<&str> {
+        self.dump.as_deref().or(self.dump_option.as_deref())
+    }
 }
 
 /// What commands about one dump's graph share.
@@ -947,6 +961,9 @@ pub struct RmArgs {
     /// Which dumps: ids, or selectors such as 'web-*'
     #[arg(required = true, value_name = "DUMP")]
     pub dumps: Vec<String>,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `verify`.

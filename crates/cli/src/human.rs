@@ -21,12 +21,9 @@ pub fn counted(n: u64, singular: &str) -> String {
     format!("{} {singular}{ending}", count(n))
 }
 
-/// A text of so many characters at most, with `…` behind it where it was longer.
+/// A text of so many characters at most, with `…` after it where it was longer.
 pub fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    heaplake_model::shortened(text, max_chars).into_owned()
 }
 
 /// `58.3 MiB`.

@@ -22,7 +22,7 @@ use crate::{
 pub fn run(args: &ChainsArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
-    let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
+    let (session, manifest) = query::of_dump(args.dump.selector(), &args.graph, console)?;
     let mut sink = plan.open()?;
     let is_table = plan.format == Format::Table;
     let batches = session.collect(&Chains { min_repeats: args.min }.statement())?;

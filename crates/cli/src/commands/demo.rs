@@ -17,7 +17,7 @@ use heaplake_store::{Access, Error, ImportOptions, Input, Lake, Manifest};
 
 use super::{diff, import::import_one, path, trend, whatif};
 use crate::{
-    args::{DiffArgs, DiffBy, GraphArgs, GroupBy, IdentityArg, MetricArg, TrendArgs, WhatifArgs},
+    args::{DiffArgs, DiffBy, DumpChoice, GraphArgs, GroupBy, IdentityArg, MetricArg, TrendArgs, WhatifArgs},
     console::{Console, LakeChoice, shell_quoted},
     interrupt,
     output::{Format, Plan, Shape, Sink},
@@ -192,7 +192,7 @@ impl Tour {
             cuts: vec![cut.to_owned()],
             save: None,
             allow_missing: false,
-            dump: None,
+            dump: DumpChoice::default(),
             graph,
             shape: TABLE,
         };

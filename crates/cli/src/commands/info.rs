@@ -24,7 +24,7 @@ pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
     let lake = Lake::open(console.lake.path())?;
     let dump =
-        lake.dump(selection::one(&lake.snapshot(), args.dump.as_deref(), console)?.as_ref().clone())?;
+        lake.dump(selection::one(&lake.snapshot(), args.dump.selector(), console)?.as_ref().clone())?;
     if plan.format != Format::Table {
         plan.print(&dump_facts(&dump, &lake, plan.format.is_nested())?)?;
         return Ok(ExitCode::SUCCESS);

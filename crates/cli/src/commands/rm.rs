@@ -18,8 +18,12 @@ pub fn run(args: &RmArgs, console: &Console) -> Result<ExitCode> {
     ids.sort();
     ids.dedup();
     for id in ids {
-        lake.remove(&id)?;
-        console.note(&format!("removed {id}"));
+        if args.dry_run {
+            console.note(&format!("would remove {id}"));
+        } else {
+            lake.remove(&id)?;
+            console.note(&format!("removed {id}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,7 +12,7 @@ use crate::{args::TopArgs, console::Console, human, interrupt, output::Format, q
 pub fn run(args: &TopArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
-    let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
+    let (session, manifest) = query::of_dump(args.dump.selector(), &args.graph, console)?;
     let totals = session.totals()?;
     let mut sink = plan.open()?;
     let is_table = plan.format == Format::Table;

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use heaplake_answers::{Session, Tree, TreeNode};
 use heaplake_store::Manifest;
 
@@ -11,35 +11,54 @@ use crate::{
     console::Console,
     escape, human, interrupt,
     output::{Format, Plan, Sink},
-    query,
+    query, selection, values,
 };
 
 /// Prints the tree below an object, or below the roots.
 pub fn run(args: &TreeArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
-    let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
+    let (address, dump) = start(args, console)?;
+    let (session, manifest) = query::of_dump(dump, &args.graph, console)?;
     let mut sink = plan.open()?;
-    print(args, &session, &manifest, &plan, &mut sink)?;
+    print(args, address, &session, &manifest, &plan, &mut sink)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The object to begin with, and the dump: a word that is not an address can only be a dump.
+fn start<'a>(args: &'a TreeArgs, console: &Console) -> Result<(Option<u64>, Option<&'a str>)> {
+    let dump = args.dump.as_deref();
+    let Some(word) = &args.start else { return Ok((None, dump)) };
+    if let Ok(address) = values::address(word) {
+        return Ok((Some(address), dump));
+    }
+    match dump {
+        Some(_) => bail!("{word:?} is not an address; write for example 140280053449680 or 0x7f95a1b0c8d0"),
+        None => {
+            selection::one(&*selection::open(console)?, Some(word), console)
+                .with_context(|| format!("{word:?} is neither an address nor a dump"))?;
+            Ok((None, Some(word)))
+        }
+    }
 }
 
 /// Prints the tree to an open sink.
 pub fn print(
     args: &TreeArgs,
+    address: Option<u64>,
     session: &Session,
     manifest: &Manifest,
     plan: &Plan,
     sink: &mut Sink,
 ) -> Result<()> {
-    let tree = Tree { address: args.address, depth: args.depth, children: args.children };
+    let tree = Tree { address, depth: args.depth, children: args.children };
     let tree = tree.answer(session)?;
     if plan.format != Format::Table {
         return plan.print_all_to(&tree.batches, sink);
     }
     let totals = session.totals()?;
-    if args.address.is_none() {
+    if address.is_none() {
         let objects = human::counted(totals.objects.unsigned_abs(), "object");
         writeln!(sink, "{}: {}, {objects}", manifest.id, human::signed_bytes(totals.bytes))?;
     }
@@ -56,7 +75,7 @@ pub fn print(
         _ => None,
     };
     let width = result.map_or(0, |number| format!("#{number}.{} ", tree.nodes.len()).len());
-    let nodes = tree.nodes.iter().zip(prefixes(&depths, args.address.is_none()));
+    let nodes = tree.nodes.iter().zip(prefixes(&depths, address.is_none()));
     for (row, (node, prefix)) in nodes.enumerate() {
         let label = result.map(|number| format!("#{number}.{} ", row + 1)).unwrap_or_default();
         writeln!(sink, "{label:>width$}{prefix}{}", in_words(node, totals.bytes))?;

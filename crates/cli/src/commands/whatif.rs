@@ -19,7 +19,7 @@ use crate::{
 pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
-    let (session, manifest) = query::of_dump(args.dump.as_deref(), &args.graph, console)?;
+    let (session, manifest) = query::of_dump(args.dump.selector(), &args.graph, console)?;
     let name = args.save.as_deref().map(str::parse::<DumpId>).transpose().context("cannot save the layer")?;
     let mut sink = plan.open()?;
     print(args, &session, &manifest, &plan, &mut sink, console)?;
