@@ -30,6 +30,8 @@ pub struct TrendSeries {
     pub name: String,
     /// The shape of its growth, as the function `trend` has it: `growing`, `flat`, ...
     pub shape: String,
+    /// How improbable it is that a series without trend rises, or falls, as much: 0 to 1; `None` if it was never measured.
+    pub confidence: Option<f64>,
     /// A picture of the series in one line.
     pub spark: String,
     /// The value in the first dump; `None` if it was not there.
@@ -78,10 +80,11 @@ impl Trend {
             (rows.texts(self.by.name())?, rows.texts("shape")?, rows.texts("spark")?);
         let (first, last) = (rows.optional_numbers("first")?, rows.optional_numbers("last")?);
         let (per_hour, per_dump) = (rows.optional_floats("per_hour")?, rows.optional_floats("per_dump")?);
-        let began = rows.texts("began")?;
+        let (began, confidence) = (rows.texts("began")?, rows.optional_floats("confidence")?);
         let series = |i: usize| TrendSeries {
             name: names[i].clone(),
             shape: shapes[i].clone(),
+            confidence: confidence[i],
             spark: sparks[i].clone(),
             first: first[i],
             last: last[i],

@@ -680,7 +680,8 @@ pub struct DiffArgs {
 #[command(after_help = "\
 shape: growing = higher after some dump than ever before, and still rising in the last third; stopped = grew, then
 levelled off; unsteady = up and down; falling; flat. began: the dump from which on it is higher than ever before. pace:
-median of the slopes between all pairs of dumps. A single outlier is ignored. Flat ones are left out.
+median of the slopes between all pairs of dumps. A single outlier of
+five dumps or more is ignored. Flat ones are left out.
 
 Examples:
   heaplake trend                                   all dumps, types by size

@@ -17,6 +17,8 @@ use crate::{
 
 /// Rows shown to a person.
 const N_SHOWN: usize = 20;
+/// From this confidence on nothing more is said of it.
+const SURE: f64 = 0.95;
 
 /// Prints the series, what grows most first.
 pub fn run(args: &TrendArgs, console: &Console) -> Result<ExitCode> {
@@ -83,10 +85,18 @@ fn show(
         }
     }
     sink.flush()?;
-    let growing = series.iter().filter(|series| series.shape == "growing").count();
+    let is_growing = |series: &&TrendSeries| series.shape == "growing";
+    let growing = series.iter().filter(is_growing).count();
+    let confidence = series.iter().filter(is_growing).filter_map(|series| series.confidence);
+    let sure = match confidence.fold(0.0, f64::max) {
+        confidence if growing > 0 && confidence < SURE => {
+            format!("; {:.0} % sure at most, more dumps make it surer", confidence * 100.0)
+        }
+        _ => String::new(),
+    };
     let more = series.len() - shown.len();
     console.note(&format!(
-        "({} changed, {growing} of them growing{})",
+        "({} changed, {growing} of them growing{sure}{})",
         human::counted(series.len() as u64, what),
         if more > 0 { format!("; {more} more with -n {}", series.len()) } else { String::new() }
     ));

@@ -35,7 +35,7 @@ pub(super) static TREND: HistoryFunction = HistoryFunction {
         group: FunctionGroup::History,
         usage: "trend(['dumps' [, 'type'|'holder'|'module' [, 'count'|'size'|'retained']]])",
         purpose: "How totals go over any number of dumps, in the order in which they were taken: a row per type, holder or \
-                  module, what grows most first. One measurement that is off does not decide what is said of a series.",
+                  module, what grows most first. A single outlier of five measurements or more is ignored.",
         arguments: &[
             ArgumentDoc::optional("dumps", ArgumentKind::Dumps, "'*', all", "the dumps"),
             BY,
@@ -53,8 +53,15 @@ pub(super) static TREND: HistoryFunction = HistoryFunction {
                     "shape",
                     ColumnType::Text,
                     "`growing`: from some dump on higher than ever before, and still rising in the last third; `stopped`: \
-                     likewise, but not rising any more; `falling`; `unsteady`: up and down; `flat`; `unknown`: never measured",
+                     grew, then levelled off; `falling`; `unsteady`: up and down; `flat`; `unknown`: never measured",
                 ),
+                column(
+                    "confidence",
+                    ColumnType::Float64,
+                    "how improbable it is that a series without trend rises, or falls, as much: 0 to 1; two dumps give \
+                     at most 0.5, three 0.83, four 0.96",
+                )
+                .null(NEVER),
                 ROLE,
                 column(
                     "spark",
@@ -92,7 +99,8 @@ pub(super) static TREND: HistoryFunction = HistoryFunction {
         source: Some(
             "Theil, \"A rank-invariant method of linear and polynomial regression analysis\", 1950, and Sen, \
                       \"Estimates of the regression coefficient based on Kendall's tau\", 1968 (slope); Tukey, \"Exploratory \
-                      Data Analysis\", 1977 (the measurement that is off)",
+                      Data Analysis\", 1977 (outlier); Mann, \"Nonparametric tests against trend\", 1945, and Kendall, \"Rank \
+                      correlation methods\", 1975 (confidence)",
         ),
     },
     call,
@@ -257,6 +265,7 @@ fn batch(
         Arc::new((1..=rows.len() as i64).collect::<Int64Array>()),
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| &row.name))),
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(shape))),
+        float(|row| row.verdict.as_ref().map(|verdict| verdict.confidence)),
     ];
     if roles.is_some() {
         columns.push(Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.role.name()))));

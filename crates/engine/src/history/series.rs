@@ -1,8 +1,12 @@
 //! What a series of measurements over time comes to: whether it grows, how fast, and since when.
 //!
-//! One measurement that is off must not decide. The one that is most off the median of its neighbours and itself (Tukey,
-//! *Exploratory Data Analysis*, 1977, "3" with the end-point rule) is taken to be that median; what only rises is as it
-//! was. The slope is the median of the slopes of all pairs (Theil 1950, Sen 1968).
+//! A single outlier of five measurements or more must not decide: the worst one is replaced by the median of itself and its
+//! two neighbours (Tukey, *Exploratory Data Analysis*, 1977, "3" with the end-point rule), which changes nothing in a series
+//! that only rises. Of fewer measurements one is too much of the evidence to be put aside. The slope is the median of the
+//! slopes of all pairs (Theil 1950, Sen 1968). How sure a trend is says the test of Mann (1945) and Kendall, which counts the
+//! pairs that rise and those that fall: it assumes nothing of the distribution, and knows how little few measurements prove.
+
+use std::cmp::Ordering;
 
 /// How a series goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,11 +45,17 @@ pub(crate) struct Verdict {
     pub(crate) is_monotone: bool,
     /// By how much the end is above the beginning.
     pub(crate) rise: i64,
+    /// How improbable it is that a series without trend goes so far up, or down where it falls; 0 to 1.
+    pub(crate) confidence: f64,
 }
+
+/// Measurements from which on the worst outlier is put aside.
+const MIN_FOR_OUTLIER: usize = 5;
 
 /// Judges a series of at least one value.
 pub(crate) fn judge(values: &[i64]) -> Verdict {
-    let values = without_most_off(values);
+    let pairs = n_rising_pairs(values);
+    let values = without_outlier(values);
     let (first, last) = (values[0], values[values.len() - 1]);
     let began = step_up(&values);
     let late = values.len() - values.len().div_ceil(3);
@@ -70,11 +80,93 @@ pub(crate) fn judge(values: &[i64]) -> Verdict {
         began: began.filter(|_| matches!(shape, SeriesShape::Growing | SeriesShape::Stopped)),
         is_monotone: values.windows(2).all(|pair| pair[0] <= pair[1]),
         rise: last.saturating_sub(first),
+        confidence: match shape {
+            SeriesShape::Flat => 0.0,
+            _ => pairs.confidence(),
+        },
     }
 }
 
-/// The series with the value that is most off put right.
-fn without_most_off(values: &[i64]) -> Vec<i64> {
+/// The pairs of measurements of a series: how many rise minus how many fall, and what is needed to judge that number.
+struct RisingPairs {
+    n: usize,
+    /// Rising minus falling pairs.
+    surplus: i64,
+    /// Lengths of the runs of equal measurements.
+    ties: Vec<usize>,
+}
+
+/// Counts pairs; a long series is first made shorter by medians of neighbours.
+fn n_rising_pairs(values: &[i64]) -> RisingPairs {
+    let n = values.len().min(MAX_POINTS);
+    let points: Vec<i64> = (0..n)
+        .map(|i| {
+            let mut of = values[i * values.len() / n..(i + 1) * values.len() / n].to_vec();
+            of.sort_unstable();
+            of[of.len() / 2]
+        })
+        .collect();
+    let mut surplus = 0;
+    for (i, value) in points.iter().enumerate() {
+        for later in &points[i + 1..] {
+            surplus += match later.cmp(value) {
+                Ordering::Greater => 1,
+                Ordering::Equal => 0,
+                Ordering::Less => -1,
+            };
+        }
+    }
+    let mut sorted = points;
+    sorted.sort_unstable();
+    let ties = sorted.chunk_by(|a, b| a == b).map(<[i64]>::len).filter(|run| *run > 1).collect();
+    RisingPairs { n, surplus, ties }
+}
+
+/// Up to this many measurements the distribution is counted out.
+const MAX_EXACT: usize = 20;
+
+impl RisingPairs {
+    /// One minus the probability that measurements in random order have such a surplus, in the direction that it has.
+    fn confidence(&self) -> f64 {
+        let (n, surplus) = (self.n, self.surplus.unsigned_abs() as usize);
+        if n < 2 || surplus == 0 {
+            return 0.0;
+        }
+        if n <= MAX_EXACT {
+            // Orders by their number of falling pairs; each further measurement can fall below 0 to all of those before.
+            let mut orders = vec![1.0_f64];
+            for k in 2..=n {
+                let mut more = vec![0.0; orders.len() + k - 1];
+                for (falling, n_orders) in orders.iter().enumerate() {
+                    more[falling..falling + k].iter_mut().for_each(|sum| *sum += n_orders);
+                }
+                orders = more;
+            }
+            let n_pairs = n * (n - 1) / 2;
+            let most_falling = (n_pairs - surplus) / 2;
+            let as_much: f64 = orders[..=most_falling].iter().sum();
+            return 1.0 - as_much / orders.iter().sum::<f64>();
+        }
+        let term = |n: usize| (n * (n - 1) * (2 * n + 5)) as f64;
+        let variance = (term(n) - self.ties.iter().map(|run| term(*run)).sum::<f64>()) / 18.0;
+        normal_below((surplus as f64 - 1.0) / variance.sqrt())
+    }
+}
+
+/// The distribution function of the standard normal distribution for `x` of 0 and more, within 1e-7 (Abramowitz and Stegun,
+/// *Handbook of Mathematical Functions*, 1964, 26.2.17).
+fn normal_below(x: f64) -> f64 {
+    const FACTORS: [f64; 5] = [0.319_381_530, -0.356_563_782, 1.781_477_937, -1.821_255_978, 1.330_274_429];
+    let t = 1.0 / (1.0 + 0.231_641_9 * x);
+    let sum = FACTORS.iter().rev().fold(0.0, |sum, factor| (sum + factor) * t);
+    1.0 - sum * (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
+/// The series with the worst outlier replaced, if there are measurements enough to call it one.
+fn without_outlier(values: &[i64]) -> Vec<i64> {
+    if values.len() < MIN_FOR_OUTLIER {
+        return values.to_vec();
+    }
     let smooth = medians_of_three(values);
     let mut values = values.to_vec();
     if let Some(off) = (0..values.len()).max_by_key(|i| values[*i].abs_diff(smooth[*i])) {
@@ -224,10 +316,67 @@ mod tests {
             (&[10, 30, 10, 30, 10, 30, 10], ("unsteady", None)),
             (&[10, 20, 30, 40, 10, 20, 30, 40, 10, 20], ("unsteady", None)),
             (&[9, 8, 7, 7, 6], ("falling", None)),
+            // Of three or four measurements none is an outlier.
+            (&[14700, 1400, 15400], ("unsteady", None)),
+            (&[7, 7, 90, 7], ("unsteady", None)),
+            (&[90, 7, 7], ("falling", None)),
+            (&[7, 90, 7], ("unsteady", None)),
+            (&[10, 12, 11, 14], ("growing", Some(1))),
             (&[2, 1], ("falling", None)),
         ] {
             assert_eq!(shape(values), wanted, "{values:?}");
         }
+    }
+
+    #[test]
+    fn few_measurements_prove_little() {
+        let confidence = |values: &[i64]| judge(values).confidence;
+        let is_near = |found: f64, wanted: f64| (found - wanted).abs() < 1e-6;
+        for (values, wanted) in [
+            (&[1, 2][..], 1.0 / 2.0),
+            (&[1, 2, 3], 5.0 / 6.0),
+            (&[3, 2, 1], 5.0 / 6.0),
+            (&[1, 2, 3, 4], 23.0 / 24.0),
+            (&[1, 2, 3, 4, 5], 119.0 / 120.0),
+            (&[1, 3, 2, 4], 1.0 - 4.0 / 24.0),
+            (&[14700, 1400, 15400], 1.0 / 2.0),
+            (&[7, 7, 7], 0.0),
+            (&[7], 0.0),
+        ] {
+            assert!(is_near(confidence(values), wanted), "{values:?}: {}", confidence(values));
+        }
+        // Both ways to reckon agree where they meet, and a long series is judged by its stretches.
+        let rising = |n: usize| (0..n as i64).collect::<Vec<_>>();
+        assert!((confidence(&rising(MAX_EXACT)) - confidence(&rising(MAX_EXACT + 1))).abs() < 1e-6);
+        assert!(confidence(&rising(10_000)) > 0.999_999);
+        assert!(is_near(normal_below(1.959_964), 0.975) && is_near(normal_below(0.0), 0.5));
+    }
+
+    #[test]
+    fn noise_seldom_grows_and_a_leak_in_noise_does() {
+        // A linear congruential generator (Knuth's MMIX): the same noise every time.
+        let mut state = 42_u64;
+        let mut noise = |most: i64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as i64 % most
+        };
+        const N: usize = 2000;
+        for (n_dumps, most_sure_noise) in [(3, 0), (5, N / 20), (10, N / 20)] {
+            let mut n_sure = 0;
+            for _ in 0..N {
+                let verdict = judge(&(0..n_dumps).map(|_| 1000 + noise(200)).collect::<Vec<_>>());
+                n_sure += usize::from(verdict.shape == SeriesShape::Growing && verdict.confidence >= 0.95);
+            }
+            assert!(n_sure <= most_sure_noise, "{n_dumps} dumps: {n_sure} of {N}");
+        }
+        let n_found = (0..N)
+            .filter(|_| {
+                let values: Vec<i64> = (0..10).map(|i| 1000 + 100 * i + noise(200)).collect();
+                let verdict = judge(&values);
+                verdict.shape == SeriesShape::Growing && verdict.confidence >= 0.95
+            })
+            .count();
+        assert!(n_found > N * 95 / 100, "{n_found} of {N}");
     }
 
     #[test]
