@@ -55,13 +55,6 @@ pub(super) static TREND: HistoryFunction = HistoryFunction {
                     "`growing`: from some dump on higher than ever before, and still rising in the last third; `stopped`: \
                      grew, then levelled off; `falling`; `unsteady`: up and down; `flat`; `unknown`: never measured",
                 ),
-                column(
-                    "confidence",
-                    ColumnType::Float64,
-                    "how improbable it is that a series without trend rises, or falls, as much: 0 to 1; two dumps give \
-                     at most 0.5, three 0.83, four 0.96",
-                )
-                .null(NEVER),
                 ROLE,
                 column(
                     "spark",
@@ -88,6 +81,13 @@ pub(super) static TREND: HistoryFunction = HistoryFunction {
                 )
                 .null(NOT_FOR_GOOD),
                 column("began_at", ColumnType::Time, "when that dump was taken").null(NOT_FOR_GOOD),
+                column(
+                    "confidence",
+                    ColumnType::Float64,
+                    "how improbable it is that a series without trend rises, or falls, as much: 0 to 1; two dumps give \
+                     at most 0.5, three 0.83, four 0.96",
+                )
+                .null(NEVER),
                 column(
                     "series",
                     ColumnType::Int64List,
@@ -265,12 +265,11 @@ fn batch(
         Arc::new((1..=rows.len() as i64).collect::<Int64Array>()),
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| &row.name))),
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(shape))),
-        float(|row| row.verdict.as_ref().map(|verdict| verdict.confidence)),
     ];
     if roles.is_some() {
         columns.push(Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.role.name()))));
     }
-    let others: [ArrayRef; 14] = [
+    let others: [ArrayRef; 15] = [
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| spark(&row.values)))),
         number(|row| Some(row.known().filter(|value| *value != 0).count() as i64)),
         number(|row| row.known().next()),
@@ -284,6 +283,7 @@ fn batch(
         Arc::new(monotone.collect::<BooleanArray>()),
         Arc::new(began.collect::<StringViewArray>()),
         Arc::new(began_at.collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
+        float(|row| row.verdict.as_ref().map(|verdict| verdict.confidence)),
         Arc::new(values.finish()),
     ];
     columns.extend(others);
