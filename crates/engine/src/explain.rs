@@ -151,7 +151,26 @@ fn clean(text: &str) -> String {
         text = rest;
     }
     let text = text.split("\nThis issue was likely caused by a bug").next().unwrap_or_default();
-    text.trim_end_matches(['.', '\n']).lines().map(escape).collect::<Vec<_>>().join("\n")
+    let text = text.trim_end_matches(['.', '\n']);
+    if let Some(plain) = cast(text) {
+        return plain;
+    }
+    text.lines().map(escape).collect::<Vec<_>>().join("\n")
+}
+
+/// What is wrong with a text that should be a value of another type, if the engine's words are about that.
+fn cast(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("Cannot cast string '")?;
+    let (value, rest) = rest.rsplit_once("' to value of ")?;
+    let data_type = rest.strip_suffix(" type")?;
+    let wanted = match data_type {
+        name if name.starts_with("Int") || name.starts_with("UInt") => "a whole number",
+        name if name.starts_with("Float") || name.starts_with("Decimal") => "a number",
+        name if name.starts_with("Timestamp") || name.starts_with("Date") => "a time",
+        "Boolean" => "true or false",
+        _ => return None,
+    };
+    Some(format!("'{}' is not {wanted}", escape(value)))
 }
 
 /// A syntax error: the parser's words, and the place.

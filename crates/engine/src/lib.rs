@@ -17,6 +17,7 @@ mod function;
 mod functions;
 mod graph;
 mod guard;
+mod headings;
 mod history;
 mod identity;
 mod index_cache;

@@ -31,7 +31,7 @@ use crate::{
     explain::ErrorContext,
     functions,
     graph::{self, Edited},
-    guard, mistake,
+    guard, headings, mistake,
     parameters::{self, Parameters, Value},
     path,
     signature::{self, StatementSignature},
@@ -239,6 +239,7 @@ impl Session {
         let mut parsed = self.parse(statement)?;
         parameters::bind_calls(&mut parsed, &parameters);
         functions::add_column(&mut parsed);
+        headings::name_expressions(&mut parsed);
         match guard::check_kind(&parsed, statement) {
             Ok(()) => {
                 guard::check_tables(&self.context.state(), &parsed, self.options.allow_files)?;
