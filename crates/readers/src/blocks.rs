@@ -82,8 +82,18 @@ pub(crate) struct OrderedBlock<'b> {
 impl OrderedBlock<'_> {
     /// Adds an issue at a line and byte of the block.
     pub(crate) fn issue(&mut self, kind: IssueKind, line: u64, offset: u64, what: String) {
-        let (line, offset) = (Some(self.first_line + line), self.records.first_offset + offset);
-        self.records.issues.push(Issue { kind, line, offset, what });
+        let (line, offset) = self.position(line, offset);
+        self.records.issues.push(Issue { kind, line: Some(line), offset, what });
+    }
+
+    /// The line and byte of the input at a line and byte of the block.
+    pub(crate) fn position(&self, line: u64, offset: u64) -> (u64, u64) {
+        (self.first_line + line, self.records.first_offset + offset)
+    }
+
+    /// Adds an issue at a line and byte of the input before the block.
+    pub(crate) fn issue_before(&mut self, kind: IssueKind, (line, offset): (u64, u64), what: String) {
+        self.records.issues.insert(0, Issue { kind, line: Some(line), offset, what });
     }
 
     /// Adds an issue at the end of the block.

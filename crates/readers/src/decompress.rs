@@ -1,6 +1,10 @@
 //! Compression, recognised by content.
+//!
+//! A compressed input has one member (frame, stream) or several, one after the other. Tapes and object stores pad what they
+//! store with zero bytes: zeros after the last member are skipped, zeros before anything else are an error, because
+//! they are where something was lost.
 
-use std::io::{self, BufReader, Chain, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
 /// How an input is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +52,24 @@ impl Compression {
 /// A source with the bytes that were read to recognise its compression put back.
 type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
 
+/// A compressed source.
+type Buffered<R> = BufReader<Whole<R>>;
+
 /// Reads the decompressed bytes of a source, and gives the source back.
-pub(crate) enum Decoder<R: Read> {
+pub(crate) struct Decoder<R: Read> {
+    compression: Compression,
+    /// What is being read; `None` only after a decompressor could not be made.
+    member: Option<Member<R>>,
+    has_ended: bool,
+}
+
+/// The decompressor of a member of the source. That of xz takes all of them, with the padding that its format has.
+enum Member<R: Read> {
     None(Whole<R>),
-    Gzip(flate2::bufread::MultiGzDecoder<BufReader<Whole<R>>>),
-    Zstd(zstd::stream::read::Decoder<'static, BufReader<Whole<R>>>),
-    Xz(liblzma::bufread::XzDecoder<BufReader<Whole<R>>>),
-    Bzip2(bzip2::bufread::MultiBzDecoder<BufReader<Whole<R>>>),
+    Gzip(flate2::bufread::GzDecoder<Buffered<R>>),
+    Zstd(zstd::stream::read::Decoder<'static, Buffered<R>>),
+    Xz(liblzma::bufread::XzDecoder<Buffered<R>>),
+    Bzip2(bzip2::bufread::BzDecoder<Buffered<R>>),
 }
 
 impl<R: Read> Decoder<R> {
@@ -64,53 +79,92 @@ impl<R: Read> Decoder<R> {
         source.by_ref().take(MAGIC_LEN as u64).read_to_end(&mut head)?;
         let compression = Compression::of(&head);
         let whole = Cursor::new(head).chain(source);
-        let buffered = |whole| BufReader::with_capacity(BUFFER, whole);
-        Ok(match compression {
-            Compression::None => Self::None(whole),
-            Compression::Gzip => Self::Gzip(flate2::bufread::MultiGzDecoder::new(buffered(whole))),
-            Compression::Zstd => Self::Zstd(zstd::stream::read::Decoder::with_buffer(buffered(whole))?),
-            Compression::Xz => Self::Xz(liblzma::bufread::XzDecoder::new_multi_decoder(buffered(whole))),
-            Compression::Bzip2 => Self::Bzip2(bzip2::bufread::MultiBzDecoder::new(buffered(whole))),
-        })
+        let member = match compression {
+            Compression::None => Member::None(whole),
+            _ => Member::new(compression, BufReader::with_capacity(BUFFER, whole))?,
+        };
+        Ok(Self { compression, member: Some(member), has_ended: false })
     }
 
     /// How the source is compressed.
     pub(crate) fn compression(&self) -> Compression {
-        match self {
-            Self::None(_) => Compression::None,
-            Self::Gzip(_) => Compression::Gzip,
-            Self::Zstd(_) => Compression::Zstd,
-            Self::Xz(_) => Compression::Xz,
-            Self::Bzip2(_) => Compression::Bzip2,
-        }
+        self.compression
     }
 
     /// The source, which may have been read further than the decompressed bytes.
-    pub(crate) fn source(&self) -> &R {
-        let whole = match self {
+    pub(crate) fn source(&self) -> Option<&R> {
+        Some(self.member.as_ref()?.whole().get_ref().1)
+    }
+
+    /// The same, owned.
+    pub(crate) fn into_source(self) -> Option<R> {
+        Some(self.member?.into_whole().into_inner().1)
+    }
+
+    /// Begins with the next member, if there is one.
+    fn next_member(&mut self) -> io::Result<bool> {
+        let buffer = match &mut self.member {
+            Some(Member::Gzip(decoder)) => decoder.get_mut(),
+            Some(Member::Zstd(decoder)) => decoder.get_mut(),
+            Some(Member::Bzip2(decoder)) => decoder.get_mut(),
+            Some(Member::None(_) | Member::Xz(_)) | None => return Ok(false),
+        };
+        let n_zeros = skip_zeros(buffer)?;
+        if buffer.fill_buf()?.is_empty() {
+            self.has_ended = true;
+            return Ok(false);
+        }
+        if n_zeros > 0 {
+            let what = format!("{n_zeros} zero bytes are followed by other data");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let buffer = match self.member.take() {
+            Some(Member::Gzip(decoder)) => decoder.into_inner(),
+            Some(Member::Zstd(decoder)) => decoder.finish(),
+            Some(Member::Bzip2(decoder)) => decoder.into_inner(),
+            member => {
+                self.member = member;
+                return Ok(false);
+            }
+        };
+        self.member = Some(Member::new(self.compression, buffer)?);
+        Ok(true)
+    }
+}
+
+impl<R: Read> Member<R> {
+    fn new(compression: Compression, buffer: Buffered<R>) -> io::Result<Self> {
+        Ok(match compression {
+            Compression::None => Self::None(buffer.into_inner()),
+            Compression::Gzip => Self::Gzip(flate2::bufread::GzDecoder::new(buffer)),
+            Compression::Zstd => Self::Zstd(zstd::stream::read::Decoder::with_buffer(buffer)?.single_frame()),
+            Compression::Xz => Self::Xz(liblzma::bufread::XzDecoder::new_multi_decoder(buffer)),
+            Compression::Bzip2 => Self::Bzip2(bzip2::bufread::BzDecoder::new(buffer)),
+        })
+    }
+
+    fn whole(&self) -> &Whole<R> {
+        match self {
             Self::None(whole) => whole,
             Self::Gzip(decoder) => decoder.get_ref().get_ref(),
             Self::Zstd(decoder) => decoder.get_ref().get_ref(),
             Self::Xz(decoder) => decoder.get_ref().get_ref(),
             Self::Bzip2(decoder) => decoder.get_ref().get_ref(),
-        };
-        whole.get_ref().1
+        }
     }
 
-    /// The same, owned.
-    pub(crate) fn into_source(self) -> R {
-        let whole = match self {
+    fn into_whole(self) -> Whole<R> {
+        match self {
             Self::None(whole) => whole,
             Self::Gzip(decoder) => decoder.into_inner().into_inner(),
             Self::Zstd(decoder) => decoder.finish().into_inner(),
             Self::Xz(decoder) => decoder.into_inner().into_inner(),
             Self::Bzip2(decoder) => decoder.into_inner().into_inner(),
-        };
-        whole.into_inner().1
+        }
     }
 }
 
-impl<R: Read> Read for Decoder<R> {
+impl<R: Read> Read for Member<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::None(whole) => whole.read(buffer),
@@ -118,6 +172,131 @@ impl<R: Read> Read for Decoder<R> {
             Self::Zstd(decoder) => decoder.read(buffer),
             Self::Xz(decoder) => decoder.read(buffer),
             Self::Bzip2(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.has_ended {
+            let Some(member) = &mut self.member else {
+                return Err(io::Error::other("the decompressor could not be made"));
+            };
+            let n_read = member.read(buffer)?;
+            if n_read > 0 || buffer.is_empty() || !self.next_member()? {
+                return Ok(n_read);
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Skips zero bytes; returns their number.
+fn skip_zeros(buffer: &mut impl BufRead) -> io::Result<u64> {
+    let mut n_zeros = 0;
+    loop {
+        let bytes = buffer.fill_buf()?;
+        let n_here = bytes.iter().take_while(|byte| **byte == 0).count();
+        let is_end = n_here < bytes.len() || bytes.is_empty();
+        buffer.consume(n_here);
+        n_zeros += n_here as u64;
+        if is_end {
+            return Ok(n_zeros);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// One byte at a time, as from a slow pipe.
+    struct ByteByByte(Cursor<Vec<u8>>);
+
+    impl Read for ByteByByte {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let end = buffer.len().min(1);
+            self.0.read(&mut buffer[..end])
+        }
+    }
+
+    fn decompressed(input: &[u8]) -> (Vec<u8>, Option<String>) {
+        let read = |source: &mut dyn Read| {
+            let mut bytes = Vec::new();
+            let error = source.read_to_end(&mut bytes).err().map(|error| error.to_string());
+            (bytes, error)
+        };
+        let at_once = read(&mut Decoder::new(Cursor::new(input.to_vec())).unwrap());
+        let slow = read(&mut Decoder::new(ByteByByte(Cursor::new(input.to_vec()))).unwrap());
+        // Damage is noticed at one time or another.
+        assert_eq!(at_once.1.is_some(), slow.1.is_some());
+        assert!(at_once == slow || at_once.1.is_some());
+        at_once
+    }
+
+    fn members(text: &[u8]) -> [Vec<u8>; 4] {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text).unwrap();
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        xz.write_all(text).unwrap();
+        let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        bzip2.write_all(text).unwrap();
+        let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        zstd.include_checksum(true).unwrap();
+        zstd.write_all(text).unwrap();
+        [gzip.finish().unwrap(), zstd.finish().unwrap(), xz.finish().unwrap(), bzip2.finish().unwrap()]
+    }
+
+    #[test]
+    fn members_follow_each_other() {
+        for texts in [vec![&b""[..]], vec![b"abc"], vec![b"abc", b"", b"de"], vec![b"", b"", b"f"]] {
+            for format in 0..4 {
+                let input: Vec<u8> = texts.iter().flat_map(|text| members(text)[format].clone()).collect();
+                assert_eq!(decompressed(&input), (texts.concat(), None), "{format} {texts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_after_the_last_member_are_padding() {
+        for member in members(b"abc") {
+            // xz has padding of its own, in units of four bytes.
+            for n_zeros in [4, 512, 300_000] {
+                let padded = [&member[..], &vec![0; n_zeros]].concat();
+                assert_eq!(decompressed(&padded), (b"abc".to_vec(), None));
+            }
+        }
+        for member in [0, 1, 3].map(|format| members(b"abc")[format].clone()) {
+            let padded = [&member[..], &[0]].concat();
+            assert_eq!(decompressed(&padded), (b"abc".to_vec(), None));
+        }
+    }
+
+    #[test]
+    fn zeros_before_anything_else_are_an_error() {
+        for member in [0, 1, 3].map(|format| members(b"abc")[format].clone()) {
+            for rest in [&b"x"[..], b"\n", &member] {
+                let (text, error) = decompressed(&[&member[..], &[0; 700], rest].concat());
+                assert_eq!(text, b"abc");
+                assert!(error.is_some_and(|error| error == "700 zero bytes are followed by other data"));
+            }
+            assert!(decompressed(&[&member[..], b"other data"].concat()).1.is_some());
+        }
+    }
+
+    #[test]
+    fn a_member_cut_anywhere_and_padded_is_an_error() {
+        for member in members(b"abc") {
+            for end in 6..member.len() {
+                let cut = &member[..end];
+                // Zeros may be what was cut off.
+                if member[end..].iter().any(|byte| *byte != 0) {
+                    assert!(decompressed(&[cut, &[0; 512]].concat()).1.is_some(), "{end} {member:?}");
+                }
+                assert!(decompressed(cut).1.is_some(), "{end} {member:?}");
+            }
         }
     }
 }

@@ -132,7 +132,7 @@ impl SourceReader {
     pub fn damage(&self, error: io::Error) -> Result<String, Error> {
         match self.decoder.compression() {
             Compression::None => Err(error.into()),
-            _ if self.decoder.source().has_failed => Err(error.into()),
+            _ if self.decoder.source().is_none_or(|source| source.has_failed) => Err(error.into()),
             compression => Ok(format!("the {} stream is cut or damaged ({error})", compression.name())),
         }
     }
@@ -144,7 +144,7 @@ impl SourceReader {
 
     fn finish_source(self, cancel: &AtomicBool) -> Result<(Provenance, Input), Error> {
         let compression = self.decoder.compression();
-        let mut source = self.decoder.into_source();
+        let mut source = self.decoder.into_source().ok_or(Error::ReaderLost)?;
         copy(&mut source, &mut io::sink(), cancel).map_err(CopyError::of_read)?;
         let sha256 = source.sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok((Provenance { compression, bytes: source.n_bytes, sha256 }, source.input))
@@ -153,9 +153,8 @@ impl SourceReader {
     /// The decompressed bytes as a file: the source itself where it is a regular file without compression, else a
     /// nameless copy in `work_folder`. Reads all of the source.
     pub fn seekable(mut self, work_folder: &Path, cancel: &AtomicBool) -> Result<SeekableSource, Error> {
-        if let (Compression::None, Input::File(_)) =
-            (self.decoder.compression(), &self.decoder.source().input)
-        {
+        let input = self.decoder.source().map(|source| &source.input);
+        if let (Compression::None, Some(Input::File(_))) = (self.decoder.compression(), input) {
             let (provenance, input) = self.finish_source(cancel)?;
             let Input::File(mut file) = input else { return Err(Error::ReaderLost) };
             file.rewind()?;

@@ -5,7 +5,7 @@
 use heaplake_model::IssueKind;
 
 use super::{
-    BOM, Parser,
+    BOM, Parser, ZEROS_BEFORE_DATA,
     cut::LineCutter,
     mark::{End, Header, Mark, MarkKind},
 };
@@ -23,6 +23,8 @@ pub(crate) struct LineBlocks {
     open_brackets: i64,
     header: Option<Header>,
     end: Option<End>,
+    /// Line and byte of the input where zero bytes begin that nothing has followed so far.
+    padding: Option<(u64, u64)>,
 }
 
 /// Which lines there should be.
@@ -42,11 +44,22 @@ pub(crate) struct LineNotes {
     pub(super) open_brackets: i64,
     /// Lines that are about the dump.
     pub(super) marks: Vec<Mark>,
+    /// Zero bytes between objects.
+    pub(super) zeros: ZeroBytes,
+}
+
+/// Zero bytes at the ends of a block.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ZeroBytes {
+    /// The first issue of the block is about zero bytes before its first object.
+    pub(super) at_start: bool,
+    /// Line and byte where those begin that nothing follows.
+    pub(super) at_end: Option<(u32, u32)>,
 }
 
 impl LineBlocks {
     pub(crate) fn new(expected: Expected) -> Self {
-        Self { expected, open_brackets: 0, header: None, end: None }
+        Self { expected, open_brackets: 0, header: None, end: None, padding: None }
     }
 
     /// What the dump says of itself, if it is a capture.
@@ -72,6 +85,7 @@ impl BlockFormat for LineBlocks {
 
     fn follow(&mut self, notes: LineNotes, block: &mut OrderedBlock<'_>) -> Result<(), Error> {
         self.open_brackets += notes.open_brackets;
+        self.padding(&notes, block);
         let is_last = *block.end == BlockEnd::Complete;
         let last_issue = block.records.issues.last().map(|issue| issue.kind);
         if is_last && self.open_brackets > 0 && last_issue != Some(IssueKind::Truncated) {
@@ -89,6 +103,24 @@ impl BlockFormat for LineBlocks {
 }
 
 impl LineBlocks {
+    /// Zero bytes at the end are padding. Followed by anything they are where something was lost.
+    fn padding(&mut self, notes: &LineNotes, block: &mut OrderedBlock<'_>) {
+        let has_content = !block.records.is_empty()
+            || !block.records.issues.is_empty()
+            || !notes.marks.is_empty()
+            || notes.open_brackets != 0;
+        if has_content && let Some((line, offset)) = self.padding.take() {
+            match block.records.issues.first_mut() {
+                // They began in a block before.
+                Some(issue) if notes.zeros.at_start => (issue.line, issue.offset) = (Some(line), offset),
+                _ => block.issue_before(IssueKind::Malformed, (line, offset), ZEROS_BEFORE_DATA.to_owned()),
+            }
+        }
+        if let (None, Some((line, offset))) = (self.padding, notes.zeros.at_end) {
+            self.padding = Some(block.position(line.into(), offset.into()));
+        }
+    }
+
     /// Takes what a line says of the dump, where such a line may be.
     fn mark(&mut self, mark: Mark, block: &mut OrderedBlock<'_>) -> Result<(), Error> {
         let Mark { n_before, line, offset, kind } = mark;

@@ -16,7 +16,8 @@ impl Cutter for LineCutter {
     fn cut(&mut self, bytes: &[u8]) -> Option<usize> {
         let cut = last_object_line(bytes).or_else(|| self.braces.last_end(bytes)).or_else(|| {
             // White space and damage without any brace need not be kept together.
-            (!self.braces.any).then(|| no_object(bytes)).flatten()
+            let cut = (!self.braces.any).then(|| no_object(bytes)).flatten();
+            cut.or_else(|| before_zeros(bytes))
         });
         if cut.is_some() {
             self.braces = Braces::default();
@@ -30,9 +31,22 @@ fn last_object_line(bytes: &[u8]) -> Option<usize> {
     memchr::memmem::rfind(bytes, b"\n{").map(|newline| newline + 1)
 }
 
+/// Where the zeros begin of bytes that end with many: an object that lost its end there does not go on after them.
+fn before_zeros(bytes: &[u8]) -> Option<usize> {
+    let tail = bytes.last_chunk::<MIN_ZEROS>()?;
+    if tail.iter().any(|byte| *byte != 0) {
+        return None;
+    }
+    bytes.iter().rposition(|byte| *byte != 0).map(|last| last + 1)
+}
+
+/// Zeros that are no part of an object.
+const MIN_ZEROS: usize = 4096;
+
 /// Where to cut bytes that hold no object.
 fn no_object(bytes: &[u8]) -> Option<usize> {
-    if bytes.len() >= MAX_DAMAGE || bytes.iter().all(u8::is_ascii_whitespace) {
+    let is_blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    if bytes.len() >= MAX_DAMAGE || bytes.iter().all(is_blank) {
         return Some(bytes.len()).filter(|len| *len > 0);
     }
     memchr::memrchr(b'\n', bytes).map(|newline| newline + 1)
@@ -98,6 +112,10 @@ mod tests {
         assert_eq!(LineCutter::default().cut(b"damage"), None);
         assert_eq!(LineCutter::default().cut(&vec![b'x'; MAX_DAMAGE]), Some(MAX_DAMAGE));
         assert_eq!(LineCutter::default().cut(b"\n\n{\"a\": [\n"), Some(2));
+        assert_eq!(LineCutter::default().cut(b"\0\0\n\0"), Some(4));
+        let cut_and_padded = [&b"{\"a\": [1, "[..], &[0; MIN_ZEROS]].concat();
+        assert_eq!(LineCutter::default().cut(&cut_and_padded), Some(10));
+        assert_eq!(LineCutter::default().cut(&cut_and_padded[..MIN_ZEROS]), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::{
     text::{shown, unescape},
     types::{TypeCache, TypeTable},
 };
-use blocks::{Expected, LineBlocks, LineNotes};
+use blocks::{Expected, LineBlocks, LineNotes, ZeroBytes};
 use mark::Mark;
 use recognise::{FirstObject, first_object};
 
@@ -97,6 +97,7 @@ pub(crate) struct Parser<'p, 't> {
     open_brackets: i64,
     /// Lines that are about the dump.
     marks: Vec<Mark>,
+    zeros: ZeroBytes,
     /// The label that was unescaped last.
     label: Vec<u8>,
 }
@@ -108,6 +109,9 @@ struct ObjectDamage {
     /// The bytes ended before the object did.
     at_end: bool,
 }
+
+/// What is wrong with zero bytes in the middle of an input.
+const ZEROS_BEFORE_DATA: &str = "zero bytes are followed by other data";
 
 /// Once damaged objects have cost this many times the block, only whole lines are looked at, so that no input takes
 /// more than linear time.
@@ -127,6 +131,7 @@ impl<'p, 't> Parser<'p, 't> {
             batch,
             open_brackets: 0,
             marks: Vec::new(),
+            zeros: ZeroBytes::default(),
             label: Vec::new(),
         }
     }
@@ -138,7 +143,9 @@ impl<'p, 't> Parser<'p, 't> {
             if self.bytes[self.at] == b'{' && self.line_form() {
                 continue;
             }
-            if let Err(damage) = self.object() {
+            if self.bytes[self.at] == 0 {
+                self.zeros();
+            } else if let Err(damage) = self.object() {
                 cut_reported |= self.leave_out(damage);
             }
         }
@@ -146,7 +153,22 @@ impl<'p, 't> Parser<'p, 't> {
             self.issue(IssueKind::Truncated, self.block.len(), why);
         }
         self.batch.n_lines = u64::from(self.line);
-        (self.batch, LineNotes { open_brackets: self.open_brackets, marks: self.marks })
+        (self.batch, LineNotes { open_brackets: self.open_brackets, marks: self.marks, zeros: self.zeros })
+    }
+
+    /// Moves past the zero bytes at `self.at` and white space between them: padding where nothing follows in the block, and
+    /// damage otherwise.
+    fn zeros(&mut self) {
+        let rest = &self.block[self.at..];
+        let len = rest.iter().position(|byte| !b"\0 \t\r\n".contains(byte)).unwrap_or(rest.len());
+        if len == rest.len() {
+            self.zeros.at_end = Some((self.line, self.at as u32));
+        } else {
+            self.zeros.at_start |= self.batch.rows.is_empty() && self.batch.issues.is_empty();
+            self.issue(IssueKind::Malformed, self.at, ZEROS_BEFORE_DATA.to_owned());
+        }
+        self.count_lines(self.at, self.at + len);
+        self.at += len;
     }
 
     /// Moves to the next byte that is not white space, a comma or a bracket between objects; false at the end.

@@ -33,6 +33,8 @@ struct Fields {
     end: Option<Token>,
     repeated: Option<&'static str>,
     unescaped_quote: Option<usize>,
+    /// Take references whose brackets or quotes do not match.
+    takes_broken_refs: bool,
 }
 
 /// A JSON value of the block, not yet looked into.
@@ -51,7 +53,33 @@ enum TokenKind {
     Bare,
     Null,
     Array,
+    /// Of references: from the opening bracket to the first closing one, because quotes or brackets in it do not match.
+    BrokenArray,
     Object,
+}
+
+/// What became of the references of an object.
+#[derive(Debug, Default)]
+struct References {
+    /// References in the batch.
+    n_kept: u32,
+    /// Positions of those that were left out, ascending.
+    left_out: Vec<u32>,
+    /// The field is something else: labels have nothing to refer to.
+    is_other: bool,
+}
+
+impl References {
+    /// How many the dump has, with those that were left out.
+    fn n_written(&self) -> u64 {
+        u64::from(self.n_kept) + self.left_out.len() as u64
+    }
+
+    /// The position among the kept references of the one at `position` of the dump; `None` if it was left out.
+    fn kept(&self, position: u32) -> Option<u32> {
+        let n_before = self.left_out.partition_point(|left_out| *left_out < position);
+        (self.left_out.get(n_before) != Some(&position)).then(|| position - n_before as u32)
+    }
 }
 
 type Parse<T> = Result<T, ObjectDamage>;
@@ -89,9 +117,17 @@ impl Parser<'_, '_> {
             Err(damage) => {
                 let line_end = self.line_end(start);
                 self.wasted += line_end - start;
-                self.with_repaired_value(fields.value, start, line_end).ok_or(damage)
+                let repaired = self.with_repaired_value(fields.value, start, line_end);
+                repaired.or_else(|| self.with_broken_refs(start)).ok_or(damage)
             }
         }
+    }
+
+    /// Reads the object again, with references whose brackets or quotes do not match.
+    fn with_broken_refs(&self, start: usize) -> Option<(Fields, usize)> {
+        let mut fields = Fields { takes_broken_refs: true, ..Fields::default() };
+        let end = self.rest_of_fields(&mut fields, start + 1, true).ok()?;
+        Some((fields, end))
     }
 
     /// Fields from `at` up to the closing brace.
@@ -123,9 +159,23 @@ impl Parser<'_, '_> {
         if self.bytes.get(colon) != Some(&b':') {
             return Err(self.damage(colon, "a colon is missing"));
         }
-        let token = self.token(self.skip_space(colon + 1))?;
-        fields.put(&self.bytes[key.start..key.end], token);
+        let value = self.skip_space(colon + 1);
+        let key = &self.bytes[key.start..key.end];
+        let token = match self.token(value) {
+            Err(damage) if fields.takes_broken_refs && key == b"refs" => {
+                self.broken_array(value).ok_or(damage)?
+            }
+            token => token?,
+        };
+        fields.put(key, token);
         Ok(self.skip_space(token.after()))
+    }
+
+    /// The references at `at` up to the first closing bracket of the line, whatever is between.
+    fn broken_array(&self, at: usize) -> Option<Token> {
+        let rest = self.bytes.get(at..).filter(|rest| rest.first() == Some(&b'['))?;
+        let stop = memchr::memchr2(b']', b'\n', rest)?;
+        (rest[stop] == b']').then_some(Token { kind: TokenKind::BrokenArray, start: at, end: at + stop + 1 })
     }
 
     /// Reads the line again with the value closed at a later quote (meliae bug 876810).
@@ -278,12 +328,11 @@ impl Parser<'_, '_> {
         row.len = self.len(start, fields.len);
         row.name_len = self.text(start, fields.name);
         row.value_len = self.text(start, fields.value);
-        let sound;
-        (row.n_refs, sound) = self.refs(start, fields.refs);
-        // Labels go by position, which is lost where a reference is left out.
-        if sound {
-            self.labels(start, &row, fields.labels);
-            self.weak_references(start, &row, fields.weak);
+        let references = self.refs(start, fields.refs);
+        row.n_refs = references.n_kept;
+        if !references.is_other {
+            self.labels(start, &row, &references, fields.labels);
+            self.weak_references(start, &row, &references, fields.weak);
         }
         self.root(start, &row, fields.root);
         if let Some(name) = fields.repeated {
@@ -364,46 +413,88 @@ impl Parser<'_, '_> {
         len as u32
     }
 
-    /// Appends the references to the batch; returns their number, and whether all of them were kept.
-    fn refs(&mut self, start: usize, token: Option<Token>) -> (u32, bool) {
-        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return (0, true) };
-        if token.kind != TokenKind::Array {
+    /// Appends the references to the batch. Each that cannot be read is reported and left out; the others are kept.
+    fn refs(&mut self, start: usize, token: Option<Token>) -> References {
+        let mut found = References::default();
+        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return found };
+        if !matches!(token.kind, TokenKind::Array | TokenKind::BrokenArray) {
             let what = format!("refs is {}, not an array", self.shown(token));
             self.issue(IssueKind::BadReference, start, what);
-            return (0, false);
+            found.is_other = true;
+            return found;
         }
-        let mut all = true;
-        let before = self.batch.refs.len();
+        // The closing bracket.
+        let end = token.end - 1;
         let mut at = self.skip_space(token.start + 1);
-        let mut sound = true;
-        while at + 1 < token.end {
-            let Ok(element) = self.token(at) else {
-                sound = false;
-                break;
-            };
-            let number = self.whole(start, "refs", element);
-            match number.and_then(|number| u64::try_from(number).ok()) {
-                Some(address) => self.batch.refs.push(address),
-                None => {
-                    all = false;
+        let mut comma_before = true;
+        while at < end {
+            if self.bytes[at] == b',' {
+                at = self.missing_references(start, at, end);
+                comma_before = true;
+                continue;
+            }
+            let (element, address) = self.reference(start, at, end, token.kind);
+            match address {
+                Some(address) if found.n_kept < u32::MAX => {
+                    self.batch.refs.push(address);
+                    found.n_kept += 1;
+                    if !comma_before {
+                        let what = format!("a comma is missing before the reference {}", self.shown(element));
+                        self.issue(IssueKind::BadReference, start, what);
+                    }
+                }
+                _ => {
+                    found.left_out.push(found.n_written() as u32);
                     let what = format!("the reference {} is not an address", self.shown(element));
                     self.issue(IssueKind::BadReference, start, what);
                 }
             }
             at = self.skip_space(element.after());
-            if self.bytes[at] == b',' {
+            comma_before = self.bytes[at] == b',';
+            if comma_before {
                 at = self.skip_space(at + 1);
-                sound = at + 1 < token.end;
-            } else if at + 1 < token.end {
-                sound = false;
-                break;
+                if at == end {
+                    let what = "a reference is missing after the last comma of refs".to_owned();
+                    self.issue(IssueKind::BadReference, start, what);
+                }
             }
         }
-        if !sound {
-            let what = format!("refs is not a list with commas between its numbers: {}", self.shown(token));
-            self.issue(IssueKind::BadReference, start, what);
+        found
+    }
+
+    /// Reports that the comma at `at` has no reference before it. Returns where the next reference or the end is.
+    ///
+    /// Several commas in a row are one issue, so that no input has more issues than a third of its bytes.
+    fn missing_references(&mut self, start: usize, mut at: usize, end: usize) -> usize {
+        let mut n_missing = 0;
+        while at < end && self.bytes[at] == b',' {
+            n_missing += 1;
+            at = self.skip_space(at + 1);
         }
-        ((self.batch.refs.len() - before) as u32, sound && all)
+        let what = match n_missing {
+            1 => "a reference is missing before a comma".to_owned(),
+            _ => format!("{n_missing} references are missing, each before a comma"),
+        };
+        self.issue(IssueKind::BadReference, start, what);
+        at
+    }
+
+    /// The reference at `at` of an array that ends at `end`, and its address. `None` for something else, which extends to
+    /// the next comma.
+    fn reference(&mut self, start: usize, at: usize, end: usize, array: TokenKind) -> (Token, Option<u64>) {
+        // Brackets in a broken array say nothing of where a value ends.
+        let is_nested = matches!(self.bytes[at], b'[' | b'{');
+        let token = if array == TokenKind::BrokenArray && is_nested { None } else { self.token(at).ok() };
+        let token = token.filter(|token| token.after() <= end);
+        let is_delimited = |token: &Token| b",] \t\r\n".contains(&self.bytes[token.after()]);
+        if let Some(token) = token.filter(is_delimited) {
+            let number = self.whole(start, "refs", token);
+            return (token, number.and_then(|number| u64::try_from(number).ok()));
+        }
+        let after = token.map_or(at, |token| token.after());
+        let len = memchr::memchr(b',', &self.bytes[after..end]).unwrap_or(end - after);
+        let text = self.bytes[at..after + len].trim_ascii_end();
+        (Token { kind: TokenKind::Bare, start: at, end: at + text.len() }, None)
     }
 
     /// Whether the object is a line of a capture that is about the dump; then it is noted.
@@ -432,15 +523,18 @@ impl Parser<'_, '_> {
         true
     }
 
-    /// Gives the references of the row their labels.
-    fn labels(&mut self, start: usize, row: &Row, token: Option<Token>) {
+    /// Gives the references of the row their labels: the dump has one for each reference, read or not.
+    fn labels(&mut self, start: usize, row: &Row, references: &References, token: Option<Token>) {
         let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return };
         let mut n_labels = 0;
         let sound = self.elements(token, |parser, element| {
-            match element.kind {
-                TokenKind::Null => {}
-                TokenKind::String if n_labels < row.n_refs => {
-                    let (bytes, reference) = (parser.bytes, row.refs + n_labels);
+            if u64::from(n_labels) >= references.n_written() {
+                return false;
+            }
+            match (element.kind, references.kept(n_labels)) {
+                (TokenKind::Null, _) | (TokenKind::String, None) => {}
+                (TokenKind::String, Some(position)) => {
+                    let (bytes, reference) = (parser.bytes, row.refs + position);
                     let mut repaired = Vec::new();
                     parser.set_label(reference as usize, &bytes[element.start..element.end], |kind| {
                         repaired.push(kind);
@@ -450,17 +544,17 @@ impl Parser<'_, '_> {
                 _ => return false,
             }
             n_labels += 1;
-            n_labels <= row.n_refs
+            true
         });
-        if !sound || n_labels != row.n_refs {
+        if !sound || u64::from(n_labels) != references.n_written() {
             self.batch.labels.truncate(row.refs as usize);
             let what = format!("labels is not a text or null for each reference: {}", self.shown(token));
             self.issue(IssueKind::BadLabel, start, what);
         }
     }
 
-    /// Notes which references of the row are weak.
-    fn weak_references(&mut self, start: usize, row: &Row, token: Option<Token>) {
+    /// Notes which references of the row are weak, by their positions in the dump.
+    fn weak_references(&mut self, start: usize, row: &Row, references: &References, token: Option<Token>) {
         let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return };
         let before = self.batch.kinds.len();
         let mut next = 0;
@@ -468,9 +562,11 @@ impl Parser<'_, '_> {
             let text = &parser.bytes[element.start..element.end];
             let position = number::digits(text).filter(|(_, n_digits)| *n_digits == text.len());
             match position {
-                Some((position, _)) if (next..u64::from(row.n_refs)).contains(&position) => {
+                Some((position, _)) if (next..references.n_written()).contains(&position) => {
                     next = position + 1;
-                    parser.batch.kinds.push((row.refs + position as u32, EdgeKind::Weak));
+                    if let Some(kept) = references.kept(position as u32) {
+                        parser.batch.kinds.push((row.refs + kept, EdgeKind::Weak));
+                    }
                     true
                 }
                 _ => false,

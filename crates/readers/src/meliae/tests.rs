@@ -154,16 +154,79 @@ fn numbers_that_are_none() {
         &["1 a 1 - - - [2, 5]"],
         &["bad_reference 1 0"; 3],
     );
-    for (refs, kept) in [("[2 3]", "[2]"), ("[2,,3]", "[2]"), ("[2,3,]", "[2, 3]"), ("[,2]", "[]")] {
-        let input = format!(r#"{{"address": 1, "type": "a", "size": 1, "refs": {refs}}}"#);
-        check(input, &[&format!("1 a 1 - - - {kept}")], &["bad_reference 1 0"]);
-    }
     check(r#"{"address": 1, "type": "a", "size": 1, "refs": [ ]}"#, &["1 a 1 - - - []"], &[]);
     check(
         r#"{"address": 1, "type": "a", "size": 1, "refs": 2}"#,
         &["1 a 1 - - - []"],
         &["bad_reference 1 0"],
     );
+}
+
+#[test]
+fn a_bad_reference_costs_no_other_one() {
+    for (refs, kept, n_issues) in [
+        ("[2 3]", "[2, 3]", 1),
+        ("[2 3 4\t5]", "[2, 3, 4, 5]", 3),
+        ("[2,,3]", "[2, 3]", 1),
+        ("[2,,,, 3,,4]", "[2, 3, 4]", 2),
+        ("[2,3,]", "[2, 3]", 1),
+        ("[2, 3,,]", "[2, 3]", 1),
+        ("[,2]", "[2]", 1),
+        ("[,]", "[]", 1),
+        ("[2, x, 3]", "[2, 3]", 1),
+        ("[2, 3:4, 5]", "[2, 5]", 1),
+        ("[2, 3;, 5]", "[2, 5]", 1),
+        ("[2, {\"a\": 3}, 5]", "[2, 5]", 1),
+        ("[2, {\"a\": 3}4, 5]", "[2, 5]", 1),
+        ("[2, [3, [4]], 5]", "[2, 5]", 1),
+        ("[2, nul\0, 5]", "[2, 5]", 1),
+        // Brackets and quotes that do not match.
+        ("[2, {3, 4]", "[2, 4]", 1),
+        ("[2, 3}, 4]", "[2, 4]", 1),
+        ("[2, [3, 4]", "[2, 4]", 1),
+        ("[2, \"3, 4]", "[2, 4]", 1),
+        ("[2, 3\", 4]", "[2, 4]", 1),
+        ("[2, [[, {{, 4]", "[2, 4]", 2),
+    ] {
+        for other in ["", ", \"x\": \"y\""] {
+            let input =
+                format!("{{\"address\": 1, \"type\": \"a\", \"size\": 1, \"refs\": {refs}{other}}}\n{A}");
+            let row = format!("1 a 1 - - - {kept}");
+            check(input, &[&row, A_ROW], &vec!["bad_reference 1 0"; n_issues]);
+        }
+    }
+    // Many are as many issues.
+    let refs: Vec<String> =
+        (0..2000).map(|i| if i % 2 == 0 { i.to_string() } else { format!("-{i}") }).collect();
+    let input = format!(r#"{{"address": 1, "type": "a", "size": 1, "refs": [{}]}}"#, refs.join(", "));
+    let batch = parse(input.as_bytes(), &TypeTable::default());
+    assert_eq!(batch.issues.len(), 1000);
+    assert_eq!(batch.iter().next().unwrap().1.refs.len(), 1000);
+}
+
+#[test]
+fn labels_and_weak_references_stay_with_theirs() {
+    let types = TypeTable::default();
+    for (refs, row) in [
+        ("[2, 3, 4]", "1 .a .b .c [1] -"),
+        ("[2, x, 4]", "1 .a .c [] -"),
+        ("[-2, 3, 4]", "1 .b .c [0] -"),
+        ("[-2, 3, null]", "1 .b [0] -"),
+        ("[2, {3, 4]", "1 .a .c [] -"),
+        ("[2 3, 4]", "1 .a .b .c [1] -"),
+    ] {
+        let labels = r#""labels": [".a", ".b", ".c"], "weak": [1]"#;
+        let input = format!(r#"{{"address": 1, "type": "a", "size": 16, "refs": {refs}, {labels}}}"#);
+        let batch = parse(input.as_bytes(), &types);
+        assert_eq!(captured(&batch), [row], "{input}");
+        let kinds = issues(&batch);
+        assert!(kinds.iter().all(|kind| kind == "bad_reference 1 0"), "{input} {kinds:?}");
+    }
+    // One too few for what the dump has.
+    let input = r#"{"address": 1, "type": "a", "size": 16, "refs": [2, , 4], "labels": [".a", ".b", ".c"]}"#;
+    let batch = parse(input.as_bytes(), &types);
+    assert_eq!(captured(&batch), ["1 - - [] -"]);
+    assert_eq!(issues(&batch), ["bad_reference 1 0", "bad_label 1 0"]);
 }
 
 #[test]
@@ -265,11 +328,18 @@ fn hostile_inputs_take_linear_time() {
         "{",
         "[\n{\"a\":\"",
         "{\"value\": \"\", \"refs\"",
+        "{\"refs\":[}",
+        "{\"refs\":[\"",
+        "{\"refs\":[[[{",
     ] {
         let input = unit.repeat(4_000_000 / unit.len());
         let types = TypeTable::default();
         assert_eq!(parse(input.as_bytes(), &types).len(), 0, "{unit}");
     }
+    let depth = 200_000;
+    let nested = format!("[{}{}]", "[,".repeat(depth), "]x".repeat(depth));
+    let input = format!(r#"{{"address": 1, "type": "a", "size": 1, "refs": {nested}}}"#);
+    assert_eq!(issues(&parse(input.as_bytes(), &TypeTable::default())), ["bad_reference 1 0"]);
 }
 
 /// A small fuzzer with a fixed seed; the real one is in the folder `fuzz`.
@@ -368,6 +438,97 @@ fn blocks_of_any_size_give_the_same_rows() {
                 outcome,
                 Ok(Outcome { objects: rows.clone(), issues: vec![] }),
                 "{block_bytes} {input:.300}"
+            );
+        }
+    }
+}
+
+#[test]
+fn zero_bytes_at_the_end_are_padding() {
+    let (text, rows) = lines(30);
+    let zeros = |n: usize| "\0".repeat(n);
+    let crlf = text.replace('\n', "\r\n");
+    let array = format!("[{}]", text.trim_end().replace('\n', ", "));
+    for n_zeros in [1, 511, 5_000] {
+        for input in [
+            format!("{text}{}", zeros(n_zeros)),
+            format!("{}{}", text.trim_end(), zeros(n_zeros)),
+            format!("{crlf}{}", zeros(n_zeros)),
+            format!("{array}{}\r\n", zeros(n_zeros)),
+            format!("{text}{}\n \n{}\n", zeros(n_zeros), zeros(7)),
+        ] {
+            for block_bytes in [1, 64, 1000, 1 << 20] {
+                let outcome = read_all(input.clone().into_bytes(), block_bytes, false);
+                let whole = Outcome { objects: rows.clone(), issues: vec![] };
+                assert_eq!(outcome, Ok(whole), "{n_zeros} {block_bytes}");
+            }
+        }
+    }
+}
+
+#[test]
+fn zero_bytes_before_other_data_are_an_issue() {
+    let (text, rows) = lines(30);
+    let offset = text.match_indices('\n').nth(19).unwrap().0 + 1;
+    for n_zeros in [1, 5_000] {
+        for between in ["", "\n", "\n \0\0"] {
+            let zeros = "\0".repeat(n_zeros);
+            let input = format!("{}{zeros}{between}{}", &text[..offset], &text[offset..]);
+            for block_bytes in [1, 64, 1000, 1 << 20] {
+                let outcome = read_all(input.clone().into_bytes(), block_bytes, true).unwrap();
+                assert_eq!(outcome.objects, rows);
+                assert_eq!(
+                    outcome.issues,
+                    [format!("malformed 21 {offset}")],
+                    "{n_zeros} {block_bytes} {between:?}"
+                );
+                let error = read_all(input.clone().into_bytes(), block_bytes, false).unwrap_err();
+                assert!(error.contains("zero bytes are followed by other data"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dump_cut_and_padded_says_so() {
+    let (text, rows) = lines(3);
+    let ends = text.match_indices('\n').map(|(at, _)| at).collect::<Vec<_>>();
+    for end in 1..text.len() {
+        // Between two objects a cut cannot be noticed.
+        let is_between = ends.iter().any(|newline| (*newline..=newline + 1).contains(&end));
+        for n_zeros in [1, 5_000] {
+            let input = format!("{}{}", &text[..end], "\0".repeat(n_zeros)).into_bytes();
+            for block_bytes in [64, 1 << 20] {
+                let strict = read_all(input.clone(), block_bytes, false);
+                assert_eq!(strict.is_ok(), is_between, "{end} {n_zeros} {block_bytes}");
+                if let Ok(outcome) = read_all(input.clone(), block_bytes, true) {
+                    assert!(rows.starts_with(&outcome.objects), "{end}");
+                    assert_eq!(outcome.issues.is_empty(), is_between, "{end} {:?}", outcome.issues);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_and_crlf_of_captures_and_compressed_streams() {
+    let capture =
+        String::from_utf8(written("a @16 16 -.x-> b; b @32 16; root(r) a", Heap::write_capture)).unwrap();
+    let crlf = capture.replace('\n', "\r\n");
+    let padding = vec![0; 1024];
+    for text in [capture, crlf] {
+        let mut inputs = compressed(text.as_bytes());
+        inputs.push(("none", text.into_bytes()));
+        for (name, stream) in inputs {
+            let whole = read_all(stream.clone(), 100, false).unwrap();
+            assert_eq!((whole.objects.len(), whole.issues.len()), (2, 0), "{name}");
+            assert_eq!(read_all([&stream[..], &padding].concat(), 100, false), Ok(whole), "{name}");
+            let garbage = [&stream[..], &padding, b"garbage"].concat();
+            assert!(read_all(garbage.clone(), 100, false).is_err(), "{name}");
+            assert_eq!(
+                read_all(garbage, 100, true).unwrap().issues.len(),
+                if name == "none" { 2 } else { 1 },
+                "{name}"
             );
         }
     }
