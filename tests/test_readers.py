@@ -2,11 +2,15 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import os
+import pickle
 import random
+import struct
 import subprocess
+import tarfile
 import time
 import zlib
 
@@ -58,6 +62,12 @@ FORMS = {
     "bzip2": bz2.compress(PLAIN),
     "bzip2 of two streams": bz2.compress(PLAIN[:100]) + bz2.compress(PLAIN[100:]),
     "zstd": zstd(PLAIN),
+    "zeros at the end": PLAIN + bytes(700),
+    "gzip, zeros at the end": gzip.compress(PLAIN) + bytes(700),
+    "zstd, zeros at the end": zstd(PLAIN) + bytes(70_000),
+    "bzip2, zeros at the end": bz2.compress(PLAIN) + bytes(1),
+    "xz, zeros at the end": lzma.compress(PLAIN) + bytes(512),
+    "gzip of CRLF, zeros at the end": gzip.compress(PLAIN.replace(b"\n", b"\r\n")) + bytes(512),
 }
 
 
@@ -96,6 +106,15 @@ def test_refs_may_be_missing_and_values_may_be_numbers(lake):
     assert lake.sql("select * from x.edge")[1][1:4] == (2**64 - 1, 2**64 - 1, 1)
 
 
+def tar_of(data):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        member = tarfile.TarInfo("x.dump")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    return packed.getvalue()
+
+
 NO_DUMPS = {
     "PNG": b"\x89PNG\r\n\x1a\n" + os.urandom(4000),
     "ELF": b"\x7fELF\x02\x01\x01" + os.urandom(4000),
@@ -119,6 +138,14 @@ NO_DUMPS = {
     "empty gzip": gzip.compress(b""),
     "magic of gzip alone": b"\x1f\x8b",
     "magic of zstd alone": b"\x28\xb5\x2f\xfd",
+    "pickle": pickle.dumps({"address": 1}),
+    "core dump": b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x04\x00" + os.urandom(4000),
+    "memray": b"\x04\x22\x4d\x18\x40\x40\xc0\xa6\x03\x00\x00\xfa\x04memray\x00" + os.urandom(4000),
+    "PyHeap": struct.pack("!QI", 123_000_321, 1) + os.urandom(4000),
+    "Java": b"JAVA PROFILE 1.0.2\x00" + os.urandom(4000),
+    "Ruby": b'{"address":"0x7f01", "type":"STRING", "slot_size":40, "memsize":40, "references":["0x7f02"]}\n' * 9,
+    "tar": tar_of(PLAIN),
+    "log": b"".join(b"web_1  | " + line for line in PLAIN.splitlines(True)),
     "deep nesting": b"[" * 1_000_000,
     "deep object": b'{"a":' * 500_000,
 }
@@ -145,6 +172,16 @@ def test_messages_tell_what_the_file_is(lake, tmp_path):
         ("zip", "zip"),
         ("gzip of a PNG", "PNG"),
         ("gzip twice", "compressed twice"),
+        ("pickle", "a Python pickle"),
+        ("core dump", "a core dump"),
+        ("core dump", "`heaplake capture`"),
+        ("memray", "memray"),
+        ("PyHeap", "PyHeap"),
+        ("Java", "HPROF"),
+        ("Ruby", "Ruby"),
+        ("tar", "tar archive; unpack it first"),
+        ("other JSON", "`name`, `version`"),
+        ("log", "sed 's/^[^{]*//'"),
         ("empty", "no object"),
     ]:
         (tmp_path / "x.dump").write_bytes(NO_DUMPS[what])

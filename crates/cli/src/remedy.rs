@@ -20,6 +20,7 @@ pub fn worded(remedy: &Remedy) -> String {
         Remedy::RaiseMemoryLimit => "raise --memory-limit".to_owned(),
         Remedy::SkipDamage => "--on-error skip keeps what can be kept".to_owned(),
         Remedy::RecogniseFormat => "without --format it is recognised".to_owned(),
+        Remedy::CaptureProcess => "`heaplake capture` takes a dump of a running Python process".to_owned(),
         Remedy::MakeLake => "`heaplake import` makes one".to_owned(),
         Remedy::ImportDump => "`heaplake import FILE` puts one in".to_owned(),
         Remedy::RenameOrReplace => "give another name with --dump, or overwrite it with --replace".to_owned(),

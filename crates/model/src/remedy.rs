@@ -12,6 +12,8 @@ pub enum Remedy {
     SkipDamage,
     /// Let the format of a dump be recognised.
     RecogniseFormat,
+    /// Take a dump of the running process.
+    CaptureProcess,
     /// Make a lake by importing a dump.
     MakeLake,
     /// Import a dump into the lake.

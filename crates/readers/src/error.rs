@@ -13,6 +13,24 @@ pub enum Error {
     /// The input is something else altogether.
     #[error("this is not a heap dump: {0}")]
     NotADump(String),
+    /// The input is a file of another tool.
+    #[error("{}: {what}", kept_out(*.is_heap_dump))]
+    OtherFile {
+        /// What it is, and what to do with it.
+        what: String,
+        /// It is a heap dump, of a kind that is not read.
+        is_heap_dump: bool,
+        /// What the user can do instead.
+        remedy: Option<Remedy>,
+    },
+    /// The input is a dump that went through a log.
+    #[error("this is a dump in a log: {what}; this command takes it out: {command}")]
+    Logged {
+        /// What the log did to its lines.
+        what: String,
+        /// A command that undoes it.
+        command: String,
+    },
     /// The input is not of the format that was asked for.
     #[error("this is not in the format {format}: {what}")]
     WrongFormat {
@@ -78,9 +96,14 @@ impl Error {
             Error::Damaged(_) => Some(Remedy::SkipDamage),
             Error::ObjectTooLarge { .. } => Some(Remedy::RaiseMemoryLimit),
             Error::WrongFormat { .. } => Some(Remedy::RecogniseFormat),
+            Error::OtherFile { remedy, .. } => remedy.clone(),
             _ => None,
         }
     }
+}
+
+fn kept_out(is_heap_dump: bool) -> &'static str {
+    if is_heap_dump { "heaplake does not read heap dumps of this kind" } else { "this is not a heap dump" }
 }
 
 fn known_formats(nearest: &Option<&'static str>, names: &[&'static str]) -> String {

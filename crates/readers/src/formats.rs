@@ -6,7 +6,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use crate::{
     DumpContent, Error, Format, ReadOptions, Recognition, Records, Source, SourceReader, TypeTable,
-    capture::Capture, format::CANCEL_POLL, meliae::Meliae, others,
+    capture::Capture, format::CANCEL_POLL, log, meliae::Meliae, others,
 };
 
 /// Every format that can be read. A new one gets its line here; nothing else names it.
@@ -49,6 +49,10 @@ pub fn read<E: From<Error>>(
     mut consume: impl FnMut(Records) -> Result<(), E>,
 ) -> Result<Summary, E> {
     let source = open(source, options)?;
+    let refused = log::recognise(source.head()).or_else(|| others::recognise_binary(source.head()));
+    if let Some(refused) = refused {
+        return Err(refused.into());
+    }
     let format = match format {
         Some(format) => expected(format, source.head()).map(|()| format),
         None => recognised(source.head()),
@@ -91,8 +95,8 @@ fn recognised(head: &[u8]) -> Result<&'static dyn Format, Error> {
     if let Some(format) = certain(head) {
         return Ok(format);
     }
-    if let Some(what) = others::recognise(head) {
-        return Err(Error::NotADump(what.to_owned()));
+    if let Some(other) = others::recognise(head) {
+        return Err(other);
     }
     let possible = FORMATS.iter().find(|format| format.recognise(head) == Recognition::Maybe);
     possible
@@ -115,8 +119,8 @@ fn expected(format: &'static dyn Format, head: &[u8]) -> Result<(), Error> {
     if let Some(other) = certain(head) {
         return wrong(format!("it is in the format {}", other.name()));
     }
-    if let Some(what) = others::recognise(head) {
-        return wrong(what.to_owned());
+    if let Some(other) = others::recognise(head) {
+        return Err(other);
     }
     match recognition {
         Recognition::No => wrong("it begins with something else".to_owned()),
@@ -221,9 +225,21 @@ mod tests {
             "this is not in the format capture: it is in the format meliae"
         );
         assert!(refused("\x7fELF", "meliae").ends_with("it is an ELF file (a program or a core dump)"));
+        assert!(refused("JAVA PROFILE 1.0.2\0", "capture").ends_with("it is a Java heap dump (HPROF)"));
         assert!(refused("hello", "capture").ends_with("it begins with something else"));
         assert!(refused("hello", "meliae").contains("this is not a heap dump: line 1: "));
         assert!(refused("", "meliae").contains("no object"));
+    }
+
+    #[test]
+    fn a_dump_in_a_log_is_refused_whatever_was_asked_for() {
+        let logged = |text: String| text.lines().map(|line| format!("web_1 | {line}\n")).collect::<String>();
+        for text in [logged(meliae().repeat(2)), logged(capture())] {
+            for format in [None, Some("meliae"), Some("capture")] {
+                let error = read_as(text.as_str(), format).expect_err("a log");
+                assert!(matches!(error, Error::Logged { .. }), "{error}");
+            }
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::{
     Consume, DumpContent, Error, Format, ReadOptions, Recognition, Records, SourceNeed, SourceReader,
     batch::{Batch, Row},
     blocks::{self as pipeline, BlockEnd},
+    others,
     text::{shown, unescape},
     types::{TypeCache, TypeTable},
 };
@@ -49,6 +50,7 @@ impl Format for Meliae {
     /// Anything that is not a capture may be damaged lines: then the error says where.
     fn recognise(&self, head: &[u8]) -> Recognition {
         match first_object(head) {
+            FirstObject::Object if others::is_ruby(head) => Recognition::No,
             FirstObject::Object => Recognition::Yes,
             FirstObject::Header => Recognition::No,
             FirstObject::Unknown => Recognition::Maybe,
