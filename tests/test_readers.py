@@ -8,6 +8,7 @@ import lzma
 import os
 import pickle
 import random
+import shutil
 import struct
 import subprocess
 import tarfile
@@ -186,6 +187,36 @@ def test_messages_tell_what_the_file_is(lake, tmp_path):
     ]:
         (tmp_path / "x.dump").write_bytes(NO_DUMPS[what])
         assert words in lake.fails("import", tmp_path / "x.dump"), what
+
+
+def cri(lines):
+    """As containerd writes them: a long line is split into parts."""
+    for k, line in enumerate(lines):
+        time = f"2026-03-01T12:00:{k:02}.{7 * k}Z"
+        yield f"{time} stdout P {line[:30]}\n{time}1 stdout F {line[30:]}\n"
+
+
+LOGS = {
+    "compose": lambda lines: (f"web_1  | {line}\n" for line in lines),
+    "journal": lambda lines: (f"Mar  {k} 12:00:0{k} host app[7]: {line}\n" for k, line in enumerate(lines)),
+    "braces": lambda lines: (f"INFO {{worker}} {line}\n" for line in lines),
+    "CRI": cri,
+    "docker": lambda lines: (json.dumps({"log": line + "\n", "stream": "stdout"}) + "\n" for line in lines),
+}
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_a_dump_in_a_log_comes_with_the_command_that_takes_it_out(lake, tmp_path, log):
+    if log == "docker" and not shutil.which("jq"):
+        pytest.skip("needs jq")
+    (tmp_path / "FILE").write_text("".join(LOGS[log](PLAIN.decode().splitlines())))
+    for on_error in ("fail", "skip"):
+        message = lake.fails("import", "--on-error", on_error, tmp_path / "FILE")
+    command = message.split("takes it out: ")[1]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    lake.load(tmp_path / "CLEAN", "x")
+    assert objects(lake) == ROWS
+    assert issues(lake) == []
 
 
 def lines_of_dump(n):

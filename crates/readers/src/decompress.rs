@@ -21,9 +21,11 @@ pub enum Compression {
     Bzip2,
 }
 
-const MAGICS: [(&[u8], Compression); 4] = [
+const MAGICS: [(&[u8], Compression); 5] = [
     (&[0x1f, 0x8b], Compression::Gzip),
     (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
+    // A frame to be skipped, with which the files of pzstd begin.
+    (&[0x50, 0x2a, 0x4d, 0x18], Compression::Zstd),
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
     (b"BZh", Compression::Bzip2),
 ];
@@ -257,6 +259,14 @@ mod tests {
                 assert_eq!(decompressed(&input), (texts.concat(), None), "{format} {texts:?}");
             }
         }
+    }
+
+    #[test]
+    fn frames_of_zstd_that_are_to_be_skipped_are() {
+        let frame = |number: u8| [&[0x50 + number, 0x2a, 0x4d, 0x18, 4, 0, 0, 0][..], b"skip"].concat();
+        let [_, text, ..] = members(b"abc");
+        let input = [frame(0), text.clone(), frame(1), text, frame(14)].concat();
+        assert_eq!(decompressed(&input), (b"abcabc".to_vec(), None));
     }
 
     #[test]
