@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("heaplake-graph", &[]),
     ("heaplake-pathql", &[]),
     ("heaplake-capture", &[]),
-    ("heaplake-fixture", &["heaplake-model"]),
+    ("heaplake-fixture", &[]),
     ("heaplake-readers", &["heaplake-model"]),
     ("heaplake-store", &["heaplake-model", "heaplake-readers", "heaplake-graph"]),
     ("heaplake-engine", &["heaplake-model", "heaplake-store", "heaplake-graph", "heaplake-pathql"]),
@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "heaplake-cli",
         &["heaplake-answers", "heaplake-capture", "heaplake-model", "heaplake-store", "heaplake-engine"],
     ),
-    ("heaplake-bench", &["heaplake-model", "heaplake-store", "heaplake-graph"]),
+    ("heaplake-bench", &["heaplake-store", "heaplake-graph"]),
 ];
 /// Test and measure only, so it may be used by the tests of every crate.
 const FOR_TESTS: &str = "heaplake-fixture";
@@ -83,6 +83,20 @@ fn versions<'l>(lock: &'l str, name: &str) -> Vec<&'l str> {
 fn crates_depend_downwards() {
     let found = violations(&metadata());
     assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn every_allowed_arrow_is_needed() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    for (name, allowed) in MAY_USE {
+        let package = packages.iter().find(|package| text(package, "name") == *name);
+        let package = package.unwrap_or_else(|| panic!("there is no crate {name}"));
+        for used in *allowed {
+            let dependencies = package["dependencies"].as_array().expect("dependencies");
+            assert!(dependencies.iter().any(|d| text(d, "name") == *used), "{name} does not use {used}");
+        }
+    }
 }
 
 #[test]

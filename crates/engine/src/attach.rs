@@ -17,7 +17,7 @@ use datafusion::{
     prelude::{CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionContext},
 };
 
-use crate::{Error, Result, catalog::TABLES, explain::ErrorContext, mistake};
+use crate::{Error, Result, catalog::is_table, explain::ErrorContext, mistake};
 
 /// Rows that the types of a CSV file are guessed from.
 const ROWS_TO_GUESS: usize = 1000;
@@ -63,7 +63,7 @@ impl Attached {
                 "{name:?} cannot name a table; a name is a small letter or _, then small letters, digits and _"
             )));
         }
-        if TABLES.contains(&name) {
+        if is_table(name) {
             return Err(Error::query(format!(
                 "{name} is a table of the lake; attach the file by another name"
             )));

@@ -26,9 +26,22 @@ use crate::{
 pub(crate) const CATALOG: &str = "heaplake";
 /// The schema over all dumps.
 pub(crate) const HISTORY: &str = "history";
-/// The tables of every schema.
-pub(crate) const TABLES: [&str; 8] =
-    ["dump", "edge", "holder_stat", "issue", "obj", "ref", "root", "type_stat"];
+/// The dumps of the lake, as a table.
+const DUMP: &str = "dump";
+/// `edge` by the name that users of memsee know.
+const REF: &str = "ref";
+
+/// Whether every schema has a table of this name.
+pub(crate) fn is_table(name: &str) -> bool {
+    [DUMP, REF].contains(&name) || Table::ALL.into_iter().any(|table| table.name() == name)
+}
+
+/// The tables of every schema, in order.
+pub(crate) fn tables() -> Vec<&'static str> {
+    let mut names: Vec<&str> = Table::ALL.into_iter().map(Table::name).chain([DUMP, REF]).collect();
+    names.sort_unstable();
+    names
+}
 
 /// The lake as a catalog, as it was when the session began.
 #[derive(Debug)]
@@ -124,10 +137,10 @@ impl LakeSchema {
     }
 
     fn lake_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if name == "dump" {
+        if name == DUMP {
             return Ok(Some(memory(summary::dumps(&self.listed_dumps()?, self.snapshot.lake())?)?));
         }
-        if !TABLES.contains(&name) {
+        if !is_table(name) {
             return Ok(None);
         }
         let dumps = self.dumps()?;
@@ -171,9 +184,9 @@ impl SchemaProvider for LakeSchema {
     fn table_names(&self) -> Vec<String> {
         let is_empty =
             matches!(self.scope, Scope::Current) && self.dumps().is_ok_and(|dumps| dumps.is_empty());
-        let lake = TABLES.into_iter().filter(|name| !is_empty || *name == "dump").map(str::to_owned);
+        let lake = tables().into_iter().filter(|name| !is_empty || *name == DUMP).map(str::to_owned);
         let own = self.own();
-        lake.chain(own.keys().filter(|name| !TABLES.contains(&name.as_str())).cloned()).collect()
+        lake.chain(own.keys().filter(|name| !is_table(name)).cloned()).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
@@ -197,27 +210,27 @@ impl SchemaProvider for LakeSchema {
             }
             .into());
         }
-        if TABLES.contains(&name.as_str()) {
+        if is_table(&name) {
             return Err(read_only(&name).into());
         }
         Ok(self.own().insert(name, table))
     }
 
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        match TABLES.contains(&name) {
+        match is_table(name) {
             true => Err(read_only(name).into()),
             false => Ok(self.own().remove(name)),
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        TABLES.contains(&name) || self.own().contains_key(name)
+        is_table(name) || self.own().contains_key(name)
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
         let own = self.own().get(name).map(|table| table.table_type());
         Ok(own.or_else(|| {
-            TABLES.contains(&name).then_some(if name == "ref" { TableType::View } else { TableType::Base })
+            is_table(name).then_some(if name == REF { TableType::View } else { TableType::Base })
         }))
     }
 }

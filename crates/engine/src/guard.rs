@@ -17,7 +17,7 @@ use heaplake_model::Remedy;
 
 use crate::{
     Error, Result,
-    catalog::{CATALOG, TABLES, read_only},
+    catalog::{CATALOG, is_table, read_only, tables},
     error::Thing,
     mistake,
     snapshot::CURRENT,
@@ -111,7 +111,7 @@ fn check_target(target: &TableReference, lake: &Path) -> Result<()> {
 /// Refuses to make, drop or change what has the name of a table of the lake.
 fn check_name(table: &TableReference) -> Result<()> {
     let is_lake = table.catalog().is_none_or(|catalog| catalog == CATALOG);
-    if is_lake && TABLES.contains(&table.table()) { Err(read_only(table.table())) } else { Ok(()) }
+    if is_lake && is_table(table.table()) { Err(read_only(table.table())) } else { Ok(()) }
 }
 
 /// Refuses a path within the lake, through whatever links or `..` it leads there.
@@ -221,7 +221,7 @@ fn check_table(
         });
     }
     let names = schema.table_names();
-    let candidates = names.iter().map(String::as_str).chain(TABLES).chain(functions.iter().copied());
+    let candidates = names.iter().map(String::as_str).chain(tables()).chain(functions.iter().copied());
     let near: Vec<&str> = mistake::nearest(table, candidates).into_iter().collect();
     let known = if near.is_empty() { format!("\n  tables: {}", names.join(", ")) } else { String::new() };
     let place =
