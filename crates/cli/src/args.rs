@@ -1,6 +1,6 @@
 //! The command line: what can be typed, and its help texts.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{
@@ -37,9 +37,8 @@ Exit codes: 0 done, 1 verify found damage or check a violation, 2 error, 130 sto
 Data goes to standard output, everything else to standard error."
 )]
 pub struct CommandLine {
-    /// The lake's folder [default: ./lake]
-    #[arg(long, global = true, value_name = "DIR", env = "HEAPLAKE_LAKE", hide_env_values = true)]
-    #[arg(value_hint = ValueHint::DirPath)]
+    /// The lake's folder [default: ./lake] [env: HEAPLAKE_LAKE]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     lake: Option<PathBuf>,
     /// No notes and no progress; errors only
     #[arg(short, long, global = true)]
@@ -369,7 +368,7 @@ Parameters are typed values, not text that is pasted into the query. docs/querie
 Examples:
   heaplake run                                     the queries and their parameters
   heaplake run histogram --dump before
-  heaplake run duplicate_strings --param limit=100 -o strings.csv
+  heaplake run duplicate_strings limit=100 -o strings.csv
   heaplake run --show instances > mine.sql
   heaplake run mine.sql
   heaplake run weekly.sql --param since=2015-11-22 -o answers/    a file for every statement")]
@@ -380,8 +379,11 @@ pub struct RunArgs {
     /// Set a parameter of the query, such as limit=100; may be given several times
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = values::parameter, requires = "name")]
     pub parameters: Vec<(String, String)>,
+    /// The same without the option
+    #[arg(value_name = "NAME=VALUE", value_parser = values::parameter)]
+    pub words: Vec<(String, String)>,
     /// Print the text of the query instead of running it
-    #[arg(long, requires = "name", conflicts_with_all = ["parameters", "output", "format"])]
+    #[arg(long, requires = "name", conflicts_with_all = ["parameters", "words", "output", "format"])]
     pub show: bool,
     #[command(flatten)]
     pub options: QueryOptions,
@@ -1013,12 +1015,12 @@ pub fn parse() -> (Invocation, Console) {
     let line =
         CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
     use_color(line.color);
-    let lake = match line.lake {
-        Some(path) if matches.value_source("lake") == Some(ValueSource::EnvVariable) => {
-            LakeChoice::Environment(path)
-        }
-        Some(path) => LakeChoice::Flag(path),
-        None => LakeChoice::Default,
+    // Not by clap, whose usage would then demand the option of everybody who has set the variable.
+    let environment = env::var_os("HEAPLAKE_LAKE").filter(|path| !path.is_empty());
+    let lake = match (line.lake, environment) {
+        (Some(path), _) => LakeChoice::Flag(path),
+        (None, Some(path)) => LakeChoice::Environment(path.into()),
+        (None, None) => LakeChoice::Default,
     };
     (line.invocation, Console { lake, quiet: line.quiet, shell: None })
 }

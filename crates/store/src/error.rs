@@ -8,7 +8,7 @@ use heaplake_model::{DumpId, Remedy};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The folder is not a lake.
-    #[error("{} is not a lake (it has no heaplake.json)", .0.display())]
+    #[error("{} is not a lake ({})", .0.display(), if .0.is_file() { "it is a file" } else { "it has no heaplake.json" })]
     NotALake(PathBuf),
     /// The lake was written by a newer or an older heaplake.
     #[error("{} has format version {found}, this heaplake reads {}; {}", .path.display(), crate::FORMAT_VERSION, what_to_use(*.found))]

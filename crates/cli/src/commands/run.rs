@@ -27,7 +27,8 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
     if args.show {
         return show(&query);
     }
-    let values = query.values(&args.parameters)?;
+    let given: Vec<_> = args.parameters.iter().chain(&args.words).cloned().collect();
+    let values = query.values(&given)?;
     let plan = plan()?;
     let lake = Lake::open(console.lake.path())?;
     sql::answer(&query.text, Some(&query.name), &values, &lake, &args.options, &plan, console)

@@ -47,6 +47,9 @@ impl Lake {
     /// Opens a lake to read it. Nothing in it is changed.
     pub fn open(path: &Path) -> Result<Self> {
         let lake = Self { path: path.to_owned() };
+        if path.is_file() {
+            return Err(Error::NotALake(path.to_owned()));
+        }
         let marker = lake.read_json::<Marker>(&LakePath::marker(), "it is not a lake marker")?;
         let Marker { format_version } = marker.ok_or_else(|| Error::NotALake(path.to_owned()))?;
         if format_version != FORMAT_VERSION {
