@@ -11,7 +11,7 @@ use heaplake_engine::{Edited, SessionOptions};
 
 use crate::{
     escape,
-    output::{Plan, Screen, Shape},
+    output::{Plan, Screen, Shape, wrapped},
     remedy,
 };
 
@@ -88,10 +88,12 @@ impl Console {
     /// Says which columns of a table were left out.
     pub fn note_left_out(&self, columns: &[String]) {
         if !columns.is_empty() {
-            self.note(&format!(
+            let text = format!(
                 "(left out, for the width of the terminal: {}; --full shows them)",
                 columns.join(", ")
-            ));
+            );
+            let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| width.0.into());
+            self.note(&wrapped(&text, width.unwrap_or(usize::MAX)).join("\n"));
         }
     }
 

@@ -10,6 +10,7 @@ use arrow::{
 };
 use heaplake_answers::Chains;
 
+use super::diff::broken;
 use crate::{
     args::ChainsArgs,
     console::Console,
@@ -60,6 +61,9 @@ pub fn run(args: &ChainsArgs, console: &Console) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Columns that the number of a path and the gap after it take.
+const RANK_WIDTH: usize = 5;
+
 /// Columns of the table and what they are called in it. The motif says the type of the head, and the order of the rows
 /// their rank.
 const SHOWN: [(&str, &str); 8] = [
@@ -93,9 +97,14 @@ fn print_table(batches: &[RecordBatch], plan: &Plan, sink: &mut Sink) -> Result<
     }
     plan.print_all_to(&tables, sink)?;
     writeln!(sink, "from a root to each head:")?;
-    for (rank, path) in (1..).zip(paths) {
+    for (rank, path) in (1_u64..).zip(paths) {
         let path = path.unwrap_or_else(|| "no root reaches it".to_owned());
-        writeln!(sink, "{rank:>3}  {}", escape::line(&path))?;
+        let path = escape::line(&path);
+        let width = plan.table_width().unwrap_or(usize::MAX).saturating_sub(RANK_WIDTH);
+        for (i, line) in broken(&path, width).into_iter().enumerate() {
+            let rank = if i == 0 { rank.to_string() } else { String::new() };
+            writeln!(sink, "{rank:>3}  {line}")?;
+        }
     }
     Ok(())
 }

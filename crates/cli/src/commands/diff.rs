@@ -207,7 +207,7 @@ pub fn write_holder(holder: &str, plan: &Plan, sink: &mut Sink) -> Result<()> {
 }
 
 /// The text in lines of at most `width`, broken behind arrows only.
-fn broken(text: &str, width: usize) -> Vec<&str> {
+pub fn broken(text: &str, width: usize) -> Vec<&str> {
     let mut lines = Vec::new();
     let (mut start, mut end) = (0, 0);
     for piece in text.split_inclusive("-> ") {

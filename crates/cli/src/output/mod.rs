@@ -21,6 +21,7 @@ use self::numbered::Numbered;
 pub use self::{
     numbered::{Results, address_name},
     sink::{Sink, reopen_stdout, stdout_is_closed},
+    table::wrapped,
 };
 use crate::escape::Style;
 

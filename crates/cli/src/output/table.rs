@@ -24,6 +24,8 @@ const BORDERS: &str = "││──├─┼┤│    ┬┴╭╮╰╯";
 const CHUNK_ROWS: usize = 1000;
 /// A column of text is not cut below this, however narrow the terminal.
 const NARROWEST_CUT: usize = 10;
+/// A text that tells what a row is of is not cut below this while other columns can be left out.
+const READABLE: usize = 24;
 /// What a cell needs beside its text: a border and a space on either side.
 const CELL_FRAME: usize = 3;
 /// Columns that are left out after all others.
@@ -206,13 +208,15 @@ pub fn is_plan(schema: &Schema) -> bool {
 
 /// Leaves out columns until a row fits `terminal`, when text is cut as far as it may be; the first column stays.
 fn hide_columns(columns: &mut [Column], rows: &[Vec<String>], terminal: usize) {
-    let narrowest = |column: &Column| match column.whole {
-        true => column.width,
-        false => column.width.min(NARROWEST_CUT),
+    let is_telling = |column: &Column| TELLING.contains(&column.name.as_str());
+    let narrowest = |column: &Column| match (column.whole, is_telling(column)) {
+        (true, _) => column.width,
+        (false, true) => column.width.min(READABLE),
+        (false, false) => column.width.min(NARROWEST_CUT),
     };
     let mut needed: usize = 1 + columns.iter().map(|column| narrowest(column) + CELL_FRAME).sum::<usize>();
     let is_empty = |idx: usize| rows.iter().all(|row| row[idx].is_empty());
-    let rank = |idx: usize| match (is_empty(idx), TELLING.contains(&columns[idx].name.as_str())) {
+    let rank = |idx: usize| match (is_empty(idx), is_telling(&columns[idx])) {
         (true, _) => 0,
         (false, false) => 1,
         (false, true) => 2,
@@ -255,7 +259,7 @@ fn cap_columns(columns: &mut [Column], terminal: usize) {
 }
 
 /// The text in lines of at most `width`, broken at spaces only.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
