@@ -91,7 +91,8 @@ impl Drawing {
         let starts = nodes(&session.collect(&statement)?, "address")?;
         if starts.len() > MAX_STARTS {
             return Err(Error::Invalid(format!(
-                "these are more than {MAX_STARTS} objects; nobody can look at such a drawing"
+                "these are more than {MAX_STARTS} objects, and nobody can look at such a drawing; begin with fewer, for \
+                 example only those with `retained > 100000`, or draw the paths of a pattern"
             )));
         }
         let mut drawing = Self::default();

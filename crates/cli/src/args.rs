@@ -160,6 +160,18 @@ pub struct CapturePythonArgs {
     /// Import the dump into a lake as well
     #[arg(long, value_name = "LAKE", value_hint = ValueHint::DirPath)]
     pub import_to: Option<PathBuf>,
+    /// Name of the dump in that lake [default: the file's name without endings]
+    #[arg(long, value_name = "ID", requires = "import_to")]
+    pub dump: Option<String>,
+    /// Say something about the dump in that lake, such as host=web3; may be given several times
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = values::tag, requires = "import_to")]
+    pub tags: Vec<(String, String)>,
+    /// Overwrite a dump of the same name in that lake
+    #[arg(long, requires = "import_to")]
+    pub replace: bool,
+    /// Let others read that lake if it is new, as the umask allows; without this it is private
+    #[arg(long, requires = "import_to")]
+    pub shared: bool,
     /// Values of texts and numbers
     #[arg(long, value_name = "WHICH", default_value = "short")]
     pub values: CaptureValues,
@@ -286,10 +298,15 @@ pub struct DumpsArgs {
 #[command(after_help = "\
 Examples:
   heaplake info                                    the newest dump
-  heaplake info before --format json               with every type")]
+  heaplake info before --format json               with every type
+  heaplake info 0x7f95a1b0c8d0                     an object, its parents and children")]
 pub struct InfoArgs {
-    #[command(flatten)]
-    pub dump: DumpChoice,
+    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]; or the address of an object
+    #[arg(value_name = "DUMP|ADDRESS")]
+    pub what: Option<String>,
+    /// Which dump
+    #[arg(long, value_name = "ID")]
+    pub dump: Option<String>,
     #[command(flatten)]
     pub shape: Shape,
 }

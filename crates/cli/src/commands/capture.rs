@@ -69,7 +69,14 @@ fn python(args: &CapturePythonArgs, console: &Console) -> Result<ExitCode> {
         None => Ok(ExitCode::SUCCESS),
         Some(lake) => {
             let console = Console { lake: LakeChoice::Flag(lake.clone()), ..console.clone() };
-            import::run(ImportArgs::of(args.output.clone()), &console)
+            let import = ImportArgs {
+                dump: args.dump.clone(),
+                tags: args.tags.clone(),
+                replace: args.replace,
+                shared: args.shared,
+                ..ImportArgs::of(args.output.clone())
+            };
+            import::run(import, &console)
         }
     }
 }

@@ -1,30 +1,44 @@
-//! `heaplake info`: what one dump holds. Pages of text for people, one row of facts for programs.
+//! `heaplake info`: what one dump holds, or what is known of an object. Pages of text for people, rows for programs.
 
 use std::{io::Write as _, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
-use heaplake_answers::{Lake, dump_facts, types_by_size};
+use heaplake_answers::{Direction, Lake, Session, address_set, browse, dump_facts, types_by_size};
 use heaplake_store::{Dump, Manifest, TakenFrom};
 
 use super::dumps::tags_in_words;
 use crate::{
-    args::InfoArgs,
+    args::{GraphArgs, InfoArgs},
     console::Console,
-    escape, human,
+    escape, human, interrupt,
     output::{Columns, Format, Plan, Sink},
-    selection,
+    query, selection, values,
 };
 
 /// Types shown to a person.
 const N_TOP_TYPES: usize = 10;
+/// Parents and children of an object shown to a person.
+const N_NEIGHBOURS: usize = 15;
 
 /// Prints the facts of one dump.
 pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
     let lake = Lake::open(console.lake.path())?;
-    let dump =
-        lake.dump(selection::one(&lake.snapshot(), args.dump.selector(), console)?.as_ref().clone())?;
+    let word = args.what.as_deref();
+    // A dump may be named like an address.
+    let is_dump = |word: &str| lake.manifest(word).is_ok();
+    if let Some(address) = word.filter(|word| !is_dump(word)).and_then(|word| values::address(word).ok()) {
+        interrupt::install()?;
+        let graph = GraphArgs { layer: None, memory_limit: None };
+        let (session, _) = query::of_dump(args.dump.as_deref(), &graph, console)?;
+        return print_objects(&address_set(&[address]), &session, &plan).map(|()| ExitCode::SUCCESS);
+    }
+    if let (Some(word), Some(_)) = (word, &args.dump) {
+        bail!("{word:?} is not an address; write for example 140280053449680 or 0x7f95a1b0c8d0");
+    }
+    let selector = word.or(args.dump.as_deref());
+    let dump = lake.dump(selection::one(&lake.snapshot(), selector, console)?.as_ref().clone())?;
     if plan.format != Format::Table {
         plan.print(&dump_facts(&dump, &lake, plan.format.is_nested())?)?;
         return Ok(ExitCode::SUCCESS);
@@ -33,6 +47,32 @@ pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
     show(&dump, &lake, &plan, console, &mut sink)?;
     sink.commit()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints everything that is known of the objects of a set; of a single one with its neighbours.
+pub fn print_objects(set: &str, session: &Session, plan: &Plan) -> Result<()> {
+    let batches = session.collect(&browse::objects_statement(set))?;
+    let n_objects: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    if n_objects == 0 {
+        bail!("{} has no such object", session.dump()?.id);
+    }
+    let mut sink = plan.open()?;
+    plan.print_all_to(&batches, &mut sink)?;
+    if n_objects == 1 && plan.format == Format::Table {
+        for (direction, what) in [(Direction::Parents, "parents"), (Direction::Children, "children")] {
+            let batches = session.collect(&browse::neighbours_statement(set, direction, session)?)?;
+            let Some(first) = batches.first() else { continue };
+            let rows = arrow::compute::concat_batches(first.schema_ref(), &batches)?;
+            let n_rows = rows.num_rows();
+            let shown = n_rows.min(N_NEIGHBOURS);
+            let how_many = if n_rows > shown { format!("the largest {shown} of ") } else { String::new() };
+            writeln!(sink, "{what}: {how_many}{}", human::count(n_rows as u64))?;
+            if n_rows > 0 {
+                plan.print_to(&rows.slice(0, shown), &mut sink)?;
+            }
+        }
+    }
+    sink.commit()
 }
 
 fn show(manifest: &Dump, lake: &Lake, plan: &Plan, console: &Console, sink: &mut Sink) -> Result<()> {

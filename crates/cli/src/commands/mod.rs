@@ -11,7 +11,7 @@ mod dumps;
 mod graph;
 mod import;
 mod index;
-mod info;
+pub mod info;
 mod layers;
 pub mod path;
 mod path_compare;

@@ -50,9 +50,6 @@ use crate::{
     query, selection,
 };
 
-/// Rows of parents and of children that `info` shows.
-const INFO_ROWS: usize = 15;
-
 /// Reads commands and statements until there are no more.
 pub fn start(args: &ShellArgs, console: &Console) -> Result<ExitCode> {
     let is_interactive = io::stdin().is_terminal() && io::stdout().is_terminal();

@@ -1,20 +1,14 @@
 //! Commands about objects: who refers to them, what they refer to, paths.
 
-use std::io::Write as _;
-
 use anyhow::{Context as _, Result, bail};
-use arrow::array::RecordBatch;
 use heaplake_answers::{Direction, PathShape, address_set, browse, path_shape};
 use heaplake_engine::{is_pattern, is_type_name};
 
 use super::{
-    INFO_ROWS, Shell,
+    Shell,
     references::{Reference, rewrite, rewrite_for_good},
 };
-use crate::{
-    human,
-    output::{Format, Shape},
-};
+use crate::{commands::info, output::Shape};
 
 impl Shell {
     /// Objects as graph functions take them: addresses, a condition, or a path pattern.
@@ -72,29 +66,7 @@ impl Shell {
         }
         let set = self.set_of(rest)?;
         let plan = self.console.plan(Shape::default(), None)?;
-        let batches = self.session()?.collect(&browse::objects_statement(&set))?;
-        let n_objects: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        if n_objects == 0 {
-            bail!("{} has no such object", self.session()?.dump()?.id);
-        }
-        let mut sink = plan.open()?;
-        plan.print_all_to(&batches, &mut sink)?;
-        if n_objects == 1 && plan.format == Format::Table {
-            for (direction, what) in [(Direction::Parents, "parents"), (Direction::Children, "children")] {
-                let session = self.session()?;
-                let batches = session.collect(&browse::neighbours_statement(&set, direction, session)?)?;
-                let rows = arrow::compute::concat_batches(batches[0].schema_ref(), &batches)?;
-                let n_rows = rows.num_rows();
-                let shown = n_rows.min(INFO_ROWS);
-                let how_many =
-                    if n_rows > shown { format!("the largest {shown} of ") } else { String::new() };
-                writeln!(sink, "{what}: {how_many}{}", human::count(n_rows as u64))?;
-                if n_rows > 0 {
-                    plan.print_to(&rows.slice(0, shown), &mut sink)?;
-                }
-            }
-        }
-        sink.commit()
+        info::print_objects(&set, self.session()?, &plan)
     }
 
     /// `from "COND" to "COND" [reversed]`, or a pattern.
