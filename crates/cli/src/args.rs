@@ -4,8 +4,8 @@ use std::{env, ffi::OsString, path::PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{
-    ArgGroup, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
-    error::ErrorKind, parser::ValueSource,
+    ArgGroup, Args, ColorChoice, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    ValueHint, error::ErrorKind, parser::ValueSource,
 };
 use heaplake_engine::Attached;
 
@@ -1027,7 +1027,7 @@ enum Color {
 /// Reads the command line of the process. Help, version and mistakes end the process here.
 pub fn parse() -> (Invocation, Console) {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let mut command = CommandLine::command().color(color_of_help(&arguments));
+    let mut command = command().color(color_of_help(&arguments));
     let matches = command.try_get_matches_from_mut(arguments).unwrap_or_else(|error| error.exit());
     let line =
         CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
@@ -1042,9 +1042,38 @@ pub fn parse() -> (Invocation, Console) {
     (line.invocation, Console { lake, quiet: line.quiet, shell: None })
 }
 
+/// The command line with its help texts, whose paragraphs clap breaks for the terminal: they are not broken before.
+pub fn command() -> Command {
+    reflowed(CommandLine::command())
+}
+
+fn reflowed(command: Command) -> Command {
+    let text = command.get_after_help().map(|text| joined(&text.to_string()));
+    let command = match text {
+        Some(text) => command.after_help(text),
+        None => command,
+    };
+    command.mut_subcommands(reflowed)
+}
+
+/// The text with the lines of each paragraph joined; what is indented, and what ends in a colon before it, stays as it is.
+fn joined(text: &str) -> String {
+    let mut out = String::new();
+    let mut may_go_on = false;
+    for line in text.lines() {
+        let is_prose = !line.is_empty() && !line.starts_with(' ');
+        if !out.is_empty() {
+            out.push(if may_go_on && is_prose { ' ' } else { '\n' });
+        }
+        out.push_str(line);
+        may_go_on = is_prose && !line.ends_with(':');
+    }
+    out
+}
+
 /// Reads a command that was typed into a shell. The lake is that of the shell.
 pub fn parse_in_shell(words: &[String]) -> Result<Invocation, clap::Error> {
-    let mut command = CommandLine::command();
+    let mut command = command();
     let arguments = std::iter::once("heaplake").chain(words.iter().map(String::as_str));
     let matches = command.try_get_matches_from_mut(arguments)?;
     if matches.value_source("lake") == Some(ValueSource::CommandLine) {
@@ -1073,11 +1102,6 @@ fn use_color(color: Color) {
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-}
-
-/// The command line as clap has it, for completions.
-pub fn command() -> clap::Command {
-    CommandLine::command()
 }
 
 #[cfg(test)]
