@@ -3,7 +3,11 @@
 //! The engine works on threads of its own and hands over batches through a short queue; the calling thread takes them, and
 //! stops at once when the token says so.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::StreamExt as _;
@@ -25,12 +29,27 @@ const STACK_BYTES: usize = 16 << 20;
 /// How long cancelled work may take to tidy up after itself.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The threads of all sessions that exist at the moment.
+static RUNTIME: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
+
+fn shared_runtime() -> Result<Arc<Runtime>> {
+    let mut shared = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(runtime) = shared.upgrade() {
+        return Ok(runtime);
+    }
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().thread_stack_size(STACK_BYTES).build().map_err(Error::Threads)?;
+    let runtime = Arc::new(runtime);
+    *shared = Arc::downgrade(&runtime);
+    Ok(runtime)
+}
+
 /// A lake as it was when the session began, with a dump that bare table names mean. The token of its options stops whatever it
 /// does, at once.
 pub struct Session {
     engine: heaplake_engine::Session,
     /// `None` while it is dropped.
-    runtime: Option<Runtime>,
+    runtime: Option<Arc<Runtime>>,
     cancel: CancelToken,
 }
 
@@ -62,9 +81,7 @@ impl Session {
 
     /// Opens a session on a lake whose manifests may have been read already.
     pub fn over(manifests: &Arc<Manifests>, options: &SessionOptions) -> Result<Self> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
-        let runtime = runtime.map_err(Error::Threads)?;
+        let runtime = shared_runtime()?;
         let context = runtime.enter();
         let engine = heaplake_engine::Session::open(manifests, options)?;
         drop(context);
@@ -221,7 +238,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        // The last session of the process ends the threads, before its files are removed.
+        if let Some(runtime) = self.runtime.take().and_then(Arc::into_inner) {
             runtime.shutdown_timeout(GRACE);
         }
     }

@@ -36,6 +36,9 @@ pub fn worded(remedy: &Remedy) -> String {
         }
         Remedy::AllowReadingFiles => "--allow-files permits it".to_owned(),
         Remedy::ChooseBaseline => "say which with --baseline".to_owned(),
+        Remedy::RaiseTimeLimit => "allow it more time".to_owned(),
+        Remedy::RaiseRowLimit => "allow it more rows".to_owned(),
+        Remedy::RaiseByteLimit => "allow it more bytes".to_owned(),
         Remedy::RunWithoutHeader => "`heaplake sql -f FILE` runs files without one".to_owned(),
         Remedy::DeclareParameters => "`heaplake run FILE.sql` gives values to the parameters that the first \
                                       lines of the file declare"

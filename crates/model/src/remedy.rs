@@ -42,6 +42,12 @@ pub enum Remedy {
     ChooseBaseline,
     /// Run the statement as a query that declares its parameters.
     DeclareParameters,
+    /// Allow the statement more time.
+    RaiseTimeLimit,
+    /// Allow the statement more rows.
+    RaiseRowLimit,
+    /// Allow the rows of the statement more bytes.
+    RaiseByteLimit,
     /// Run the file as statements, which need no header.
     RunWithoutHeader,
 }
