@@ -20,6 +20,8 @@ use std::process::ExitCode;
 
 use heaplake_answers::{escape, library};
 
+use crate::args::Invocation;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -32,7 +34,11 @@ const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let (invocation, console) = args::parse();
-    match commands::run(invocation, &console) {
+    let outcome = match invocation {
+        Invocation::Shell(args) => shell::start(&args, &console),
+        invocation => commands::run(invocation, &console),
+    };
+    match outcome {
         Ok(code) => code,
         // Whoever reads our output, `head` for example, has seen enough.
         Err(_) if output::stdout_is_closed() => ExitCode::SUCCESS,

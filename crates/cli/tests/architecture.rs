@@ -168,10 +168,10 @@ fn source_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The lines of a source file before its tests, without comments.
+/// The lines of a source file before its tests, without comments. A module of tests in a file of its own ends nothing.
 fn code(source: &str) -> impl Iterator<Item = &str> {
-    let lines = source.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
-    lines.filter(|line| !line.trim_start().starts_with("//"))
+    let end = source.find("#[cfg(test)]\nmod tests {").unwrap_or(source.len());
+    source[..end].lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
 /// The modules at the top of a crate that a file names, as `crate::x::...` or in `use crate::{x, y::{...}}`.

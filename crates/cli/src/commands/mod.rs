@@ -28,11 +28,11 @@ mod whatif;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::{args::Invocation, console::Console, shell};
+use crate::{args::Invocation, console::Console};
 
-/// Runs one command. The exit code is that of an answer; an error has its own.
+/// Runs one command, but for `shell`. The exit code is that of an answer; an error has its own.
 pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
     match invocation {
         Invocation::Capture(args) => capture::run(args, console),
@@ -56,7 +56,8 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Prune(args) => prune::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),
-        Invocation::Shell(args) => shell::start(&args, console),
+        // Shells use commands, and not the reverse.
+        Invocation::Shell(_) => bail!("a shell runs in no other"),
         Invocation::Demo => demo::run(console),
         Invocation::Completions(args) => completions::run(&args),
     }
