@@ -6,7 +6,7 @@ use arrow::error::ArrowError;
 use heaplake_model::Remedy;
 use parquet::errors::ParquetError;
 
-/// An error of this crate. Messages contain text of dumps as it is: whoever shows them escapes them.
+/// An error of this crate. Messages contain text of dumps unescaped; the caller must escape them before showing them.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A statement or pattern is wrong, ran into a limit, or was refused.

@@ -4,9 +4,9 @@
 //! [`Prune`]. Its `statement()` is the question as SQL, for programs that want the rows as they are; its other methods return
 //! typed rows and totals. A [`Session`] is a snapshot of a lake and runs statements; [`encode`] turns batches into bytes.
 //!
-//! Nothing here prints, and nothing is escaped: texts of a dump are returned as they are, and whoever shows them escapes
-//! them for their own medium ([`escape`] does it for terminals). Sizes are in bytes. Work stops soon after
-//! [`CancelToken::cancel`], with [`Error::Cancelled`].
+//! This crate prints nothing and escapes nothing: texts of a dump are returned as they are, and the caller must escape them for
+//! its own medium ([`escape`] does it for terminals). Sizes are in bytes. Work stops soon after [`CancelToken::cancel`], with
+//! [`Error::Cancelled`].
 //!
 //! ```no_run
 //! use heaplake_answers::{Diff, GroupBy, Lake, Session, SessionOptions};

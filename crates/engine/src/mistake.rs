@@ -3,20 +3,10 @@
 use std::ops::Range;
 
 use datafusion::sql::sqlparser::parser::ParserError;
+pub use heaplake_model::nearest;
 
 /// Characters of a line that a message shows at most.
 const MAX_SHOWN: usize = 100;
-
-/// The name that was probably meant: the nearest one, if a third of the characters or less are wrong.
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    let allowed = (name.chars().count() / 3).max(1);
-    let distances = candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&candidate.to_lowercase(), &name), candidate));
-    let (_, candidate) = distances.filter(|(distance, _)| *distance <= allowed).min()?;
-    Some(candidate)
-}
 
 /// The few names that were probably meant, nearest first.
 pub(crate) fn nearest_few<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {

@@ -7,9 +7,9 @@
 //! -- column <name>: <meaning>
 //! ```
 //!
-//! Kinds are integer, number, text, boolean, size, percent, time, duration, dump, type, holder, pattern, or words with `|` between them, of which
-//! one is meant. A parameter of that name is `$name` in the query. The header ends at the first line that is not a comment, or
-//! that names the result of the first statement: `-- result NAME`.
+//! Kinds are integer, number, text, boolean, size, percent, time, duration, dump, type, holder and pattern; or several words
+//! separated by `|`, one of which must be given. A parameter of that name is `$name` in the query. The header ends at the first
+//! line that is not a comment, or that names the result of the first statement: `-- result NAME`.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use heaplake_engine::Value;

@@ -119,7 +119,7 @@ struct Grown {
 }
 
 impl Grown {
-    /// Looks at the next two dumps, of which the first is the second of the call before.
+    /// Compares the next dump with the one before it. Call it for each pair of dumps in order.
     fn follow(&mut self, pairs: &Pairs) {
         let (before, after) = (&*pairs.before, &*pairs.after);
         let all = (0..before.n_nodes()).map(|node| Growing {

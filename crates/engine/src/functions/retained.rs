@@ -1,4 +1,4 @@
-//! `retained`: what would go with a set.
+//! `retained`: what would be freed with a set.
 
 use heaplake_graph::{BitSet, Id};
 

@@ -1,4 +1,4 @@
-//! `whatif_cut`: what would go without some objects and references.
+//! `whatif_cut`: what would be freed without some objects and references.
 
 use heaplake_graph::Id;
 

@@ -171,7 +171,7 @@ pub(crate) fn texts<'t>(texts: impl Iterator<Item = &'t str>) -> Option<ArrayRef
     Some(Arc::new(StringViewArray::from_iter_values(texts)))
 }
 
-/// A column of texts of which some are null.
+/// A nullable column of texts.
 pub(crate) fn texts_or_null<'t>(texts: impl Iterator<Item = Option<&'t str>>) -> Option<ArrayRef> {
     Some(Arc::new(texts.collect::<StringViewArray>()))
 }
@@ -186,7 +186,7 @@ pub(crate) fn counts(counts: impl Iterator<Item = u32>) -> Option<ArrayRef> {
     Some(Arc::new(counts.collect::<UInt32Array>()))
 }
 
-/// A column of addresses of which some are null.
+/// A nullable column of addresses.
 pub(crate) fn addresses(addresses: impl Iterator<Item = Option<u64>>) -> Option<ArrayRef> {
     Some(Arc::new(addresses.collect::<UInt64Array>()))
 }
