@@ -4,7 +4,7 @@
 
 use std::{io::Cursor, sync::atomic::AtomicBool};
 
-use heaplake_readers::{Error, ReadOptions, Source, TypeTable, read};
+use heaplake_readers::{ReadOptions, Source, TypeTable, read};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let cancel = AtomicBool::new(false);
@@ -19,6 +19,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             bytes_read: Default::default(),
         };
         let source = Source::stream(Cursor::new(bytes.to_vec()));
-        let _ = read(source, None, &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
+        let _ = read(source, None, &options, &TypeTable::default(), &mut |_| Ok(()));
     }
 });

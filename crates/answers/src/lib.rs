@@ -49,6 +49,7 @@ mod path_compare;
 mod prune;
 mod rows;
 mod session;
+mod tables;
 mod top;
 mod tree;
 mod trend;
@@ -62,7 +63,9 @@ pub use drawing::{Direction, Drawing, DrawnEdge, DrawnNode, MAX_STARTS};
 pub use dumps::{dump_facts, dump_rows, select_dump, select_dumps, types_by_size};
 pub use error::{Error, Result};
 pub use groups::{GroupBy, Metric};
-pub use heaplake_engine::{CancelToken, Parameters, PathShape, SessionOptions, Value, path_shape};
+pub use heaplake_engine::{
+    CancelToken, ObjectTables, Parameters, PathShape, SessionOptions, Value, path_shape,
+};
 pub use heaplake_store::{Access, ImportOptions, ImportProgress, Input, Lake, import};
 pub use path::{
     ObjectFound, ObjectsFound, PathHop, TypeFound, objects_found, path_hops, path_statement,
@@ -72,6 +75,7 @@ pub use path_compare::{AnswerAmount, ComparedAnswer, compare_paths};
 pub use prune::{Prune, Pruned};
 pub use rows::{AnswerColumns, address_rows, address_set, addresses_of, column_of_table, quoted, sum};
 pub use session::{Outcome, Session, Totals};
+pub use tables::import_tables;
 pub use top::{Top, TopBy};
 pub use tree::{Tree, TreeAnswer, TreeNode};
 pub use trend::{Trend, TrendSeries};

@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The threads of all sessions that exist at the moment.
 static RUNTIME: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
 
-fn shared_runtime() -> Result<Arc<Runtime>> {
+pub(crate) fn shared_runtime() -> Result<Arc<Runtime>> {
     let mut shared = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = shared.upgrade() {
         return Ok(runtime);

@@ -221,8 +221,17 @@ Examples:
   heaplake import --on-error skip cut-off.json     keep what can be kept, see the table issue")]
 pub struct ImportArgs {
     /// Files to import, one dump each; - is standard input. Compression is recognised (gzip, zstd, xz, bzip2)
-    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(required_unless_present = "objects", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+    /// Objects of one dump as a table (Parquet, Arrow, CSV, NDJSON) with the columns of obj; docs/formats/tables.md
+    #[arg(long, value_name = "FILE", conflicts_with = "files", value_hint = ValueHint::FilePath)]
+    pub objects: Option<PathBuf>,
+    /// With --objects: its references as a table with the columns of edge
+    #[arg(long, value_name = "FILE", requires = "objects", value_hint = ValueHint::FilePath)]
+    pub edges: Option<PathBuf>,
+    /// With --objects: its roots as a table with the columns of root
+    #[arg(long, value_name = "FILE", requires = "objects", value_hint = ValueHint::FilePath)]
+    pub roots: Option<PathBuf>,
     /// Name of the dump [default: the file's name without endings]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
@@ -232,7 +241,7 @@ pub struct ImportArgs {
     /// Say something about the dump, such as host=web3; may be given several times
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = values::tag)]
     pub tags: Vec<(String, String)>,
-    /// Format of the files
+    /// Format of the files; with --objects, whose rules hold for the objects
     #[arg(long, value_name = "FORMAT", default_value = values::ANY_FORMAT, value_parser = values::dump_format())]
     pub format: String,
     /// What to do with what cannot be read: fail = import nothing; skip = leave it out, report it in the table issue
@@ -263,6 +272,9 @@ impl ImportArgs {
     pub fn of(file: PathBuf) -> Self {
         Self {
             files: vec![file],
+            objects: None,
+            edges: None,
+            roots: None,
             dump: None,
             taken: None,
             tags: Vec::new(),

@@ -19,5 +19,5 @@ pub use issue::{Issue, IssueKind};
 pub use nearest::nearest;
 pub use process::Process;
 pub use remedy::Remedy;
-pub use runtime::{KeptAlive, LabelSays, Nature, Runtime, TypeRole};
+pub use runtime::{KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole};
 pub use text::shortened;

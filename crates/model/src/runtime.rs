@@ -128,7 +128,7 @@ impl Runtime {
 
     /// The runtime of the dumps of a format. For an unknown format, one without any known types.
     pub fn of_any_format(format: &str) -> &'static Runtime {
-        Self::of_format(format).unwrap_or(&UNKNOWN)
+        Self::of_format(format).unwrap_or(&NOTHING_KNOWN)
     }
 
     /// Whether the references of objects of this type keep nothing alive although the dump does not mark them as weak.
@@ -146,6 +146,11 @@ impl Runtime {
     pub fn types_with(&self, role: TypeRole) -> &'static [&'static str] {
         let found = self.roles.iter().find(|(other, _)| *other == role);
         found.map_or(&[], |(_, types)| types)
+    }
+
+    /// Whether the dumps leave it to the types of objects which of them are roots.
+    pub fn finds_roots_by_type(&self) -> bool {
+        !self.kept_alive.is_empty()
     }
 
     /// Whether a type has this role.
@@ -172,7 +177,9 @@ impl fmt::Debug for Runtime {
 }
 
 /// Nothing is known.
-static UNKNOWN: Runtime = Runtime {
+static NOTHING_KNOWN: Runtime = UNKNOWN;
+
+const UNKNOWN: Runtime = Runtime {
     name: "unknown",
     addresses_survive: false,
     weak_types: &[],
@@ -182,8 +189,12 @@ static UNKNOWN: Runtime = Runtime {
     label_says: |_| LabelSays::Nothing,
 };
 
+/// The name of the format of dumps that were put together from tables, of any runtime.
+pub const TABLES: &str = "tables";
+
 /// By name of the format.
-static RUNTIMES: [(&str, Runtime); 2] = [
+static RUNTIMES: [(&str, Runtime); 3] = [
+    (TABLES, Runtime { label_says: any_label, ..UNKNOWN }),
     (
         "meliae",
         Runtime {
@@ -262,6 +273,23 @@ const CPYTHON: Runtime = Runtime {
     label_says: cpython_label,
 };
 
+/// `.name` and `["key"]`, as docs/formats/tables.md has them.
+fn any_label(label: &str) -> LabelSays<'_> {
+    let key = ["'", "\""].iter().find_map(|quote| {
+        label.strip_prefix('[')?.strip_prefix(quote)?.strip_suffix(']')?.strip_suffix(quote)
+    });
+    match key.or(label.strip_prefix('.')) {
+        Some(name) if is_name(name) => LabelSays::Name(name),
+        _ => LabelSays::Nothing,
+    }
+}
+
+/// Whether a text can be the name of a variable in most languages.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
 /// The labels of objects whose keys are names of the program.
 const CPYTHON_NAMESPACES: [&str; 2] = [".__dict__", ".__globals__"];
 
@@ -272,10 +300,8 @@ fn cpython_label(label: &str) -> LabelSays<'_> {
     }
     let key = label.strip_prefix("['").and_then(|label| label.strip_suffix("']"));
     let name = key.or(label.strip_prefix('.')).unwrap_or(label);
-    let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
-        // Attributes that every object has tell nothing.
-        && !(name.starts_with("__") && name.ends_with("__"));
+    // Attributes that every object has tell nothing.
+    let is_name = is_name(name) && !(name.starts_with("__") && name.ends_with("__"));
     match (is_name, key) {
         (false, _) => LabelSays::Nothing,
         (true, Some(_)) => LabelSays::Key(name),

@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, thread};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use crate::{
-    DumpContent, Error, Format, ReadOptions, Recognition, Records, Source, SourceReader, TypeTable,
+    Consume, DumpContent, Error, Format, ReadOptions, Recognition, Source, SourceReader, TypeTable,
     capture::Capture, format::CANCEL_POLL, log, meliae::Meliae, others,
 };
 
@@ -41,35 +41,24 @@ pub fn unknown_format(name: &str) -> Error {
 ///
 /// The format is recognised unless `format` says which it must be; then another one is an error. See [`Format::read`] for
 /// what else is.
-pub fn read<E: From<Error>>(
+pub fn read(
     source: Source,
     format: Option<&'static dyn Format>,
     options: &ReadOptions<'_>,
     types: &TypeTable,
-    mut consume: impl FnMut(Records) -> Result<(), E>,
-) -> Result<Summary, E> {
+    consume: Consume<'_>,
+) -> Result<Summary, Error> {
     let source = open(source, options)?;
     let refused = log::recognise(source.head()).or_else(|| others::recognise_binary(source.head()));
     if let Some(refused) = refused {
-        return Err(refused.into());
+        return Err(refused);
     }
     let format = match format {
         Some(format) => expected(format, source.head()).map(|()| format),
         None => recognised(source.head()),
     }?;
-    // Formats do not know the error of the caller: it waits here.
-    let mut refused = None;
-    let mut consume = |records| {
-        consume(records).map_err(|error| {
-            refused = Some(error);
-            Error::Cancelled
-        })
-    };
-    let content = format.read(source, options, types, &mut consume);
-    match refused {
-        Some(error) => Err(error),
-        None => Ok(Summary { format, content: content? }),
-    }
+    let content = format.read(source, options, types, consume)?;
+    Ok(Summary { format, content })
 }
 
 /// Opens the source on a thread that is not waited for: it may hang in a read of standard input when the work is
@@ -172,7 +161,7 @@ mod tests {
         };
         let format = format.map(format_named).transpose()?;
         let source = Source::stream(Cursor::new(input.into()));
-        read(source, format, &options, &TypeTable::default(), |_| Ok::<_, Error>(()))
+        read(source, format, &options, &TypeTable::default(), &mut |_| Ok(()))
     }
 
     #[track_caller]

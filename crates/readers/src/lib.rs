@@ -9,7 +9,8 @@
 //!
 //! `format.rs` has the trait that a format implements, `formats.rs` the list of them, `source.rs` what each gets for
 //! nothing: decompression, checksum, progress, a copy that can be read in any order. A format is a module or folder of its
-//! own; `blocks.rs` serves those that can be cut into blocks between two objects.
+//! own; `blocks.rs` serves those that can be cut into blocks between two objects. `objects.rs` packs objects that come from
+//! something else than a file of a format.
 
 mod batch;
 mod blocks;
@@ -23,6 +24,7 @@ mod labels;
 mod log;
 pub mod meliae;
 mod number;
+mod objects;
 mod others;
 mod records;
 mod source;
@@ -34,6 +36,7 @@ pub use error::Error;
 pub use format::{Consume, DumpContent, Format, ReadOptions, Recognition, SourceNeed};
 pub use formats::{FORMATS, Summary, format_named, read, unknown_format};
 pub use labels::Labels;
+pub use objects::{ObjectPacker, PlainObject};
 pub use records::{Record, Records, Refs};
 pub use source::{Provenance, SeekableSource, Source, SourceReader};
 pub use types::{TypeId, TypeTable};

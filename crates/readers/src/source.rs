@@ -71,6 +71,13 @@ pub struct Provenance {
     pub sha256: String,
 }
 
+impl Provenance {
+    /// That of a file that something else reads.
+    pub fn of_file(file: File, cancel: &AtomicBool) -> Result<Self, Error> {
+        SourceReader::open(Source::file(file), Arc::default())?.finish(cancel)
+    }
+}
+
 /// The bytes of a source as they are stored, counted and hashed while they are read.
 struct HashedSource {
     input: Input,

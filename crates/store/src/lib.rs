@@ -31,11 +31,16 @@ mod text_runs;
 mod verify;
 
 pub use error::{Error, Result};
-pub use heaplake_readers::{FORMATS, Format};
-pub use import::{ImportOptions, ImportProgress, Input, OnError, Phase, import};
+pub use heaplake_readers::{
+    Consume, DumpContent, Error as ReadError, FORMATS, Format, ObjectPacker, PlainObject, Provenance,
+    ReadOptions, TypeTable, format_named,
+};
+pub use import::{
+    ImportOptions, ImportProgress, Input, ObjectSource, OnError, Phase, import, import_objects,
+};
 pub use index::{
     AnyIndex, BuildLimits, GraphIndex, IndexOptions, IndexStamp, LayerEdit, TypeSums, build_layer,
-    build_unnamed_layer, index_dump, index_fits, open_or_build,
+    build_unnamed_layer, index_dump, index_fits, is_found_kind as finds_root_kind, open_or_build,
 };
 pub use lake::{Access, Lake, SpillFolder, StoredFile};
 pub use layer::Layer;

@@ -15,6 +15,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use heaplake_answers::{self as answers, ObjectTables};
 use heaplake_model::DumpId;
 use heaplake_store::{
     self as store, Access, ImportOptions, ImportProgress, IndexOptions, Input, Lake, Manifest,
@@ -64,6 +65,9 @@ fn input(path: &Path) -> Input {
 /// Imports the files.
 pub fn run(args: ImportArgs, console: &Console) -> Result<ExitCode> {
     let options = options(&args)?;
+    if let Some(objects) = &args.objects {
+        return run_tables(objects, &args, &options, console);
+    }
     let jobs = jobs(&args)?;
     let n_jobs = jobs.len();
     let (jobs, missing): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| check_readable(job, console));
@@ -73,13 +77,57 @@ pub fn run(args: ImportArgs, console: &Console) -> Result<ExitCode> {
         return Ok(ExitCode::from(ERROR));
     }
     interrupt::install()?;
-    let access = if args.shared { Access::Shared } else { Access::Private };
-    let lake = Lake::open_or_create(console.lake.path(), access)?;
+    let lake = open_lake(&args, console)?;
     n_failed += import_all(&lake, &jobs, &options, &args, console)?;
     if n_failed > 0 && n_jobs > 1 {
         console.note(&format!("{} of {} imported", n_jobs - n_failed, human::counted(n_jobs as u64, "file")));
     }
     Ok(if n_failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(ERROR) })
+}
+
+/// Imports one dump from tables.
+fn run_tables(
+    objects: &Path,
+    args: &ImportArgs,
+    options: &ImportOptions,
+    console: &Console,
+) -> Result<ExitCode> {
+    let tables =
+        ObjectTables { objects: objects.to_owned(), edges: args.edges.clone(), roots: args.roots.clone() };
+    for path in [Some(&tables.objects), tables.edges.as_ref(), tables.roots.as_ref()].into_iter().flatten() {
+        // A mistyped name is no reason to make a lake.
+        fs::File::open(path).with_context(|| format!("cannot import {}", path.display()))?;
+    }
+    let id = match &args.dump {
+        Some(id) => id.parse()?,
+        None => Input::File(without_endings(objects)).default_id(),
+    };
+    interrupt::install()?;
+    let lake = open_lake(args, console)?;
+    let start = Instant::now();
+    let name = objects.display().to_string();
+    let imported = watched(&name, false, &Bars::new(console), |progress| {
+        answers::import_tables(&lake, id, &tables, options, progress)
+    })?;
+    let manifest = imported.with_context(|| format!("cannot import {name}"))?;
+    report_import(&manifest, &lake, start.elapsed(), args, console);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The name of a file of a table without `.csv`, `.csv.gz` and the like.
+fn without_endings(path: &Path) -> PathBuf {
+    let path = if path.extension().is_some_and(|ending| ending == "gz") {
+        path.with_extension("")
+    } else {
+        path.into()
+    };
+    path.with_extension("")
+}
+
+/// The lake, which is made where it is not there.
+fn open_lake(args: &ImportArgs, console: &Console) -> Result<Lake> {
+    let access = if args.shared { Access::Shared } else { Access::Private };
+    Ok(Lake::open_or_create(console.lake.path(), access)?)
 }
 
 /// Imports files, some at the same time, and reports them in their order. Returns how many failed.
@@ -242,12 +290,12 @@ pub fn import_one(
 }
 
 /// Does long work while showing its progress and watching for Ctrl-C.
-pub fn watched<T: Send>(
+pub fn watched<T: Send, E: Send>(
     name: &str,
     is_stdin: bool,
     bars: &Bars,
-    work: impl FnOnce(&ImportProgress) -> store::Result<T> + Send,
-) -> Result<store::Result<T>> {
+    work: impl FnOnce(&ImportProgress) -> Result<T, E> + Send,
+) -> Result<Result<T, E>> {
     let progress = ImportProgress::default();
     let result = thread::scope(|scope| {
         let (done, wait) = mpsc::sync_channel(1);

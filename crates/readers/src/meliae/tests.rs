@@ -404,12 +404,12 @@ fn read_all(input: Vec<u8>, block_bytes: usize, keep_going: bool) -> Result<Outc
         bytes_read: Default::default(),
     };
     let mut outcome = Outcome { objects: Vec::new(), issues: Vec::new() };
-    let summary = read(Source::stream(io::Cursor::new(input)), None, &options, &types, |batch| {
+    let summary = read(Source::stream(io::Cursor::new(input)), None, &options, &types, &mut |batch| {
         outcome.objects.extend(objects(&batch, &types));
         outcome
             .issues
             .extend(batch.issues.iter().map(|i| format!("{} {} {}", i.kind, i.line.unwrap(), i.offset)));
-        Ok::<_, Error>(())
+        Ok(())
     });
     summary.map_err(|error| error.to_string())?;
     Ok(outcome)
@@ -656,8 +656,7 @@ fn a_failing_disk_is_an_error_even_when_damage_is_skipped() {
         cancel: &cancel,
         bytes_read: Default::default(),
     };
-    let result =
-        read(Source::stream(Failing(10)), None, &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
+    let result = read(Source::stream(Failing(10)), None, &options, &TypeTable::default(), &mut |_| Ok(()));
     assert!(result.unwrap_err().to_string().contains("disk on fire"));
 }
 
@@ -680,7 +679,7 @@ fn cancelling_ends_a_read_that_waits_for_input() {
         cancel: &cancel,
         bytes_read: Default::default(),
     };
-    let result = read(Source::stream(Waiting), None, &options, &TypeTable::default(), |_| Ok::<_, Error>(()));
+    let result = read(Source::stream(Waiting), None, &options, &TypeTable::default(), &mut |_| Ok(()));
     assert!(matches!(result, Err(Error::Cancelled)));
 }
 

@@ -29,7 +29,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use heaplake_model::{DumpId, Process};
-use heaplake_readers::{Format, ReadOptions, TypeTable, format_named};
+use heaplake_readers::{Consume, DumpContent, ReadOptions, TypeTable, format_named};
 
 use crate::{
     Counts, Error, FORMAT_VERSION, FileEntry, IndexOptions, Lake, Manifest, Result, Source, TakenFrom,
@@ -151,19 +151,75 @@ pub fn import(
 ) -> Result<Manifest> {
     let format = options.format.as_deref().map(format_named).transpose()?;
     let id = options.dump.clone().unwrap_or_else(|| input.default_id());
-    if !options.replace && lake.find_manifest(&id)?.is_some() {
-        return Err(Error::DumpExists(id));
+    refuse_existing(lake, &id, options)?;
+    let Opened { name, source, modified } = Opened::open(input, progress)?;
+    let source = DumpSource {
+        name,
+        modified,
+        read: |options: &ReadOptions<'_>, types: &TypeTable, consume: Consume<'_>| {
+            let summary = heaplake_readers::read(source, format, options, types, consume)?;
+            Ok((summary.format.name(), summary.content))
+        },
+    };
+    import_source(lake, id, source, options, progress)
+}
+
+/// Where objects come from that are in no file of a format: tables, for instance.
+pub struct ObjectSource<R> {
+    /// What the manifest says of where they came from.
+    pub name: String,
+    /// Whose runtime's rules hold for them, as the name of a format.
+    pub format: &'static str,
+    /// When they were written.
+    pub modified: Option<DateTime<Utc>>,
+    /// Hands them over, as [`Format::read`](crate::Format::read) does.
+    pub read: R,
+}
+
+/// Imports the objects of a dump from something that hands them over, with the same promises as [`import`].
+/// [`ImportOptions::format`] is not looked at.
+pub fn import_objects<R>(
+    lake: &Lake,
+    id: DumpId,
+    source: ObjectSource<R>,
+    options: &ImportOptions,
+    progress: &ImportProgress,
+) -> Result<Manifest>
+where
+    R: FnOnce(&ReadOptions<'_>, &TypeTable, Consume<'_>) -> Result<DumpContent, heaplake_readers::Error>,
+{
+    refuse_existing(lake, &id, options)?;
+    let ObjectSource { name, format, modified, read } = source;
+    let read = |options: &ReadOptions<'_>, types: &TypeTable, consume: Consume<'_>| {
+        Ok((format, read(options, types, consume)?))
+    };
+    import_source(lake, id, DumpSource { name, modified, read }, options, progress)
+}
+
+fn refuse_existing(lake: &Lake, id: &DumpId, options: &ImportOptions) -> Result<()> {
+    match !options.replace && lake.find_manifest(id)?.is_some() {
+        true => Err(Error::DumpExists(id.clone())),
+        false => Ok(()),
     }
-    let opened = Opened::open(input, progress)?;
+}
+
+/// Imports what a source hands over.
+fn import_source(
+    lake: &Lake,
+    id: DumpId,
+    source: DumpSource<impl ReadSource>,
+    options: &ImportOptions,
+    progress: &ImportProgress,
+) -> Result<Manifest> {
+    let DumpSource { name, modified, read } = source;
     let work = lake.work_folder()?;
     let limits = Limits::new(options);
-    let dump = DumpSource { source: opened.source, format };
-    let content = write_tables(dump, &work, &id, options, &limits, progress)?;
+    let content = write_tables(read, &work, &id, options, &limits, progress)?;
 
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
     let imported = now();
-    let (taken, taken_from) = match (options.taken, content.taken, opened.modified) {
+    let (taken, taken_from) = match (options.taken, content.taken, modified) {
         (Some(taken), _, _) => (taken, TakenFrom::User),
         (None, Some(taken), _) => (taken, TakenFrom::Dump),
         (None, None, Some(modified)) => (modified, TakenFrom::File),
@@ -175,7 +231,7 @@ pub fn import(
         taken,
         taken_from,
         imported,
-        source: Source { file: opened.name, ..content.source },
+        source: Source { file: name, ..content.source },
         process: content.process,
         tags: options.tags.clone(),
         counts: content.counts,
@@ -192,11 +248,32 @@ pub fn import(
     Ok(manifest)
 }
 
-/// What is to be read, and as what.
-struct DumpSource {
-    source: heaplake_readers::Source,
-    /// The format that it must have; `None` to recognise it.
-    format: Option<&'static dyn Format>,
+/// What is to be read.
+struct DumpSource<R> {
+    /// Its name in the manifest.
+    name: String,
+    /// When it was written, if that is known.
+    modified: Option<DateTime<Utc>>,
+    read: R,
+}
+
+/// Reads a dump: hands its records over, and returns the name of its format and what it says of itself.
+trait ReadSource:
+    FnOnce(
+    &ReadOptions<'_>,
+    &TypeTable,
+    Consume<'_>,
+) -> Result<(&'static str, DumpContent), heaplake_readers::Error>
+{
+}
+
+impl<R> ReadSource for R where
+    R: FnOnce(
+        &ReadOptions<'_>,
+        &TypeTable,
+        Consume<'_>,
+    ) -> Result<(&'static str, DumpContent), heaplake_readers::Error>
+{
 }
 
 /// What reading a dump and writing its tables resulted in.
@@ -212,7 +289,7 @@ struct ImportedDump {
 }
 
 fn write_tables(
-    dump: DumpSource,
+    read: impl ReadSource,
     work: &WorkFolder,
     id: &DumpId,
     options: &ImportOptions,
@@ -232,25 +309,31 @@ fn write_tables(
         cancel: &progress.cancel,
         bytes_read: progress.bytes_read.clone(),
     };
-    let DumpSource { source, format } = dump;
-    let read =
-        heaplake_readers::read(source, format, &read_options, &types, |records| collector.add(records));
-    let summary = read.map_err(|error| match error {
-        Error::Read(heaplake_readers::Error::Cancelled) => Error::Cancelled,
-        error => error,
-    })?;
+    // Readers do not know the errors of the lake: one waits here.
+    let mut refused = None;
+    let read = read(&read_options, &types, &mut |records| {
+        collector.add(records).map_err(|error| {
+            refused = Some(error);
+            heaplake_readers::Error::Cancelled
+        })
+    });
+    let (format, content) = match (refused, read) {
+        (Some(error), _) => return Err(error),
+        (None, Err(heaplake_readers::Error::Cancelled)) => return Err(Error::Cancelled),
+        (None, read) => read?,
+    };
     progress.enter(Phase::Sorting);
     let collected = collector.finish()?;
     let index = (!options.index.skip).then(|| options.index.clone());
-    let about = tables::DumpTraits { runtime: runtime_of(summary.format.name())?, index };
+    let about = tables::DumpTraits { runtime: runtime_of(format)?, index };
     let written = tables::write(collected, &names, &types, &about, limits, progress)?;
-    let heaplake_readers::DumpContent { provenance, process, taken } = summary.content;
+    let DumpContent { provenance, process, taken } = content;
     Ok(ImportedDump {
         source: Source {
             file: String::new(),
             bytes: provenance.bytes,
             sha256: provenance.sha256,
-            format: summary.format.name().to_owned(),
+            format: format.to_owned(),
             compression: provenance.compression.name().to_owned(),
         },
         process,

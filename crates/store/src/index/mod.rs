@@ -35,7 +35,8 @@ pub use layer::{LayerEdit, build_layer, build_unnamed_layer};
 pub(crate) use nodes::Nodes;
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns, root_columns};
 pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
-pub(crate) use roots::{UNREFERENCED, is_found as is_found_kind};
+pub(crate) use roots::UNREFERENCED;
+pub use roots::is_found as is_found_kind;
 use sections::{IndexContent, SectionRanges};
 
 /// Version of the layout. An index of another version is rebuilt.

@@ -31,8 +31,8 @@ pub(super) fn is_cycle(kind: &str) -> bool {
     kind == KINDS[CYCLE as usize]
 }
 
-/// Whether roots of this kind are found here and not recorded in the dump.
-pub(crate) fn is_found(kind: &str) -> bool {
+/// Whether roots of this kind are found by the index and not recorded in the dump.
+pub fn is_found(kind: &str) -> bool {
     KINDS.contains(&kind)
 }
 
