@@ -1,7 +1,7 @@
 //! What grew between two dumps, by type, holder or module.
 
 use crate::{
-    GroupBy, Metric, Result, Session,
+    GroupBy, Metric, ProcessGrowth, Result, Session,
     groups::limit_clause,
     rows::{AnswerColumns, quoted},
 };
@@ -106,6 +106,12 @@ impl Diff {
             retained_delta: retained_delta[i],
         };
         Ok(named.map(group).collect())
+    }
+
+    /// How the process grew; `None` if a dump does not say what it had.
+    pub fn process(&self, session: &Session) -> Result<Option<ProcessGrowth>> {
+        let (before, after) = (session.select(&self.before)?, session.select(&self.after)?);
+        Ok(before.last().zip(after.last()).and_then(|(before, after)| ProcessGrowth::between(before, after)))
     }
 
     /// Totals of both dumps.

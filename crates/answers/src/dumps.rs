@@ -85,7 +85,13 @@ pub fn dump_facts(dump: &Dump, lake: &Lake, nested: bool) -> Result<RecordBatch>
     let roots = Columns::default()
         .text("kind", dump.roots.keys().cloned())
         .count("count", dump.roots.values().copied());
+    let account = crate::account(dump);
+    let parts: Vec<_> = account.iter().flat_map(|account| account.parts()).collect();
+    let memory = Columns::default()
+        .text("part", parts.iter().map(|(part, _)| part.name().to_owned()))
+        .count("size", parts.iter().map(|(_, bytes)| *bytes));
     columns
+        .nested("process_memory", memory.batch()?)
         .nested("type_stat", types.batch()?)
         .nested("roots_by_kind", roots.batch()?)
         .nested("issues_by_kind", issues.batch()?)

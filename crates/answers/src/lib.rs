@@ -46,6 +46,7 @@ mod groups;
 pub mod library;
 mod path;
 mod path_compare;
+mod process;
 mod prune;
 mod rows;
 mod session;
@@ -72,6 +73,7 @@ pub use path::{
     short_path_statement, why_not,
 };
 pub use path_compare::{AnswerAmount, ComparedAnswer, compare_paths};
+pub use process::{ProcessGrowth, account};
 pub use prune::{Prune, Pruned};
 pub use rows::{AnswerColumns, address_rows, address_set, addresses_of, column_of_table, quoted, sum};
 pub use session::{Outcome, Session, Totals};

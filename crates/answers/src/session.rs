@@ -93,6 +93,11 @@ impl Session {
         Ok(self.engine.dump()?.ok_or(heaplake_engine::Error::NoDumps)?)
     }
 
+    /// The dumps that a selector matches, oldest first.
+    pub fn select(&self, selector: &str) -> Result<Vec<Arc<Manifest>>> {
+        Ok(self.engine.select(selector)?)
+    }
+
     /// Totals of that dump, or of the chosen layer of it.
     pub fn totals(&self) -> Result<Totals> {
         let batches = self

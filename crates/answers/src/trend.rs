@@ -1,7 +1,7 @@
 //! How types, holders or modules grow over any number of dumps.
 
 use crate::{
-    GroupBy, Metric, Result, Session,
+    GroupBy, Metric, ProcessGrowth, Result, Session,
     groups::limit_clause,
     rows::{AnswerColumns, quoted},
 };
@@ -71,6 +71,14 @@ impl Trend {
             self.measured().name(),
             limit_clause(self.limit)
         )
+    }
+
+    /// How the process grew from the first of the dumps to the last, of those that say what it had.
+    pub fn process(&self, session: &Session) -> Result<Option<ProcessGrowth>> {
+        let dumps = session.select(&self.dumps)?;
+        let mut known = dumps.iter().filter(|dump| crate::account(dump).is_some());
+        let first = known.next();
+        Ok(first.zip(known.next_back()).and_then(|(first, last)| ProcessGrowth::between(first, last)))
     }
 
     /// The series, what grows most first.

@@ -43,17 +43,21 @@ class _Job:
         self.answer_to = answer_to
         self.status = status
         self.header = _header(options)
+        #: What Python and C say of their memory.
+        self.allocators = {}
         #: What the thread that forks has on its stack.
         self.forking = None
         self.out = None
 
     def here(self):
         """Writes the dump; the result."""
+        self.allocators = _allocators()
         return self._write(None)
 
     def work(self):
         """Writes the dump in the child, and ends it. No lock, thread or open file of the program is used."""
         try:
+            self.allocators = _allocators()
             gc.unfreeze()
             objects = gc.get_objects()
             self._prepare()
@@ -109,7 +113,7 @@ class _Job:
                 stacks.hide()
             stacks.add_greenlets(objects)
             walk = _Walk(options, out, stacks, objects)
-            out.lines.append(self.header)
+            out.lines.append(self._head())
             walk.run()
             end = {"objects": out.n_lines + len(out.lines) - 1}
             out.lines.append(_as_json({"address": 1, "type": "heaplake capture", "size": 0, "end": end, "refs": []}))
@@ -119,6 +123,13 @@ class _Job:
             raise
         posix.rename(options.part, options.path)
         return {"path": options.path, "objects": end["objects"], "bytes": n_bytes, "seconds": _clock() - start}
+
+    def _head(self):
+        """The first line."""
+        memory = self.header["memory"]
+        memory.update(self.allocators)
+        memory.update(_mappings(self.header["pid"], sys._current_frames()))
+        return _as_json({"address": 0, "type": "heaplake capture", "size": 0, "capture": self.header, "refs": []})
 
     def _progress(self, n_objects):
         if self.options.fork:
@@ -288,36 +299,21 @@ def _as_json(value):
 
 
 def _header(options):
+    """What the first line says of the process; the rest of its memory is found out later."""
     now = _time()
     moment = _original(time, "strftime")("%Y-%m-%dT%H:%M:%S", _original(time, "gmtime")(now))
     command = getattr(sys, "orig_argv", None) or [sys.executable or "python", *getattr(sys, "argv", [])]
-    capture = {
+    memory = _process_memory()
+    return {
         "format": FORMAT,
         "time": f"{moment}.{int(now % 1 * 1e6):06}Z",
         "pid": posix.getpid(),
         "host": None if options.redact else posix.uname().nodename,
         "python": ".".join(map(str, sys.version_info[:3])),
         "command": None if options.redact else [part if type(part) is str else "" for part in command],
-        "rss": _rss(),
+        "rss": memory.pop("rss"),
         "values": options.values,
         "redact": options.redact,
         "fork": options.fork,
+        "memory": memory,
     }
-    return _as_json({"address": 0, "type": "heaplake capture", "size": 0, "capture": capture, "refs": []})
-
-
-def _rss():
-    """Bytes of memory that the process has; None where the system does not say."""
-    try:
-        return int(_content("/proc/self/statm").split()[1]) * posix.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def _content(path):
-    """The content of a small file of the kernel."""
-    fd = posix.open(path, posix.O_RDONLY)
-    try:
-        return posix.read(fd, 1 << 20)
-    finally:
-        posix.close(fd)

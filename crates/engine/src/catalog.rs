@@ -28,17 +28,20 @@ pub(crate) const CATALOG: &str = "heaplake";
 pub(crate) const HISTORY: &str = "history";
 /// The dumps of the lake, as a table.
 const DUMP: &str = "dump";
+/// What the memory of processes consists of, as a table.
+const PROCESS_MEMORY: &str = "process_memory";
 /// `edge` by the name that users of memsee know.
 const REF: &str = "ref";
 
 /// Whether every schema has a table of this name.
 pub(crate) fn is_table(name: &str) -> bool {
-    [DUMP, REF].contains(&name) || Table::ALL.into_iter().any(|table| table.name() == name)
+    [DUMP, PROCESS_MEMORY, REF].contains(&name) || Table::ALL.into_iter().any(|table| table.name() == name)
 }
 
 /// The tables of every schema, in order.
 pub(crate) fn tables() -> Vec<&'static str> {
-    let mut names: Vec<&str> = Table::ALL.into_iter().map(Table::name).chain([DUMP, REF]).collect();
+    let mut names: Vec<&str> =
+        Table::ALL.into_iter().map(Table::name).chain([DUMP, PROCESS_MEMORY, REF]).collect();
     names.sort_unstable();
     names
 }
@@ -146,6 +149,9 @@ impl LakeSchema {
         let dumps = self.dumps()?;
         if dumps.is_empty() && matches!(self.scope, Scope::Current) {
             return Err(Error::NoDumps.into());
+        }
+        if name == PROCESS_MEMORY {
+            return Ok(Some(memory(summary::process_memory(&dumps)?)?));
         }
         let lake = self.snapshot.manifests().lake().clone();
         let is_history = matches!(self.scope, Scope::History);

@@ -157,6 +157,11 @@ impl Session {
         self.snapshot.current()
     }
 
+    /// The dumps that a selector matches, oldest first.
+    pub fn select(&self, selector: &str) -> Result<Vec<Arc<Manifest>>> {
+        self.snapshot.select(selector)
+    }
+
     /// The statements of a text, separated by `;`, without those that hold nothing. Path patterns become SQL.
     pub fn statements(&self, text: &str) -> Result<Vec<String>> {
         statements::split(text)

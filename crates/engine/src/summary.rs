@@ -1,4 +1,4 @@
-//! The table that is made from the manifests alone: `dump`.
+//! The tables that are made from the manifests alone: `dump` and `process_memory`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use datafusion::arrow::{
     error::ArrowError,
     record_batch::RecordBatch,
 };
-use heaplake_model::schema;
+use heaplake_model::{MemoryAccount, MemoryPart, Process, schema};
 use heaplake_store::{Lake, Manifest};
 
 /// One row per dump.
@@ -53,6 +53,33 @@ pub(crate) fn dumps(manifests: &[Arc<Manifest>], lake: &Lake) -> Result<RecordBa
         Arc::new(pruned.with_timezone("UTC")),
     ];
     RecordBatch::try_new(schema, columns)
+}
+
+/// One row per dump: what the memory of its process consists of.
+pub(crate) fn process_memory(manifests: &[Arc<Manifest>]) -> Result<RecordBatch, ArrowError> {
+    let account = |m: &Manifest| m.process.account(m.counts.bytes);
+    let number = |f: &dyn Fn(&Manifest) -> Option<u64>| -> ArrayRef {
+        Arc::new(manifests.iter().map(|m| f(m).map(saturating)).collect::<Int64Array>())
+    };
+    let said = |f: fn(&Process) -> Option<u64>| number(&|m| f(&m.process));
+    let of_account = |f: &dyn Fn(&MemoryAccount) -> u64| number(&|m| account(m).as_ref().map(f));
+    let mut columns: Vec<ArrayRef> =
+        vec![Arc::new(manifests.iter().map(|m| Some(m.id.as_str())).collect::<StringArray>())];
+    columns.push(of_account(&|account| account.total));
+    columns.extend(MemoryPart::ALL.map(|part| of_account(&|account| account.part(part))));
+    columns.push(of_account(&|account| account.absent));
+    columns.extend([
+        said(|process| process.resident_bytes),
+        said(|process| process.memory.swap),
+        said(|process| process.memory.private),
+        said(|process| process.memory.anonymous),
+        said(|process| process.memory.file),
+        said(|process| process.memory.shared),
+        said(|process| process.memory.pools),
+        said(|process| process.memory.malloc),
+        said(|process| process.memory.threads),
+    ]);
+    RecordBatch::try_new(schema::process_memory(), columns)
 }
 
 fn tags(manifests: &[Arc<Manifest>], data_type: &DataType) -> Result<ArrayRef, ArrowError> {

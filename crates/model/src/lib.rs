@@ -6,6 +6,7 @@
 mod dump_id;
 mod edge_kind;
 mod issue;
+mod memory;
 mod nearest;
 mod process;
 mod remedy;
@@ -16,6 +17,7 @@ mod text;
 pub use dump_id::{DumpId, InvalidDumpId};
 pub use edge_kind::EdgeKind;
 pub use issue::{Issue, IssueKind};
+pub use memory::{MemoryAccount, MemoryPart, ProcessMemory};
 pub use nearest::nearest;
 pub use process::Process;
 pub use remedy::Remedy;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::{MemoryAccount, ProcessMemory};
+
 /// A process as its dump describes it. A field is `None` if the dump does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -24,6 +26,9 @@ pub struct Process {
     /// Bytes of resident memory when the dump was taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident_bytes: Option<u64>,
+    /// What else is known of its memory.
+    #[serde(skip_serializing_if = "ProcessMemory::is_empty")]
+    pub memory: ProcessMemory,
 }
 
 /// The names under which a process is shown among the tags of its dump.
@@ -38,6 +43,11 @@ impl Process {
     /// What identifies the process among those of all machines; `None` if the dump does not say enough.
     pub fn identity(&self) -> Option<(&str, u64)> {
         Some((self.host.as_deref()?, self.pid?))
+    }
+
+    /// What its memory consists of, for objects of so many bytes; `None` if the dump does not say enough.
+    pub fn account(&self, object_bytes: i64) -> Option<MemoryAccount> {
+        self.memory.account(self.resident_bytes?, object_bytes)
     }
 
     /// What is known, as tags: `pid`, `host`, `python`, `command`, `rss`.
@@ -71,6 +81,7 @@ impl Process {
             host: host.cloned(),
             command: command.cloned(),
             resident_bytes: rss.and_then(|rss| rss.parse().ok()),
+            memory: ProcessMemory::default(),
         };
         let runtime = (!process.is_empty()).then(|| "CPython".to_owned());
         Self { runtime, ..process }
@@ -102,6 +113,7 @@ mod tests {
             host: Some("web3".to_owned()),
             command: Some("python app.py".to_owned()),
             resident_bytes: Some(1 << 40),
+            memory: ProcessMemory::default(),
         };
         let tags = process.tags();
         assert_eq!(tags.len(), TAGS.len());

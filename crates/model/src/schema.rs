@@ -1,7 +1,7 @@
 //! The Arrow schema of every table, with a description per column.
 //!
 //! All tables but `dump` are Parquet files in `<table>/dump=<id>/`: the name of the folder says the dump, so the files have
-//! no such column. The table `dump` is made from the manifests.
+//! no such column. The tables `dump` and `process_memory` are made from the manifests.
 
 use std::sync::Arc;
 
@@ -289,6 +289,32 @@ pub fn dump() -> SchemaRef {
             "size of its graph index in bytes, with those of its layers",
         ),
         column("pruned", time(), true, "when objects and references were pruned; null where they are there"),
+    ])
+}
+
+/// One row per dump: what the memory of its process consists of, in bytes. Null where the dump does not say.
+pub fn process_memory() -> SchemaRef {
+    let bytes = |name, description| column(name, DataType::Int64, true, description);
+    schema([
+        column(DUMP, DataType::Utf8, false, "dump id"),
+        bytes("total", "resident and swapped out; the sum of the columns from objects to native"),
+        bytes("objects", "shallow sizes of the objects"),
+        bytes("pools_free", "free inside the pools of the runtime's own allocator"),
+        bytes("malloc_free", "free inside the allocator of the C library"),
+        bytes("code", "the program and its libraries"),
+        bytes("mapped", "other files, and shared memory"),
+        bytes("stacks", "stacks of the threads that the runtime knows"),
+        bytes("native", "the remainder: allocated by C code and seen by no object"),
+        bytes("absent", "shallow sizes beyond the total: never touched, or counted twice"),
+        bytes("resident", "resident pages"),
+        bytes("swap", "swapped out"),
+        bytes("private", "resident pages that no other process has; null of a large process"),
+        bytes("anonymous", "resident pages of no file"),
+        bytes("file", "resident pages of files"),
+        bytes("shared", "resident pages of shared memory"),
+        bytes("pools", "all that the runtime's own allocator has"),
+        bytes("malloc", "all that the allocator of the C library has"),
+        column("threads", DataType::Int64, true, "threads"),
     ])
 }
 

@@ -64,7 +64,7 @@ impl Format for Capture {
 impl Capture {
     /// What the header says of the process.
     fn process(&self, header: &Header) -> Process {
-        let Header { format: _, time: _, pid, host, python, command, rss } = header;
+        let Header { format: _, time: _, pid, host, python, command, rss, memory } = header;
         Process {
             runtime: Runtime::of_format(self.name()).map(|runtime| runtime.name.to_owned()),
             version: python.clone().map(shortened),
@@ -72,6 +72,7 @@ impl Capture {
             host: host.clone().map(shortened),
             command: command.as_ref().map(|command| shortened(command.join(" "))),
             resident_bytes: *rss,
+            memory: *memory,
         }
     }
 }

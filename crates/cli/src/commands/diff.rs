@@ -3,7 +3,8 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::{Result, bail};
-use heaplake_answers::{Diff, DiffTotals, GroupBy, GroupDifference, Metric, Session};
+use heaplake_answers::{Diff, DiffTotals, GroupBy, GroupDifference, Metric, ProcessGrowth, Session};
+use heaplake_model::MemoryPart;
 use heaplake_store::Manifests;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -79,6 +80,9 @@ pub fn print(
     };
     if is_table {
         write_heading(args, &diff.totals(session)?, sink)?;
+        if let Some(growth) = diff.process(session)? {
+            write_process(&growth, sink)?;
+        }
         show(by, args.n, &diff.groups(session)?, plan, console, sink)?;
     } else {
         query::run(session, &diff.statement(), plan, sink)?;
@@ -148,6 +152,37 @@ pub fn write_heading(args: &DiffArgs, totals: &DiffTotals, sink: &mut Sink) -> R
         human::delta_bytes(size.1 - size.0),
         percent(size)
     )?;
+    Ok(())
+}
+
+/// Writes how the process grew, and where to look if objects do not explain it.
+pub fn write_process(growth: &ProcessGrowth, sink: &mut Sink) -> Result<()> {
+    let (before, after) = (growth.before.total, growth.after.total);
+    let percent = match before {
+        0 => String::new(),
+        before => format!(", {:+.1} %", growth.total() as f64 * 100.0 / before as f64),
+    };
+    writeln!(
+        sink,
+        "process: {} to {} ({}{percent})",
+        human::bytes(before),
+        human::bytes(after),
+        human::delta_bytes(growth.total())
+    )?;
+    let Some(part) = growth.not_of_objects() else { return Ok(()) };
+    let look_at = match part {
+        MemoryPart::PoolsFree | MemoryPart::MallocFree => "look at fragmentation",
+        MemoryPart::Code | MemoryPart::Mapped => "look at files and shared memory",
+        MemoryPart::Stacks => "look at threads",
+        MemoryPart::Objects | MemoryPart::Native => "look at native memory",
+    };
+    writeln!(
+        sink,
+        "The process grew by {}, its objects by {}: {look_at},",
+        human::bytes(growth.total().unsigned_abs()),
+        human::signed_bytes(growth.objects()),
+    )?;
+    writeln!(sink, "{} {}.", human::growth_bytes(growth.of(part)), part.description())?;
     Ok(())
 }
 

@@ -4,7 +4,8 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
-use heaplake_answers::{Direction, Lake, Session, address_set, browse, dump_facts, types_by_size};
+use heaplake_answers::{Direction, Lake, Session, account, address_set, browse, dump_facts, types_by_size};
+use heaplake_model::MemoryAccount;
 use heaplake_store::{Dump, Manifest, TakenFrom};
 
 use super::dumps::tags_in_words;
@@ -79,6 +80,10 @@ fn show(manifest: &Dump, lake: &Lake, plan: &Plan, console: &Console, sink: &mut
     writeln!(sink, "{}\n", manifest.id)?;
     for (name, text) in facts_in_words(manifest, lake.index_bytes(manifest)) {
         writeln!(sink, "  {name:<13} {}", escape::line(&text))?;
+    }
+    if let Some(account) = account(manifest) {
+        writeln!(sink, "\n{}", memory_in_words(manifest, &account))?;
+        plan.print_to(&memory_parts(&account)?, sink)?;
     }
     if !manifest.types.is_empty() {
         writeln!(sink, "\nThe largest types")?;
@@ -161,6 +166,33 @@ fn roots_in_words(m: &Manifest) -> String {
     }
     let kinds: Vec<_> = m.roots.iter().map(|(kind, n)| format!("{} {kind}", human::count(*n))).collect();
     kinds.join(", ")
+}
+
+/// The sums of what the process had: `The process: 153.2 MiB resident, 140.1 MiB private, 3 threads`.
+fn memory_in_words(m: &Manifest, account: &MemoryAccount) -> String {
+    let memory = &m.process.memory;
+    let bytes = |bytes: Option<u64>, what: &str| {
+        bytes.filter(|bytes| *bytes > 0).map(|bytes| format!("{} {what}", human::bytes(bytes)))
+    };
+    let facts = [
+        bytes(m.process.resident_bytes, "resident"),
+        bytes(memory.swap, "swapped out"),
+        bytes(memory.private, "private"),
+        memory.threads.map(|n| human::counted(n, "thread")),
+        bytes(Some(account.absent), "of objects not resident"),
+    ];
+    format!("The process: {}", facts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// What the process had, part by part.
+fn memory_parts(account: &MemoryAccount) -> Result<RecordBatch> {
+    let parts = || account.parts().filter(|(_, bytes)| *bytes > 0);
+    let share = |bytes: u64| format!("{:.1} %", bytes as f64 * 100.0 / account.total.max(1) as f64);
+    Ok(Columns::default()
+        .text("memory", parts().map(|(part, _)| part.description().to_owned()))
+        .quantity("size", parts().map(|(_, bytes)| human::bytes(bytes)))
+        .quantity("share", parts().map(|(_, bytes)| share(bytes)))
+        .batch()?)
 }
 
 fn top_types(manifest: &Dump) -> Result<RecordBatch> {

@@ -55,6 +55,10 @@ pub fn print(
         limit: args.n.filter(|_| !is_table).map(u64::from),
     };
     if is_table {
+        if let Some(growth) = trend.process(session)?.filter(|growth| growth.not_of_objects().is_some()) {
+            diff::write_process(&growth, sink)?;
+            writeln!(sink)?;
+        }
         show(&trend, args.n, &trend.series(session)?, plan, console, sink)?;
     } else {
         query::run(session, &trend.statement(), plan, sink)?;

@@ -1,5 +1,6 @@
 //! Lines of a capture that are about the dump: its first and its last.
 
+use heaplake_model::ProcessMemory;
 use serde::Deserialize;
 
 /// What the first line of a capture says. docs/formats/capture.md has the units.
@@ -25,6 +26,9 @@ pub(crate) struct Header {
     /// Bytes of memory that the process had.
     #[serde(default)]
     pub(crate) rss: Option<u64>,
+    /// What else is known of its memory.
+    #[serde(default)]
+    pub(crate) memory: ProcessMemory,
 }
 
 /// What the last line of a capture says.
