@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from lake import REPOSITORY, environment
@@ -103,6 +104,15 @@ class Heap:
         if "." + name in labels:
             return self.follow(obj, "." + name)
         return self.follow(obj, ".__dict__", f"['{name}']")
+
+    def unexplained(self):
+        """By address of the objects whose references are counted, how many of these the dump does not explain."""
+        explained = Counter()
+        for line in self.objects.values():
+            weak = line.get("weak", ())
+            explained.update(ref for i, ref in enumerate(line["refs"]) if i not in weak)
+        counted = {address: line for address, line in self.objects.items() if "refcount" in line}
+        return {address: line["refcount"] - explained[address] for address, line in counted.items()}
 
     def main(self, name):
         """A global of the program."""

@@ -115,7 +115,7 @@ pub fn roots(session: &Session) -> Result<Vec<u64>> {
 
 /// One object of each group of garbage: of objects that only a cycle holds, which no root reaches.
 pub fn garbage(session: &Session) -> Result<Vec<u64>> {
-    addresses_of(&session.collect("SELECT address FROM root WHERE kind = 'cycle'")?, "address")
+    addresses_of(&session.collect("SELECT address FROM root WHERE kind IN ('cycle', 'garbage')")?, "address")
 }
 
 /// The names of tables, and of the columns of those of the chosen dump.

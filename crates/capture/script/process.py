@@ -106,13 +106,15 @@ class _Job:
         options = self.options
         out = self.out = _Output(options, self._progress)
         try:
+            counts = _raw_counts(objects) if objects is not None else None
             stacks = _Stacks(self, objects)
             if objects is None:
                 # After the stacks: other threads go on, and what frames refer to must be among the objects.
                 objects = gc.get_objects()
+                counts = _raw_counts(objects)
                 stacks.hide()
             stacks.add_greenlets(objects)
-            walk = _Walk(options, out, stacks, objects)
+            walk = _Walk(options, out, stacks, objects, counts)
             out.lines.append(self._head())
             walk.run()
             end = {"objects": out.n_lines + len(out.lines) - 1}

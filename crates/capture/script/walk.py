@@ -4,7 +4,7 @@
 class _Walk:
     """Every object once, as lines."""
 
-    def __init__(self, options, out, stacks, objects):
+    def __init__(self, options, out, stacks, objects, counts):
         self.options = options
         self.out = out
         self.stacks = stacks
@@ -43,6 +43,10 @@ class _Walk:
         self.array = self._array_type()
         self.greenlet = _greenlet_type()
         self.hidden = self._hidden()
+        self.counts = _Counts(objects, counts, self.hidden, stacks.frames)
+        #: The count of the object that is being written; None where the collector does not track it.
+        self.raw = None
+        self.count_fields = self.counts.fields
 
     # Which objects
 
@@ -64,10 +68,11 @@ class _Walk:
         self._others(refs)
         objects = self.objects
         for at in range(0, len(objects), _BATCH):
-            batch = objects[at : at + _BATCH]
+            batch, raw = objects[at : at + _BATCH], self.counts.raw[at : at + _BATCH]
             if not skip.isdisjoint(map(id, batch)):
+                raw = [n for n, obj in zip(raw, batch) if id(obj) not in skip]
                 batch = [obj for obj in batch if id(obj) not in skip]
-            self._others(self._lines(batch))
+            self._others(self._lines(batch, raw))
             out.flush()
 
     def _others(self, refs):
@@ -83,15 +88,15 @@ class _Walk:
                 self.kept_alive += fresh
             refs = []
             for at in range(0, len(fresh), _BATCH):
-                refs += self._lines(fresh[at : at + _BATCH])
+                refs += self._lines(fresh[at : at + _BATCH], repeat(None))
                 if len(self.out.lines) > _BATCH:
                     self.out.flush()
 
-    def _lines(self, objects):
+    def _lines(self, objects, raw):
         """Writes objects; returns what they refer to."""
         found = []
         known = self.types
-        for obj in objects:
+        for obj, self.raw in zip(objects, raw):
             cls = type(obj)
             try:
                 handle, info = known[id(cls)]
@@ -262,6 +267,9 @@ class _Walk:
     def _function(self, obj, info):
         refs = gc.get_referents(obj)
         name = _function_name(obj)
+        if obj.__globals__ is _GLOBALS:
+            # The dump itself is running it.
+            self.raw = None
         labels = self._labels(obj, info, list(map(id, refs)))
         return self._write(obj, info, refs, labels, f', "name": {_quote(_clean(name))}')
 
@@ -431,6 +439,9 @@ class _Walk:
             more = f', "labels": [{labels}]{more}'
         if address in self.roots:
             more += self._root(address)
+        raw = self.raw
+        if raw is not None:
+            more += self.count_fields[raw] if address not in self.counts.added else self.counts.field(address, raw)
         self.out.lines.append(
             f'{{"address": {address}{info.head}{info.size(obj)}{fields}, "refs": {ids}{more}}}'
         )

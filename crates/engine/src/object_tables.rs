@@ -77,10 +77,11 @@ enum ColumnKind {
 /// A column that is read.
 type Column = (&'static str, ColumnKind);
 
-const OBJECT_COLUMNS: [Column; 6] = [
+const OBJECT_COLUMNS: [Column; 7] = [
     ("address", ColumnKind::Number),
     ("size", ColumnKind::Number),
     ("len", ColumnKind::Number),
+    ("refcount", ColumnKind::Number),
     ("type", ColumnKind::Text),
     ("name", ColumnKind::Text),
     ("value", ColumnKind::Text),
@@ -391,6 +392,7 @@ impl Merge<'_, '_> {
         let mut before: Option<PlainOwned> = None;
         while let Some(rows) = self.next(&mut objects)? {
             let (address, size, len) = (rows.numbers("address"), rows.numbers("size"), rows.numbers("len"));
+            let refcount = rows.numbers("refcount");
             let (types, names, values) = (rows.texts("type"), rows.texts("name"), rows.texts("value"));
             for row in 0..rows.len() {
                 let Cell::Value(at) = cell(address, row) else {
@@ -406,6 +408,7 @@ impl Merge<'_, '_> {
                     len: self.count(&rows, IssueKind::BadLen, "len", at, len, row)?,
                     name: text(names, row),
                     value: text(values, row),
+                    refcount: self.count(&rows, IssueKind::BadLen, "refcount", at, refcount, row)?,
                 };
                 if let Some(before) = before.as_ref().filter(|before| before.address == at) {
                     let kind = match before.is(&object) {
@@ -492,7 +495,7 @@ impl Merge<'_, '_> {
 /// An object that is kept beyond its batch, to compare the next one with it.
 struct PlainOwned {
     address: u64,
-    numbers: (Option<i64>, Option<i64>),
+    numbers: [Option<i64>; 3],
     texts: [Option<String>; 3],
 }
 
@@ -504,9 +507,9 @@ impl PlainOwned {
     /// Keeps an object in the memory of the one before.
     fn keep(kept: &mut Option<Self>, object: &PlainObject<'_>) {
         let kept =
-            kept.get_or_insert_with(|| Self { address: 0, numbers: (None, None), texts: [None, None, None] });
+            kept.get_or_insert_with(|| Self { address: 0, numbers: [None; 3], texts: [None, None, None] });
         kept.address = object.address;
-        kept.numbers = (object.size, object.len);
+        kept.numbers = [object.size, object.len, object.refcount];
         for (text, new) in kept.texts.iter_mut().zip(Self::texts(object)) {
             match (text.as_mut(), new) {
                 (Some(text), Some(new)) => new.clone_into(text),
@@ -517,7 +520,7 @@ impl PlainOwned {
 
     fn is(&self, object: &PlainObject<'_>) -> bool {
         self.address == object.address
-            && self.numbers == (object.size, object.len)
+            && self.numbers == [object.size, object.len, object.refcount]
             && self.texts.iter().map(Option::as_deref).eq(Self::texts(object))
     }
 }

@@ -13,6 +13,11 @@ pub const DUMP: &str = "dump";
 /// The key of a column's description in the metadata of its field.
 pub const DESCRIPTION: &str = "description";
 
+/// The column of `obj` with the number of references to an object.
+pub const REFCOUNT: &str = "refcount";
+/// Columns of `obj` that files of older versions do not have; they are null there.
+pub const ADDED_LATER: [&str; 2] = [REFCOUNT, "external"];
+
 /// A table of the lake that is kept in Parquet files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,6 +140,12 @@ pub fn obj() -> SchemaRef {
         ),
         column("len", DataType::Int64, true, "number of items or characters; null where the type has none"),
         column(
+            REFCOUNT,
+            DataType::Int64,
+            true,
+            "references to the object, as the interpreter counted them; null where the dump does not say",
+        ),
+        column(
             "root_kind",
             DataType::Utf8,
             true,
@@ -158,6 +169,12 @@ pub fn obj() -> SchemaRef {
             DataType::Int64,
             true,
             "objects that would go with the object, itself included",
+        ),
+        column(
+            "external",
+            DataType::Int64,
+            true,
+            "references to the object that no object of the dump explains: C code holds them; null where it is not known",
         ),
     ])
 }
@@ -186,8 +203,9 @@ pub fn root() -> SchemaRef {
             "kind",
             DataType::Utf8,
             false,
-            "why it is a root: module, frame = running, unreferenced = no object of the dump refers to it, cycle = stands \
-             for objects that only hold each other; or what the dump records",
+            "why it is a root: module, frame = running, external = C code holds a reference, unreferenced = no object of \
+             the dump refers to it, cycle = stands for objects that only hold each other, garbage = the same where all \
+             references are known; or what the dump records",
         ),
     ])
 }

@@ -21,6 +21,8 @@ pub(crate) struct Row {
     pub(crate) name_len: u32,
     /// Bytes of the value, or [`Row::NO_TEXT`].
     pub(crate) value_len: u32,
+    /// References to the object, as the interpreter counted them; 0 if the dump does not say.
+    pub(crate) refcount: u32,
     /// Where the references begin in [`Batch::refs`].
     pub(crate) refs: u32,
     /// How many references there are.

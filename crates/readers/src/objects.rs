@@ -28,6 +28,8 @@ pub struct PlainObject<'o> {
     pub name: Option<&'o str>,
     /// Its value as text.
     pub value: Option<&'o str>,
+    /// References to it, as its runtime counted them; not negative.
+    pub refcount: Option<i64>,
 }
 
 /// Collects objects with their references, and packs them.
@@ -75,6 +77,7 @@ impl<'t> ObjectPacker<'t> {
             text,
             name_len,
             value_len,
+            refcount: object.refcount.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
             refs: self.batch.refs.len() as u32,
             n_refs: 0,
             line: 0,
@@ -172,6 +175,7 @@ mod tests {
         len: None,
         name: None,
         value: Some("x"),
+        refcount: None,
     };
 
     #[test]

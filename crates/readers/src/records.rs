@@ -6,7 +6,7 @@
 //! ```text
 //! u16 flags, u32 type, u64 address, u32 line, u32 offset
 //! size: nothing, u16, u32 or i64 | len: nothing, u8, u32 or i64
-//! bytes of the name, if it has one | of the value, likewise: u8, or 255 and u32
+//! bytes of the name, if it has one | of the value, likewise | number of references to it, if it is known: u8, or 255 and u32
 //! u32 number of references, if the flags have no room for it | u32 number of those not strong, if there are any
 //! name | value | references | u32 number of the label x references, if one has a label
 //! u32 position and u8 kind x references that are not strong
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// From this number of references on, the number has a field of its own.
-const MANY_REFS: usize = 63;
+const MANY_REFS: usize = 31;
 
 const HAS_NAME: u16 = 1 << 4;
 const HAS_VALUE: u16 = 1 << 5;
@@ -31,7 +31,8 @@ const HAS_LABELS: u16 = 1 << 6;
 const HAS_KINDS: u16 = 1 << 7;
 const LEN_SHIFT: u32 = 2;
 const WIDTH_SHIFT: u32 = 8;
-const N_REFS_SHIFT: u32 = 10;
+const HAS_REFCOUNT: u16 = 1 << 10;
+const N_REFS_SHIFT: u32 = 11;
 
 /// The objects of one block, in the order of the input.
 #[derive(Debug, Default)]
@@ -72,6 +73,8 @@ pub struct Record<'r> {
     pub line: u32,
     /// Byte of the object, counted from the first byte of its block.
     pub offset: u32,
+    /// References to the object, as the interpreter counted them; `None` if the dump does not say.
+    pub refcount: Option<u32>,
     /// Addresses referred to.
     pub refs: Refs<'r>,
     label_ids: &'r [u8],
@@ -146,6 +149,7 @@ impl Records {
                 offset: row.offset,
                 name: batch.name(row),
                 value: batch.value(row),
+                refcount: (row.refcount > 0).then_some(row.refcount),
                 refs: &batch.refs[refs],
                 label_ids: &label_ids[labelled],
                 kinds: &kinds_here,
@@ -265,10 +269,23 @@ impl Records {
 
     /// Copies an object to the end, but for its references.
     pub fn push_without_refs(&mut self, record: &Record<'_>) {
-        let Record { address, type_id, size, len, line, offset, name, value, .. } = *record;
+        let Record { address, type_id, size, len, line, offset, name, value, refcount, .. } = *record;
         let (refs, label_ids, kinds) = (&[][..], &[][..], &[][..]);
-        Object { address, type_id, size, len, line, offset, name, value, refs, label_ids, kinds }
-            .write(&mut self.bytes);
+        let object = Object {
+            address,
+            type_id,
+            size,
+            len,
+            line,
+            offset,
+            name,
+            value,
+            refcount,
+            refs,
+            label_ids,
+            kinds,
+        };
+        object.write(&mut self.bytes);
         self.len += 1;
     }
 
@@ -291,17 +308,18 @@ impl Records {
         at += [0, 2, 4, 8][size_code];
         let len = word(head, at) & [0, 0xff, 0xffff_ffff, u64::MAX][len_code];
         at += [0, 1, 4, 8][len_code];
-        let mut text_len = |flag: u16| {
+        let mut short = |flag: u16| {
             let is_there = flags & flag != 0;
-            let short = if is_there { head[at] } else { 0 };
+            let number = if is_there { head[at] } else { 0 };
             at += usize::from(is_there);
-            if short != LONG {
-                return short.into();
+            if number != LONG {
+                return number.into();
             }
             at += 4;
             word(head, at - 4) as u32 as usize
         };
-        let (name_len, value_len) = (text_len(HAS_NAME), text_len(HAS_VALUE));
+        let (name_len, value_len) = (short(HAS_NAME), short(HAS_VALUE));
+        let refcount = short(HAS_REFCOUNT) as u32;
         let mut n_refs = usize::from(flags >> N_REFS_SHIFT);
         if n_refs == MANY_REFS {
             n_refs = word(head, at) as u32 as usize;
@@ -328,6 +346,7 @@ impl Records {
             len: (len_code > 0).then_some(len as i64),
             name: (flags & HAS_NAME != 0).then_some(name),
             value: (flags & HAS_VALUE != 0).then_some(value),
+            refcount: (refcount > 0).then_some(refcount),
             line: word(head, LINE_AT) as u32,
             offset: word(head, OFFSET_AT) as u32,
             refs: Refs { bytes: refs, width, address },
@@ -342,7 +361,7 @@ impl Records {
 /// Bytes of the position and the kind of a reference.
 const KIND_BYTES: usize = 5;
 /// Bytes that hold the fields of fixed size of any record, and what is read with the last of them.
-const HEAD_BYTES: usize = 64;
+const HEAD_BYTES: usize = 72;
 /// Where fields of a record are.
 const TYPE_AT: usize = 2;
 const ADDRESS_AT: usize = 6;
@@ -395,8 +414,8 @@ impl<'r> Record<'r> {
     /// Whether both have the same fields, wherever they are.
     pub fn same_object(&self, other: &Self) -> bool {
         let labels = |record: &Self| (0..record.refs.len()).map(|i| record.label(i)).collect::<Vec<_>>();
-        (self.address, self.type_id, self.size, self.len)
-            == (other.address, other.type_id, other.size, other.len)
+        (self.address, self.type_id, self.size, self.len, self.refcount)
+            == (other.address, other.type_id, other.size, other.len, other.refcount)
             && (self.name, self.value, self.kinds) == (other.name, other.value, other.kinds)
             && self.refs.iter().eq(other.refs.iter())
             && labels(self) == labels(other)
@@ -465,6 +484,7 @@ struct Object<'o> {
     offset: u32,
     name: Option<&'o [u8]>,
     value: Option<&'o [u8]>,
+    refcount: Option<u32>,
     refs: &'o [u64],
     /// May be shorter than the references.
     label_ids: &'o [u32],
@@ -497,6 +517,7 @@ impl Object<'_> {
         } << LEN_SHIFT;
         flags |= self.name.map_or(0, |name| head.put_short(name.len(), HAS_NAME));
         flags |= self.value.map_or(0, |value| head.put_short(value.len(), HAS_VALUE));
+        flags |= self.refcount.map_or(0, |count| head.put_short(count as usize, HAS_REFCOUNT));
         flags |= match self.refs.len() {
             few if few < MANY_REFS => (few as u16) << N_REFS_SHIFT,
             many => head.put((many as u32).to_le_bytes(), (MANY_REFS as u16) << N_REFS_SHIFT),
@@ -547,7 +568,7 @@ impl Default for Head {
 }
 
 impl Head {
-    const MAX_BYTES: usize = 2 + 4 + 8 + 4 + 4 + 8 + 8 + 5 + 5 + 4 + 4;
+    const MAX_BYTES: usize = 2 + 4 + 8 + 4 + 4 + 8 + 8 + 5 + 5 + 5 + 4 + 4;
 
     /// Appends bytes; returns the flags that say so.
     #[inline]
@@ -593,10 +614,10 @@ mod tests {
         let kinds = kinds.filter(|(position, _)| positions.contains(position));
         let kinds: Vec<_> = kinds.map(|(position, kind)| (position - positions.start, kind)).collect();
         let (name, value, refs) = (batch.name(row), batch.value(row), &batch.refs[positions]);
-        let Row { address, type_id, line, offset, .. } = row;
+        let Row { address, type_id, line, offset, refcount, .. } = row;
         let [size, len] = [row.size, row.len].map(|n| (n != Row::NO_NUMBER).then_some(n));
         format!(
-            "{address} {size:?} {len:?} {type_id} {line} {offset} {name:?} {value:?} {refs:?} {labels:?} {kinds:?}"
+            "{address} {size:?} {len:?} {type_id} {line} {offset} {name:?} {value:?} {refs:?} {labels:?} {kinds:?} {refcount}"
         )
     }
 
@@ -605,8 +626,9 @@ mod tests {
         let labels: Vec<_> = (0..record.refs.len()).map(|position| record.label(position)).collect();
         let (kinds, refs): (Vec<_>, Vec<u64>) = (record.kinds().collect(), record.refs.iter().collect());
         let Record { address, size, len, type_id, line, offset, name, value, .. } = record;
+        let refcount = record.refcount.unwrap_or(0);
         format!(
-            "{address} {size:?} {len:?} {type_id} {line} {offset} {name:?} {value:?} {refs:?} {labels:?} {kinds:?}"
+            "{address} {size:?} {len:?} {type_id} {line} {offset} {name:?} {value:?} {refs:?} {labels:?} {kinds:?} {refcount}"
         )
     }
 
@@ -651,6 +673,11 @@ mod tests {
                     }
                     if i % 3 > 0 && !refs.is_empty() {
                         line += &format!(r#", "weak": [{}]"#, refs.len() - 1);
+                    }
+                    if let Some(count) =
+                        [0, 1, 254, 255, 256, u32::MAX].get((2 * i + k) % 9).filter(|n| **n > 0)
+                    {
+                        line += &format!(r#", "refcount": {count}"#);
                     }
                     lines += &format!("{line}}}\n");
                 }

@@ -31,8 +31,8 @@ fn sorted_by(columns: &[i32]) -> Vec<SortingColumn> {
 pub(crate) fn obj() -> WriterProperties {
     let column = |name: &str| ColumnPath::from(name);
     let dictionaries = ["type", "name", "size", "len", "root_kind", "distance", "retained", "retained_count"];
+    let dictionaries = dictionaries.into_iter().chain(["refcount", "external"]);
     let properties = dictionaries
-        .into_iter()
         .fold(properties(), |properties, name| properties.set_column_dictionary_enabled(column(name), true));
     properties
         .set_column_encoding(column("address"), Encoding::DELTA_BINARY_PACKED)

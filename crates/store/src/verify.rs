@@ -5,7 +5,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use heaplake_model::{Remedy, schema::Table};
+use heaplake_model::{
+    Remedy,
+    schema::{ADDED_LATER, Table},
+};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -85,7 +88,8 @@ fn check(stored: &StoredFile, entry: &FileEntry, cancel: &AtomicBool) -> Result<
 fn missing_column(table: Table, found: &parquet::schema::types::SchemaDescriptor) -> Option<String> {
     let names: Vec<&str> = found.columns().iter().map(|column| column.name()).collect();
     let schema = table.schema();
-    let missing = schema.fields().iter().find(|field| !names.contains(&field.name().as_str()));
+    let is_missing = |name: &str| !names.contains(&name) && !ADDED_LATER.contains(&name);
+    let missing = schema.fields().iter().find(|field| is_missing(field.name()));
     missing.map(|field| format!("it has no column {}", field.name()))
 }
 

@@ -24,8 +24,8 @@ use crate::{
 const VIEWS: [(&str, &str); 5] = [
     (
         "obj",
-        "SELECT o.dump, o.address, o.type, o.name, o.value, o.size, o.len, g.root_kind, g.distance, g.idom, \
-         g.retained, g.retained_count FROM {dump}.obj o JOIN graph_nodes() g ON g.address = o.address",
+        "SELECT o.dump, o.address, o.type, o.name, o.value, o.size, o.len, o.refcount, g.root_kind, g.distance, \
+         g.idom, g.retained, g.retained_count, o.external FROM {dump}.obj o JOIN graph_nodes() g ON g.address = o.address",
     ),
     (
         "edge",

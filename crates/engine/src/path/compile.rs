@@ -150,7 +150,8 @@ impl NodeTest {
                 terms.push(format!("type IN ({})", types.join(", ")));
             }
             if self.roots {
-                terms.push("root_kind IS NOT NULL".to_owned());
+                // Null is not unequal either. A path from garbage would explain nothing.
+                terms.push("root_kind <> 'garbage'".to_owned());
             }
             if !self.addresses.is_empty() {
                 let addresses: Vec<String> = self.addresses.iter().map(u64::to_string).collect();

@@ -107,7 +107,8 @@ impl<I: Id> Resolving<'_, I> {
         let n_nodes = self.index.n_nodes();
         let mut nodes = None;
         if !test.any && (test.roots || !test.addresses.is_empty()) {
-            let roots = self.index.roots().iter().filter(|_| test.roots).map(|root| root.index());
+            // What nothing holds is garbage; a path from it would explain nothing.
+            let roots = self.index.live_roots().filter(|_| test.roots).map(|root| root.index());
             let named = test.addresses.iter().filter_map(|address| self.index.node(*address));
             nodes = Some(BitSet::of(n_nodes, roots.chain(named)));
         }

@@ -29,7 +29,7 @@ impl<'r, I: Id> RootPaths<'r, I> {
     pub(crate) fn signature(&self, node: usize, cancel: &AtomicBool) -> Result<Option<String>, Cancelled> {
         let n_nodes = self.index.n_nodes();
         let only = |nodes: BitSet| Test { nodes: Some(nodes), ..Test::default() };
-        let roots = self.index.roots().iter().map(|root| root.index());
+        let roots = self.index.live_roots().map(|root| root.index());
         let pattern = Pattern {
             tests: vec![only(BitSet::of(n_nodes, roots)), only(BitSet::of(n_nodes, [node]))],
             follow: vec![Follow::All],

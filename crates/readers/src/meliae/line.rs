@@ -145,7 +145,7 @@ impl Parser<'_, '_> {
 
     /// What heaplake's own capture writes after the references.
     #[inline]
-    fn of_capture(&mut self, row: &Row, mut at: usize) -> Option<usize> {
+    fn of_capture(&mut self, row: &mut Row, mut at: usize) -> Option<usize> {
         let bytes = self.bytes;
         if let Some(list) = expect(bytes, at, b", \"labels\": [") {
             at = self.label_list(row, list)?;
@@ -157,6 +157,10 @@ impl Parser<'_, '_> {
             let (kind, after) = plain_string(bytes, kind)?;
             self.batch.roots.push((row.address, std::str::from_utf8(kind).ok()?.to_owned()));
             at = after;
+        }
+        if let Some(mut digits) = expect(bytes, at, b", \"refcount\": ") {
+            row.refcount = u32::try_from(number(bytes, &mut digits)?).ok().filter(|count| *count > 0)?;
+            at = digits;
         }
         expect(bytes, at, b"}")
     }

@@ -277,6 +277,7 @@ impl<'p, 't> Parser<'p, 't> {
             text: self.batch.text.len() as u32,
             name_len: Row::NO_TEXT,
             value_len: Row::NO_TEXT,
+            refcount: 0,
             refs: self.batch.refs.len() as u32,
             n_refs: 0,
             line: self.line,

@@ -29,6 +29,7 @@ struct Fields {
     labels: Option<Token>,
     weak: Option<Token>,
     root: Option<Token>,
+    refcount: Option<Token>,
     capture: Option<Token>,
     end: Option<Token>,
     repeated: Option<&'static str>,
@@ -335,6 +336,7 @@ impl Parser<'_, '_> {
             self.weak_references(start, &row, &references, fields.weak);
         }
         self.root(start, &row, fields.root);
+        row.refcount = self.refcount(start, fields.refcount);
         if let Some(name) = fields.repeated {
             self.issue(
                 IssueKind::RepeatedField,
@@ -593,6 +595,18 @@ impl Parser<'_, '_> {
         self.batch.roots.push((row.address, String::from_utf8_lossy(&kind).into_owned()));
     }
 
+    /// How many references there are to the object; 0 where the dump does not say.
+    fn refcount(&mut self, start: usize, token: Option<Token>) -> u32 {
+        let Some(token) = token.filter(|token| token.kind != TokenKind::Null) else { return 0 };
+        let number = self.whole(start, "refcount", token);
+        if let Some(count) = number.and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0) {
+            return count;
+        }
+        let what = format!("the refcount {} is not a number of references", self.shown(token));
+        self.issue(IssueKind::BadLabel, start, what);
+        0
+    }
+
     /// Calls `each` with the elements of an array until it returns false. Returns whether all were sound and accepted.
     fn elements(&mut self, array: Token, mut each: impl FnMut(&mut Self, Token) -> bool) -> bool {
         if array.kind != TokenKind::Array {
@@ -687,6 +701,7 @@ impl Fields {
             b"labels" => (&mut self.labels, "labels"),
             b"weak" => (&mut self.weak, "weak"),
             b"root" => (&mut self.root, "root"),
+            b"refcount" => (&mut self.refcount, "refcount"),
             b"capture" => (&mut self.capture, "capture"),
             b"end" => (&mut self.end, "end"),
             _ => return,

@@ -38,6 +38,7 @@ pub(super) struct ObjColumns {
     value: Texts,
     size: Numbers,
     len: Numbers,
+    refcount: Numbers,
 }
 
 /// A row group ends when its texts reach this many bytes.
@@ -76,6 +77,7 @@ impl ObjColumns {
         self.value.push(record.value);
         self.size.push(record.size);
         self.len.push(record.len);
+        self.refcount.push(record.refcount.map(i64::from));
     }
 
     /// The columns, in the order of the schema.
@@ -84,16 +86,19 @@ impl ObjColumns {
         names: &[Box<str>],
         index: Option<&ObjIndex<'_>>,
     ) -> Result<Vec<Column>, ArrowError> {
+        let refcount = self.refcount.array();
         let from_index = match index {
-            Some(index) => index.columns(&self.address),
+            Some(index) => index.columns(&self.address, &refcount),
             None => null_columns(self.address.len()),
         };
         let types = self.types.iter().map(|(id, _)| names[*id as usize].clone()).collect();
         let runs = self.types.iter().zip(0..).map(|((_, n), text)| (text, *n)).collect();
         let address: ArrayRef = Arc::new(UInt64Array::from(self.address));
         let mut columns = vec![address.into(), Column::Runs(TextRuns::new(types, runs))];
-        let arrays = [self.name.array()?, self.value.array()?, self.size.array(), self.len.array()];
-        columns.extend(arrays.into_iter().chain(from_index).map(Column::from));
+        let texts = [self.name.array()?, self.value.array()?];
+        let numbers = [self.size.array(), self.len.array(), refcount];
+        let arrays = texts.into_iter().chain(numbers.map(|numbers| Arc::new(numbers) as ArrayRef));
+        columns.extend(arrays.chain(from_index).map(Column::from));
         Ok(columns)
     }
 }
@@ -182,8 +187,8 @@ impl Numbers {
         self.nulls.append(number.is_some());
     }
 
-    fn array(mut self) -> ArrayRef {
-        Arc::new(Int64Array::new(self.values.into(), self.nulls.finish()))
+    fn array(mut self) -> Int64Array {
+        Int64Array::new(self.values.into(), self.nulls.finish())
     }
 }
 

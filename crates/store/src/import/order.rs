@@ -5,7 +5,7 @@
 use heaplake_readers::{Record, Records, TypeId};
 use rayon::prelude::*;
 
-use crate::index::Nodes;
+use crate::index::{Nodes, Refcounts};
 
 /// A reference to an object: its block, and its position among the records of the block. Ordered like the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, bytemuck::Pod, bytemuck::Zeroable)]
@@ -113,17 +113,22 @@ pub(super) fn nodes(blocks: &[Records], rows: &[RowRef], ranks: &[u32]) -> Nodes
         addresses: vec![0; rows.len()],
         types: vec![0; rows.len()],
         sizes: vec![0; rows.len()],
+        refcounts: Refcounts::unknown(rows.len()),
         ..Nodes::default()
     };
     let (addresses, types) = (nodes.addresses.par_chunks_mut(PIECE), nodes.types.par_chunks_mut(PIECE));
     let columns = addresses.zip(types).zip(nodes.sizes.par_chunks_mut(PIECE));
+    let columns = columns.zip(nodes.refcounts.as_mut_slice().par_chunks_mut(PIECE));
     let pieces = rows.par_chunks(PIECE).zip(columns).enumerate().map(|(piece, (rows, columns))| {
-        let ((addresses, types), sizes) = columns;
+        let (((addresses, types), sizes), refcounts) = columns;
         let mut named = Vec::new();
         fetch(blocks, 0, rows, |i, record| {
             addresses[i] = record.address;
             types[i] = ranks[record.type_id as usize];
             sizes[i] = Nodes::size(&record);
+            if let Some(count) = record.refcount {
+                refcounts[i] = count;
+            }
             if record.name.is_some() {
                 named.push((piece * PIECE + i, rows[i]));
             }

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fs::File, sync::atomic::AtomicBool};
 use heaplake_graph::{BitSet, CsrBuf, DepthFirstSearch, Graph, Id, distances, search::type_edges};
 
 use super::{
-    GraphIndex, INDEX_VERSION,
+    GraphIndex, INDEX_VERSION, Refcounts,
     edges::Edges,
     file::{Sections, Writer},
     in_parallel,
@@ -42,13 +42,14 @@ pub(super) struct GraphTotals {
 }
 
 impl<I: Id> Analysis<'_, I> {
-    /// Computes and writes the other sections. With `cycles`, nodes that the roots do not reach get roots of their own.
+    /// Computes and writes the other sections. With the numbers of references to the nodes, nodes that the roots do not reach
+    /// get roots of their own.
     pub(super) fn finish(
         self,
         types: Vec<u32>,
         sizes: Vec<u64>,
         find_roots: impl FnOnce(Graph<'_, I>, &[u32]) -> Roots<I>,
-        cycles: bool,
+        cycles: Option<&Refcounts>,
         to: &WorkFile,
     ) -> Result<(GraphIndex<I>, File, GraphTotals)> {
         let Self { mut writer, edges, removed, edges_xxh3, threads, cancel } = self;
@@ -82,8 +83,8 @@ impl<I: Id> Analysis<'_, I> {
             || -> Result<_> {
                 let mut search = DepthFirstSearch::new(graph, cancel);
                 search.add_roots(first_roots.iter().copied())?;
-                if cycles {
-                    let found = roots.add_cycles(graph, &search.unreached(), cancel)?;
+                if let Some(refcounts) = cycles {
+                    let found = roots.add_cycles(graph, &search.unreached(), refcounts, cancel)?;
                     search.add_roots(found)?;
                 }
                 Ok(search.dominators(threads)?)

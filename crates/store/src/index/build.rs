@@ -104,7 +104,8 @@ fn build_with<I: Id, E: EdgeSource>(
     to: &WorkFile,
     any: impl Fn(GraphIndex<I>) -> AnyIndex,
 ) -> Result<NewIndex> {
-    let IndexInputs { nodes: Nodes { addresses, types, sizes, names }, cancel, threads, .. } = inputs;
+    let IndexInputs { nodes: Nodes { addresses, types, sizes, names, refcounts }, cancel, threads, .. } =
+        inputs;
     let mut writer = Writer::<I>::create(to)?;
     let (written, positions) =
         in_parallel(threads, || writer.address(&addresses), || Positions::<I>::new(&addresses));
@@ -124,8 +125,9 @@ fn build_with<I: Id, E: EdgeSource>(
         threads,
         cancel,
     };
-    let find_roots = |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, recorded);
-    let (index, file, totals) = analysis.finish(types, sizes, find_roots, true, to)?;
+    let find_roots =
+        |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, &refcounts, recorded);
+    let (index, file, totals) = analysis.finish(types, sizes, find_roots, Some(&refcounts), to)?;
     let counts = GraphCounts { dangling, unreferenced: totals.unreferenced, roots: totals.roots };
     Ok(NewIndex { index: any(index), file, counts, names })
 }

@@ -20,6 +20,8 @@ const MAX_CHARS: usize = 100;
 const SEVERAL: &str = "(several)";
 /// The element above objects that only hold each other.
 const CYCLE: &str = "(cycle)";
+/// The same where all references to them are known.
+const GARBAGE: &str = "(garbage)";
 /// The element that stands for many small or deep holders.
 const OTHERS: &str = "...";
 
@@ -72,11 +74,12 @@ pub(super) fn holder_stats<I: Id>(
 ) -> Result<Vec<HolderStat>, Cancelled> {
     // Elements are first the types, then what may be at the top, then pairs of type and name in the order of the nodes.
     let n_types = type_names.len() as u32;
-    let (several, cycle) = (n_types, n_types + 1);
+    let (several, cycle, garbage) = (n_types, n_types + 1, n_types + 2);
+    let n_fixed = n_types + 3;
     let mut elements = index.types().to_vec();
     let mut pairs: HashMap<(u32, u32), u32> = HashMap::new();
     let mut give = |node: usize, name: u32| {
-        let next = n_types + 2 + pairs.len() as u32;
+        let next = n_fixed + pairs.len() as u32;
         let element = &mut elements[node];
         // An object's own name takes precedence.
         if *element < n_types {
@@ -85,17 +88,19 @@ pub(super) fn holder_stats<I: Id>(
     };
     names.of.iter().for_each(|(node, name)| give(*node as usize, *name));
     labels.iter().enumerate().filter(|(_, name)| **name != 0).for_each(|(node, name)| give(node, *name - 1));
-    let (mut is_root, mut is_cycle) = (BitSet::new(index.n_nodes()), BitSet::new(index.n_nodes()));
+    let mut is_root = BitSet::new(index.n_nodes());
+    // What is above the roots of cycles, by node; a few.
+    let mut above_cycles: HashMap<usize, u32> = HashMap::new();
     for (i, root) in index.roots().iter().enumerate() {
         is_root.insert(root.index());
-        if roots::is_cycle(index.root_kind(i)) {
-            is_cycle.insert(root.index());
+        let kind = index.root_kind(i);
+        if roots::is_cycle(kind) {
+            above_cycles.insert(root.index(), if kind == roots::GARBAGE { garbage } else { cycle });
         }
     }
-    let above = |node: usize| match (is_root.contains(node), is_cycle.contains(node)) {
-        (_, true) => Some(cycle),
-        (true, _) => None,
-        (false, _) => Some(several),
+    let above = |node: usize| match is_root.contains(node) {
+        true => above_cycles.get(&node).copied(),
+        false => Some(several),
     };
     let tree = HeldTree {
         preorder: index.preorder(),
@@ -109,7 +114,7 @@ pub(super) fn holder_stats<I: Id>(
     names.positions.iter().for_each(|(name, position)| texts[*position as usize] = name);
     let mut words = vec![String::new(); pairs.len()];
     for ((rank, name), element) in pairs {
-        let word = &mut words[(element - n_types - 2) as usize];
+        let word = &mut words[(element - n_fixed) as usize];
         *word = format!("{} {}", NodeNames::clipped(type_names[rank as usize]), texts[name as usize]);
     }
     let word = |element: u32| match element {
@@ -117,7 +122,8 @@ pub(super) fn holder_stats<I: Id>(
         rank if rank < n_types => NodeNames::clipped(type_names[rank as usize]).into_owned(),
         element if element == several => SEVERAL.to_owned(),
         element if element == cycle => CYCLE.to_owned(),
-        element => words[(element - n_types - 2) as usize].clone(),
+        element if element == garbage => GARBAGE.to_owned(),
+        element => words[(element - n_fixed) as usize].clone(),
     };
     Ok((0..found.len()).map(|i| stat(&found, i, &word)).collect())
 }

@@ -32,7 +32,7 @@ pub(crate) use edges::{EdgeFiles, EdgePiece, EdgeSource, TakeLabel};
 use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;
 pub use layer::{LayerEdit, build_layer, build_unnamed_layer};
-pub(crate) use nodes::Nodes;
+pub(crate) use nodes::{Nodes, Refcounts};
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns, root_columns};
 pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
 pub(crate) use roots::UNREFERENCED;
@@ -206,6 +206,12 @@ impl<I: Id> GraphIndex<I> {
     /// The nodes that are roots, ascending.
     pub fn roots(&self) -> &[I] {
         self.sections.numbers(&self.ranges.root)
+    }
+
+    /// The roots without those of garbage, of which it is known that nothing holds it.
+    pub fn live_roots(&self) -> impl Iterator<Item = I> + '_ {
+        let is_live = |(i, _): &(usize, &I)| self.root_kind(*i) != roots::GARBAGE;
+        self.roots().iter().enumerate().filter(is_live).map(|(_, root)| *root)
     }
 
     /// The addresses of the roots.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, Int64Array, StringArray, StringBuilder, UInt32Array, UInt64Array, new_null_array},
+    array::{
+        Array, ArrayRef, Int64Array, StringArray, StringBuilder, UInt32Array, UInt64Array, new_null_array,
+    },
     buffer::NullBuffer,
 };
 use heaplake_graph::{BitSet, Id, NO_DISTANCE};
@@ -46,11 +48,12 @@ impl<'i> ObjIndex<'i> {
         }
     }
 
-    /// The columns of some objects: `root_kind`, `distance`, `idom`, `retained`, `retained_count`.
-    pub(crate) fn columns(&self, addresses: &[u64]) -> Vec<ArrayRef> {
+    /// The columns of some objects: `root_kind`, `distance`, `idom`, `retained`, `retained_count`, `external`. `refcounts` are
+    /// the numbers of references to them.
+    pub(crate) fn columns(&self, addresses: &[u64], refcounts: &Int64Array) -> Vec<ArrayRef> {
         match self {
-            Self::Narrow(index) => index.columns(addresses),
-            Self::Wide(index) => index.columns(addresses),
+            Self::Narrow(index) => index.columns(addresses, refcounts),
+            Self::Wide(index) => index.columns(addresses, refcounts),
         }
     }
 }
@@ -72,7 +75,7 @@ impl<'i, I: Id> AddressedIndex<'i, I> {
     }
 
     /// Makes one array after the other, so that cache misses of many nodes overlap.
-    fn columns(&self, addresses: &[u64]) -> Vec<ArrayRef> {
+    fn columns(&self, addresses: &[u64], refcounts: &Int64Array) -> Vec<ArrayRef> {
         let mut nodes = Vec::with_capacity(addresses.len());
         self.positions.append_of(addresses, &mut nodes);
         let nodes: Vec<usize> = nodes.into_iter().map(Id::index).collect();
@@ -95,7 +98,24 @@ impl<'i, I: Id> AddressedIndex<'i, I> {
             Arc::new(UInt64Array::new(idom.into(), Some(held))),
             Arc::new(Int64Array::from_iter_values(retained)),
             Arc::new(Int64Array::from_iter_values(counts)),
+            self.external(&nodes, refcounts),
         ]
+    }
+}
+
+impl<I: Id> AddressedIndex<'_, I> {
+    /// References to nodes that the graph does not explain.
+    fn external(&self, nodes: &[usize], refcounts: &Int64Array) -> ArrayRef {
+        if refcounts.null_count() == nodes.len() {
+            return new_null_array(refcounts.data_type(), nodes.len());
+        }
+        let reverse = self.index.graph().reverse;
+        let explained = |node: usize| i64::try_from(reverse.range(node).len()).unwrap_or(i64::MAX);
+        let external = nodes
+            .iter()
+            .zip(refcounts)
+            .map(|(node, count)| Some(count?.saturating_sub(explained(*node)).max(0)));
+        Arc::new(external.collect::<Int64Array>())
     }
 }
 

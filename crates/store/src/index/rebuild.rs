@@ -6,12 +6,12 @@ use std::sync::{
 };
 
 use arrow::{
-    array::{Array, AsArray, RecordBatch},
-    datatypes::{Int64Type, UInt64Type},
+    array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array},
+    datatypes::{FieldRef, Int64Type, UInt64Type},
 };
 use heaplake_model::{
     DumpId,
-    schema::{self, Table},
+    schema::{self, REFCOUNT, Table},
 };
 use parquet::arrow::{
     ProjectionMask,
@@ -20,8 +20,8 @@ use parquet::arrow::{
 use rayon::prelude::*;
 
 use super::{
-    AnyIndex, EdgeFiles, IndexInputs, NewIndex, NodeNames, Nodes, ObjIndex, ProgramNames, Summaries, build,
-    bytes, bytes_needed, edges_xxh3, in_parallel,
+    AnyIndex, EdgeFiles, IndexInputs, NewIndex, NodeNames, Nodes, ObjIndex, ProgramNames, Refcounts,
+    Summaries, build, bytes, bytes_needed, edges_xxh3, in_parallel,
     obj_columns::{n_plain_columns, root_columns},
     summaries,
 };
@@ -213,6 +213,7 @@ impl<'b> IndexBuilder<'b> {
     /// The objects of `obj`, by address.
     fn nodes(&self, type_names: &[&str]) -> Result<Nodes> {
         let mut objects: Vec<(u64, u64, u32)> = Vec::new();
+        let mut counted: Vec<(u64, u32)> = Vec::new();
         let mut named: Vec<(u64, Box<str>)> = Vec::new();
         for stored in self.stored(Table::Obj) {
             let damaged = |what: &str| stored.damaged(what);
@@ -223,7 +224,7 @@ impl<'b> IndexBuilder<'b> {
                     .ok_or_else(|| damaged("it has a type that the manifest does not name"))
             };
             let mut last: Option<(String, u32)> = None;
-            for batch in self.read(&stored, &["address", "type", "name", "size"], OBJ_ROWS)? {
+            for batch in self.read(&stored, &["address", "type", "name", "size", REFCOUNT], OBJ_ROWS)? {
                 let batch = batch?;
                 let (addresses, types, names, sizes) = (
                     batch.column(0).as_primitive::<UInt64Type>(),
@@ -231,6 +232,11 @@ impl<'b> IndexBuilder<'b> {
                     batch.column(2).as_string::<i32>(),
                     batch.column(3).as_primitive::<Int64Type>(),
                 );
+                if let Some(counts) = batch.column_by_name(REFCOUNT) {
+                    let counts = addresses.values().iter().zip(counts.as_primitive::<Int64Type>());
+                    counted
+                        .extend(counts.filter_map(|(address, n)| Some((*address, u32::try_from(n?).ok()?))));
+                }
                 for i in 0..batch.num_rows() {
                     let name = types.value(i);
                     let rank = match &last {
@@ -257,7 +263,16 @@ impl<'b> IndexBuilder<'b> {
                 names.push(node, &name);
             }
         }
+        counted.sort_unstable();
+        let mut refcounts = Refcounts::default();
+        let mut node = 0;
+        for (address, count) in counted {
+            // Both are in the order of the addresses, and every address is that of an object.
+            node += objects[node..].partition_point(|(other, ..)| *other < address);
+            refcounts.push(node, count);
+        }
         Ok(Nodes {
+            refcounts,
             addresses: objects.iter().map(|(address, ..)| *address).collect(),
             types: objects.iter().map(|(_, _, rank)| *rank).collect(),
             sizes: objects.iter().map(|(_, size, _)| *size).collect(),
@@ -322,8 +337,15 @@ impl<'b> IndexBuilder<'b> {
         let mut batches = batches.into_iter().flatten();
         let index = ObjIndex::new(index);
         let arrays = |batch: RecordBatch| {
-            let mut arrays = batch.columns().to_vec();
-            arrays.extend(index.columns(batch.column(0).as_primitive::<UInt64Type>().values()));
+            // Files of older versions do not have all of them.
+            let column = |field: &FieldRef| {
+                let found = batch.column_by_name(field.name()).cloned();
+                found.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
+            };
+            let mut arrays: Vec<ArrayRef> = schema.fields()[..n_plain_columns()].iter().map(column).collect();
+            let refcounts = column(&schema.fields()[schema.index_of(REFCOUNT).unwrap_or_default()]);
+            let addresses = batch.column(0).as_primitive::<UInt64Type>().values();
+            arrays.extend(index.columns(addresses, refcounts.as_primitive()));
             Ok(vec![arrays])
         };
         let (sum, n_rows) = parquet_file::write(

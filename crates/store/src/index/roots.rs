@@ -1,8 +1,9 @@
 //! Roots, from which the collector would start, for dumps that do not record them; and the kind of each.
 //!
-//! RecordedRoots roots first. Then modules; frames that run; objects without referrers; and for whatever is still not
-//! reached, one object of every strongly connected component that nothing outside refers to: a cycle that holds itself.
-//! From these roots every object is reachable.
+//! Recorded roots first. Then modules; frames that run; objects with more references than the graph explains, where the dump
+//! has their number, as the collector itself finds them; objects without referrers; and for whatever is still not reached, one
+//! object of every strongly connected component that nothing outside refers to: a cycle that holds itself. If all references to
+//! its objects are known, it is garbage. From these roots every object is reachable.
 
 use std::{
     collections::BTreeMap,
@@ -12,15 +13,21 @@ use std::{
 use heaplake_graph::{BitSet, Cancelled, Graph, Id, components};
 use heaplake_model::KeptAlive;
 
-use super::GraphIndex;
+use super::{GraphIndex, Refcounts};
 
 /// The kinds that are not recorded, by their position in [`Roots::names`].
-const KINDS: [&str; 4] = ["module", "frame", UNREFERENCED, "cycle"];
+const KINDS: [&str; 6] = ["module", "frame", UNREFERENCED, "cycle", "external", GARBAGE];
 const MODULE: u32 = 0;
 const FRAME: u32 = 1;
 const NO_REFERRER: u32 = 2;
-/// The kind of objects that only hold each other.
+/// The kind of objects that only hold each other, as far as the graph says.
 const CYCLE: u32 = 3;
+/// The kind of objects with references that the graph does not explain.
+const EXTERNAL: u32 = 4;
+/// The kind of objects that only hold each other, and of which all references are known.
+const ONLY_EACH_OTHER: u32 = 5;
+/// Its name.
+pub(super) const GARBAGE: &str = "garbage";
 /// The kind of an object that was made a root in a layer.
 const PINNED: &str = "pinned";
 /// The kind of a root that no object of the dump refers to.
@@ -28,7 +35,7 @@ pub(crate) const UNREFERENCED: &str = "unreferenced";
 
 /// Whether a kind of root is that of objects that only hold each other.
 pub(super) fn is_cycle(kind: &str) -> bool {
-    kind == KINDS[CYCLE as usize]
+    kind == KINDS[CYCLE as usize] || kind == GARBAGE
 }
 
 /// Whether roots of this kind are found by the index and not recorded in the dump.
@@ -69,11 +76,12 @@ pub(super) fn recorded<I: Id>(roots: &[(u64, Arc<str>)], node: impl Fn(u64) -> I
 
 impl<I: Id> Roots<I> {
     /// Finds the roots apart from those of cycles. `types` are the types of the nodes, `kept` says by type why its objects are
-    /// kept alive.
+    /// kept alive, `refcounts` are the numbers of references to the nodes.
     pub(super) fn find(
         graph: Graph<'_, I>,
         types: &[u32],
         kept: &[KeptAlive],
+        refcounts: &Refcounts,
         recorded: RecordedRoots<I>,
     ) -> Self {
         let mut builder = RootsBuilder::<I> { is_root: BitSet::new(graph.n_nodes()), roots: Vec::new() };
@@ -90,6 +98,9 @@ impl<I: Id> Roots<I> {
             }
         }
         running(graph, &frames).into_iter().for_each(|frame| builder.add(frame, FRAME));
+        let is_external =
+            |node: &usize| refcounts.external(*node, graph.reverse.range(*node).len()) > Some(0);
+        refcounts.nodes().filter(is_external).for_each(|node| builder.add(node, EXTERNAL));
         for node in (0..graph.n_nodes()).filter(|node| graph.reverse.range(*node).is_empty()) {
             builder.add(node, NO_REFERRER);
         }
@@ -118,7 +129,7 @@ impl<I: Id> Roots<I> {
     /// The roots apart from those of cycles.
     pub(super) fn no_cycles(&self) -> impl Iterator<Item = usize> + '_ {
         let roots = self.nodes.iter().zip(&self.kinds);
-        roots.filter(|(_, kind)| **kind != CYCLE).map(|(node, _)| node.index())
+        roots.filter(|(_, kind)| ![CYCLE, ONLY_EACH_OTHER].contains(*kind)).map(|(node, _)| node.index())
     }
 
     /// Adds a root for every cycle that nothing else holds. `rest` are the nodes that the other roots do not reach; nodes
@@ -127,17 +138,18 @@ impl<I: Id> Roots<I> {
         &mut self,
         graph: Graph<'_, I>,
         rest: &BitSet,
+        refcounts: &Refcounts,
         cancel: &AtomicBool,
     ) -> Result<Vec<usize>, Cancelled> {
         if rest.count() == 0 {
             return Ok(Vec::new());
         }
-        let cycles = sources(graph, rest, cancel)?;
+        let cycles = sources(graph, rest, refcounts, cancel)?;
         let mut roots: Vec<(I, u32)> = self.nodes.iter().copied().zip(self.kinds.iter().copied()).collect();
-        roots.extend(cycles.iter().map(|node| (I::new(*node), CYCLE)));
+        roots.extend(cycles.iter().map(|(node, kind)| (I::new(*node), *kind)));
         roots.sort_unstable();
         (self.nodes, self.kinds) = roots.into_iter().unzip();
-        Ok(cycles)
+        Ok(cycles.into_iter().map(|(node, _)| node).collect())
     }
 
     /// Number of roots by kind.
@@ -185,18 +197,29 @@ fn running<I: Id>(graph: Graph<'_, I>, frames: &BitSet) -> Vec<usize> {
     found
 }
 
-/// The first node of each strongly connected component of `rest` that no other component of it refers to.
-fn sources<I: Id>(graph: Graph<'_, I>, rest: &BitSet, cancel: &AtomicBool) -> Result<Vec<usize>, Cancelled> {
+/// The first node of each strongly connected component of `rest` that no other component of it refers to, and its kind.
+fn sources<I: Id>(
+    graph: Graph<'_, I>,
+    rest: &BitSet,
+    refcounts: &Refcounts,
+    cancel: &AtomicBool,
+) -> Result<Vec<(usize, u32)>, Cancelled> {
     let components = components(graph.forward, graph.skip, rest, cancel)?;
-    let mut is_held = BitSet::new(components.count);
+    let (mut is_held, mut is_unknown) = (BitSet::new(components.count), BitSet::new(components.count));
     for node in rest.iter() {
         let own = components.of[node];
         // Reached nodes do not refer to any of the rest.
         if graph.parents(node).any(|parent| components.of[parent] != own) {
             is_held.insert(own.index());
         }
+        if refcounts.of(node).is_none() {
+            is_unknown.insert(own.index());
+        }
     }
-    Ok(rest.iter().filter(|node| is_held.set(components.of[*node].index())).collect())
+    let kind =
+        |node: usize| if is_unknown.contains(components.of[node].index()) { CYCLE } else { ONLY_EACH_OTHER };
+    let first = rest.iter().filter(|node| is_held.set(components.of[*node].index()));
+    Ok(first.map(|node| (node, kind(node))).collect())
 }
 
 #[cfg(test)]
@@ -212,18 +235,21 @@ mod tests {
         let cancel = AtomicBool::new(false);
         let reverse = CsrBuf::reversed(forward.view(), Bits::default(), 1, &cancel).unwrap();
         let graph = Graph { forward: forward.view(), skip: Bits::default(), reverse: reverse.view() };
-        let roots = |recorded: &[(u64, &str)]| {
+        let roots_with = |recorded: &[(u64, &str)], counts: &[u32]| {
             let recorded: Vec<_> =
                 recorded.iter().map(|(address, kind)| (*address, Arc::from(*kind))).collect();
             let node = |address: u64| if address < 5 { address as u32 } else { u32::NONE };
             let kept = [KeptAlive::ByReferences, KeptAlive::AsModule];
-            let mut roots = Roots::find(graph, &[1, 0, 0, 0, 0], &kept, super::recorded(&recorded, node));
+            let counts = Refcounts::of_nodes(counts);
+            let recorded = super::recorded(&recorded, node);
+            let mut roots = Roots::find(graph, &[1, 0, 0, 0, 0], &kept, &counts, recorded);
             let mut search = heaplake_graph::DepthFirstSearch::new(graph, &cancel);
             search.add_roots(roots.nodes.iter().map(|root| root.index())).unwrap();
-            roots.add_cycles(graph, &search.unreached(), &cancel).unwrap();
+            roots.add_cycles(graph, &search.unreached(), &counts, &cancel).unwrap();
             let kinds = roots.kinds.iter().map(|kind| roots.names[*kind as usize].clone());
             roots.nodes.iter().copied().zip(kinds).collect::<Vec<_>>()
         };
+        let roots = |recorded: &[(u64, &str)]| roots_with(recorded, &[]);
         let named = |expected: &[(u32, &str)]| {
             expected.iter().map(|(node, kind)| (*node, (*kind).to_owned())).collect::<Vec<_>>()
         };
@@ -232,5 +258,20 @@ mod tests {
             roots(&[(4, "thread 7"), (2, "thread 7"), (9, "gone"), (0, "atexit"), (4, "second")]),
             named(&[(0, "atexit"), (2, "thread 7"), (3, "unreferenced"), (4, "thread 7")])
         );
+        // All references to 1 and 2 are known; then one to 1 is not explained; then nothing is known of 2.
+        assert_eq!(
+            roots_with(&[], &[1, 1, 1, 1, 1]),
+            named(&[(0, "module"), (1, "garbage"), (3, "external")])
+        );
+        assert_eq!(
+            roots_with(&[], &[1, 1, 2]),
+            named(&[(0, "module"), (2, "external"), (3, "unreferenced")])
+        );
+        assert_eq!(
+            roots_with(&[], &[1, 1, 0, 0, 7]),
+            named(&[(0, "module"), (1, "cycle"), (3, "unreferenced"), (4, "external")])
+        );
+        // Fewer references than the graph has: a dump that is inconsistent, and no reason to doubt the graph.
+        assert_eq!(roots_with(&[(1, "x")], &[0, 1, 1, 1, 0])[0], (0, "module".to_owned()));
     }
 }
