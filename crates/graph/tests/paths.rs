@@ -1,10 +1,17 @@
 //! Paths by an automaton against all walks of a small graph, tried one after the other.
 
-use std::{collections::BTreeSet, sync::atomic::AtomicBool};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::AtomicBool,
+};
 
 use heaplake_graph::{
     BitSet, Bits, Csr, CsrBuf, Graph, Id, Walk,
-    search::{Follow, HopEdges, NodeTypes, PathSearch, Pattern, Test, Transition, TypeGraph, type_edges},
+    search::{
+        Follow, HopEdges, NodeRanks, NodeTypes, PathSearch, Pattern, Test, Transition, TypeGraph, Way, Ways,
+        type_edges,
+    },
 };
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -31,6 +38,10 @@ struct Case {
     /// Edges by source; a target of none leads nowhere.
     edges: Vec<(usize, Option<usize>)>,
     weak: Vec<usize>,
+    /// Roots, ascending, with their ranks.
+    roots: Vec<(usize, u32)>,
+    /// By node.
+    retained: Vec<u64>,
     /// Types, nodes of any type, and the only nodes.
     tests: Vec<(Set, Option<Set>, Option<Set>)>,
     except: Option<(Vec<usize>, Option<Vec<usize>>)>,
@@ -79,7 +90,58 @@ impl Case {
         };
         let starts = transitions(&mut chance, 1);
         let next = (0..n_states).map(|_| transitions(&mut chance, 0)).collect();
-        Self { types, edges, weak, tests, except, follow, hops, starts, next }
+        let roots = some(&mut chance, n, 2).into_iter().map(|root| (root, chance.below(2) as u32)).collect();
+        let retained = (0..n).map(|_| chance.below(3) as u64).collect();
+        Self { types, edges, weak, roots, retained, tests, except, follow, hops, starts, next }
+    }
+
+    /// A pattern with a middle: from a start by one or more hops to a node that is bound, from there on to an end.
+    fn with_binding(seed: u64) -> Self {
+        let mut case = Self::random(seed);
+        let mut chance = Chance(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1);
+        case.hops = (0..2).map(|_| (chance.below(4) > 0, chance.below(3))).collect();
+        case.starts = vec![(vec![0], 0)];
+        case.next = vec![vec![(vec![], 0), (vec![1], 1)], vec![(vec![], 1), (vec![2], 2)]];
+        match chance.below(4) {
+            // The bound node is also the first, or the last.
+            0 => case.starts = vec![(vec![0, 1], 1)],
+            1 => {
+                case.hops.truncate(1);
+                case.next = vec![vec![(vec![], 0), (vec![1], 1)]];
+            }
+            _ => {}
+        }
+        case
+    }
+
+    /// What a step of a walk is compared by.
+    fn key(&self, before: Option<usize>, node: usize) -> (u32, usize, u32, Reverse<u64>, usize) {
+        let goes_down = self.hops.iter().any(|(down, _)| *down);
+        let edge = before.filter(|_| goes_down).and_then(|before| {
+            let edges = (0..self.edges.len()).filter(|edge| !self.weak.contains(edge));
+            edges.into_iter().find(|edge| self.edges[*edge] == (before, Some(node)))
+        });
+        let root = self.roots.iter().find(|(root, _)| *root == node).map_or(u32::MAX, |(_, rank)| *rank);
+        match edge {
+            Some(edge) => (self.types[node], edge, 0, Reverse(0), node),
+            None => (self.types[node], usize::MAX, root, Reverse(self.retained[node]), node),
+        }
+    }
+
+    /// Walks by hops, then in the order of paths.
+    fn sorted<T>(&self, mut walks: Vec<T>, nodes: impl Fn(&T) -> &Vec<usize>) -> Vec<T> {
+        walks.sort_by_cached_key(|walk| {
+            let nodes = nodes(walk);
+            let before = std::iter::once(None).chain(nodes.iter().copied().map(Some));
+            let keys: Vec<_> = before.zip(nodes).map(|(before, node)| self.key(before, *node)).collect();
+            (nodes.len(), keys)
+        });
+        walks
+    }
+
+    /// The types of a walk.
+    fn way(&self, walk: &[usize]) -> Vec<u32> {
+        walk.iter().map(|node| self.types[*node]).collect()
     }
 
     fn passes(&self, tests: &[u32], node: usize) -> bool {
@@ -101,18 +163,27 @@ impl Case {
         follow == 0 || edges.contains(&edge) != *all_but
     }
 
-    /// All walks that match, by hops, then by their nodes.
-    fn walks(&self) -> BTreeSet<(usize, Vec<usize>)> {
+    /// All walks that match, by hops, then in the order of paths.
+    fn walks(&self) -> Vec<Vec<usize>> {
+        let walks: BTreeSet<Vec<usize>> = self.bound_walks().into_iter().map(|(walk, _)| walk).collect();
+        self.sorted(walks.into_iter().collect(), |walk| walk)
+    }
+
+    /// All walks that match, each with the node that test 1 bound last.
+    fn bound_walks(&self) -> Vec<(Vec<usize>, Option<usize>)> {
         let accept = self.hops.len();
         let mut found = BTreeSet::new();
-        let mut waiting: BTreeSet<(Vec<usize>, usize)> = BTreeSet::new();
+        let mut waiting: BTreeSet<(Vec<usize>, usize, Option<usize>)> = BTreeSet::new();
+        let bound = |tests: &[u32], node: usize, before: Option<usize>| {
+            Some(node).filter(|_| tests.contains(&1)).or(before)
+        };
         for (tests, to) in &self.starts {
             let nodes = (0..self.types.len()).filter(|node| self.passes(tests, *node));
-            waiting.extend(nodes.map(|node| (vec![node], *to as usize)));
+            waiting.extend(nodes.map(|node| (vec![node], *to as usize, bound(tests, node, None))));
         }
-        while let Some((walk, state)) = waiting.pop_first() {
+        while let Some((walk, state, x)) = waiting.pop_first() {
             if state == accept {
-                found.insert((walk.len() - 1, walk));
+                found.insert((walk, x));
                 continue;
             }
             if walk.len() > MAX_HOPS {
@@ -127,15 +198,17 @@ impl Case {
                 }
                 for (tests, next) in &self.next[state] {
                     if self.passes(tests, *to) {
-                        waiting.insert(([walk.as_slice(), &[*to]].concat(), *next as usize));
+                        let longer = [walk.as_slice(), &[*to]].concat();
+                        waiting.insert((longer, *next as usize, bound(tests, *to, x)));
                     }
                 }
             }
         }
-        found
+        self.sorted(found.into_iter().collect(), |(walk, _)| walk)
     }
 
-    fn check<I: Id>(&self, seed: u64) {
+    /// Calls `ask` with the case as a search.
+    fn search<I: Id>(&self, ask: impl FnOnce(PathSearch<'_, I>)) {
         let n = self.types.len();
         let targets = self.edges.iter().map(|(source, target)| (*source, target.map_or(I::NONE, I::new)));
         let forward = CsrBuf::<I>::from_edges(n, targets);
@@ -177,8 +250,18 @@ impl Case {
         let mut counts = vec![0; N_TYPES];
         self.types.iter().for_each(|rank| counts[*rank as usize] += 1);
         let types = NodeTypes { of: &self.types, graph: &type_graph, counts: &counts };
-        let search = PathSearch::new(graph, types, &pattern);
-        let walks: Vec<Vec<usize>> = self.walks().into_iter().map(|(_, walk)| walk).collect();
+        let (roots, root_ranks): (Vec<I>, Vec<u32>) =
+            self.roots.iter().map(|(root, rank)| (I::new(*root), *rank)).unzip();
+        let ranks = NodeRanks { roots: &roots, root_ranks: &root_ranks, retained: &self.retained };
+        ask(PathSearch::new(graph, types, &pattern).ordered(ranks));
+    }
+
+    fn check<I: Id>(&self, seed: u64) {
+        self.search(|search| self.check_paths::<I>(&search, seed));
+    }
+
+    fn check_paths<I: Id>(&self, search: &PathSearch<'_, I>, seed: u64) {
+        let walks = self.walks();
         let of = |path: &[I]| -> Vec<usize> { path.iter().map(|node| node.index()).collect() };
         let fits = |walk: &&Vec<usize>| walk.len() <= MAX_HOPS + 1;
         let what = || format!("seed {seed}: {self:?}");
@@ -193,6 +276,28 @@ impl Case {
         let fewest = walks.first().map_or(0, Vec::len);
         let expected: Vec<_> = walks.iter().filter(|walk| walk.len() == fewest).cloned().collect();
         assert_eq!(shortest, expected, "shortest, {}", what());
+
+        // By each way, the ends of the shortest paths.
+        let mut by_way: BTreeMap<Vec<u32>, BTreeSet<usize>> = BTreeMap::new();
+        for walk in &expected {
+            by_way.entry(self.way(walk)).or_default().extend(walk.last());
+        }
+        let paths = search.shortest(MAX_HOPS as u64, &GO_ON).expect("goes on").paths;
+        if let Some(mut paths) = paths {
+            let ways = paths.ways(u64::MAX, &GO_ON).expect("goes on").expect("no limit");
+            // Hops in both directions are different ways between the same types.
+            if self.hops.iter().all(|(down, _)| *down == self.hops[0].0) {
+                let n: BTreeMap<_, _> =
+                    by_way.iter().map(|(way, ends)| (way.clone(), ends.len() as u64)).collect();
+                assert_eq!(totals(&ways), n, "ways, {}", what());
+                let most = n.values().max();
+                let way = n.iter().find(|(_, n)| Some(*n) == most).map(|(way, _)| way);
+                let first = expected.iter().find(|walk| Some(&self.way(walk)) == way).cloned();
+                let found = paths.most_taken(u64::MAX, &GO_ON).expect("goes on");
+                assert_eq!(found.map(|path| of(&path)), first, "most taken, {}", what());
+            }
+            assert!(ways.is_complete);
+        }
 
         let mut ranked = search.ranked(MAX_HOPS as u64, &GO_ON).expect("goes on");
         let mut first = Vec::new();
@@ -254,6 +359,17 @@ impl Case {
     }
 }
 
+/// By way, how many nodes have it.
+fn totals<I: Id>(ways: &Ways<I>) -> BTreeMap<Vec<u32>, u64> {
+    let mut totals = BTreeMap::new();
+    for group in &ways.groups {
+        let types = |way: &Way| ways.steps(*way).iter().map(|step| step.type_rank).collect::<Vec<u32>>();
+        let distinct: BTreeSet<Vec<u32>> = group.ways.iter().map(types).collect();
+        distinct.into_iter().for_each(|way| *totals.entry(way).or_insert(0) += group.n_nodes);
+    }
+    totals
+}
+
 /// The length that all paths of an answer have.
 fn paths_len(paths: &[Vec<usize>], of_this: usize) -> usize {
     paths.first().map_or(of_this, Vec::len)
@@ -271,6 +387,100 @@ fn paths_are_the_walks_that_match() {
         }
     }
     assert!(n_with_paths > 1500, "only {n_with_paths} cases have a path");
+}
+
+#[test]
+fn each_bound_node_has_its_first_path_and_all_of_its_ways() {
+    let (mut n_bound, mut n_several) = (0, 0);
+    for seed in 1..6000 {
+        let case = Case::with_binding(seed);
+        let what = || format!("seed {seed}: {case:?}");
+        let mut of_node: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
+        for (walk, x) in case.bound_walks() {
+            let walks = of_node.entry(x.expect("every walk binds")).or_default();
+            if walks.first().is_none_or(|first| first.len() == walk.len()) {
+                walks.push(walk);
+            }
+        }
+        let mut ways: BTreeMap<Vec<u32>, u64> = BTreeMap::new();
+        for walks in of_node.values() {
+            let distinct: BTreeSet<Vec<u32>> = walks.iter().map(|walk| case.way(walk)).collect();
+            n_several += usize::from(distinct.len() > 1);
+            distinct.into_iter().for_each(|way| *ways.entry(way).or_insert(0) += 1);
+        }
+        n_bound += of_node.len();
+        case.search::<u32>(|search| {
+            let found = search.bindings(1, MAX_HOPS as u64, &GO_ON).expect("goes on");
+            assert_eq!(
+                found.nodes().collect::<Vec<_>>(),
+                of_node.keys().copied().collect::<Vec<_>>(),
+                "{}",
+                what()
+            );
+            for (node, walks) in &of_node {
+                let path: Vec<usize> = found.path(*node).into_iter().map(|node| node.index()).collect();
+                assert!(walks.contains(&path), "node {node}: {path:?}, {}", what());
+                // The first part and the second are first, each for itself.
+                if case.next.len() < 2 || case.starts[0].1 == 1 {
+                    assert_eq!(path, walks[0], "node {node}, {}", what());
+                }
+            }
+            let found = found.ways(&GO_ON).expect("goes on");
+            assert!(found.is_complete);
+            assert_eq!(totals(&found), ways, "ways, {}", what());
+        });
+    }
+    assert!(n_bound > 1000 && n_several > 100, "only {n_bound} bound nodes, {n_several} with several ways");
+}
+
+#[test]
+fn addresses_do_not_decide() {
+    // Two processes with the same objects in other places: a root of each of two names holds a list, which holds two items
+    // by the other's type, one of them twice.
+    let numbers = [[0, 1, 2, 3, 4, 5], [5, 3, 4, 1, 2, 0]];
+    let of_all = numbers.map(|place| {
+        let types = [0, 0, 1, 1, 2, 2];
+        let edges = [(0, 2), (1, 3), (2, 4), (2, 5), (3, 5), (3, 4)];
+        let mut placed: Vec<(usize, u32)> =
+            edges.iter().map(|(from, to)| (place[*from], place[*to] as u32)).collect();
+        placed.sort_by_key(|(from, _)| *from);
+        let forward = CsrBuf::from_edges(6, placed);
+        let reverse = CsrBuf::reversed(forward.view(), Bits::default(), 1, &GO_ON).expect("goes on");
+        let graph = Graph { forward: forward.view(), skip: Bits::default(), reverse: reverse.view() };
+        let mut of = vec![0; 6];
+        types.iter().enumerate().for_each(|(node, rank)| of[place[node]] = *rank);
+        let type_graph = TypeGraph::new(3, [(0, 1), (1, 2)]);
+        let node_types = NodeTypes { of: &of, graph: &type_graph, counts: &[2, 2, 2] };
+        let test = |rank: usize| Test { types: BitSet::of(3, [rank]), ..Test::default() };
+        let hop = HopEdges { way: Walk::Down, follow: 0 };
+        let pattern = Pattern {
+            tests: vec![test(0), test(2)],
+            follow: vec![Follow::All],
+            hops: vec![hop],
+            starts: vec![Transition { tests: vec![0], to: 0 }],
+            next: vec![vec![Transition { tests: vec![], to: 0 }, Transition { tests: vec![1], to: 1 }]],
+            ..Pattern::default()
+        };
+        let mut named = vec![(place[0] as u32, 1), (place[1] as u32, 0)];
+        named.sort_unstable();
+        let (roots, root_ranks): (Vec<u32>, Vec<u32>) = named.into_iter().unzip();
+        let ranks = NodeRanks { roots: &roots, root_ranks: &root_ranks, retained: &[] };
+        let search = PathSearch::new(graph, node_types, &pattern).ordered(ranks);
+        let back = |path: &[u32]| -> Vec<usize> {
+            path.iter().map(|node| place.iter().position(|other| *other == *node as usize).unwrap()).collect()
+        };
+        let mut paths = search.shortest(9, &GO_ON).expect("goes on").paths.expect("a path");
+        let mut all = Vec::new();
+        while let Some(path) = paths.next_path() {
+            all.push(back(path));
+        }
+        let bindings = search.bindings(1, 9, &GO_ON).expect("goes on");
+        let mut bound: Vec<Vec<usize>> = bindings.nodes().map(|node| back(&bindings.path(node))).collect();
+        bound.sort();
+        (all, bound)
+    });
+    assert_eq!(of_all[0], of_all[1]);
+    assert_eq!(of_all[0].0, [[1, 3, 5], [1, 3, 4], [0, 2, 4], [0, 2, 5]]);
 }
 
 /// A list of nodes of two types in turn, `n` of them.

@@ -1,28 +1,32 @@
 //! The shortest path for each node that a test of the pattern binds.
 //!
-//! The part of a path before the node and the part after it are independent. A search forward from the starts, in the order
-//! of paths, finds the first shortest beginning for every node; a search backward from the ends counts the remaining hops.
-//! O((nodes + edges) * states) for all nodes together, instead of a search for each.
+//! The part of a path before the node and the part after it are independent. A search forward from the starts finds the
+//! bound nodes and their hops, a search backward from the ends the remaining hops of each. Going back from the bound nodes
+//! marks the pairs on shortest paths to them; going forward through these alone, in the order of paths, finds the first
+//! shortest beginning for every node. O((nodes + edges) * states) for all nodes together, instead of a search for each.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::atomic::AtomicBool,
 };
 
-use super::{PathSearch, Transition, Visited, fronts::Levels};
-use crate::{Cancelled, Id, Poll};
+use super::{PathSearch, Transition, Visited, fronts::Levels, order::NextNode};
+use crate::{BitSet, Cancelled, Id, Poll};
 
 /// The nodes that a test binds, and what their paths are made of.
 #[derive(Debug)]
 pub struct Bindings<'s, I> {
-    search: &'s PathSearch<'s, I>,
+    pub(super) search: &'s PathSearch<'s, I>,
     /// The test that binds.
     test: u32,
     within: u64,
-    /// The search forward: node, state and what it was reached from.
+    /// The states after the binding.
+    after: BitSet,
+    bound: BTreeMap<I, BoundNode>,
+    /// The pairs on shortest paths to bound nodes, level by level, those with the most hops first.
+    wanted: Levels<I>,
+    /// The first paths through these pairs, as a tree.
     trail: Vec<Trail<I>>,
-    /// By entry: the entry that it was reached from (`None` for a start) and the number of hops up to it.
-    bound: BTreeMap<I, (Option<usize>, u64)>,
     /// The levels of the search backward, by remaining hops.
     from_end: Levels<I>,
     /// By bound node, the fewest remaining hops.
@@ -31,10 +35,18 @@ pub struct Bindings<'s, I> {
     pub visited: Visited,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct BoundNode {
+    /// The fewest hops from a start.
+    hops: u64,
+    /// The entry of the trail that the first path comes from; [`NOTHING_BEFORE`] if it starts here.
+    before: usize,
+}
+
 #[derive(Debug)]
 struct Trail<I> {
     node: I,
-    state: u32,
+    states: Vec<u32>,
     before: usize,
 }
 
@@ -52,18 +64,37 @@ impl<I: Id> PathSearch<'_, I> {
             search: self,
             test,
             within,
-            trail: Vec::new(),
+            after: self.states_after_binding(test),
             bound: BTreeMap::new(),
+            wanted: Levels::default(),
+            trail: Vec::new(),
             from_end: Levels::default(),
             left: HashMap::new(),
             visited: Visited::default(),
         };
         if self.is_possible() {
             let mut poll = Poll::new(cancel);
-            found.forward(&mut poll)?;
+            let levels = found.forward(&mut poll)?;
             found.backward(&mut poll)?;
+            found.mark(&levels, &mut poll)?;
+            drop(levels);
+            found.follow(&mut poll)?;
         }
         Ok(found)
+    }
+
+    /// The states that a transition with this test leads to, and those after them.
+    fn states_after_binding(&self, test: u32) -> BitSet {
+        let mut after = BitSet::new(self.accept() as usize + 1);
+        let binding = self.transitions().filter(|transition| transition.tests.contains(&test));
+        let mut waiting: Vec<u32> = binding.map(|transition| transition.to).collect();
+        while let Some(state) = waiting.pop() {
+            if after.set(state as usize) {
+                let next = self.pattern.next.get(state as usize).into_iter().flatten();
+                waiting.extend(next.map(|transition| transition.to));
+            }
+        }
+        after
     }
 }
 
@@ -77,63 +108,178 @@ impl<I: Id> Bindings<'_, I> {
         self.search.transitions().filter(|transition| self.binds(transition))
     }
 
-    /// Searches breadth first, each level in the order of the paths that lead to it, so that the first path to a node is the
-    /// first of its shortest ones.
-    fn forward(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
+    /// Searches breadth first up to the bound nodes. Returns the levels.
+    fn forward(&mut self, poll: &mut Poll<'_>) -> Result<Levels<I>, Cancelled> {
         let search = self.search;
         let mut seen = search.seen();
-        let mut starts: Vec<(usize, u32, bool)> = Vec::new();
+        let mut levels = Levels::default();
+        let mut level = search.level();
+        let bound = |hops| BoundNode { hops, before: NOTHING_BEFORE };
         for transition in &search.pattern.starts {
             let binds = self.binds(transition);
-            starts.extend(search.starting(transition).map(|node| (node, transition.to, binds)));
-        }
-        starts.sort_unstable();
-        for (node, state, binds) in starts {
-            if binds {
-                self.bound.entry(I::new(node)).or_insert((None, 0));
-            } else if seen.add(node, state) {
-                self.trail.push(Trail { node: I::new(node), state, before: NOTHING_BEFORE });
+            for node in search.starting(transition) {
+                if binds {
+                    self.bound.entry(I::new(node)).or_insert(bound(0));
+                } else if seen.add(node, transition.to) {
+                    level.add(node, transition.to);
+                }
             }
         }
-        let (mut start, mut hops) = (0, 0_u64);
-        let mut next: Vec<(usize, u32, bool)> = Vec::new();
-        while start < self.trail.len() && hops < self.within {
+        levels.push(level);
+        let mut hops = 0_u64;
+        while hops < self.within && levels.count(levels.len() - 1) > 0 {
             hops += 1;
-            let end = self.trail.len();
-            let mut at = start;
-            while at < end {
+            let mut level = search.level();
+            for (node, state) in levels.iter(levels.len() - 1) {
                 poll.step()?;
-                // A node in several states has one path so far: the nodes after it are collected from all of them, in order.
-                let (node, before) = (self.trail[at].node, self.trail[at].before);
-                let same =
-                    self.trail[at..end].iter().take_while(|t| t.node == node && t.before == before).count();
-                next.clear();
-                for i in at..at + same {
-                    let state = self.trail[i].state;
-                    let transitions = &search.pattern.next[state as usize];
-                    search.hop(state, true, node.index(), |to| {
-                        for transition in transitions {
-                            if search.may_lead(to, transition.to) && search.passes(transition, to) {
-                                next.push((to, transition.to, transition.tests.contains(&self.test)));
+                let Some(transitions) = search.pattern.next.get(state as usize) else { continue };
+                search.hop(state, true, node, |to| {
+                    for transition in transitions {
+                        let binds = self.after.contains(transition.to as usize);
+                        if (binds || !seen.has(to, transition.to))
+                            && search.may_lead(to, transition.to)
+                            && search.passes(transition, to)
+                        {
+                            if binds {
+                                self.bound.entry(I::new(to)).or_insert(bound(hops));
+                            } else if seen.add(to, transition.to) {
+                                level.add(to, transition.to);
                             }
                         }
-                    });
+                    }
+                });
+            }
+            levels.push(level);
+        }
+        self.visited.pairs += levels.pairs();
+        self.visited.levels += hops;
+        Ok(levels)
+    }
+
+    /// Marks the pairs on shortest paths to bound nodes, from the farthest nodes back to the starts.
+    fn mark(&mut self, levels: &Levels<I>, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
+        let search = self.search;
+        let mut by_hops: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for node in self.nodes() {
+            by_hops.entry(self.bound[&I::new(node)].hops).or_default().push(node);
+        }
+        let n_levels = by_hops.last_key_value().map_or(0, |(hops, _)| *hops as usize);
+        let mut seen = HashSet::new();
+        for hops in (0..n_levels).rev() {
+            seen.clear();
+            let mut level = search.level();
+            let mut add = |before: usize, state: u32| {
+                if levels.contains(hops, before, state) && seen.insert((I::new(before), state)) {
+                    level.add(before, state);
                 }
-                next.sort_unstable();
-                for (to, state, binds) in &next {
-                    if *binds {
-                        self.bound.entry(I::new(*to)).or_insert((Some(at), hops));
-                    } else if seen.add(*to, *state) {
-                        self.trail.push(Trail { node: I::new(*to), state: *state, before: at });
+            };
+            if let Some(last) = self.wanted.len().checked_sub(1) {
+                for (node, state) in self.wanted.iter(last) {
+                    poll.step()?;
+                    search.behind(node, state, &mut add);
+                }
+            }
+            for node in by_hops.get(&(hops as u64 + 1)).into_iter().flatten() {
+                poll.step()?;
+                for state in self.after.iter() {
+                    let before = search.previous[state].iter();
+                    for (from, position) in before.filter(|(from, _)| !self.after.contains(*from as usize)) {
+                        let transition = &search.pattern.next[*from as usize][*position as usize];
+                        if search.may_lead(*node, transition.to) && search.passes(transition, *node) {
+                            search.hop(*from, false, *node, |before| add(before, *from));
+                        }
                     }
                 }
-                at += same;
             }
-            start = end;
+            self.wanted.push(level);
         }
-        self.visited.pairs += self.trail.len() as u64;
-        self.visited.levels += hops;
         Ok(())
+    }
+
+    /// Goes forward through the marked pairs, each level in the order of the paths that lead to it, so that the first path
+    /// to a node is the first of its shortest ones.
+    fn follow(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
+        let search = self.search;
+        let mut claimed = search.seen();
+        let mut next = search.first_nodes(self.wanted_at(0));
+        let (mut before, mut at, mut level_end, mut hops) = (NOTHING_BEFORE, 0, 0, 0_u64);
+        loop {
+            for NextNode { key, mut states } in next {
+                let node = I::new(key.node);
+                let bound = self.bound.get_mut(&node).filter(|bound| bound.hops == hops);
+                if let Some(bound) = bound
+                    && bound.before == NOTHING_BEFORE
+                    && states.iter().any(|state| self.after.contains(*state as usize))
+                {
+                    bound.before = before;
+                }
+                states.retain(|state| !self.after.contains(*state as usize) && claimed.add(key.node, *state));
+                if !states.is_empty() {
+                    self.trail.push(Trail { node, states, before });
+                }
+            }
+            if at == level_end {
+                (level_end, hops) = (self.trail.len(), hops + 1);
+            }
+            let Some(trail) = self.trail.get(at) else { return Ok(()) };
+            poll.step()?;
+            let is_next = |to: usize, state: u32| match self.is_after(state) {
+                true => self.hops_to(to) == Some(hops),
+                false => self.is_wanted(hops, to, state),
+            };
+            next = search.next_nodes(trail.node.index(), &trail.states, is_next);
+            (before, at) = (at, at + 1);
+        }
+    }
+
+    /// The greatest number of hops to a bound node that has a path.
+    pub(super) fn n_levels(&self) -> u64 {
+        self.wanted.len() as u64
+    }
+
+    /// The pairs on shortest paths to bound nodes after so many hops.
+    pub(super) fn wanted_at(&self, hops: u64) -> impl Iterator<Item = (usize, u32)> + '_ {
+        let level = self.n_levels().checked_sub(hops + 1);
+        level.into_iter().flat_map(|level| self.wanted.iter(level as usize))
+    }
+
+    /// Whether a pair is on a shortest path to a bound node, after so many hops.
+    pub(super) fn is_wanted(&self, hops: u64, node: usize, state: u32) -> bool {
+        let level = self.n_levels().checked_sub(hops + 1);
+        level.is_some_and(|level| self.wanted.contains(level as usize, node, state))
+    }
+
+    /// Whether a state is one after the binding.
+    pub(super) fn is_after(&self, state: u32) -> bool {
+        self.after.contains(state as usize)
+    }
+
+    /// The fewest hops from a start to a bound node.
+    pub(super) fn hops_to(&self, node: usize) -> Option<u64> {
+        self.bound.get(&I::new(node)).map(|bound| bound.hops)
+    }
+
+    /// The fewest hops from a bound node to an end, if a path of both is short enough.
+    pub(super) fn left_of(&self, node: usize) -> Option<u64> {
+        let left = self.left.get(&I::new(node)).copied()?;
+        self.hops_to(node).filter(|hops| hops.saturating_add(left) <= self.within).map(|_| left)
+    }
+
+    /// Whether a pair is `left` hops before an end.
+    pub(super) fn leads(&self, left: u64, node: usize, state: u32) -> bool {
+        usize::try_from(left)
+            .is_ok_and(|left| left < self.from_end.len() && self.from_end.contains(left, node, state))
+    }
+
+    /// The states in which a bound node is `left` hops before an end, ascending.
+    pub(super) fn states_after(&self, node: usize, left: u64) -> impl Iterator<Item = u32> + '_ {
+        // The transition that binds the node may lead to any of these states.
+        let transitions = self.binding().filter(move |transition| self.search.passes(transition, node));
+        let states: BTreeSet<u32> = transitions
+            .map(|transition| transition.to)
+            .filter(|state| self.leads(left, node, *state))
+            .collect();
+        states.into_iter()
     }
 
     /// Searches backward from the ends until every bound node is found or nothing remains.
@@ -189,58 +335,30 @@ impl<I: Id> Bindings<'_, I> {
 
     /// The bound nodes that have a path, ascending.
     pub fn nodes(&self) -> impl Iterator<Item = usize> + '_ {
-        let fits =
-            |node: &I, before: u64| self.left.get(node).is_some_and(|left| before + left <= self.within);
-        self.bound.iter().filter(move |(node, (_, hops))| fits(node, *hops)).map(|(node, _)| node.index())
+        self.bound.keys().map(|node| node.index()).filter(|node| self.left_of(*node).is_some())
     }
 
     /// The first path that binds a node of [`Self::nodes`].
     pub fn path(&self, node: usize) -> Vec<I> {
         let search = self.search;
-        let Some((before, _)) = self.bound.get(&I::new(node)) else { return Vec::new() };
+        let Some(bound) = self.bound.get(&I::new(node)) else { return Vec::new() };
         let mut path = vec![I::new(node)];
-        let mut at = before.unwrap_or(NOTHING_BEFORE);
+        let mut at = bound.before;
         while let Some(trail) = self.trail.get(at) {
             path.push(trail.node);
             at = trail.before;
         }
         path.reverse();
-        let mut left = self.left.get(&I::new(node)).copied().unwrap_or(0) as usize;
-        if left == 0 {
-            return path;
-        }
-        // The transition that binds the node may lead to any of these states.
-        let transitions = self.binding().filter(|transition| search.passes(transition, node));
-        let mut states: Vec<u32> = transitions
-            .map(|transition| transition.to)
-            .filter(|state| self.from_end.contains(left, node, *state))
-            .collect();
-        states.sort_unstable();
-        states.dedup();
+        let mut left = self.left.get(&I::new(node)).copied().unwrap_or(0);
+        let mut states: Vec<u32> = self.states_after(node, left).collect();
         let mut at = node;
         while left > 0 {
             left -= 1;
-            let mut smallest: Option<usize> = None;
-            let mut next = Vec::new();
-            for state in &states {
-                search.ahead(at, *state, &mut |node, state| {
-                    if smallest.is_none_or(|smallest| node <= smallest)
-                        && self.from_end.contains(left, node, state)
-                    {
-                        if smallest != Some(node) {
-                            next.clear();
-                        }
-                        smallest = Some(node);
-                        next.push(state);
-                    }
-                });
-            }
+            let next = search.next_nodes(at, &states, |node, state| self.leads(left, node, state));
             // A pair with remaining hops has a successor.
-            let Some(node) = smallest else { break };
-            next.sort_unstable();
-            next.dedup();
-            path.push(I::new(node));
-            (at, states) = (node, next);
+            let Some(next) = next.into_iter().next() else { break };
+            path.push(I::new(next.key.node));
+            (at, states) = (next.key.node, next.states);
         }
         path
     }

@@ -2,13 +2,14 @@
 //!
 //! The side with the smaller frontier advances by a level, until the frontiers meet: then the number of hops is the sum of
 //! both levels. If a side has no further level, there is no path. Afterwards the pairs on shortest paths are known with
-//! their remaining hops, and paths are made in the order of their nodes.
+//! their remaining hops, and paths are made in order.
 
 use std::{collections::HashSet, sync::atomic::AtomicBool};
 
 use super::{
     PathSearch, Visited,
     fronts::{Levels, OpenLevel, VisitedPairs},
+    order::NextNode,
 };
 use crate::{Cancelled, Id, Poll};
 
@@ -24,13 +25,13 @@ pub struct ShortestPaths<'s, I> {
 /// All shortest paths, in order.
 #[derive(Debug)]
 pub struct Shortest<'s, I> {
-    search: &'s PathSearch<'s, I>,
+    pub(super) search: &'s PathSearch<'s, I>,
     /// The pairs on shortest paths, by their remaining hops.
-    left: Layers<I>,
-    n_hops: usize,
+    pub(super) left: Layers<I>,
+    pub(super) n_hops: usize,
     /// The nodes of the current path.
     path: Vec<I>,
-    /// The nodes that may come next at each of its positions, largest first, all in one list.
+    /// The nodes that may come next at each of its positions, the last first, all in one list.
     choices: Vec<(I, u32)>,
     /// Where the choices of each position begin.
     places: Vec<usize>,
@@ -39,7 +40,7 @@ pub struct Shortest<'s, I> {
 
 /// Pairs by remaining hops. The half nearer to the end are the levels of the search from there.
 #[derive(Debug)]
-struct Layers<I> {
+pub(super) struct Layers<I> {
     from_end: Levels<I>,
     /// The levels from the meeting on.
     further: Levels<I>,
@@ -47,7 +48,7 @@ struct Layers<I> {
 }
 
 impl<I: Id> Layers<I> {
-    fn contains(&self, left: usize, node: usize, state: u32) -> bool {
+    pub(super) fn contains(&self, left: usize, node: usize, state: u32) -> bool {
         match left.checked_sub(self.meeting) {
             Some(level) => self.further.contains(level, node, state),
             None => self.from_end.contains(left, node, state),
@@ -305,16 +306,27 @@ impl<I: Id> Shortest<'_, I> {
         self.n_hops
     }
 
+    /// The pairs with which shortest paths begin.
+    pub(super) fn starts(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        // The pairs with the most remaining hops.
+        self.left.further.iter(self.left.further.len() - 1)
+    }
+
+    /// Adds nodes, which are in the order of paths, to the choices.
+    fn choose(&mut self, nodes: Vec<NextNode>) {
+        for NextNode { key, states } in nodes.into_iter().rev() {
+            self.choices.extend(states.into_iter().map(|state| (I::new(key.node), state)));
+        }
+    }
+
     /// The next path.
     pub fn next_path(&mut self) -> Option<&[I]> {
         if self.is_started {
             self.path.pop();
         } else {
             self.is_started = true;
-            // The pairs with the most remaining hops are starts.
-            let starts = self.left.further.iter(self.left.further.len() - 1);
-            self.choices = starts.map(|(node, state)| (I::new(node), state)).collect();
-            self.choices.sort_unstable_by(|a, b| b.cmp(a));
+            let nodes = self.search.first_nodes(self.starts());
+            self.choose(nodes);
             self.places.push(0);
         }
         let mut states = Vec::new();
@@ -333,16 +345,12 @@ impl<I: Id> Shortest<'_, I> {
             if self.path.len() > self.n_hops {
                 return Some(&self.path);
             }
-            let left = self.n_hops - self.path.len();
+            let (left, layers) = (self.n_hops - self.path.len(), &self.left);
+            let nodes = self
+                .search
+                .next_nodes(node.index(), &states, |node, state| layers.contains(left, node, state));
             let start = self.choices.len();
-            for state in &states {
-                self.search.ahead(node.index(), *state, &mut |node, state| {
-                    if self.left.contains(left, node, state) {
-                        self.choices.push((I::new(node), state));
-                    }
-                });
-            }
-            self.choices[start..].sort_unstable_by(|a, b| b.cmp(a));
+            self.choose(nodes);
             self.places.push(start);
         }
         None

@@ -10,24 +10,29 @@
 //!                                    --ranked.rs----> k shortest paths, acyclic paths
 //!                                    --bindings.rs--> the shortest path for each object of a kind
 //!                                    --reach.rs-----> the ends of all paths
+//!                                    --ways.rs------> the types that shortest paths pass, and how many objects take each way
 //! ```
 //!
-//! Paths are ordered by their number of hops, then by their nodes from the first on, so that the answer does not depend on
-//! the kind of search. Memory is that of the visited pairs: a few bytes for each, or a bit if there are many.
+//! Paths are ordered by their number of hops, then step by step as `order.rs` says, so that the answer depends neither on the
+//! kind of search nor, as far as types and positions tell objects apart, on addresses. Memory is that of the visited pairs: a few bytes for each, or a bit if there are many.
 
 mod bindings;
 mod fronts;
 mod meet;
+mod order;
 mod prepare;
 mod ranked;
 mod reach;
+mod ways;
 
 use crate::{BitSet, Graph, Id, Walk};
 
 pub use bindings::Bindings;
 pub use meet::{Shortest, ShortestPaths};
+pub use order::NodeRanks;
 pub use prepare::{EdgeSet, Follow, NodeTypes, PathSearch};
 pub use ranked::{Acyclic, Ranked};
+pub use ways::{Way, WayGroup, WayStep, Ways};
 
 /// An automaton whose tests are sets.
 #[derive(Debug, Clone, Default)]

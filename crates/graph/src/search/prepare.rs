@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{
     Pattern, Step, Test, Transition, TypeGraph,
     fronts::{OpenLevel, VisitedPairs},
+    order::NodeRanks,
 };
 use crate::{BitSet, Bits, Csr, Graph, Id, Walk};
 
@@ -152,6 +153,10 @@ pub struct PathSearch<'s, I> {
     except_types: Option<BitSet>,
     /// A test, and the only node that passes it: changed for each binding in turn.
     pub(super) bound: Option<(u32, usize)>,
+    /// Whether some hop goes to children.
+    pub(super) goes_down: bool,
+    /// What nodes of one type are told apart by.
+    pub(super) ranks: NodeRanks<'s, I>,
 }
 
 impl<'s, I: Id> PathSearch<'s, I> {
@@ -193,6 +198,8 @@ impl<'s, I: Id> PathSearch<'s, I> {
             except,
             except_types,
             bound: None,
+            goes_down: pattern.hops.iter().any(|hop| hop.way == Walk::Down),
+            ranks: NodeRanks::default(),
         }
     }
 

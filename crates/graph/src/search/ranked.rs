@@ -2,18 +2,15 @@
 //!
 //! A search backward from the ends tells how many hops each pair needs at least, so that beginnings of paths that cannot be
 //! completed within the limit are never extended. The k shortest paths are found as by A*: beginnings are extended in the
-//! order of the fewest hops of a path that begins so, and of their nodes. Every beginning that is extended is part of a path
+//! order of the fewest hops of a path that begins so, then in that of paths. Every beginning that is extended is part of a path
 //! that is returned.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
-    sync::atomic::AtomicBool,
-};
+use std::{cmp::Ordering, collections::BTreeMap, sync::atomic::AtomicBool};
 
 use super::{
     PathSearch, Visited,
     fronts::{Levels, PairHops},
+    order::NextNode,
 };
 use crate::{Cancelled, Id, Poll};
 
@@ -72,9 +69,8 @@ impl<I: Id> PathSearch<'_, I> {
             current: Vec::new(),
             poll,
         };
-        let starts = by_node(self.starts());
-        for (node, states) in starts {
-            ranked.add(node, &states, None);
+        for first in self.first_nodes(self.starts()) {
+            ranked.add(&first, None);
         }
         Ok(ranked)
     }
@@ -83,7 +79,8 @@ impl<I: Id> PathSearch<'_, I> {
     pub fn acyclic<'s>(&'s self, within: u64, cancel: &'s AtomicBool) -> Result<Acyclic<'s, I>, Cancelled> {
         let mut poll = Poll::new(cancel);
         let left = self.left(within, &mut poll)?;
-        let starts: Vec<_> = by_node(self.starts()).into_iter().rev().collect();
+        let mut starts = self.first_nodes(self.starts());
+        starts.reverse();
         Ok(Acyclic {
             search: self,
             left: left.hops,
@@ -97,13 +94,6 @@ impl<I: Id> PathSearch<'_, I> {
             poll,
         })
     }
-}
-
-/// The nodes of some pairs, ascending, each with its states.
-fn by_node(pairs: impl Iterator<Item = (usize, u32)>) -> BTreeMap<usize, BTreeSet<u32>> {
-    let mut nodes: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
-    pairs.for_each(|(node, state)| _ = nodes.entry(node).or_default().insert(state));
-    nodes
 }
 
 /// The first paths by hops.
@@ -129,6 +119,8 @@ pub struct Ranked<'s, I> {
 #[derive(Debug)]
 struct Beginning<I> {
     node: I,
+    /// What its last node is compared by.
+    edge: usize,
     before: Option<usize>,
     hops: u32,
     /// The range of its states.
@@ -137,11 +129,12 @@ struct Beginning<I> {
 
 impl<I: Id> Ranked<'_, I> {
     /// Adds a beginning if a path begins so.
-    fn add(&mut self, node: usize, states: &BTreeSet<u32>, before: Option<usize>) -> Option<(u32, usize)> {
+    fn add(&mut self, next: &NextNode, before: Option<usize>) -> Option<(u32, usize)> {
+        let node = next.key.node;
         let hops = before.map_or(0, |before| self.beginnings[before].hops + 1);
         let first = self.states.len();
         let mut fewest: Option<u32> = None;
-        for state in states {
+        for state in &next.states {
             if let Some(left) = self.left.get(node, *state) {
                 self.states.push(*state);
                 fewest = Some(fewest.map_or(left, |fewest| fewest.min(left)));
@@ -154,6 +147,7 @@ impl<I: Id> Ranked<'_, I> {
         }
         self.beginnings.push(Beginning {
             node: I::new(node),
+            edge: next.key.edge,
             before,
             hops,
             states: (first, self.states.len()),
@@ -179,16 +173,10 @@ impl<I: Id> Ranked<'_, I> {
             let (first, end) = self.beginnings[number].states;
             let (node, hops) = (self.beginnings[number].node.index(), self.beginnings[number].hops);
             let accept = self.search.accept();
-            let mut next: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
-            for i in first..end {
-                let state = self.states[i];
-                self.search.ahead(node, state, &mut |node, state| {
-                    next.entry(node).or_default().insert(state);
-                });
-            }
+            let next = self.search.next_nodes(node, &self.states[first..end], |_, _| true);
             let mut soon = Vec::new();
-            for (node, states) in &next {
-                match self.add(*node, states, Some(number)) {
+            for next in &next {
+                match self.add(next, Some(number)) {
                     Some((n_hops, next)) if n_hops == self.n_hops => soon.push(next),
                     Some((n_hops, next)) => self.waiting.entry(n_hops).or_default().push(next),
                     None => {}
@@ -213,10 +201,14 @@ impl<I: Id> Ranked<'_, I> {
         path
     }
 
-    /// Compares two beginnings by their nodes from the first on. O(hops).
+    /// Compares two beginnings step by step from the first on. O(hops).
     fn compare(&self, a: usize, b: usize) -> Ordering {
         let hops = |number: usize| self.beginnings[number].hops;
         let back = |number: usize| self.beginnings[number].before.unwrap_or(number);
+        let key = |number: usize| {
+            let beginning = &self.beginnings[number];
+            self.search.step_key(beginning.node.index(), beginning.edge)
+        };
         let (mut x, mut y) = (a, b);
         while hops(x) > hops(y) {
             x = back(x);
@@ -226,7 +218,7 @@ impl<I: Id> Ranked<'_, I> {
         }
         let mut order = hops(a).cmp(&hops(b));
         while x != y {
-            match self.beginnings[x].node.cmp(&self.beginnings[y].node) {
+            match key(x).cmp(&key(y)) {
                 Ordering::Equal => {}
                 different => order = different,
             }
@@ -249,11 +241,11 @@ pub struct Acyclic<'s, I> {
     within: u64,
     /// The number of hops of the current paths.
     n_hops: u64,
-    /// Largest first.
-    starts: Vec<(usize, BTreeSet<u32>)>,
+    /// The last first.
+    starts: Vec<NextNode>,
     path: Vec<usize>,
-    /// The nodes that may come next at each position of the path, largest first.
-    choices: Vec<Vec<(usize, BTreeSet<u32>)>>,
+    /// The nodes that may come next at each position of the path, the last first.
+    choices: Vec<Vec<NextNode>>,
     /// Whether a path with more hops is possible.
     may_go_on: bool,
     poll: Poll<'s>,
@@ -274,7 +266,7 @@ impl<I: Id> Acyclic<'_, I> {
                 self.path.clear();
                 continue;
             };
-            let Some((node, states)) = choices.pop() else {
+            let Some(NextNode { key, states }) = choices.pop() else {
                 self.choices.pop();
                 self.path.pop();
                 if self.choices.is_empty() {
@@ -282,6 +274,7 @@ impl<I: Id> Acyclic<'_, I> {
                 }
                 continue;
             };
+            let node = key.node;
             let room = self.n_hops - self.path.len() as u64;
             let fits = states
                 .iter()
@@ -299,15 +292,9 @@ impl<I: Id> Acyclic<'_, I> {
                 return Ok(Some(path));
             }
             self.path.push(node);
-            let mut next: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
-            for state in states {
-                self.search.ahead(node, state, &mut |node, state| {
-                    if !self.path.contains(&node) {
-                        next.entry(node).or_default().insert(state);
-                    }
-                });
-            }
-            self.choices.push(next.into_iter().rev().collect());
+            let mut next = self.search.next_nodes(node, &states, |node, _| !self.path.contains(&node));
+            next.reverse();
+            self.choices.push(next);
         }
     }
 }

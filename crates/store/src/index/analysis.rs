@@ -42,13 +42,14 @@ pub(super) struct GraphTotals {
 }
 
 impl<I: Id> Analysis<'_, I> {
-    /// Computes and writes the other sections. With the numbers of references to the nodes, nodes that the roots do not reach
-    /// get roots of their own.
+    /// Computes and writes the other sections. `rank_roots` gives the ranks of all roots. With the numbers of references to the
+    /// nodes, nodes that the roots do not reach get roots of their own.
     pub(super) fn finish(
         self,
         types: Vec<u32>,
         sizes: Vec<u64>,
         find_roots: impl FnOnce(Graph<'_, I>, &[u32]) -> Roots<I>,
+        rank_roots: impl FnOnce(&Roots<I>) -> Vec<u32>,
         cycles: Option<&Refcounts>,
         to: &WorkFile,
     ) -> Result<(GraphIndex<I>, File, GraphTotals)> {
@@ -94,6 +95,7 @@ impl<I: Id> Analysis<'_, I> {
         let tree = tree?;
         let unreferenced = (0..n_nodes).filter(|node| graph.reverse.range(*node).is_empty()).count() as u64;
         let root_counts = roots.counts();
+        let root_ranks = rank_roots(&roots);
         let content = IndexContent {
             version: INDEX_VERSION,
             edges_xxh3,
@@ -114,6 +116,7 @@ impl<I: Id> Analysis<'_, I> {
             || -> Result<()> {
                 writer.root(&roots.nodes)?;
                 writer.root_kind(&roots.kinds)?;
+                writer.root_rank(&root_ranks)?;
                 writer.idom(&tree.idom)
             },
             || tree.retained(|node| sizes[node]),

@@ -127,7 +127,9 @@ fn build_with<I: Id, E: EdgeSource>(
     };
     let find_roots =
         |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, &refcounts, recorded);
-    let (index, file, totals) = analysis.finish(types, sizes, find_roots, Some(&refcounts), to)?;
+    let rank_roots = |roots: &Roots<I>| roots.ranks(&names.nodes);
+    let (index, file, totals) =
+        analysis.finish(types, sizes, find_roots, rank_roots, Some(&refcounts), to)?;
     let counts = GraphCounts { dangling, unreferenced: totals.unreferenced, roots: totals.roots };
     Ok(NewIndex { index: any(index), file, counts, names })
 }

@@ -58,6 +58,13 @@ impl NodeNames {
         }
     }
 
+    /// All names, by position.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        let mut texts = vec![""; self.positions.len()];
+        self.positions.iter().for_each(|(name, position)| texts[*position as usize] = name);
+        texts
+    }
+
     /// A name as it is kept.
     pub(crate) fn clipped(name: &str) -> Cow<'_, str> {
         shortened(name, MAX_CHARS)
@@ -110,8 +117,7 @@ pub(super) fn holder_stats<I: Id>(
         elements: &elements,
     };
     let found = largest_holders(holders(tree, above, cancel)?, MAX_KEPT);
-    let mut texts: Vec<&str> = vec![""; names.positions.len()];
-    names.positions.iter().for_each(|(name, position)| texts[*position as usize] = name);
+    let texts = names.texts();
     let mut words = vec![String::new(); pairs.len()];
     for ((rank, name), element) in pairs {
         let word = &mut words[(element - n_fixed) as usize];

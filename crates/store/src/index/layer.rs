@@ -161,7 +161,8 @@ impl<I: Id> GraphIndex<I> {
         };
         let roots = Roots::kept(self, &gone_nodes, &pinned);
         let (types, sizes) = (self.types().to_vec(), self.sizes().to_vec());
-        let (index, file, _) = analysis.finish(types, sizes, |_, _| roots, None, to)?;
+        let rank_roots = |roots: &Roots<I>| roots.ranks_in(self);
+        let (index, file, _) = analysis.finish(types, sizes, |_, _| roots, rank_roots, None, to)?;
         Ok((index, file, (gone.len() as u64, super::bytes(bytes))))
     }
 }

@@ -40,7 +40,7 @@ pub use roots::is_found as is_found_kind;
 use sections::{IndexContent, SectionRanges};
 
 /// Version of the layout. An index of another version is rebuilt.
-const INDEX_VERSION: u32 = 2;
+const INDEX_VERSION: u32 = 3;
 
 /// An open index with ids of either width.
 #[derive(Debug)]
@@ -222,6 +222,12 @@ impl<I: Id> GraphIndex<I> {
     /// By root, the position of its kind in the list of kinds.
     fn root_kinds(&self) -> &[u32] {
         self.sections.numbers(&self.ranges.root_kind)
+    }
+
+    /// By root, its position in the order of kinds, then names, which means the same in dumps of other processes; equal for
+    /// roots of one kind and name.
+    pub fn root_ranks(&self) -> &[u32] {
+        self.sections.numbers(&self.ranges.root_rank)
     }
 
     /// The addresses of the roots with the names of their kinds.

@@ -13,7 +13,7 @@ use std::{
 use heaplake_graph::{BitSet, Cancelled, Graph, Id, components};
 use heaplake_model::KeptAlive;
 
-use super::{GraphIndex, Refcounts};
+use super::{GraphIndex, NodeNames, Refcounts};
 
 /// The kinds that are not recorded, by their position in [`Roots::names`].
 const KINDS: [&str; 6] = ["module", "frame", UNREFERENCED, "cycle", "external", GARBAGE];
@@ -152,6 +152,37 @@ impl<I: Id> Roots<I> {
         Ok(cycles.into_iter().map(|(node, _)| node).collect())
     }
 
+    /// By root, its position in the order of kinds, then names, roots without a name last; equal for roots that are equal in
+    /// both. Addresses play no part, so that the order means the same in dumps of other processes.
+    pub(super) fn ranks(&self, names: &NodeNames) -> Vec<u32> {
+        let texts = names.texts();
+        let name_of = |root: &I| names.of(root.index()).map(|position| texts[position as usize]);
+        let mut named: Vec<&str> = self.nodes.iter().filter_map(name_of).collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut kinds: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        kinds.sort_unstable();
+        let position = |list: &[&str], text: &str| list.partition_point(|other| *other < text) as u32;
+        let key = |(root, kind): (&I, &u32)| {
+            let name = name_of(root).map_or(u32::MAX, |name| position(&named, name));
+            (position(&kinds, &self.names[*kind as usize]), name)
+        };
+        let keys: Vec<(u32, u32)> = self.nodes.iter().zip(&self.kinds).map(key).collect();
+        let mut order = keys.clone();
+        order.sort_unstable();
+        order.dedup();
+        keys.iter().map(|key| order.partition_point(|other| other < key) as u32).collect()
+    }
+
+    /// By root, its rank in the index that a layer is made from; the last of all where it is not a root there.
+    pub(super) fn ranks_in(&self, index: &GraphIndex<I>) -> Vec<u32> {
+        let rank = |root: &I| {
+            let found = index.roots().binary_search(root).ok();
+            found.and_then(|root| index.root_ranks().get(root)).copied().unwrap_or(u32::MAX)
+        };
+        self.nodes.iter().map(rank).collect()
+    }
+
     /// Number of roots by kind.
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
@@ -227,6 +258,18 @@ mod tests {
     use heaplake_graph::{Bits, CsrBuf};
 
     use super::*;
+
+    #[test]
+    fn ranks_are_by_kind_and_name() {
+        let mut names = NodeNames::default();
+        for (node, name) in [(0, "zebra"), (1, "main"), (3, "app"), (4, "zebra")] {
+            names.push(node, name);
+        }
+        let names_of_kinds = ["module", "frame"].map(str::to_owned).to_vec();
+        let roots =
+            Roots::<u32> { nodes: vec![0, 1, 2, 3, 4], kinds: vec![0, 1, 0, 0, 0], names: names_of_kinds };
+        assert_eq!(roots.ranks(&names), [2, 0, 3, 1, 2]);
+    }
 
     #[test]
     fn recorded_roots_come_first_and_keep_their_kind() {

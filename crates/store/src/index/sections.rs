@@ -89,6 +89,8 @@ sections! {
     root, "root", I, content => content.n_roots;
     /// By root, the position of its kind in the list of kinds.
     root_kind, "root_kind", u32, content => content.n_roots;
+    /// By root, its position in the order of kinds and names; equal for roots of one kind and name.
+    root_rank, "root_rank", u32, content => content.n_roots;
     /// By node, hops from the nearest root that is not a cycle.
     distance, "distance", u32, content => content.n_nodes;
     /// By node, its immediate dominator.
