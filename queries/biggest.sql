@@ -5,8 +5,8 @@
 -- column type: its type
 -- column name: its name; null where there is none
 -- column size: its shallow size in bytes; null where the dump gives no usable one
--- column retained: bytes that would go with it, itself included
--- column retained_count: objects that would go with it, itself included
+-- column retained: bytes that would be freed with it, itself included
+-- column retained_count: objects that would be freed with it, itself included
 -- column root_kind: why it is a root; null where it is none
 -- column held_by: address of its immediate dominator; null where no single object holds it
 -- column held_by_type: type of that object; null likewise

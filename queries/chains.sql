@@ -6,7 +6,7 @@
 -- column chains: how many objects begin such a chain
 -- column objects: objects of the longest chain
 -- column size: sum of their shallow sizes in bytes
--- column retained: bytes that would go with the head of the chain
+-- column retained: bytes that would be freed with the head of the chain
 -- column head: address of that head
 -- column head_type: its type
 -- column root_path: types from a root to the head; null where no root reaches it

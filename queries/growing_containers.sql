@@ -10,7 +10,7 @@
 -- column len_last: items in the last dump
 -- column refs_first: references in the first dump
 -- column refs_last: references in the last dump
--- column retained_last: bytes that would go with it, in the last dump
+-- column retained_last: bytes that would be freed with it, in the last dump
 -- column held_by_type: type of the object that alone holds it in the last dump; null where none does
 -- column confidence: how sure it is that it is the same object each time: high, medium or low
 SELECT address, type, name, growth, len_first, len_last, refs_first, refs_last, retained_last, held_by_type, confidence

@@ -5,8 +5,8 @@
 -- column holder: types and names from the top of the dominator tree down to the objects
 -- column count: objects with this path
 -- column size: sum of their shallow sizes in bytes
--- column retained: bytes that would go with them
--- column retained_count: objects that would go with them
+-- column retained: bytes that would be freed with them
+-- column retained_count: objects that would be freed with them
 -- column percent: retained bytes of the size of the dump
 SELECT h.holder, h.count, h.size, h.retained, h.retained_count,
        round(100.0 * h.retained / nullif(whole.bytes, 0), 1) AS percent

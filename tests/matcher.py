@@ -392,28 +392,84 @@ def bound_to(row, name, address):
     return tuple(out)
 
 
-def paths(pattern, heap):
-    """The answer to a pattern whose answers are paths: a list of (walk, {(arrows, names)}), in order."""
+def paths(pattern, heap, order=None):
+    """The answer to a pattern whose answers are paths: a list of (walk, {(arrows, names)}), in order.
+
+    order is a key of walks with equally many hops; by default it is that of heaplake, and one path of several is by the
+    way that leads to most ends."""
+    order, merges = order or heaplake_order(pattern, heap), order is None and pattern.per is None
     meaning = Meaning(heap.without(pattern.not_nodes, pattern.not_edges))
     row = spelt_out(pattern.row)
     rows = [row] if pattern.per is None else [bound_to(row, pattern.per, a) for a in sorted(meaning.heap.objects)]
-    found = [path for row in rows for path in chosen(pattern, meaning.levels(row, pattern.within, acyclic(pattern)))]
+    found = []
+    for row in rows:
+        levels = meaning.levels(row, pattern.within, acyclic(pattern))
+        found += chosen(pattern, levels, order, ways_of(heap) if merges else None)
     return found[: pattern.limit]
+
+
+def heaplake_order(pattern, heap):
+    """A key of walks: step by step by type, by the first reference from the object before, of others by kind and name of a
+    root, then by what they retain, at last by address."""
+    goes_down = any(edge.way == "->" and edge.most != 0 for edge in edges_of(spelt_out(pattern.row)))
+    first = {}
+    for r in heap.references if goes_down else ():
+        first[r.parent, r.child] = min(r.idx, first.get((r.parent, r.child), r.idx))
+
+    def step(before, address):
+        o = heap.objects[address]
+        if (before, address) in first:
+            return o.type.encode(), first[before, address]
+        root = (1,) if o.root_kind is None else (0, o.root_kind.encode(), o.name is None, (o.name or "").encode())
+        return o.type.encode(), INFINITE, root, -(o.retained or 0), address
+
+    return lambda walk: tuple(step(before, address) for before, address in zip((None, *walk), walk))
+
+
+def edges_of(row):
+    for part in row:
+        if isinstance(part, Group):
+            for alternative in part.alternatives:
+                yield from edges_of(alternative)
+        elif isinstance(part, Edge):
+            yield part
+
+
+def ways_of(heap):
+    """The types and arrows of a walk, once for each way to match it."""
+
+    def ways(walk, matches):
+        kinds = [heap.objects[address].type.encode() for address in walk]
+        return {tuple(zip(kinds, ("", *("-<"[arrow == "<-"] for arrow in arrows)))) for arrows, _ in matches}
+
+    return ways
 
 
 def acyclic(pattern):
     return pattern.selector == "ALL ACYCLIC"
 
 
-def chosen(pattern, levels):
+def chosen(pattern, levels, order, ways):
     """What the selector takes of the matches, which come by number of hops."""
     wanted = {"ANY SHORTEST": 1, "SHORTEST": pattern.k}.get(pattern.selector)
     out = []
     for _, found in levels:
-        out += sorted(found.items(), key=lambda item: item[0])
+        if pattern.selector == "ANY SHORTEST" and ways:
+            found = by_most_taken(found, ways)
+        out += sorted(found.items(), key=lambda item: order(item[0]))
         if pattern.selector == "ALL SHORTEST" or wanted is not None and len(out) >= wanted:
             break
     return out[:wanted]
+
+
+def by_most_taken(found, ways):
+    """The matches by the way that leads to most ends; of several the first in the order of types."""
+    ends = {}
+    for walk, matches in found.items():
+        for way in ways(walk, matches):
+            ends.setdefault(way, set()).add(walk[-1])
+    best = min(ends, key=lambda way: (-len(ends[way]), way))
+    return {walk: matches for walk, matches in found.items() if best in ways(walk, matches)}
 
 
 def reached(pattern, heap):

@@ -44,10 +44,26 @@ def test_a_type_is_named_by_its_end():
     assert walks((Node((matcher.regex("[.]B$"),)),)) == [(3,)]
 
 
-def test_shortest_paths_are_ordered_by_hops_then_addresses():
+def test_shortest_paths_are_ordered_by_hops_then_types_and_positions():
+    shelf = heap("1 A -> 5 4 3 2; 2 C; 3 B; 4 C; 5 C")
+    assert walks((A, TO, STAR), shelf, selector="ALL SHORTEST") == [(1, 3), (1, 5), (1, 4), (1, 2)]
+    assert walks((A, TO, STAR), shelf) == [(1, 5)], "three of the four are C"
+
+
+def test_roots_come_first_and_then_what_retains_most():
+    objects = [Object(1, "A", retained=9), Object(2, "A", "b", root_kind="module"), Object(3, "A", "a", root_kind="module")]
+    assert walks((A,), Heap([*objects, Object(4, "A", retained=10)], []), selector="SHORTEST", k=4) == [
+        (3,),
+        (2,),
+        (4,),
+        (1,),
+    ]
+
+
+def test_shortest_paths_are_ordered_by_hops():
     row = (A, Edge("->", 1, None), C)
     assert walks(row) == [(5, 4)]
-    assert walks(row, selector="SHORTEST", k=5) == [(5, 4), (1, 2, 4), (1, 3, 4), (5, 5, 4), (5, 4, 2, 4)]
+    assert walks(row, selector="SHORTEST", k=5) == [(5, 4), (1, 2, 4), (1, 3, 4), (5, 5, 4), (5, 5, 5, 4)]
     assert walks(row, selector="ALL SHORTEST") == [(5, 4)]
     assert walks(row, selector="ALL SHORTEST", not_nodes=(Node((matcher.at(5),)),)) == [(1, 2, 4), (1, 3, 4)]
     assert walks(row, selector="ALL ACYCLIC", within=9) == [(5, 4), (1, 2, 4), (1, 3, 4)]

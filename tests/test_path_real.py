@@ -108,7 +108,7 @@ class Dump:
         return left
 
     def walks(self, starts, targets, without=()):
-        """All walks of one or more hops from starts to targets: by hops, then by addresses. There may be no end."""
+        """All walks of one or more hops from starts to targets: by hops, then in the order of paths. There may be no end."""
         starts = set(starts) - set(without)
         below = starts | self.hops(starts, self.children, without).keys()
         #: By number of hops: what can get to a target in so many. As all of it is below a start, there is another walk
@@ -116,15 +116,41 @@ class Dump:
         layers = [set(targets) & below]
         while layers[-1]:
             layers.append({p for a in layers[-1] for p in self.parents[a]} & below)
-            yield from self.walks_through((), sorted(starts & layers[-1]), layers[:-1])
+            yield from self.walks_through((), self.in_order(None, starts & layers[-1]), layers[:-1])
 
     def walks_through(self, walk, nexts, layers):
         for address in nexts:
             longer = (*walk, address)
             if layers:
-                yield from self.walks_through(longer, sorted(self.children[address] & layers[-1]), layers[:-1])
+                nexts = self.in_order(address, self.children[address] & layers[-1])
+                yield from self.walks_through(longer, nexts, layers[:-1])
             else:
                 yield longer
+
+    def in_order(self, before, addresses):
+        """By type, then by position; without a reference from the object before by kind and name of a root and by what is retained."""
+
+        def key(address):
+            o = self.obj[address]
+            kind = o["type"].encode()
+            if (before, address) in self.idx:
+                return kind, self.idx[before, address]
+            root = o["root_kind"]
+            name = o["name"]
+            rank = (1,) if root is None else (0, root.encode(), name is None, (name or "").encode())
+            return kind, float("inf"), rank, -(o["retained"] or 0), address
+
+        return sorted(addresses, key=key)
+
+    def any_shortest(self, walks):
+        """One of the shortest walks: the first by the types that lead to most ends, as a list."""
+        shortest = [next(walks)]
+        shortest += itertools.takewhile(lambda walk: len(walk) == len(shortest[0]), walks)
+        ends = collections.defaultdict(set)
+        for walk in shortest:
+            ends[tuple(self.type[a].encode() for a in walk)].add(walk[-1])
+        best = min(ends, key=lambda way: (-len(ends[way]), way))
+        return first(walk for walk in shortest if tuple(self.type[a].encode() for a in walk) == best)
 
     def links(self, address):
         """From a LmsModuleSystem: the walks of one turn, to whatever CombinedSystem refers to."""
@@ -166,7 +192,7 @@ def first(walks, n=1):
 
 
 def test_a_path_from_a_root_to_a_type(dump):
-    expected = first(dump.walks(dump.roots, dump.of("CombinedSystem")))
+    expected = dump.any_shortest(dump.walks(dump.roots, dump.of("CombinedSystem")))
     assert dump.paths("root ..> CombinedSystem") == expected
     n = len(expected[0]) - 1
     assert dump.paths(f"ANY SHORTEST root ..> CombinedSystem WITHIN {n}") == expected
@@ -298,7 +324,7 @@ def test_one_path_per_object(dump):
 
 def test_paths_around_something(dump):
     starts, targets = dump.roots, dump.of("CombinedSystem")
-    [walk] = first(dump.walks(starts, targets))
+    [walk] = dump.any_shortest(dump.walks(starts, targets))
     inner = walk[len(walk) // 2]
     for text, without in [
         ("dict", dump.of("dict")),
@@ -307,7 +333,7 @@ def test_paths_around_something(dump):
         ("CapaDescriptor", dump.of("CapaDescriptor")),
         ("(list WHERE len > 9)", {a for a in dump.of("list") if (dump.obj[a]["len"] or 0) > 9}),
     ]:
-        expected = first(dump.walks(starts, targets, without))
+        expected = dump.any_shortest(dump.walks(starts, targets, without))
         assert dump.paths(f"root ..> CombinedSystem EXCEPT {text}") == expected, text
         assert dump.paths(f"root ..> CombinedSystem EXCEPT {text}", "--plan", "join") == expected, text
 
@@ -361,11 +387,11 @@ def test_predicates(dump):
         return {a for a in dump.of(*kind) if holds(dump.obj[a])}
 
     big = having(["dict"], lambda o: o["size"] > 5000)
-    assert dump.paths("root ..> (d: dict WHERE size > 5000)") == first(dump.walks(dump.roots, big)) != []
+    assert dump.paths("root ..> (d: dict WHERE size > 5000)") == dump.any_shortest(dump.walks(dump.roots, big))
     long = having(["list", "tuple"], lambda o: (o["len"] or 0) > 20)
     assert dump.paths("SHORTEST 3 root ..> (list|tuple WHERE len > 20)") == first(dump.walks(dump.roots, long), 3) != []
     main = having(["module"], lambda o: o["name"] == "__main__")
-    assert main and dump.paths("(m: module WHERE name = '__main__') ..> CapaDescriptor") == first(
+    assert main and dump.paths("(m: module WHERE name = '__main__') ..> CapaDescriptor") == dump.any_shortest(
         dump.walks(main, dump.of("CapaDescriptor"))
     )
     grades = having(["str"], lambda o: "grade" in (o["value"] or ""))
@@ -383,7 +409,8 @@ def test_siblings(dump):
     siblings = sorted({c for d in dicts for c in dump.children[d]})
     found = dump.paths(f"@{head} <- dict -> (s: *) PER s")
     assert [walk[-1] for walk in found] == siblings and head in siblings
-    assert all(walk == (head, min(dicts & dump.parents[walk[-1]]), walk[-1]) for walk in found)
+    holds = lambda walk: dump.in_order(head, dicts & dump.parents[walk[-1]])[0]
+    assert all(walk == (head, holds(walk), walk[-1]) for walk in found)
     dicts = {p for a in dump.of("CombinedSystem") for p in dump.parents[a] if dump.type[p] == "dict"}
     expected = sorted({c for d in dicts for c in dump.children[d]} & dump.of("UserTagsService", "int"))
     rows = dump.rows("REACH CombinedSystem <- dict -> UserTagsService|int")

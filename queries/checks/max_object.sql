@@ -3,7 +3,7 @@
 -- param limit size = 100MiB: bytes that an object may retain
 -- column address: address of the object
 -- column type: its type
--- column retained: bytes that would go with it
+-- column retained: bytes that would be freed with it
 -- column allowed: the limit in bytes
 SELECT address, type, retained, allowed
 FROM (SELECT *, $limit AS allowed FROM obj) AS o

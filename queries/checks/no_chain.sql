@@ -4,7 +4,7 @@
 -- column motif: the types that repeat, as a path pattern
 -- column repeats: how often, along the longest chain
 -- column objects: objects of that chain
--- column retained: bytes that would go with its head
+-- column retained: bytes that would be freed with its head
 -- column head: address of the head
 SELECT motif, repeats, objects, retained, head
 FROM chains($min)

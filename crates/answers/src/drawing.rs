@@ -55,6 +55,24 @@ pub struct DrawnNode {
     pub root_kind: String,
 }
 
+/// That a set has too many objects to be drawn, and how to ask for the largest. They come with those that retain most first.
+fn too_many(objects: &str, starts: &[(u64, DrawnNode)]) -> Error {
+    let retained = starts.get(MAX_STARTS).and_then(|(_, node)| node.retained).unwrap_or(0);
+    let n_larger = starts.iter().filter(|(_, node)| node.retained > Some(retained)).count();
+    let instead = match (n_larger, path_shape(objects).is_ok()) {
+        (0, _) => "begin with one of them, `@` and its address, or draw the paths to them, `root ..> Type`"
+            .to_owned(),
+        (n, false) => format!("`({objects}) and retained > {retained}` are the {n} that retain most"),
+        (n, true) => {
+            format!(
+                "with `WHERE retained > {retained}` in its last node the pattern finds the {n} that retain most"
+            )
+        }
+    };
+    let most = format!("these are more than {MAX_STARTS} objects, and nobody can look at such a drawing");
+    Error::Invalid(format!("{most}; {instead}"))
+}
+
 /// A reference of a drawing, or several between the same objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DrawnEdge {
@@ -90,10 +108,7 @@ impl Drawing {
         );
         let starts = nodes(&session.collect(&statement)?, "address")?;
         if starts.len() > MAX_STARTS {
-            return Err(Error::Invalid(format!(
-                "these are more than {MAX_STARTS} objects, and nobody can look at such a drawing; begin with fewer, for \
-                 example only those with `retained > 100000`, or draw the paths of a pattern"
-            )));
+            return Err(too_many(objects, &starts));
         }
         let mut drawing = Self::default();
         let mut level: Vec<u64> = starts.iter().map(|(address, _)| *address).collect();

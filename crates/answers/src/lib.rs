@@ -65,12 +65,13 @@ pub use dumps::{dump_facts, dump_rows, select_dump, select_dumps, types_by_size}
 pub use error::{Error, Result};
 pub use groups::{GroupBy, Metric};
 pub use heaplake_engine::{
-    CancelToken, ObjectTables, Parameters, PathShape, SessionOptions, Value, path_shape,
+    CancelToken, ObjectTables, Parameters, PathShape, RestOfPaths, SessionOptions, Value, path_shape,
+    rest_of_paths,
 };
 pub use heaplake_store::{Access, ImportOptions, ImportProgress, Input, Lake, import};
 pub use path::{
-    ObjectFound, ObjectsFound, PathHop, TypeFound, objects_found, path_hops, path_statement,
-    short_path_statement, why_not,
+    ObjectFound, ObjectsFound, PathHop, PathWay, TypeFound, objects_found, path_hops, path_statement,
+    path_ways, short_path_statement, why_not,
 };
 pub use path_compare::{AnswerAmount, ComparedAnswer, compare_paths};
 pub use process::{ProcessGrowth, account};

@@ -105,6 +105,35 @@ pub fn short_path_statement(pattern: &str, shape: PathShape) -> String {
     format!("SELECT {columns} FROM path({})", quoted(pattern))
 }
 
+/// A way that the paths of a pattern take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathWay {
+    /// Types and arrows, what repeats folded.
+    pub signature: String,
+    /// The fewest hops of a path by it.
+    pub hops: i64,
+    /// The objects that it leads to.
+    pub objects: u64,
+    /// How many objects are asked for; `None` where the pattern does not say it of all at once.
+    pub asked: Option<u64>,
+}
+
+/// The ways that the paths of a pattern take, those of most objects first. Of `ANY SHORTEST` without `PER` these are the
+/// shortest of all, and the first is the one that `path` shows.
+pub fn path_ways(pattern: &str, session: &Session) -> Result<Vec<PathWay>> {
+    let statement = format!("SELECT signature, hops, objects, asked FROM path_ways({})", quoted(pattern));
+    let rows = AnswerColumns::new(&session.collect(&statement)?)?;
+    let (hops, objects) = (rows.numbers("hops")?, rows.numbers("objects")?);
+    let asked = rows.optional_numbers("asked")?;
+    let ways = rows.texts("signature")?.into_iter().enumerate().map(|(i, signature)| PathWay {
+        signature,
+        hops: hops[i],
+        objects: u64::try_from(objects[i]).unwrap_or(0),
+        asked: asked[i].and_then(|asked| u64::try_from(asked).ok()),
+    });
+    Ok(ways.collect())
+}
+
 /// Why there is no path, or what was found, in sentences.
 pub fn why_not(pattern: &str, session: &Session) -> Result<Vec<String>> {
     let batches = session.collect(&format!("SELECT line FROM path_explain({})", quoted(pattern)))?;

@@ -1,7 +1,8 @@
 //! The answers of one pattern in several dumps, side by side.
 //!
-//! Paths are told apart by their types, with what repeats folded; objects by their type; types by hop and name. So the
-//! answers of dumps of different processes can be compared.
+//! Of paths the ways are compared, which are their types with what repeats folded, and how many objects each leads to: all
+//! equally short ways of an object count, because which of its paths is first may depend on addresses. Objects are told apart
+//! by their type, types by hop and name. So the answers of dumps of different processes can be compared.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -24,9 +25,9 @@ pub struct ComparedAnswer {
 /// How much of an answer a dump has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AnswerAmount {
-    /// Paths or objects.
+    /// Objects; of a way, those that it leads to.
     pub n: i64,
-    /// Bytes of the objects; `None` for paths, which have objects in common.
+    /// Bytes of the objects; `None` for ways.
     pub bytes: Option<i64>,
     /// How often the folded part of the longest path repeats; `None` for objects.
     pub repeats: Option<i64>,
@@ -75,8 +76,7 @@ fn statement(pattern: &str, shape: PathShape, dump: &str) -> String {
     let arguments = format!("{}, {}", quoted(pattern), quoted(dump));
     match shape {
         PathShape::Paths => format!(
-            "SELECT signature AS answer, count(*) AS n, NULL AS bytes, max(repeats) AS repeats \
-             FROM path_summary({arguments}) GROUP BY signature"
+            "SELECT signature AS answer, objects AS n, NULL AS bytes, repeats FROM path_ways({arguments})"
         ),
         PathShape::Objects => format!(
             "SELECT type AS answer, count(*) AS n, sum(size) AS bytes, NULL AS repeats \

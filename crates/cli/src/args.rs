@@ -527,8 +527,8 @@ pub struct LayersArgs {
 /// Arguments of `top`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-retained: bytes that would go with an object, or at least with all objects of a type. held_by: the immediate
-dominator, the nearest object without which it would go; none when the roots hold it in more than one way.
+retained: bytes that would be freed with an object, or at least with all objects of a type. held_by: the immediate
+dominator, the nearest object without which it would be freed; none when the roots hold it in more than one way.
 
 Examples:
   heaplake top                                     of the newest dump
@@ -560,8 +560,8 @@ pub enum TopBy {
 /// Arguments of `tree`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An object stands below its immediate dominator: without that one it would go. The bytes and objects of a line are
-those that would go with it.
+An object stands below its immediate dominator: without that one it would be freed. The bytes and objects of a line are
+those that would be freed with it.
 
 Examples:
   heaplake tree                                    from the roots
@@ -641,7 +641,7 @@ pub enum GraphFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A motif is a cycle of up to 6 types, written as a path pattern. The numbers are of its longest chain: how often the motif
-repeats, its objects and their bytes; head is the first of them, retained what would go with the head. chains: how many
+repeats, its objects and their bytes; head is the first of them, retained what would be freed with the head. chains: how many
 objects begin such a chain. First come motifs whose head alone holds most of its chain, the longest first.
 
 Examples:
@@ -666,7 +666,7 @@ pub struct ChainsArgs {
 By holder: a holder is the path of types and names from the top of the dominator tree down to objects, such as
 `module shop -> dict -> list -> Payload`; what repeats is folded, (A -> B ->)+. It means the same in another process or
 build. First come the holders where something grows: those with more objects or bytes, whose own holder has no more
-objects. Retained bytes are those that would go with the objects. What did not change is left out.
+objects. Retained bytes are those that would be freed with the objects. What did not change is left out.
 
 By object: which object of one dump is which of the other, and what became of it. Objects of one process are recognised by
 their addresses, those of two by their paths from the roots; how sure that is stands in every row.
@@ -783,7 +783,7 @@ pub enum MetricArg {
     Count,
     /// Bytes of their shallow sizes
     Size,
-    /// Bytes that would go with them
+    /// Bytes that would be freed with them
     Retained,
 }
 
@@ -844,7 +844,7 @@ pub struct WhatifArgs {
     /// Cuts may ask for types that no dump has; without it that is an error
     #[arg(long)]
     pub allow_missing: bool,
-    /// Keep what would be left as a layer of this name, for `--layer`
+    /// Keep what would remain as a layer of this name, for `--layer`
     #[arg(long, value_name = "NAME")]
     pub save: Option<String>,
     #[command(flatten)]
@@ -960,7 +960,7 @@ pub struct PruneArgs {
     /// Leave the totals per type and holder, so that trends stay
     #[arg(long)]
     pub keep_summaries: bool,
-    /// Only say what would go
+    /// Only say what would be freed
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -1,6 +1,6 @@
 //! What the last questions of a session found out, for the next one, which is often about the same.
 //!
-//! What would go without a cut is asked before the cut is saved, and how much a listing has before the listing. Nothing is
+//! What would be freed without a cut is asked before the cut is saved, and how much a listing has before the listing. Nothing is
 //! kept where memory is limited: it is not for what may never be asked for again.
 
 use std::sync::{Arc, Mutex, PoisonError};

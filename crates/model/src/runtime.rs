@@ -19,6 +19,8 @@ pub struct Runtime {
     roles: &'static [(TypeRole, &'static [&'static str])],
     /// Types by their [`Nature`].
     natures: &'static [(Nature, &'static [&'static str])],
+    /// What roots are, by type, name and kind.
+    root_notes: &'static [((&'static str, &'static str, &'static str), &'static str)],
     label_says: for<'l> fn(&'l str) -> LabelSays<'l>,
 }
 
@@ -164,6 +166,12 @@ impl Runtime {
         found.map_or(Nature::Other, |(nature, _)| *nature)
     }
 
+    /// What a root is, in plain words, where its kind alone does not say why it lives.
+    pub fn root_note(&self, type_name: &str, name: Option<&str>, kind: &str) -> Option<&'static str> {
+        let found = self.root_notes.iter().find(|(root, _)| *root == (type_name, name.unwrap_or(""), kind));
+        found.map(|(_, note)| *note)
+    }
+
     /// What the label of a reference says of the object that it leads to.
     pub fn label_says<'l>(&self, label: &'l str) -> LabelSays<'l> {
         (self.label_says)(label)
@@ -186,6 +194,7 @@ const UNKNOWN: Runtime = Runtime {
     kept_alive: &[],
     roles: &[],
     natures: &[],
+    root_notes: &[],
     label_says: |_| LabelSays::Nothing,
 };
 
@@ -270,6 +279,8 @@ const CPYTHON: Runtime = Runtime {
         (Nature::Tuple, &["tuple", "frozenset"]),
         (Nature::Frame, &["frame"]),
     ],
+    // The interpreter makes a function to run the statements of a file or of exec; only its frame, in C, refers to it.
+    root_notes: &[(("function", "<module>", "unreferenced"), "top-level code that is running")],
     label_says: cpython_label,
 };
 

@@ -163,12 +163,17 @@ pub fn obj() -> SchemaRef {
             true,
             "address of the immediate dominator, without which the object would be freed; null where no single object holds it",
         ),
-        column("retained", DataType::Int64, true, "bytes that would go with the object, itself included"),
+        column(
+            "retained",
+            DataType::Int64,
+            true,
+            "bytes that would be freed with the object, itself included",
+        ),
         column(
             "retained_count",
             DataType::Int64,
             true,
-            "objects that would go with the object, itself included",
+            "objects that would be freed with the object, itself included",
         ),
         column(
             "external",

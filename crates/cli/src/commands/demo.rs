@@ -229,7 +229,7 @@ fn tell(tour: &mut Tour, lake: &Lake) -> Result<()> {
     tour.trend(4)?;
     tour.say(
         "In step, and by the same number each time: made together and never released.\n\n\
-         4. Who holds them? A holder is the chain of objects without which they would go:",
+         4. Who holds them? A holder is the chain of objects without which they would be freed:",
     )?;
     tour.diff(DiffBy::Holder, 1)?;
     tour.say(
@@ -251,7 +251,7 @@ fn tell(tour: &mut Tour, lake: &Lake) -> Result<()> {
         "82 times: every grading keeps the one before, back to the first. In the program\n\
          LmsModuleSystem.descriptor_runtime kept the CombinedSystem. meliae writes no\n\
          names of attributes, but the types of both ends say which references are meant.\n\n\
-         8. What would go if .descriptor_runtime were cut? Exactly this:",
+         8. What would be freed if .descriptor_runtime were cut? Exactly this:",
     )?;
     tour.whatif("parent_type = 'dict'\nand child_type = 'CombinedSystem'")?;
     farewell(tour, lake.path())
@@ -272,7 +272,7 @@ fn farewell(tour: &mut Tour, lake: &Path) -> Result<()> {
            $ heaplake diff --by holder                 in which container\n  \
            $ heaplake chains                           types that repeat along chains\n  \
            $ heaplake path 'root ..> SomeType'         how a root reaches it\n  \
-           $ heaplake whatif --cut \"label = '.cache'\"  what would go without it\n  \
+           $ heaplake whatif --cut \"label = '.cache'\"  what would be freed without it\n  \
            $ heaplake shell                            all of it, and SQL, at a prompt\n\n\
          docs/tutorial.md goes that way with a web shop that leaks, to the fix.\n\n\
          The lake is a folder of Parquet files; DuckDB, Polars and pandas read\n\

@@ -7,9 +7,10 @@ use anyhow::Result;
 use arrow::array::RecordBatch;
 use heaplake_answers::{
     ObjectFound, ObjectsFound, PathHop, PathShape, Session, SessionOptions, objects_found, path_hops,
-    path_shape, path_statement, why_not,
+    path_shape, path_statement, path_ways, rest_of_paths, why_not,
 };
 use heaplake_engine::{PathPlan, fold};
+use heaplake_model::Runtime;
 use heaplake_store::Manifests;
 
 use super::path_compare::compare;
@@ -192,6 +193,7 @@ fn listed(objects: &[ObjectFound]) -> Result<RecordBatch> {
 
 /// Paths, a block for each, as they come. A shell keeps their rows.
 fn paths(pattern: &str, session: &Session, plan: &Plan, sink: &mut Sink) -> Result<bool> {
+    let runtime = Runtime::of_any_format(&session.dump()?.source.format);
     let mut path: Vec<ShownHop> = Vec::new();
     let mut n_paths = 0_u64;
     let mut result: Option<usize> = None;
@@ -201,7 +203,10 @@ fn paths(pattern: &str, session: &Session, plan: &Plan, sink: &mut Sink) -> Resu
             let number = *result.get_or_insert_with(|| results.begin(batch.schema_ref()));
             first_row = results.keep(number, batch);
         }
-        for (row, hop) in path_hops(batch)?.into_iter().enumerate() {
+        for (row, mut hop) in path_hops(batch)?.into_iter().enumerate() {
+            if let Some(note) = root_note(&hop, runtime) {
+                hop.root_kind = Some(note.to_owned());
+            }
             let row_label = result.map(|number| format!("#{number}.{}", first_row + row));
             let hop = ShownHop { hop, row_label };
             if path.first().is_some_and(|first| first.hop.path_id != hop.hop.path_id) {
@@ -221,8 +226,34 @@ fn paths(pattern: &str, session: &Session, plan: &Plan, sink: &mut Sink) -> Resu
     block(&path, n_paths, plan, sink)?;
     if n_paths > 0 {
         writeln!(sink, "\n{}", human::counted(n_paths + 1, "path"))?;
+    } else {
+        takers(pattern, session, sink)?;
     }
     Ok(true)
+}
+
+/// What a root is, where its kind alone does not say it.
+fn root_note(hop: &PathHop, runtime: &Runtime) -> Option<&'static str> {
+    runtime.root_note(&hop.type_name, hop.name.as_deref(), hop.root_kind.as_deref()?)
+}
+
+/// Of a pattern that asks for one path only: how many of the objects take the way that was shown, and how to see the others.
+fn takers(pattern: &str, session: &Session, sink: &mut Sink) -> Result<()> {
+    let Some(rest) = rest_of_paths(pattern) else { return Ok(()) };
+    let ways = path_ways(pattern, session)?;
+    let Some((shown, others)) = ways.split_first() else { return Ok(()) };
+    let Some(asked) = shown.asked.filter(|asked| *asked > 1) else { return Ok(()) };
+    let what = escape::line(&rest.what);
+    let taken = format!("{} of {} {what} by this way", human::count(shown.objects), human::count(asked));
+    let alike = match others.len() {
+        0 => String::new(),
+        n => format!(", {} as short", human::counted(n as u64, "other way")),
+    };
+    match shown.objects < asked || !others.is_empty() {
+        true => writeln!(sink, "{taken}{alike}; {} shows the others", escape::line(&rest.pattern))?,
+        false => writeln!(sink, "{taken}")?,
+    }
+    Ok(())
 }
 
 /// One hop of a path, as it is shown.

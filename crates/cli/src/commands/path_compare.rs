@@ -1,7 +1,7 @@
 //! `heaplake path --compare`: the answers of one pattern in several dumps, side by side.
 //!
-//! Paths are told apart by their types, what repeats folded; objects by their type; types by hop and name. So the answers of
-//! dumps of different processes can be compared.
+//! Of paths the ways are compared, by the types that they pass, what repeats folded; objects by their type; types by hop and
+//! name. So the answers of dumps of different processes can be compared.
 
 use std::io::Write as _;
 
@@ -40,7 +40,7 @@ pub fn compare(
         return Ok(());
     }
     let what = match shape {
-        PathShape::Paths => "paths by their types",
+        PathShape::Paths => "objects by the way that leads to them",
         PathShape::Objects => "objects by type",
         PathShape::Types => "objects by hop and type",
     };

@@ -41,7 +41,7 @@ pub(super) static CHAINS: GraphFunction = GraphFunction {
             column("chains", ColumnType::Int64, "how many objects begin such a chain"),
             column("objects", ColumnType::Int64, "objects of the longest chain"),
             column("size", ColumnType::Int64, "their shallow sizes").unit("bytes"),
-            column("retained", ColumnType::Int64, "what would go with the head").unit("bytes"),
+            column("retained", ColumnType::Int64, "what would be freed with the head").unit("bytes"),
             column("head", ColumnType::UInt64, "address of the first object of the chain"),
             column("head_type", ColumnType::Text, "its type"),
             column("head_root_distance", ColumnType::UInt32, "references from the nearest root to the head")

@@ -58,7 +58,7 @@ pub(super) static DIFF: HistoryFunction = HistoryFunction {
                 column("retained_before", ColumnType::Int64, "what would have gone with them")
                     .unit("bytes")
                     .null(NO_INDEX),
-                column("retained_after", ColumnType::Int64, "what would go with them")
+                column("retained_after", ColumnType::Int64, "what would be freed with them")
                     .unit("bytes")
                     .null(NO_INDEX),
                 column("retained_delta", ColumnType::Int64, "how much more").unit("bytes").null(NO_INDEX),

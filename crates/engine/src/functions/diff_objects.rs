@@ -66,7 +66,7 @@ pub(super) static DIFF_OBJECTS: IdentityFunction = IdentityFunction {
             column("retained_before", ColumnType::Int64, "what would have gone with it")
                 .unit("bytes")
                 .null("where it was not there"),
-            column("retained_after", ColumnType::Int64, "what would go with it")
+            column("retained_after", ColumnType::Int64, "what would be freed with it")
                 .unit("bytes")
                 .null("where it is not there"),
         ]])]),

@@ -12,7 +12,7 @@ pub(super) static DOMINATED: GraphFunction = GraphFunction {
         name: "dominated",
         group: FunctionGroup::Graph,
         usage: "dominated(set [, dump])",
-        purpose: "What each object of the set dominates, itself included: it would go with that object alone. Of nested ones \
+        purpose: "What each object of the set dominates, itself included: it would be freed with that object alone. Of nested ones \
                   the outermost counts, so that no object comes twice.",
         arguments: &[SET, DUMP],
         result: ResultDoc::Rows(&[RowsDoc::always(&[

@@ -63,7 +63,7 @@ pub(super) static GROWING_CONTAINERS: IdentityFunction = IdentityFunction {
                     .null(NO_SIZE),
                 column("retained_first", ColumnType::Int64, "what would have gone with it in the first dump")
                     .unit("bytes"),
-                column("retained_last", ColumnType::Int64, "what would go with it in the last dump")
+                column("retained_last", ColumnType::Int64, "what would be freed with it in the last dump")
                     .unit("bytes"),
             ],
             HOLDER,

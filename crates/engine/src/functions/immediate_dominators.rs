@@ -27,7 +27,7 @@ pub(super) static IMMEDIATE_DOMINATORS: GraphFunction = GraphFunction {
             column("type", ColumnType::Text, "its type").null("for the objects that no single object holds"),
             column("objects", ColumnType::Int64, "objects of the set that it dominates immediately"),
             column("size", ColumnType::Int64, "their shallow sizes").unit("bytes"),
-            column("retained", ColumnType::Int64, "what would go with them").unit("bytes"),
+            column("retained", ColumnType::Int64, "what would be freed with them").unit("bytes"),
         ]])]),
         cost: "O(objects of the set), of which there is a list in memory.",
         source: None,

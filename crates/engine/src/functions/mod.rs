@@ -21,6 +21,7 @@ mod path;
 mod path_explain;
 mod path_nodes;
 mod path_summary;
+mod path_ways;
 mod reachable;
 mod removed_edges;
 mod retained;
@@ -71,6 +72,7 @@ static FUNCTIONS: [&dyn Function; 30] = [
     &path::PATH,
     &path_nodes::PATH_NODES,
     &path_summary::PATH_SUMMARY,
+    &path_ways::PATH_WAYS,
     &path_explain::PATH_EXPLAIN,
     &diff::DIFF,
     &trend::TREND,

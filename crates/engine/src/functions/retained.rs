@@ -13,7 +13,7 @@ pub(super) static RETAINED: GraphFunction = GraphFunction {
         name: "retained",
         group: FunctionGroup::Graph,
         usage: "retained(set [, dump])",
-        purpose: "How much would go with all objects of the set together: one row. It is exact for any set: what several of \
+        purpose: "How much would be freed with all objects of the set together: one row. It is exact for any set: what several of \
                   them hold only together counts, and nothing counts twice.",
         arguments: &[SET, DUMP],
         result: ResultDoc::Rows(&[RowsDoc::always(&[&[
@@ -22,9 +22,9 @@ pub(super) static RETAINED: GraphFunction = GraphFunction {
             column(
                 "retained_count",
                 ColumnType::Int64,
-                "objects that would go with them, themselves included",
+                "objects that would be freed with them, themselves included",
             ),
-            column("retained", ColumnType::Int64, "what would go with them, themselves included")
+            column("retained", ColumnType::Int64, "what would be freed with them, themselves included")
                 .unit("bytes"),
         ]])]),
         cost: "One object: nothing, the index knows it. Several: O(objects + references) of what can be reached from them, \

@@ -41,7 +41,8 @@ pub(super) static SURVIVORS: IdentityFunction = IdentityFunction {
                 column("size", ColumnType::Int64, "its shallow size").unit("bytes").null(NO_SIZE),
                 column("len", ColumnType::Int64, "number of items or characters").null(NO_LEN),
                 column("refs", ColumnType::Int64, "number of references to other objects"),
-                column("retained", ColumnType::Int64, "what would go with it, itself included").unit("bytes"),
+                column("retained", ColumnType::Int64, "what would be freed with it, itself included")
+                    .unit("bytes"),
             ],
             HOLDER,
         ])]),

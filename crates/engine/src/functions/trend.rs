@@ -43,7 +43,7 @@ pub(super) static TREND: HistoryFunction = HistoryFunction {
                 "metric",
                 ArgumentKind::Word(&["count", "size", "retained"]),
                 "'size'; 'retained' by holder",
-                "what is measured: objects, their shallow sizes, or what would go with them",
+                "what is measured: objects, their shallow sizes, or what would be freed with them",
             ),
         ],
         result: ResultDoc::Rows(&[RowsDoc::always(&[

@@ -13,7 +13,7 @@ pub(super) static WHATIF_CUT: GraphFunction = GraphFunction {
         group: FunctionGroup::Graph,
         usage: "whatif_cut(set [, set]...)",
         purpose: "The objects that could not be reached any more without those of the sets, and without the references of \
-                  the sets: exactly what would go with all of it.",
+                  the sets: exactly what would be freed with all of it.",
         arguments: &[ArgumentDoc::required(
             "set",
             ArgumentKind::Cut,

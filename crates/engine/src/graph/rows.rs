@@ -42,12 +42,12 @@ pub(crate) const OBJECT: &[ColumnDoc] = &[
     column("root_kind", ColumnType::Text, "why it is a root").null("where it is none"),
     column("distance", ColumnType::UInt32, "references from the nearest root")
         .null("where only garbage cycles hold it"),
-    column("idom", ColumnType::UInt64, "address of its immediate dominator, without which it would go")
+    column("idom", ColumnType::UInt64, "address of its immediate dominator, without which it would be freed")
         .null("where no single object holds it"),
     column("idom_type", ColumnType::Text, "type of the immediate dominator")
         .null("where no single object holds it"),
-    column("retained", ColumnType::Int64, "what would go with it, itself included").unit("bytes"),
-    column("retained_count", ColumnType::Int64, "objects that would go with it, itself included"),
+    column("retained", ColumnType::Int64, "what would be freed with it, itself included").unit("bytes"),
+    column("retained_count", ColumnType::Int64, "objects that would be freed with it, itself included"),
 ];
 
 /// Objects as rows, with columns of their own before those of [`OBJECT`].

@@ -268,7 +268,7 @@ impl Facts {
         with_index!(&*self.open.index, |index| index.graph().forward.range(node).len() as i64)
     }
 
-    /// Bytes that would go with the object.
+    /// Bytes that would be freed with the object.
     pub(crate) fn retained(&self, node: usize) -> i64 {
         let retained = with_index!(&*self.open.index, |index| index.retained()[node]);
         i64::try_from(retained).unwrap_or(i64::MAX)

@@ -2,7 +2,7 @@
 
 use heaplake_graph::{BitSet, Walk, search::Transition};
 use heaplake_pathql::{
-    Automaton, EdgeTest, Filter, Label, LabelTerm, Node, Query, Selector, Span, Term, TermKind, Way,
+    Automaton, EdgeTest, Filter, Item, Label, LabelTerm, Node, Query, Selector, Span, Term, TermKind, Way,
     glob_matches, parse,
 };
 use heaplake_store::Dump;
@@ -46,16 +46,11 @@ pub(crate) struct NodeTest {
     pub(crate) any: bool,
     pub(crate) roots: bool,
     pub(crate) addresses: Vec<u64>,
+    /// The types that it names, each with whether it was written in quotes and so is the whole name; `None` if it asks for
+    /// something else, too.
+    pub(crate) names: Option<Vec<(String, bool)>>,
     /// A predicate in SQL over `obj`.
     pub(crate) filter: Option<String>,
-}
-
-impl NodeTest {
-    /// Whether it asks for the objects of one type and nothing else.
-    pub(crate) fn is_one_type(&self) -> bool {
-        let is_plain = !self.any && !self.roots && self.addresses.is_empty() && self.filter.is_none();
-        is_plain && !self.text.contains(['|', '*', '/', '(', '"', ':'])
-    }
 }
 
 /// References of EXCEPT EDGES.
@@ -103,6 +98,29 @@ impl From<Selector> for PathShape {
 pub fn path_shape(text: &str) -> Result<PathShape> {
     let query = parse(text).map_err(|error| of_pattern(text, &error))?;
     Ok(query.selector.into())
+}
+
+/// Of a pattern whose answer is one path to one of several objects: how to ask for the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestOfPaths {
+    /// What the paths lead to, as it is written.
+    pub what: String,
+    /// The pattern that gives a path to each.
+    pub pattern: String,
+}
+
+/// How to ask for the paths to the other objects; `None` if the pattern asks for more than one path already, or does not end
+/// with an object that can be named.
+pub fn rest_of_paths(text: &str) -> Option<RestOfPaths> {
+    let mut query = parse(text).ok()?;
+    let is_one = query.selector == Selector::AnyShortest && query.per.is_none() && query.limit.is_none();
+    let Some(Item::Node(node)) = query.pattern.last_mut().filter(|_| is_one) else { return None };
+    let what = Node { name: None, filter: None, ..node.clone() }.to_string();
+    let name = node.name.get_or_insert_with(|| "x".to_owned()).clone();
+    query.per = Some((name, Span::default()));
+    let pattern = query.to_string();
+    let pattern = pattern.strip_prefix("ANY SHORTEST ").unwrap_or(&pattern).to_owned();
+    parse(&pattern).ok().map(|_| RestOfPaths { what, pattern })
 }
 
 /// The parts of a dump that names are looked up in.
@@ -276,9 +294,15 @@ impl Resolving<'_> {
             any: false,
             roots: false,
             addresses: Vec::new(),
+            names: Some(Vec::new()),
             filter: None,
         };
         for term in &node.terms {
+            match (&term.kind, &mut test.names) {
+                (TermKind::Type(name), Some(names)) => names.push((name.clone(), false)),
+                (TermKind::Exact(name), Some(names)) => names.push((name.clone(), true)),
+                _ => test.names = None,
+            }
             match &term.kind {
                 TermKind::Any => {
                     test.any = true;

@@ -25,6 +25,7 @@ use super::{
     gather,
     ground::{self, Ground, Subgraph},
     rows::{RowBuilder, RowKind},
+    ways,
 };
 use crate::{
     Error,
@@ -224,7 +225,11 @@ impl PathOperator {
         let type_graph = ground::type_graph(index, self.manifest.types.len());
         let counts: Vec<u64> = self.manifest.types.iter().map(|stat| stat.count).collect();
         let types = NodeTypes { of: index.types(), graph: &type_graph, counts: &counts };
-        let mut search = PathSearch::new(index.graph(), types, &pattern);
+        let mut search = PathSearch::new(index.graph(), types, &pattern).ordered(ground::ranks(index));
+        if self.kind == RowKind::Ways {
+            let n_asked = ways::n_asked(compiled, &search);
+            return self.give_ways(&mut search, index, n_asked, target);
+        }
         if compiled.selector != Selector::Dominated {
             return self.give(&mut search, index, target, self.memo_key());
         }
@@ -269,8 +274,35 @@ impl PathOperator {
         let graph = Graph { forward, skip: none, reverse: reverse.view() };
         let pattern = subgraph.pattern(&self.compiled, graph);
         let types = NodeTypes { of: &subgraph.types, graph: &subgraph.type_graph, counts: &subgraph.counts };
-        let mut search = PathSearch::new(graph, types, &pattern);
-        self.give(&mut search, subgraph, target, None)
+        let mut search = PathSearch::new(graph, types, &pattern).ordered(subgraph.ranks());
+        match self.kind {
+            RowKind::Ways => self.give_ways(&mut search, subgraph, None, target),
+            _ => self.give(&mut search, subgraph, target, None),
+        }
+    }
+
+    /// Searches and sends the ways of the paths.
+    fn give_ways<I: Id>(
+        &self,
+        search: &mut PathSearch<'_, I>,
+        ground: &dyn Ground,
+        n_asked: Option<u64>,
+        target: &RowTarget<'_>,
+    ) -> Result<()> {
+        let type_name = |rank: u32| {
+            self.manifest.types.get(rank as usize).map_or(String::new(), |stat| stat.name.clone())
+        };
+        let found = ways::ways(&self.compiled, search, ground, &type_name, target.cancel).map_err(stopped)?;
+        let (rows, visited) = found;
+        target.note(visited);
+        let mut out = self.out(ground, target);
+        for row in rows {
+            out.rows.way(row, n_asked);
+            if !out.pass_on()? {
+                return Ok(());
+            }
+        }
+        out.finish()
     }
 
     fn out<'a>(&'a self, ground: &'a dyn Ground, target: &'a RowTarget<'a>) -> RowSender<'a> {

@@ -170,33 +170,41 @@ impl ExplainOperator {
                     }
                     _ => String::new(),
                 };
-                return Some(match test.is_one_type() {
-                    true => self.no_instances(&test.text),
-                    false => format!("dump {} has no object that is {text}{why}", self.manifest.id),
-                });
+                return Some(self.no_instances(test).unwrap_or_else(|| {
+                    format!("dump {} has no object that is {text}{why}", self.manifest.id)
+                }));
             }
         }
         None
     }
 
-    /// That a type has no instances, with types whose names contain its name or are like it.
-    fn no_instances(&self, name: &str) -> String {
+    /// That the types that a test names have no instances, with types whose names contain their names or are like them;
+    /// `None` if the test is about something else.
+    fn no_instances(&self, test: &NodeTest) -> Option<String> {
         const MAX_SIMILAR: usize = 3;
-        let folded = name.to_lowercase();
-        let types = self.manifest.types.iter();
-        let mut similar: Vec<_> = types.filter(|stat| stat.name.to_lowercase().contains(&folded)).collect();
-        similar.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
-        let mut names: Vec<&str> = similar.iter().map(|stat| stat.name.as_str()).collect();
-        if names.is_empty() {
-            names = nearest_types(name, false, &self.manifest);
+        let asked = test.names.as_ref().filter(|names| !names.is_empty() && test.types.is_empty())?;
+        let mut similar: Vec<&str> = Vec::new();
+        for (name, is_exact) in asked {
+            let folded = name.to_lowercase();
+            let types = self.manifest.types.iter();
+            let mut longer: Vec<_> =
+                types.filter(|stat| stat.name.to_lowercase().contains(&folded)).collect();
+            longer.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
+            match longer.is_empty() {
+                true => similar.extend(nearest_types(name, *is_exact, &self.manifest)),
+                false => similar.extend(longer.iter().map(|stat| stat.name.as_str())),
+            }
         }
-        names.truncate(MAX_SIMILAR);
-        let names: Vec<String> = names.into_iter().map(mistake::escape).collect();
-        let similar = match names.as_slice() {
+        let mut known = std::collections::BTreeSet::new();
+        similar.retain(|name| known.insert(*name));
+        similar.truncate(MAX_SIMILAR);
+        let similar: Vec<String> = similar.into_iter().map(mistake::escape).collect();
+        let similar = match similar.as_slice() {
             [] => String::new(),
             names => format!(" (similar types: {})", names.join(", ")),
         };
-        format!("dump {} has no instances of {}{similar}", self.manifest.id, mistake::escape(name))
+        let asked: Vec<String> = asked.iter().map(|(name, _)| mistake::escape(name)).collect();
+        Some(format!("dump {} has no instances of {}{similar}", self.manifest.id, asked.join(" or ")))
     }
 
     fn passing<'a, I: Id>(
@@ -251,6 +259,9 @@ impl ExplainOperator {
         let types = NodeTypes { of: index.types(), graph: &type_graph, counts: &counts };
         let search = PathSearch::new(index.graph(), types, pattern);
         let test = search.first_unreached_test()?;
+        if let Some(missing) = self.no_instances(&self.compiled.tests[test as usize]) {
+            return Some(missing);
+        }
         Some(format!(
             "no chain of references leads to {} in the way that the pattern says",
             mistake::escape(&self.compiled.tests[test as usize].text)

@@ -10,6 +10,10 @@ use heaplake_pathql::Selector;
 
 use super::compile::Compiled;
 
+/// The maximum number of steps on shortest paths that are looked at to tell which way most objects take. In a wider graph
+/// the first path is taken.
+pub(super) const MAX_WAY_STEPS: u64 = 1 << 20;
+
 /// One answer.
 pub(super) enum PathHit<'f> {
     /// A path.
@@ -110,15 +114,16 @@ impl HitLimit<'_> {
             }
             _ => {
                 let outcome = search.shortest(within, cancel)?;
-                let all = selector == Selector::AllShortest;
                 let Some(mut paths) = outcome.paths else { return Ok((outcome.visited, true)) };
+                if selector == Selector::AnyShortest {
+                    let path = paths.most_taken(MAX_WAY_STEPS, cancel)?;
+                    let goes_on = path.is_none_or(|path| self.path(search, &path));
+                    return Ok((outcome.visited, goes_on));
+                }
                 while let Some(path) = paths.next_path() {
                     let path = path.to_vec();
                     if !self.path(search, &path) {
                         return Ok((outcome.visited, false));
-                    }
-                    if !all {
-                        break;
                     }
                 }
                 Ok((outcome.visited, true))

@@ -92,6 +92,9 @@ pub(super) async fn gather(
         gathering.level().await?;
         levels += 1;
     }
+    if compiled.hops.iter().any(|hop| hop.way == Walk::Down) {
+        gathering.first_references(tables).await?;
+    }
     let pairs = gathering.seen.len();
     Ok((gathering.gathered, Gone { levels, pairs }))
 }
@@ -105,7 +108,8 @@ async fn objects(
 ) -> Result<DataFrame> {
     let mut from = format!("{tables}.obj");
     let columns = "address AS object, type AS object_type, size AS object_size, \
-                   retained AS object_retained, root_kind AS object_root_kind";
+                   retained AS object_retained, root_kind AS object_root_kind, \
+                   CASE WHEN root_kind IS NOT NULL THEN name END AS object_root_name";
     let mut tested = String::new();
     for (i, test) in tests(compiled).enumerate() {
         // Each predicate calls the object by its own name.
@@ -282,6 +286,41 @@ impl Gathering<'_> {
         Ok(())
     }
 
+    /// Adds the first reference from each of the objects to each other, where it is not one that is followed.
+    async fn first_references(&mut self, tables: &str) -> Result<()> {
+        let objects = UInt64Array::from_iter_values(self.gathered.objects.keys().copied());
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let schema = Arc::new(Schema::new(vec![Field::new("source", DataType::UInt64, false)]));
+        let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(objects)])?;
+        let sources = self.context.read_table(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))?;
+        let edges = format!("SELECT parent, child, idx FROM {tables}.edge WHERE kind <> 'weak'");
+        let edges = self.context.sql(&edges).await?;
+        let joined = sources.join(edges, JoinType::Inner, &["source"], &["parent"], None)?;
+        let mut first: BTreeMap<(u64, u64), u32> = BTreeMap::new();
+        let mut batches = joined.execute_stream().await?;
+        while let Some(batch) = batches.try_next().await? {
+            let parents = column(&batch, "parent")?.as_primitive::<UInt64Type>().values();
+            let children = column(&batch, "child")?.as_primitive::<UInt64Type>().values();
+            let places = column(&batch, "idx")?.as_primitive::<UInt32Type>().values();
+            for ((parent, child), idx) in parents.iter().zip(children.iter()).zip(places.iter()) {
+                if !self.gathered.objects.contains_key(child) {
+                    continue;
+                }
+                let first = first.entry((*parent, *child)).or_insert(u32::MAX);
+                *first = (*first).min(*idx);
+            }
+        }
+        for ((parent, child), idx) in first {
+            if !self.gathered.edges.contains_key(&(parent, idx)) {
+                self.reservation.try_grow(REFERENCE_BYTES)?;
+                self.gathered.not_followed.insert((parent, idx), child);
+            }
+        }
+        Ok(())
+    }
+
     /// Notes an object in some states; those that are new are in the next front.
     fn visit(&mut self, objects: &Objects<'_>, row: usize, passes: BitSet, states: &[u32]) -> Result<()> {
         let address = objects.addresses[row];
@@ -306,6 +345,7 @@ struct Objects<'b> {
     sizes: &'b dyn Array,
     retained: &'b dyn Array,
     root_kinds: datafusion::arrow::array::ArrayRef,
+    root_names: datafusion::arrow::array::ArrayRef,
     passes: Vec<&'b datafusion::arrow::array::BooleanArray>,
     n_tests: usize,
 }
@@ -322,6 +362,7 @@ impl<'b> Objects<'b> {
             sizes: column(batch, "object_size")?,
             retained: column(batch, "object_retained")?,
             root_kinds: text("object_root_kind")?,
+            root_names: text("object_root_name")?,
             passes,
             n_tests: compiled.tests.len(),
         })
@@ -347,12 +388,14 @@ impl<'b> Objects<'b> {
             numbers.is_valid(row).then(|| numbers.value(row))
         };
         let kinds = self.root_kinds.as_string::<i32>();
+        let names = self.root_names.as_string::<i32>();
+        let name = names.is_valid(row).then(|| names.value(row));
         Ok(Object {
             type_rank: rank as u32,
             // As sums take it: a size that the dump does not give counts nothing.
             size: number(self.sizes).unwrap_or(0).max(0),
             retained: number(self.retained),
-            root_kind: kinds.is_valid(row).then(|| gathered.place_of_kind(kinds.value(row))),
+            root: kinds.is_valid(row).then(|| gathered.place_of_root(kinds.value(row), name)),
             passes: gathered.place_of(passes),
         })
     }

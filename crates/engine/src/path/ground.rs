@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use heaplake_graph::{
     BitSet, CsrBuf, Id,
-    search::{Follow, HopEdges, Pattern, Test, TypeGraph},
+    search::{Follow, HopEdges, NodeRanks, Pattern, Test, TypeGraph},
 };
 use heaplake_store::GraphIndex;
 
@@ -55,6 +55,11 @@ impl<I: Id> Ground for GraphIndex<I> {
 /// The types of an index and which of them refer to which.
 pub(super) fn type_graph<I: Id>(index: &GraphIndex<I>, n_types: usize) -> TypeGraph {
     TypeGraph::new(n_types, index.type_edges().map(|(parent, child, _)| (parent, child)))
+}
+
+/// What the objects of one type are told apart by.
+pub(super) fn ranks<I: Id>(index: &GraphIndex<I>) -> NodeRanks<'_, I> {
+    NodeRanks { roots: index.roots(), root_ranks: index.root_ranks(), retained: index.retained() }
 }
 
 /// The pattern over the nodes of an index. `rows` answers [`super::needs::needs`], in its order.
@@ -166,8 +171,11 @@ pub(super) struct Gathered {
     pub(super) objects: HashMap<u64, Object>,
     /// By parent and position.
     pub(super) edges: HashMap<(u64, u32), Reference>,
-    /// The kinds of root that objects have.
-    pub(super) root_kinds: Vec<String>,
+    /// References that are not followed, the first from one of the objects to another: position and child by parent. Paths
+    /// are ordered by them.
+    pub(super) not_followed: HashMap<(u64, u32), u64>,
+    /// The kinds and names of the roots among the objects.
+    pub(super) roots: Vec<(String, Option<String>)>,
     /// The sets of tests that objects and labels pass; there are few of them.
     pub(super) sets: Vec<BitSet>,
 }
@@ -177,8 +185,8 @@ pub(super) struct Object {
     pub(super) type_rank: u32,
     pub(super) size: i64,
     pub(super) retained: Option<i64>,
-    /// Its place in [`Gathered::root_kinds`].
-    pub(super) root_kind: Option<u32>,
+    /// Its place in [`Gathered::roots`].
+    pub(super) root: Option<u32>,
     /// The tests that it passes: a place in [`Gathered::sets`].
     pub(super) passes: u32,
 }
@@ -200,13 +208,10 @@ impl Gathered {
         place as u32
     }
 
-    /// The place of a kind of root among the kinds.
-    pub(super) fn place_of_kind(&mut self, kind: &str) -> u32 {
-        let place = self.root_kinds.iter().position(|other| other == kind).unwrap_or_else(|| {
-            self.root_kinds.push(kind.to_owned());
-            self.root_kinds.len() - 1
-        });
-        place as u32
+    /// The place of another root.
+    pub(super) fn place_of_root(&mut self, kind: &str, name: Option<&str>) -> u32 {
+        self.roots.push((kind.to_owned(), name.map(str::to_owned)));
+        self.roots.len() as u32 - 1
     }
 }
 
@@ -216,8 +221,12 @@ pub(super) struct Subgraph {
     objects: Vec<Object>,
     /// Parent and position of every edge.
     edges: Vec<(u64, u32)>,
-    labels: Vec<u32>,
-    root_kinds: Vec<String>,
+    /// By edge, its place among the sets; `None` if it is not followed.
+    labels: Vec<Option<u32>>,
+    roots: Vec<(String, Option<String>)>,
+    root_nodes: Vec<u32>,
+    root_ranks: Vec<u32>,
+    retained: Vec<u64>,
     sets: Vec<BitSet>,
     pub(super) types: Vec<u32>,
     pub(super) counts: Vec<u64>,
@@ -227,27 +236,52 @@ pub(super) struct Subgraph {
 
 impl Subgraph {
     pub(super) fn new(gathered: Gathered, n_types: usize) -> Self {
-        let Gathered { objects, edges: references, root_kinds, sets } = gathered;
+        let Gathered { objects, edges: references, not_followed, roots, sets } = gathered;
         let mut objects: Vec<(u64, Object)> = objects.into_iter().collect();
         objects.sort_unstable_by_key(|(address, _)| *address);
         let (addresses, objects): (Vec<u64>, Vec<Object>) = objects.into_iter().unzip();
-        let mut references: Vec<((u64, u32), Reference)> = references.into_iter().collect();
-        references.sort_unstable_by_key(|(place, _)| *place);
+        let followed = references.into_iter().map(|(place, edge)| (place, edge.child, Some(edge.labels)));
+        let others = not_followed.into_iter().map(|(place, child)| (place, child, None));
+        let mut references: Vec<((u64, u32), u64, Option<u32>)> = followed.chain(others).collect();
+        references.sort_unstable();
         let node = |address: u64| addresses.binary_search(&address).ok();
         let types: Vec<u32> = objects.iter().map(|object| object.type_rank).collect();
         let mut counts = vec![0; n_types];
         types.iter().for_each(|rank| counts[*rank as usize] += 1);
         let (mut edges, mut labels, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        for ((parent, idx), reference) in references {
-            let (Some(source), Some(target)) = (node(parent), node(reference.child)) else { continue };
+        for ((parent, idx), child, of_edge) in references {
+            let (Some(source), Some(target)) = (node(parent), node(child)) else { continue };
             ends.push((source, target as u32));
             edges.push((parent, idx));
-            labels.push(reference.labels);
+            labels.push(of_edge);
         }
         let pairs = ends.iter().map(|(source, target)| (types[*source], types[*target as usize]));
         let type_graph = TypeGraph::new(n_types, pairs);
         let forward = CsrBuf::from_edges(addresses.len(), ends);
-        Self { addresses, objects, edges, labels, root_kinds, sets, types, counts, type_graph, forward }
+        let bytes =
+            |object: &Object| object.retained.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+        let retained = objects.iter().map(bytes).collect();
+        let (root_nodes, root_ranks) = ranks_of_roots(&objects, &roots);
+        Self {
+            addresses,
+            objects,
+            edges,
+            labels,
+            roots,
+            root_nodes,
+            root_ranks,
+            retained,
+            sets,
+            types,
+            counts,
+            type_graph,
+            forward,
+        }
+    }
+
+    /// What the objects of one type are told apart by.
+    pub(super) fn ranks(&self) -> NodeRanks<'_, u32> {
+        NodeRanks { roots: &self.root_nodes, root_ranks: &self.root_ranks, retained: &self.retained }
     }
 
     /// The pattern over these nodes: the tests were made when they were gathered.
@@ -258,9 +292,15 @@ impl Subgraph {
             let passing = (0..n_nodes).filter(passes);
             Test { nodes: Some(BitSet::of(n_nodes, passing)), ..Test::default() }
         });
-        let mut follow = vec![Follow::All];
+        let not_followed = (0..self.edges.len()).filter(|edge| self.labels[*edge].is_none());
+        let not_followed = BitSet::of(self.edges.len(), not_followed);
+        let mut follow = vec![match not_followed.is_empty() {
+            true => Follow::All,
+            false => Follow::all_but(graph, not_followed.view()),
+        }];
         follow.extend((0..compiled.labels.len()).map(|label| {
-            let passes = |edge: &usize| self.sets[self.labels[*edge] as usize].contains(label);
+            let passes =
+                |edge: &usize| self.labels[*edge].is_some_and(|set| self.sets[set as usize].contains(label));
             let passing = (0..self.edges.len()).filter(passes);
             Follow::only(graph, BitSet::of(self.edges.len(), passing).view())
         }));
@@ -268,6 +308,22 @@ impl Subgraph {
         let (tests, hops) = (tests.collect(), hops(compiled));
         Pattern { tests, except: Vec::new(), follow, hops, starts, next }
     }
+}
+
+/// The roots among objects, ascending, and their positions in the order of kinds, then names, those without a name last: as
+/// an index ranks all roots of a dump.
+fn ranks_of_roots(objects: &[Object], roots: &[(String, Option<String>)]) -> (Vec<u32>, Vec<u32>) {
+    let key = |root: u32| {
+        let (kind, name) = &roots[root as usize];
+        (kind, name.is_none(), name)
+    };
+    let nodes = objects.iter().zip(0..).filter_map(|(object, node)| Some((node, object.root?)));
+    let nodes: Vec<(u32, u32)> = nodes.collect();
+    let mut order: Vec<_> = nodes.iter().map(|(_, root)| key(*root)).collect();
+    order.sort_unstable();
+    order.dedup();
+    let rank = |root: u32| order.partition_point(|other| *other < key(root)) as u32;
+    nodes.iter().map(|(node, root)| (*node, rank(*root))).unzip()
 }
 
 impl Ground for Subgraph {
@@ -288,7 +344,7 @@ impl Ground for Subgraph {
     }
 
     fn root_kind(&self, node: usize) -> Option<&str> {
-        self.objects[node].root_kind.and_then(|kind| self.root_kinds.get(kind as usize)).map(String::as_str)
+        self.objects[node].root.and_then(|root| self.roots.get(root as usize)).map(|(kind, _)| kind.as_str())
     }
 
     fn edge(&self, edge: usize) -> (u64, u32) {

@@ -1,4 +1,5 @@
-//! Path patterns, and what the table functions over them share: `path`, `path_nodes`, `path_summary`, `path_explain`.
+//! Path patterns, and what the table functions over them share: `path`, `path_nodes`, `path_summary`,
+//! `path_ways`, `path_explain`.
 //!
 //! ```text
 //! text --compile.rs--> Compiled --table.rs--> plan --exec.rs--> rows
@@ -24,6 +25,7 @@ mod needs;
 mod root;
 mod rows;
 mod table;
+mod ways;
 
 use std::sync::Arc;
 
@@ -33,13 +35,13 @@ use crate::{
     function::{ArgumentDoc, ArgumentKind, Function, FunctionDoc},
     snapshot::Snapshot,
 };
-pub use compile::{PathShape, path_shape};
+pub use compile::{PathShape, RestOfPaths, path_shape, rest_of_paths};
 pub(crate) use compile::{of_pattern, spanned};
 pub(crate) use emit::emit;
 pub(crate) use fold::type_term;
 pub use fold::{Segment, fold};
 pub(crate) use root::RootPaths;
-pub(crate) use rows::{HOP_COLUMNS, PATH_COLUMNS, TYPE_COLUMNS};
+pub(crate) use rows::{HOP_COLUMNS, PATH_COLUMNS, TYPE_COLUMNS, WAY_COLUMNS};
 use table::PathTableFunction;
 pub(crate) use table::{LINE_COLUMNS, NAMED_COLUMNS, compile};
 
@@ -59,6 +61,8 @@ pub(crate) enum PathRows {
     Nodes,
     /// A row per path.
     Summary,
+    /// A row per way.
+    Ways,
     /// Why there is no path, or what was found.
     Explanation,
 }

@@ -8,7 +8,7 @@ use heaplake_graph::{
 };
 use heaplake_store::{Dump, GraphIndex};
 
-use super::{fold, ground};
+use super::{find::MAX_WAY_STEPS, fold, ground};
 
 /// Answers for one object after the other.
 pub(crate) struct RootPaths<'r, I> {
@@ -39,9 +39,9 @@ impl<'r, I: Id> RootPaths<'r, I> {
             ..Pattern::default()
         };
         let types = NodeTypes { of: self.index.types(), graph: &self.type_graph, counts: &self.counts };
-        let search = PathSearch::new(self.index.graph(), types, &pattern);
+        let search = PathSearch::new(self.index.graph(), types, &pattern).ordered(ground::ranks(self.index));
         let Some(mut paths) = search.shortest(u64::MAX, cancel)?.paths else { return Ok(None) };
-        let Some(path) = paths.next_path() else { return Ok(None) };
+        let Some(path) = paths.most_taken(MAX_WAY_STEPS, cancel)? else { return Ok(None) };
         let name = |node: &I| {
             let rank = self.index.types()[node.index()] as usize;
             self.manifest.types.get(rank).map_or("", |stat| stat.name.as_str())

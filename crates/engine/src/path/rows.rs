@@ -14,7 +14,7 @@ use datafusion::{
 use heaplake_graph::{Walk, search::Step};
 use heaplake_store::Dump;
 
-use super::{compile::Compiled, fold, ground::Ground};
+use super::{compile::Compiled, fold, ground::Ground, ways::WayRow};
 use crate::{
     function::{ColumnDoc, ColumnType, RowsDoc, column},
     summary::saturating,
@@ -27,6 +27,8 @@ pub(super) enum RowKind {
     Hops,
     /// A path.
     Paths,
+    /// A way that paths take.
+    Ways,
     /// The objects of one type, as many hops away.
     Types,
 }
@@ -46,7 +48,7 @@ pub(crate) const TYPE: ColumnDoc = column("type", ColumnType::Text, "its type");
 pub(crate) const SIZE: ColumnDoc =
     column("size", ColumnType::Int64, "its shallow size, 0 where the dump gives none").unit("bytes");
 pub(crate) const RETAINED: ColumnDoc =
-    column("retained", ColumnType::Int64, "what would go with it, itself included")
+    column("retained", ColumnType::Int64, "what would be freed with it, itself included")
         .unit("bytes")
         .null("without a graph index");
 pub(crate) const ROOT_KIND: ColumnDoc =
@@ -90,6 +92,21 @@ pub(crate) const PATH_COLUMNS: &[ColumnDoc] = &[
     column("end", ColumnType::UInt64, "address of its last object"),
 ];
 
+/// Ways that paths take.
+pub(crate) const WAY_COLUMNS: &[ColumnDoc] = &[
+    column(
+        "signature",
+        ColumnType::Text,
+        "the types and arrows of its paths, what repeats folded without a number, so that it can be compared between dumps",
+    ),
+    column("hops", ColumnType::Int64, "fewest references of a path by it"),
+    column("objects", ColumnType::Int64, "objects that it leads to"),
+    column("asked", ColumnType::Int64, "all objects that `PER` names, or that may be at the ends")
+        .null("where ends are of several kinds in the pattern, and without a graph index"),
+    column("repeats", ColumnType::Int64, "how often its most repeated unit comes; 1 if nothing repeats"),
+    column("example", ColumnType::UInt64, "address of one of the objects, that which retains most"),
+];
+
 /// Totals of objects by hops and type.
 pub(crate) const TYPE_COLUMNS: &[ColumnDoc] = &[
     column("hop", ColumnType::UInt32, "fewest hops to the objects"),
@@ -103,6 +120,7 @@ impl RowKind {
         let parts: &'static [&'static [ColumnDoc]] = match self {
             RowKind::Hops => &[HOP_COLUMNS],
             RowKind::Paths => &[PATH_COLUMNS],
+            RowKind::Ways => &[WAY_COLUMNS],
             RowKind::Types => &[TYPE_COLUMNS],
         };
         RowsDoc::always(parts).schema()
@@ -142,6 +160,9 @@ pub(super) struct RowBuilder<'r> {
     pub(super) projection: &'r [usize],
     hops: Vec<HopRow>,
     paths: Vec<PathRow>,
+    ways: Vec<WayRow>,
+    /// The objects that are asked for, for ways.
+    n_asked: Option<u64>,
     types: Vec<(u32, u32, [i64; 2])>,
 }
 
@@ -153,12 +174,12 @@ impl<'r> RowBuilder<'r> {
         kind: RowKind,
         projection: &'r [usize],
     ) -> Self {
-        let (hops, paths, types) = (Vec::new(), Vec::new(), Vec::new());
-        Self { ground, compiled, manifest, kind, projection, hops, paths, types }
+        let (hops, paths, ways, types) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { ground, compiled, manifest, kind, projection, hops, paths, ways, n_asked: None, types }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.hops.len() + self.paths.len() + self.types.len()
+        self.hops.len() + self.paths.len() + self.ways.len() + self.types.len()
     }
 
     /// Adds a path: as its hops, or as one row.
@@ -204,6 +225,12 @@ impl<'r> RowBuilder<'r> {
         });
     }
 
+    /// Adds a way to so many objects that are asked for.
+    pub(super) fn way(&mut self, way: WayRow, n_asked: Option<u64>) {
+        self.n_asked = n_asked;
+        self.ways.push(way);
+    }
+
     /// Adds an object.
     pub(super) fn object(&mut self, path_id: i64, hop: u32, node: usize) {
         self.hops.push(HopRow { path_id, hop, node, hop_taken: None, state: None, variable: None });
@@ -225,11 +252,13 @@ impl<'r> RowBuilder<'r> {
         let columns = self.projection.iter().map(|column| match self.kind {
             RowKind::Hops => self.hop_column(*column),
             RowKind::Paths => self.path_column(*column),
+            RowKind::Ways => self.way_column(*column),
             RowKind::Types => self.type_column(*column),
         });
         let columns: Vec<ArrayRef> = columns.collect();
         self.hops.clear();
         self.paths.clear();
+        self.ways.clear();
         self.types.clear();
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
@@ -282,6 +311,18 @@ impl<'r> RowBuilder<'r> {
             4 => number(|row| row.repeats),
             5 => Arc::new(rows.map(|row| row.start).collect::<UInt64Array>()),
             _ => Arc::new(rows.map(|row| row.end).collect::<UInt64Array>()),
+        }
+    }
+
+    fn way_column(&self, column: usize) -> ArrayRef {
+        let rows = self.ways.iter();
+        match column {
+            0 => Arc::new(StringViewArray::from_iter_values(rows.map(|row| row.signature.as_str()))),
+            1 => Arc::new(rows.map(|row| row.hops).collect::<Int64Array>()),
+            2 => Arc::new(rows.map(|row| saturating(row.objects)).collect::<Int64Array>()),
+            3 => Arc::new(rows.map(|_| self.n_asked.map(saturating)).collect::<Int64Array>()),
+            4 => Arc::new(rows.map(|row| row.repeats).collect::<Int64Array>()),
+            _ => Arc::new(rows.map(|row| self.ground.address(row.example)).collect::<UInt64Array>()),
         }
     }
 

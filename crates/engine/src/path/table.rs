@@ -59,7 +59,7 @@ impl TableFunctionImpl for PathTableFunction {
         };
         let manifest = self.snapshot.dump(dump)?;
         let compiled = compile(pattern, &manifest, &self.snapshot)?;
-        if *gives == PathRows::Summary && compiled.shape() != PathShape::Paths {
+        if matches!(gives, PathRows::Summary | PathRows::Ways) && compiled.shape() != PathShape::Paths {
             let what = format!("{} gives no paths to summarise; use path()", compiled.selector);
             return Err(doc.misuse(&what).into());
         }
@@ -155,6 +155,7 @@ impl TableProvider for PathTable {
                 return Ok(OperatorExec::plan(operator, inputs, schema));
             }
             (PathRows::Summary, _) => RowKind::Paths,
+            (PathRows::Ways, _) => RowKind::Ways,
             (_, PathShape::Types) => RowKind::Types,
             (PathRows::Nodes, _) => RowKind::Hops,
         };
