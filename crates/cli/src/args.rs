@@ -641,7 +641,7 @@ pub enum GraphFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A motif is a cycle of up to 6 types, written as a path pattern. The numbers are of its longest chain: how often the motif
-repeats, its objects and their bytes; head is the first of them, retained what would be freed with the head. chains: how many
+repeats, its objects and their bytes; head is the first of them, retained what would be freed with it. chains: how many
 objects begin such a chain. First come motifs whose head alone holds most of its chain, the longest first.
 
 Examples:

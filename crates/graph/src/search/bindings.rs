@@ -20,6 +20,8 @@ pub struct Bindings<'s, I> {
     /// The test that binds.
     test: u32,
     within: u64,
+    /// The transitions that bind, each with the state that it leads from; `None` for a start.
+    binding: Vec<(Option<u32>, &'s Transition)>,
     /// The states after the binding.
     after: BitSet,
     bound: BTreeMap<I, BoundNode>,
@@ -64,6 +66,7 @@ impl<I: Id> PathSearch<'_, I> {
             search: self,
             test,
             within,
+            binding: self.binding(test),
             after: self.states_after_binding(test),
             bound: BTreeMap::new(),
             wanted: Levels::default(),
@@ -83,11 +86,20 @@ impl<I: Id> PathSearch<'_, I> {
         Ok(found)
     }
 
+    /// The transitions with a test, each with the state that it leads from.
+    fn binding(&self, test: u32) -> Vec<(Option<u32>, &Transition)> {
+        let starts = self.pattern.starts.iter().map(|transition| (None, transition));
+        let next = (0..).zip(&self.pattern.next).flat_map(|(from, transitions)| {
+            transitions.iter().map(move |transition| (Some(from), transition))
+        });
+        starts.chain(next).filter(|(_, transition)| transition.tests.contains(&test)).collect()
+    }
+
     /// The states that a transition with this test leads to, and those after them.
     fn states_after_binding(&self, test: u32) -> BitSet {
         let mut after = BitSet::new(self.accept() as usize + 1);
-        let binding = self.transitions().filter(|transition| transition.tests.contains(&test));
-        let mut waiting: Vec<u32> = binding.map(|transition| transition.to).collect();
+        let mut waiting: Vec<u32> =
+            self.binding(test).into_iter().map(|(_, transition)| transition.to).collect();
         while let Some(state) = waiting.pop() {
             if after.set(state as usize) {
                 let next = self.pattern.next.get(state as usize).into_iter().flatten();
@@ -101,11 +113,6 @@ impl<I: Id> PathSearch<'_, I> {
 impl<I: Id> Bindings<'_, I> {
     fn binds(&self, transition: &Transition) -> bool {
         transition.tests.contains(&self.test)
-    }
-
-    /// The transitions that bind.
-    fn binding(&self) -> impl Iterator<Item = &Transition> {
-        self.search.transitions().filter(|transition| self.binds(transition))
     }
 
     /// Searches breadth first up to the bound nodes. Returns the levels.
@@ -181,13 +188,10 @@ impl<I: Id> Bindings<'_, I> {
             }
             for node in by_hops.get(&(hops as u64 + 1)).into_iter().flatten() {
                 poll.step()?;
-                for state in self.after.iter() {
-                    let before = search.previous[state].iter();
-                    for (from, position) in before.filter(|(from, _)| !self.after.contains(*from as usize)) {
-                        let transition = &search.pattern.next[*from as usize][*position as usize];
-                        if search.may_lead(*node, transition.to) && search.passes(transition, *node) {
-                            search.hop(*from, false, *node, |before| add(before, *from));
-                        }
+                for (from, transition) in &self.binding {
+                    let Some(from) = *from else { continue };
+                    if search.may_lead(*node, transition.to) && search.passes(transition, *node) {
+                        search.hop(from, false, *node, |before| add(before, from));
                     }
                 }
             }
@@ -274,9 +278,9 @@ impl<I: Id> Bindings<'_, I> {
     /// The states in which a bound node is `left` hops before an end, ascending.
     pub(super) fn states_after(&self, node: usize, left: u64) -> impl Iterator<Item = u32> + '_ {
         // The transition that binds the node may lead to any of these states.
-        let transitions = self.binding().filter(move |transition| self.search.passes(transition, node));
-        let states: BTreeSet<u32> = transitions
-            .map(|transition| transition.to)
+        let passing = self.binding.iter().filter(|(_, transition)| self.search.passes(transition, node));
+        let states: BTreeSet<u32> = passing
+            .map(|(_, transition)| transition.to)
             .filter(|state| self.leads(left, node, *state))
             .collect();
         states.into_iter()
@@ -286,18 +290,16 @@ impl<I: Id> Bindings<'_, I> {
     fn backward(&mut self, poll: &mut Poll<'_>) -> Result<(), Cancelled> {
         let search = self.search;
         let accept = search.accept();
-        if self.binding().all(|transition| transition.to == accept) {
+        if self.binding.iter().all(|(_, transition)| transition.to == accept) {
             self.left = self.bound.keys().map(|node| (*node, 0)).collect();
             return Ok(());
         }
         let mut seen = search.seen();
         // By state, the binding transitions that lead to it.
         let mut after: HashMap<u32, Vec<&Transition>> = HashMap::new();
-        search.transitions().filter(|transition| transition.tests.contains(&self.test)).for_each(
-            |transition| {
-                after.entry(transition.to).or_default().push(transition);
-            },
-        );
+        for (_, transition) in &self.binding {
+            after.entry(transition.to).or_default().push(transition);
+        }
         let mut level = search.level();
         for node in search.ends() {
             if seen.add(node, accept) {

@@ -13,8 +13,9 @@
 //!                                    --ways.rs------> the types that shortest paths pass, and how many objects take each way
 //! ```
 //!
-//! Paths are ordered by their number of hops, then step by step as `order.rs` says, so that the answer depends neither on the
-//! kind of search nor, as far as types and positions tell objects apart, on addresses. Memory is that of the visited pairs: a few bytes for each, or a bit if there are many.
+//! Paths are ordered by their number of hops, then step by step as `order.rs` says, so that the answer depends neither on
+//! the kind of search nor, as far as types and positions tell objects apart, on addresses. Memory is that of the visited
+//! pairs: a few bytes for each, or a bit if there are many.
 
 mod bindings;
 mod fronts;

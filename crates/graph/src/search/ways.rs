@@ -45,7 +45,7 @@ pub struct WayGroup<I> {
     pub ways: Vec<Way>,
     /// How many nodes.
     pub n_nodes: u64,
-    /// The first of them in the order of paths.
+    /// The one that retains most.
     pub example: I,
 }
 
@@ -121,18 +121,30 @@ struct WaySets {
     last: Vec<Box<[u32]>>,
     sets: Vec<Box<[u32]>>,
     of_ways: HashMap<Box<[u32]>, u32>,
-    /// By set of the level before, type and direction.
-    longer: HashMap<(Option<u32>, u32, bool), u32>,
+    longer: HashMap<StepToSet, u32>,
+    /// The last answer of these, because most references of a node lead to one type.
+    last_longer: Option<(StepToSet, u32)>,
     unions: HashMap<(u32, u32), u32>,
-    of_step: HashMap<(Option<u32>, u32, bool), u32>,
+    of_step: HashMap<StepToSet, u32>,
     is_cut: bool,
 }
+
+/// What a set, or a way, comes from: one of the level before, the type of one more step, and whether that goes up.
+type StepToSet = (Option<u32>, u32, bool);
+
+/// Node, state and set of each pair of a level, by node and state.
+type SetLevel<I> = Vec<(I, u32, u32)>;
 
 impl WaySets {
     /// The set of the ways of a set of the level before, with one more step; without a set, the way of one step.
     fn longer(&mut self, before: Option<u32>, type_rank: u32, hop: Walk) -> u32 {
         let is_up = hop == Walk::Up;
-        if let Some(set) = self.longer.get(&(before, type_rank, is_up)) {
+        let from = (before, type_rank, is_up);
+        if let Some((_, set)) = self.last_longer.filter(|(last, _)| *last == from) {
+            return set;
+        }
+        if let Some(set) = self.longer.get(&from) {
+            self.last_longer = Some((from, *set));
             return *set;
         }
         let mut way = |before: Option<u32>| {
@@ -147,7 +159,8 @@ impl WaySets {
             Some(set) => self.last[set as usize].iter().map(|before| way(Some(*before))).collect(),
         };
         let set = self.number(ways);
-        self.longer.insert((before, type_rank, is_up), set);
+        self.longer.insert(from, set);
+        self.last_longer = Some((from, set));
         set
     }
 
@@ -188,14 +201,24 @@ impl WaySets {
         set
     }
 
-    /// Unites the set of a pair with another.
-    fn add<K: std::hash::Hash + Eq>(&mut self, sets: &mut HashMap<K, u32>, pair: K, set: u32) {
-        match sets.entry(pair) {
-            std::collections::hash_map::Entry::Vacant(vacant) => _ = vacant.insert(set),
-            std::collections::hash_map::Entry::Occupied(mut present) => {
-                *present.get_mut() = self.union(*present.get(), set);
+    /// The level of some pairs, whose sets are united where a pair comes several times.
+    fn level<I: Id>(&mut self, mut pairs: SetLevel<I>) -> SetLevel<I> {
+        pairs.sort_unstable();
+        let mut kept = 0;
+        for i in 0..pairs.len() {
+            let (node, state, set) = pairs[i];
+            match kept.checked_sub(1).map(|last: usize| pairs[last]) {
+                Some((last_node, last_state, before)) if (last_node, last_state) == (node, state) => {
+                    pairs[kept - 1].2 = self.union(before, set);
+                }
+                _ => {
+                    pairs[kept] = pairs[i];
+                    kept += 1;
+                }
             }
         }
+        pairs.truncate(kept);
+        pairs
     }
 
     /// Ends a level: its sets are now those of the level before.
@@ -207,15 +230,36 @@ impl WaySets {
         self.last = std::mem::take(&mut self.sets);
         self.of_ways.clear();
         self.longer.clear();
+        self.last_longer = None;
         self.unions.clear();
         self.of_step.clear();
+    }
+}
+
+/// Sets of ways that are kept beyond their level.
+#[derive(Debug, Default)]
+struct KeptSets {
+    sets: Vec<Box<[u32]>>,
+    of_ways: HashMap<Box<[u32]>, u32>,
+}
+
+impl KeptSets {
+    fn number(&mut self, ways: &[u32]) -> u32 {
+        if let Some(set) = self.of_ways.get(ways) {
+            return *set;
+        }
+        let set = self.sets.len() as u32;
+        self.sets.push(ways.into());
+        self.of_ways.insert(ways.into(), set);
+        set
     }
 }
 
 /// Nodes by their sets of ways, the one before and the one after.
 struct Groups<'s, 'p, I> {
     search: &'s PathSearch<'p, I>,
-    groups: HashMap<(Box<[u32]>, Option<Box<[u32]>>), (u64, usize)>,
+    /// Number of nodes, and the one that retains most.
+    groups: HashMap<(u32, Option<u32>), (u64, usize)>,
 }
 
 impl<'s, 'p, I: Id> Groups<'s, 'p, I> {
@@ -223,32 +267,40 @@ impl<'s, 'p, I: Id> Groups<'s, 'p, I> {
         Self { search, groups: HashMap::new() }
     }
 
-    fn add(&mut self, node: usize, before: &[u32], after: Option<&[u32]>) {
-        let group = self.groups.entry((before.into(), after.map(Into::into))).or_insert((0, node));
+    fn add(&mut self, node: usize, before: u32, after: Option<u32>) {
+        let retained = self.search.ranks.retained;
+        let key = |node: usize| (Reverse(retained.get(node)), node);
+        let group = self.groups.entry((before, after)).or_insert((0, node));
         group.0 += 1;
-        if self.search.start_key(node) < self.search.start_key(group.1) {
+        if key(node) < key(group.1) {
             group.1 = node;
         }
     }
 
-    fn ways(self, before: WaySets, after: WaySets) -> Ways<I> {
+    /// The ways; the trees with the sets that the groups are of.
+    fn ways(
+        self,
+        (before, sets_before): (WaySets, &[Box<[u32]>]),
+        (after, sets_after): (WaySets, &[Box<[u32]>]),
+    ) -> Ways<I> {
         let mut is_complete = !before.is_cut && !after.is_cut;
-        let mut groups: Vec<WayGroup<I>> = self
-            .groups
-            .into_iter()
-            .map(|((before, after), (n_nodes, example))| {
-                let after: Vec<Option<u32>> = match after {
-                    None => vec![None],
-                    Some(after) => after.iter().copied().map(Some).collect(),
-                };
-                let pairs = before.iter().flat_map(|before| after.iter().map(move |after| (*before, *after)));
-                let mut ways: Vec<Way> = pairs.map(|(before, after)| Way { before, after }).collect();
-                is_complete &= ways.len() <= MAX_WAYS;
-                ways.truncate(MAX_WAYS);
-                WayGroup { ways, n_nodes, example: I::new(example) }
-            })
-            .collect();
-        groups.sort_unstable_by_key(|group| group.example);
+        let mut groups = Vec::new();
+        for ((of_before, of_after), (n_nodes, example)) in self.groups {
+            let mut ways: Vec<Way> = Vec::new();
+            for before in &*sets_before[of_before as usize] {
+                match of_after {
+                    None => ways.push(Way { before: *before, after: None }),
+                    Some(after) => {
+                        let after = sets_after[after as usize].iter();
+                        ways.extend(after.map(|after| Way { before: *before, after: Some(*after) }));
+                    }
+                }
+            }
+            is_complete &= ways.len() <= MAX_WAYS;
+            ways.truncate(MAX_WAYS);
+            groups.push(WayGroup { ways, n_nodes, example: I::new(example) });
+        }
+        groups.sort_unstable_by_key(|group: &WayGroup<I>| group.example);
         Ways { before: before.tree, after: after.tree, groups, is_complete }
     }
 }
@@ -261,37 +313,38 @@ impl<I: Id> Shortest<'_, I> {
         let mut poll = Poll::new(cancel);
         let mut sets = WaySets::default();
         let mut n_steps = 0_u64;
-        let mut level: HashMap<(usize, u32), u32> = HashMap::new();
+        let mut level = SetLevel::new();
         for (node, state) in self.starts() {
             n_steps += 1;
             if n_steps > max_steps {
                 return Ok(None);
             }
-            level.insert((node, state), sets.longer(None, search.types[node], Walk::Down));
+            level.push((I::new(node), state, sets.longer(None, search.types[node], Walk::Down)));
         }
-        let mut next = HashMap::new();
+        level = sets.level(level);
+        let mut next = SetLevel::new();
         for left in (0..self.n_hops).rev() {
             sets.end_level();
-            for ((node, state), set) in level.drain() {
+            for (node, state, set) in level.drain(..) {
                 poll.step()?;
                 let hop = search.pattern.hops[state as usize].way;
-                search.ahead(node, state, &mut |to, state| {
+                search.ahead(node.index(), state, &mut |to, state| {
                     if self.left.contains(left, to, state) {
                         n_steps += 1;
-                        let longer = sets.longer(Some(set), search.types[to], hop);
-                        sets.add(&mut next, (to, state), longer);
+                        next.push((I::new(to), state, sets.longer(Some(set), search.types[to], hop)));
                     }
                 });
                 if n_steps > max_steps {
                     return Ok(None);
                 }
             }
-            std::mem::swap(&mut level, &mut next);
+            (level, next) = (sets.level(next), level);
         }
         let mut groups = Groups::new(search);
-        level.iter().for_each(|((node, _), set)| groups.add(*node, &sets.sets[*set as usize], None));
+        level.iter().for_each(|(node, _, set)| groups.add(node.index(), *set, None));
         sets.end_level();
-        Ok(Some(groups.ways(sets, WaySets::default())))
+        let of_ends = std::mem::take(&mut sets.last);
+        Ok(Some(groups.ways((sets, of_ends.as_slice()), (WaySets::default(), &[]))))
     }
 
     /// The first path by the way that leads to most nodes; the first of all paths where they have more than `max_steps`
@@ -384,62 +437,74 @@ impl<I: Id> Bindings<'_, I> {
     /// The ways of the shortest paths that bind each node of [`Self::nodes`].
     pub fn ways(&self, cancel: &AtomicBool) -> Result<Ways<I>, Cancelled> {
         let mut poll = Poll::new(cancel);
-        let (before, sets_before) = self.ways_before(&mut poll)?;
-        let (after, sets_after) = self.ways_after(&mut poll)?;
+        let (mut kept_before, mut kept_after) = (KeptSets::default(), KeptSets::default());
+        let (before, tree_before) = self.ways_before(&mut kept_before, &mut poll)?;
+        let (after, tree_after) = self.ways_after(&mut kept_after, &mut poll)?;
         let mut groups = Groups::new(self.search);
         for node in self.nodes() {
             poll.step()?;
-            if let Some(ways) = before.get(&node) {
-                groups.add(node, ways, after.get(&node).map(|ways| &**ways));
+            if let Some(before) = before.get(&node) {
+                groups.add(node, *before, after.get(&node).copied());
             }
         }
-        Ok(groups.ways(sets_before, sets_after))
+        Ok(groups.ways((tree_before, kept_before.sets.as_slice()), (tree_after, kept_after.sets.as_slice())))
     }
 
-    /// By bound node, the ways that lead to it.
-    fn ways_before(&self, poll: &mut Poll<'_>) -> Result<(WaysOf, WaySets), Cancelled> {
+    /// By bound node, the set of the ways that lead to it.
+    fn ways_before(
+        &self,
+        kept: &mut KeptSets,
+        poll: &mut Poll<'_>,
+    ) -> Result<(HashMap<usize, u32>, WaySets), Cancelled> {
         let search = self.search;
         let mut sets = WaySets::default();
-        let mut found = WaysOf::new();
-        let mut bound: HashMap<usize, u32> = HashMap::new();
+        let mut found = HashMap::new();
+        let mut bound: SetLevel<I> = Vec::new();
         for node in self.nodes().filter(|node| self.hops_to(*node) == Some(0)) {
-            bound.insert(node, sets.longer(None, search.types[node], Walk::Down));
+            bound.push((I::new(node), 0, sets.longer(None, search.types[node], Walk::Down)));
         }
-        let mut level: HashMap<(usize, u32), u32> = HashMap::new();
+        let mut level: SetLevel<I> = Vec::new();
         for (node, state) in self.wanted_at(0) {
-            level.insert((node, state), sets.longer(None, search.types[node], Walk::Down));
+            level.push((I::new(node), state, sets.longer(None, search.types[node], Walk::Down)));
         }
-        let mut next: HashMap<(usize, u32), u32> = HashMap::new();
-        for hops in 1..=self.n_levels() {
-            bound.drain().for_each(|(node, set)| _ = found.insert(node, sets.sets[set as usize].clone()));
+        level = sets.level(level);
+        let mut hops = 0;
+        loop {
+            for (node, _, set) in sets.level(std::mem::take(&mut bound)) {
+                found.insert(node.index(), kept.number(&sets.sets[set as usize]));
+            }
             sets.end_level();
-            for ((node, state), set) in level.drain() {
+            if hops == self.n_levels() {
+                return Ok((found, sets));
+            }
+            hops += 1;
+            let mut next: SetLevel<I> = Vec::new();
+            for (node, state, set) in level {
                 poll.step()?;
                 let hop = search.pattern.hops[state as usize].way;
-                search.ahead(node, state, &mut |to, state| {
+                search.ahead(node.index(), state, &mut |to, state| {
                     if self.is_after(state) {
                         if self.hops_to(to) == Some(hops) && self.left_of(to).is_some() {
-                            let longer = sets.longer(Some(set), search.types[to], hop);
-                            sets.add(&mut bound, to, longer);
+                            bound.push((I::new(to), 0, sets.longer(Some(set), search.types[to], hop)));
                         }
                     } else if self.is_wanted(hops, to, state) {
-                        let longer = sets.longer(Some(set), search.types[to], hop);
-                        sets.add(&mut next, (to, state), longer);
+                        next.push((I::new(to), state, sets.longer(Some(set), search.types[to], hop)));
                     }
                 });
             }
-            std::mem::swap(&mut level, &mut next);
+            level = sets.level(next);
         }
-        bound.drain().for_each(|(node, set)| _ = found.insert(node, sets.sets[set as usize].clone()));
-        sets.end_level();
-        Ok((found, sets))
     }
 
-    /// By bound node that is not an end, the ways from it.
-    fn ways_after(&self, poll: &mut Poll<'_>) -> Result<(WaysOf, WaySets), Cancelled> {
+    /// By bound node that is not an end, the set of the ways from it.
+    fn ways_after(
+        &self,
+        kept: &mut KeptSets,
+        poll: &mut Poll<'_>,
+    ) -> Result<(HashMap<usize, u32>, WaySets), Cancelled> {
         let search = self.search;
         let mut sets = WaySets::default();
-        let mut found = WaysOf::new();
+        let mut found = HashMap::new();
         // The pairs on shortest paths from bound nodes to an end, by remaining hops.
         let mut levels: Vec<Vec<(usize, u32)>> = Vec::new();
         for node in self.nodes() {
@@ -464,37 +529,37 @@ impl<I: Id> Bindings<'_, I> {
             ends.sort_unstable();
             ends.dedup();
         }
-        let mut level: HashMap<(usize, u32), u32> = HashMap::new();
+        let mut level: SetLevel<I> = Vec::new();
         for (left, pairs) in levels.iter().enumerate() {
-            let mut here: HashMap<(usize, u32), u32> = HashMap::new();
-            let mut bound: HashMap<usize, u32> = HashMap::new();
+            let mut here: SetLevel<I> = Vec::new();
             for (node, state) in pairs {
                 poll.step()?;
                 let type_rank = search.types[*node];
                 if left == 0 {
-                    here.insert((*node, *state), sets.longer(None, type_rank, Walk::Down));
+                    here.push((I::new(*node), *state, sets.longer(None, type_rank, Walk::Down)));
                     continue;
                 }
                 let hop = search.pattern.hops[*state as usize].way;
                 search.ahead(*node, *state, &mut |to, next| {
-                    if let Some(set) = level.get(&(to, next)) {
-                        let longer = sets.longer(Some(*set), type_rank, hop);
-                        sets.add(&mut here, (*node, *state), longer);
+                    let next = (I::new(to), next);
+                    if let Ok(i) = level.binary_search_by_key(&next, |(node, state, _)| (*node, *state)) {
+                        here.push((I::new(*node), *state, sets.longer(Some(level[i].2), type_rank, hop)));
                     }
                 });
-                let is_bound = self.left_of(*node) == Some(left as u64)
-                    && self.states_after(*node, left as u64).any(|of_node| of_node == *state);
-                if let Some(set) = here.get(&(*node, *state)).copied().filter(|_| is_bound) {
-                    sets.add(&mut bound, *node, set);
-                }
             }
-            bound.into_iter().for_each(|(node, set)| _ = found.insert(node, sets.sets[set as usize].clone()));
+            level = sets.level(here);
+            let is_bound = |node: usize, state: u32| {
+                left > 0
+                    && self.left_of(node) == Some(left as u64)
+                    && self.states_after(node, left as u64).any(|of_node| of_node == state)
+            };
+            let bound = level.iter().filter(|(node, state, _)| is_bound(node.index(), *state));
+            let bound: SetLevel<I> = bound.map(|(node, _, set)| (*node, 0, *set)).collect();
+            for (node, _, set) in sets.level(bound) {
+                found.insert(node.index(), kept.number(&sets.sets[set as usize]));
+            }
             sets.end_level();
-            level = here;
         }
         Ok((found, sets))
     }
 }
-
-/// By node, its ways.
-type WaysOf = HashMap<usize, Box<[u32]>>;
