@@ -330,7 +330,7 @@ impl Resolving<'_> {
     fn check(&self, filter: &Filter) -> Result<()> {
         check_is_one_expression(&filter.text).map_err(|error| {
             let what = mistake::syntax_message(&error);
-            self.error(&filter.span, &format!("the predicate is no SQL: {what}"))
+            self.error(&filter.span, &format!("the predicate is not valid SQL: {what}"))
         })
     }
 

@@ -198,7 +198,7 @@ impl PathTable {
             PathPlan::Join => true,
         };
         if joins && self.compiled.selector == heaplake_pathql::Selector::Dominated {
-            let what = "DOMINATED needs the graph index, which a plan of joins has not";
+            let what = "DOMINATED needs the graph index, which a plan of joins does not use";
             return Err(Error::query(what.to_owned()).into());
         }
         let type_name = |rank: usize| self.manifest.types[rank].name.clone();
