@@ -75,6 +75,8 @@ pub enum Invocation {
     Graph(GraphQueryArgs),
     /// Find cycles of types that repeat along chains of objects, as in many leaks
     Chains(ChainsArgs),
+    /// Say what leaks, what holds it, how sure that is, and what to do
+    Suspects(SuspectsArgs),
     /// Compare two dumps: what grew, and in which container
     Diff(DiffArgs),
     /// Show how types or containers grow over many dumps
@@ -656,6 +658,35 @@ pub struct ChainsArgs {
     pub min: u32,
     #[command(flatten)]
     pub graph: GraphArgs,
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// Arguments of `suspects`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A suspect is an object that must let go of what it holds, with the pattern that it looks like (its idiom), how sure that is,
+why, and what to do. Three dumps of one process, taken under the same load, are best; two tell growth from what stays, one
+only what is large. Without DUMPS the newest dump is asked together with the earlier ones of its process, else of its service
+(tags service, app, job, name), else alone.
+
+Examples:
+  heaplake suspects                                the newest dump and those before it
+  heaplake suspects before after                   these two
+  heaplake suspects 'service=shop' --format json")]
+pub struct SuspectsArgs {
+    /// Which dumps: ids, or selectors such as 'service=shop'
+    #[arg(value_name = "DUMPS")]
+    pub dumps: Vec<String>,
+    /// How many suspects at most [default: 3 for a person, all otherwise]
+    #[arg(short, value_name = "N", value_parser = values::at_least::<0>)]
+    pub n: Option<u32>,
+    /// Leave out what is less sure, 0 to 1 [default: 0.5 for a person, 0 otherwise]
+    #[arg(long, value_name = "P", value_parser = values::probability)]
+    pub min_confidence: Option<f64>,
+    /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
     #[command(flatten)]
     pub shape: Shape,
 }

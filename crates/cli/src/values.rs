@@ -54,6 +54,14 @@ pub fn at_least<const MIN: u32>(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A number from 0 to 1.
+pub fn probability(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err(format!("{text:?} is not a number from 0 to 1; write for example 0.5")),
+    }
+}
+
 /// A time with its zone, as RFC 3339 has it, or a day in UTC.
 pub fn time(text: &str) -> Result<DateTime<Utc>, String> {
     let day = || text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());

@@ -164,6 +164,8 @@ pub enum ColumnType {
     Time,
     /// A list of whole numbers.
     Int64List,
+    /// A list of texts.
+    TextList,
 }
 
 impl FunctionGroup {
@@ -303,6 +305,7 @@ impl ColumnType {
             Self::Text => DataType::Utf8View,
             Self::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Int64List => DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true))),
+            Self::TextList => DataType::List(Arc::new(Field::new_list_field(DataType::Utf8View, true))),
         }
     }
 }
@@ -318,6 +321,7 @@ impl fmt::Display for ColumnType {
             Self::Text => "string",
             Self::Time => "timestamp",
             Self::Int64List => "list of int64",
+            Self::TextList => "list of string",
         })
     }
 }

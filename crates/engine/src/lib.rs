@@ -10,6 +10,7 @@
 mod attach;
 mod bounds;
 mod catalog;
+mod diagnosis;
 mod error;
 mod explain;
 mod files;
@@ -44,6 +45,7 @@ pub use datafusion::arrow::{
     datatypes::{DataType, SchemaRef},
     record_batch::RecordBatch,
 };
+pub use diagnosis::{ChoiceReason, DumpChoice, choose_dumps};
 pub use error::{Error, Limit, Missing, Place, Result, Thing};
 pub use function::{
     ArgumentDefault, ArgumentDoc, ArgumentKind, ColumnDoc, ColumnType, FunctionDoc, FunctionGroup, ResultDoc,

@@ -26,6 +26,7 @@ mod memory;
 mod names;
 mod parquet_file;
 mod properties;
+mod rows;
 mod summary;
 mod text_runs;
 mod verify;

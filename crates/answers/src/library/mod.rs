@@ -10,7 +10,7 @@ pub use self::header::{Header, Parameter, ParameterKind};
 use crate::{Error, Result};
 
 /// Name and text of every query, in order of the names.
-const SHIPPED: [(&str, &str); 15] = [
+const SHIPPED: [(&str, &str); 16] = [
     ("biggest", include_str!("../../../../queries/biggest.sql")),
     ("biggest_collections", include_str!("../../../../queries/biggest_collections.sql")),
     ("chains", include_str!("../../../../queries/chains.sql")),
@@ -22,6 +22,7 @@ const SHIPPED: [(&str, &str); 15] = [
     ("holders", include_str!("../../../../queries/holders.sql")),
     ("in_degree", include_str!("../../../../queries/in_degree.sql")),
     ("instances", include_str!("../../../../queries/instances.sql")),
+    ("suspects", include_str!("../../../../queries/suspects.sql")),
     ("trend", include_str!("../../../../queries/trend.sql")),
     ("unreachable", include_str!("../../../../queries/unreachable.sql")),
     ("unreferenced", include_str!("../../../../queries/unreferenced.sql")),
@@ -29,7 +30,7 @@ const SHIPPED: [(&str, &str); 15] = [
 ];
 
 /// Name and text of every check, in order of the names: a query whose rows are violations.
-const CHECKS: [(&str, &str); 12] = [
+const CHECKS: [(&str, &str); 13] = [
     ("max_count", include_str!("../../../../queries/checks/max_count.sql")),
     ("max_object", include_str!("../../../../queries/checks/max_object.sql")),
     ("max_retained", include_str!("../../../../queries/checks/max_retained.sql")),
@@ -42,6 +43,7 @@ const CHECKS: [(&str, &str); 12] = [
     ("no_holder_growth", include_str!("../../../../queries/checks/no_holder_growth.sql")),
     ("no_new_type", include_str!("../../../../queries/checks/no_new_type.sql")),
     ("no_path", include_str!("../../../../queries/checks/no_path.sql")),
+    ("no_suspects", include_str!("../../../../queries/checks/no_suspects.sql")),
 ];
 
 /// A query with what its header says.

@@ -19,6 +19,7 @@ mod prune;
 mod rm;
 mod run;
 pub mod sql;
+mod suspects;
 mod tag;
 mod top;
 mod tree;
@@ -47,6 +48,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Graph(args) => graph::run(&args, console),
         Invocation::Chains(args) => chains::run(&args, console),
         Invocation::Diff(args) => diff::run(&args, console),
+        Invocation::Suspects(args) => suspects::run(&args, console),
         Invocation::Trend(args) => trend::run(&args, console),
         Invocation::Whatif(args) => whatif::run(&args, console),
         Invocation::Layers(args) => layers::run(&args, console),

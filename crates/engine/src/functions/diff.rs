@@ -105,7 +105,7 @@ fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
     let lake = snapshot.lake().clone();
     let schema = schema(DIFF.doc.rows(0)?, kind);
     let answered = schema.clone();
-    let answer = move || {
+    let answer = move |_: &heaplake_store::ImportProgress| {
         let [before, after] = &dumps;
         let rows = rows(kind, kind.totals(&lake, before)?, kind.totals(&lake, after)?);
         batch(&rows, answered.clone())

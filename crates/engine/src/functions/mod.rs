@@ -27,6 +27,7 @@ mod removed_edges;
 mod retained;
 mod sccs;
 mod survivors;
+mod suspects;
 mod tag;
 mod top_dominators;
 mod top_retained;
@@ -47,7 +48,7 @@ use crate::{
 pub(crate) use tag::add_column;
 
 /// Every function of ours, in the order of their presentation.
-static FUNCTIONS: [&dyn Function; 30] = [
+static FUNCTIONS: [&dyn Function; 31] = [
     &tag::TAG_FUNCTION,
     &glob::GLOB,
     &type_is::TYPE_IS,
@@ -76,6 +77,7 @@ static FUNCTIONS: [&dyn Function; 30] = [
     &path_explain::PATH_EXPLAIN,
     &diff::DIFF,
     &trend::TREND,
+    &suspects::SUSPECTS,
     &diff_objects::DIFF_OBJECTS,
     &growing_containers::GROWING_CONTAINERS,
     &survivors::SURVIVORS,

@@ -10,7 +10,7 @@ use datafusion::arrow::{
     },
     datatypes::SchemaRef,
 };
-use heaplake_store::{Lake, Manifest};
+use heaplake_store::{ImportProgress, Lake, Manifest};
 use rayon::prelude::*;
 
 use super::diff::{ROLE, Role, WHAT, roles, schema};
@@ -123,7 +123,7 @@ fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
     let lake = snapshot.lake().clone();
     let schema = schema(TREND.doc.rows(0)?, kind);
     let answered = schema.clone();
-    let answer = move || {
+    let answer = move |_: &ImportProgress| {
         let series = series(&lake, &dumps, kind, measured)?;
         let roles = match (kind, dumps.first(), dumps.last()) {
             (By::Holder, Some(first), Some(last)) => {

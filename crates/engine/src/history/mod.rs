@@ -20,6 +20,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use heaplake_store::ImportProgress;
 
 use crate::{
     Error,
@@ -58,7 +59,7 @@ pub(crate) struct HistoryQuestion {
     pub(crate) answer: HistoryAnswer,
 }
 
-type HistoryAnswer = Arc<dyn Fn() -> crate::Result<RecordBatch> + Send + Sync>;
+type HistoryAnswer = Arc<dyn Fn(&ImportProgress) -> crate::Result<RecordBatch> + Send + Sync>;
 
 impl fmt::Debug for HistoryQuestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,7 +136,7 @@ impl Operator for HistoryOperator {
     fn run(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>, task: OperatorTask) -> Result<OperatorRows> {
         let answered = async move {
             let question = self.question.clone();
-            let all = task.blocking(move |_| Ok((question.answer)()?)).await?;
+            let all = task.blocking(move |progress| Ok((question.answer)(progress)?)).await?;
             let n_rows = all.num_rows().min(self.limit.unwrap_or(usize::MAX));
             let rows = match &self.projection {
                 Some(columns) => all.project(columns)?,

@@ -1,0 +1,250 @@
+//! `heaplake suspects`: what leaks, what holds it, how sure that is, and what to do.
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::Result;
+
+use heaplake_answers::{Suspect, Suspects};
+use heaplake_engine::{ChoiceReason, DumpChoice};
+use heaplake_store::Manifest;
+
+use super::diff::broken;
+use crate::{
+    args::SuspectsArgs,
+    console::Console,
+    escape, human, interrupt,
+    output::{Format, Plan, Sink, wrapped},
+    query, selection,
+};
+
+/// Suspects shown to a person.
+const N_SHOWN: usize = 3;
+/// What is less sure than this is not said to a person to be a leak.
+const MIN_CONFIDENCE: f64 = 0.5;
+/// From this confidence on more dumps are not asked for.
+const SURE: f64 = 0.8;
+/// What grew but is not believed, as it is listed.
+const N_OTHERS: usize = 5;
+/// Columns before a text that has a word in front of it.
+const INDENT: usize = 11;
+const USUAL_WIDTH: usize = 100;
+
+/// Prints the suspects, the likeliest first.
+pub fn run(args: &SuspectsArgs, console: &Console) -> Result<ExitCode> {
+    let plan = console.plan(args.shape, args.output.as_deref())?;
+    interrupt::install()?;
+    let manifests = selection::open(console)?;
+    let is_table = plan.format == Format::Table;
+    let question = Suspects {
+        dumps: args.dumps.clone(),
+        min_confidence: args.min_confidence.filter(|_| !is_table).unwrap_or(0.0),
+        limit: args.n.filter(|_| !is_table).map(u64::from),
+    };
+    let newest = selection::one(&manifests, None, console)?;
+    let (dumps, choice) = question.choice(&manifests, &newest)?;
+    let question =
+        Suspects { dumps: dumps.iter().map(|manifest| manifest.id.to_string()).collect(), ..question };
+    let session = query::of_lake(&manifests, None, console)?;
+    let mut sink = plan.open()?;
+    if is_table {
+        let found = question.found(&session)?;
+        let report = Report { plan: &plan, console, dumps: &dumps };
+        report.write(args, &found, choice.as_ref(), &mut sink)?;
+    } else {
+        let batch = question.rows(&session, |suspect| commands(suspect, &dumps, console))?;
+        plan.print_all_to(&[batch], &mut sink)?;
+    }
+    sink.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The commands that show what a suspect is.
+fn commands(suspect: &Suspect, dumps: &[std::sync::Arc<Manifest>], console: &Console) -> Vec<String> {
+    let (Some(first), Some(newest)) = (dumps.first(), dumps.last()) else { return Vec::new() };
+    let heaplake = console.command();
+    let Some(holder) = suspect.holder else { return vec![format!("{heaplake} dumps")] };
+    let mut commands = vec![format!("{heaplake} path 'root ..> @{holder}' --dump {}", newest.id)];
+    if let Some(cut) = &suspect.cut {
+        commands.push(format!("{heaplake} whatif --cut '{cut}' --dump {}", newest.id));
+    }
+    if first.id != newest.id {
+        commands.push(format!("{heaplake} diff {} {} --by holder", first.id, newest.id));
+    }
+    commands
+}
+
+struct Report<'r> {
+    plan: &'r Plan,
+    console: &'r Console,
+    dumps: &'r [std::sync::Arc<Manifest>],
+}
+
+impl Report<'_> {
+    fn write(
+        &self,
+        args: &SuspectsArgs,
+        found: &[Suspect],
+        choice: Option<&DumpChoice>,
+        sink: &mut Sink,
+    ) -> Result<()> {
+        self.say(&self.asked(choice), 0, sink)?;
+        let least = args.min_confidence.unwrap_or(MIN_CONFIDENCE);
+        let is_said = |suspect: &&Suspect| suspect.confidence >= least;
+        let said: Vec<&Suspect> = found.iter().filter(is_said).collect();
+        let n = args.n.map_or(N_SHOWN, |n| n as usize);
+        for suspect in said.iter().take(n) {
+            writeln!(sink)?;
+            self.suspect(suspect, sink)?;
+        }
+        let others: Vec<&Suspect> = found.iter().filter(|suspect| !is_said(suspect)).collect();
+        if said.is_empty() {
+            writeln!(sink)?;
+            self.none(&others, sink)?;
+        }
+        if said.len() > n {
+            self.console.note(&format!("({} more with -n {})", said.len() - n, said.len()));
+        }
+        if let Some(advice) = self.surer(said.first().copied()) {
+            writeln!(sink)?;
+            self.say(&advice, 0, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Which dumps were asked, and why these.
+    fn asked(&self, choice: Option<&DumpChoice>) -> String {
+        let ids: Vec<&str> = self.dumps.iter().map(|manifest| manifest.id.as_str()).collect();
+        let listed = match ids.as_slice() {
+            ids if ids.len() <= 5 => ids.join(", "),
+            ids => format!("{}, {}, ..., {}", ids[0], ids[1], ids[ids.len() - 1]),
+        };
+        let why = match choice.map(|choice| &choice.reason) {
+            Some(ChoiceReason::Process { host, pid }) => format!(" of process {pid} on {host}"),
+            Some(ChoiceReason::Tag { key, value }) => format!(" with {key}={value}"),
+            Some(ChoiceReason::OnlyNewest) => {
+                ", the newest; nothing says which other dump is of its process, so it is looked at alone"
+                    .to_owned()
+            }
+            None => String::new(),
+        };
+        let span = match (self.dumps.first(), self.dumps.last()) {
+            (Some(first), Some(last)) if first.taken < last.taken => {
+                let time = (last.taken - first.taken).to_std().unwrap_or_default();
+                format!(", over {}", human::duration(time))
+            }
+            _ => String::new(),
+        };
+        match choice.map(|choice| &choice.reason) {
+            Some(ChoiceReason::OnlyNewest) => format!("Asked: {listed}{why}."),
+            _ => format!("Asked: {}{why}{span}: {listed}.", human::counted(ids.len() as u64, "dump")),
+        }
+    }
+
+    /// One suspect: headline, how sure and why, way, what would go, what to do, how to see it.
+    fn suspect(&self, suspect: &Suspect, sink: &mut Sink) -> Result<()> {
+        let number = format!("{:>2}  ", suspect.rank);
+        self.with_head(&number, &headline(suspect), sink)?;
+        let sure = format!("{:.0} %, {}", suspect.confidence * 100.0, suspect.idiom);
+        self.with_head("    sure   ", &sure, sink)?;
+        for (i, fact) in suspect.evidence.iter().enumerate() {
+            self.with_head(if i == 0 { "    why    " } else { "           " }, fact, sink)?;
+        }
+        let width = self.width().saturating_sub(INDENT);
+        let path = escape::line(&suspect.path);
+        let lines = if path.is_empty() { Vec::new() } else { broken(&path, width) };
+        for (i, line) in lines.into_iter().enumerate() {
+            writeln!(sink, "{}{line}", if i == 0 { "    way    " } else { "           " })?;
+        }
+        if suspect.retained > 0 {
+            let freed = format!("{} would go with its content", human::signed_bytes(suspect.retained));
+            self.with_head("    frees  ", &freed, sink)?;
+        }
+        self.with_head("    do     ", &suspect.advice, sink)?;
+        for (i, command) in commands(suspect, self.dumps, self.console).iter().enumerate() {
+            let word = if i == 0 { "    see    " } else { "           " };
+            writeln!(sink, "{word}{}", escape::line(command))?;
+        }
+        Ok(())
+    }
+
+    /// What is said where nothing is suspected.
+    fn none(&self, others: &[&Suspect], sink: &mut Sink) -> Result<()> {
+        let grew: Vec<&&Suspect> = others.iter().filter(|s| s.count_growth.is_none_or(|n| n != 0)).collect();
+        self.say(
+            &format!(
+                "No suspect. {} looked at; what holds much or grew is listed with why it is not believed to leak.",
+                human::counted(others.len() as u64, "candidate")
+                    + if others.len() == 1 { " was" } else { " were" }
+            ),
+            0,
+            sink,
+        )?;
+        for suspect in grew.iter().take(N_OTHERS) {
+            let against = suspect.evidence.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
+            let text = format!("{} ({:.0} %): {against}", headline(suspect), suspect.confidence * 100.0);
+            self.with_head("  - ", &text, sink)?;
+        }
+        Ok(())
+    }
+
+    /// What would make it surer.
+    fn surer(&self, best: Option<&Suspect>) -> Option<String> {
+        if best.is_some_and(|best| best.confidence >= SURE) {
+            return None;
+        }
+        let has_labels = best.is_none_or(|best| best.held_by.is_some());
+        let mut wishes = Vec::new();
+        match self.dumps.len() {
+            1 => wishes.push("two more dumps of the same process, taken under the same load some time apart"),
+            2 => wishes
+                .push("a third dump of the same process: growth that goes on is told from a start that ends"),
+            _ => wishes.push("dumps over a longer time"),
+        }
+        if !has_labels {
+            wishes.push("a capture with labels (see the command capture)");
+        }
+        Some(format!("Surer with {}.", wishes.join("; ")))
+    }
+
+    fn width(&self) -> usize {
+        self.plan.table_width().unwrap_or(USUAL_WIDTH)
+    }
+
+    fn say(&self, text: &str, indent: usize, sink: &mut Sink) -> Result<()> {
+        self.with_head(&" ".repeat(indent), text, sink)
+    }
+
+    /// A text in lines, the first after a word.
+    fn with_head(&self, head: &str, text: &str, sink: &mut Sink) -> Result<()> {
+        let width = self.width().saturating_sub(head.len()).max(20);
+        for (i, line) in wrapped(&escape::line(text), width).into_iter().enumerate() {
+            let head = if i == 0 { head.to_owned() } else { " ".repeat(head.len()) };
+            writeln!(sink, "{head}{line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is suspected, in one sentence.
+fn headline(suspect: &Suspect) -> String {
+    let holder = match (&suspect.held_by, suspect.holder) {
+        (Some(held_by), _) => held_by.clone(),
+        (None, Some(holder)) => format!("a {} at {holder}", suspect.holder_type),
+        (None, None) => {
+            let growth =
+                suspect.retained_growth.map_or_else(String::new, |n| format!(": {}", human::delta_bytes(n)));
+            return format!("memory outside of all objects{growth} since the first dump");
+        }
+    };
+    let objects = match suspect.type_name == suspect.holder_type && suspect.count <= 1 {
+        true => "itself".to_owned(),
+        false => format!("{} {}", human::count(suspect.count.unsigned_abs()), suspect.type_name),
+    };
+    let growth = match (suspect.count_growth, suspect.retained_growth) {
+        (Some(count), Some(bytes)) => {
+            format!(": {} objects, {} since the first dump", human::delta(count), human::delta_bytes(bytes))
+        }
+        _ => format!(", {}", human::signed_bytes(suspect.retained)),
+    };
+    format!("{holder} holds {objects}{growth}")
+}

@@ -1,0 +1,230 @@
+//! Candidates: objects that may be what must let go, before anything is said about how likely that is.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{
+    growth::{Grown, Growth},
+    heap::Heap,
+    sort::Sort,
+    standing::{MIN_KIDS, descend, main_kids},
+};
+
+/// Why an object is a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It refers to more objects than before.
+    Refs,
+    /// More is below it than before, below few references.
+    Mass,
+    /// Objects below it that look the same have all grown.
+    Siblings,
+    /// Much accumulates in it.
+    Standing,
+    /// A chain hangs from it.
+    Chain,
+    /// It is huge itself.
+    Huge,
+    /// It stands for cycles that nothing else holds.
+    Garbage,
+    /// It stands for objects that no object refers to.
+    External,
+}
+
+/// A candidate.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) node: usize,
+    /// The object that is compared over time: the candidate, or where that is new each time, what refers to it.
+    pub(super) anchor: usize,
+    pub(super) how: How,
+    /// Bytes by which it is ranked before it is looked at closely.
+    pub(super) own: i64,
+    /// Objects that it stands for: siblings, cycles, objects without referrer.
+    pub(super) members: Vec<usize>,
+    /// What of the objects below it is meant; empty for all.
+    pub(super) slots: Vec<usize>,
+}
+
+/// Siblings that have grown from which on what holds them is the candidate.
+const MIN_SIBLINGS: usize = 4;
+/// Hops that siblings are below what holds them.
+const MAX_SIBLING_HOPS: usize = 4;
+
+impl Candidate {
+    pub(super) fn new(node: usize, how: How, own: i64) -> Self {
+        Self { node, anchor: node, how, own, members: Vec::new(), slots: Vec::new() }
+    }
+
+    fn with_members(self, members: Vec<usize>) -> Self {
+        Self { members, ..self }
+    }
+}
+
+/// The candidates of what has grown since an earlier dump.
+pub(super) fn grown(newest: &Heap, growth: &Growth, grown: &[Grown]) -> Vec<Candidate> {
+    let is_new = |node: usize| growth.partner(node).is_none();
+    let mut found: Vec<Candidate> = Vec::new();
+    for grown in grown {
+        let node = grown.node;
+        if matches!(newest.sort(node), Sort::Scalar | Sort::Frame) {
+            continue;
+        }
+        let kids: Vec<usize> = newest.dominated(node).into_iter().filter(|kid| is_new(*kid)).collect();
+        let heaviest = kids.iter().copied().max_by_key(|kid| growth.fresh_below(newest, *kid));
+        let heavy = heaviest.map_or(0, |kid| growth.fresh_below(newest, kid));
+        let is_one = heavy * 10 >= grown.own * 6 && grown.own > 0 && heavy > 0;
+        match heaviest.filter(|_| is_one) {
+            // One new object has it all: a chain, or something that was made since.
+            Some(kid) => {
+                let descent = descend(newest, kid);
+                if descent.is_chain {
+                    found.push(chain(newest, node, &descent.way, grown.own));
+                    continue;
+                }
+                let point = descent.way.iter().rev().find(|at| accumulates(newest, **at));
+                match point {
+                    Some(point) => found.push(Candidate::new(*point, How::Mass, grown.own)),
+                    None if newest.size(kid) * 2 >= heavy => {
+                        let slots = vec![kid];
+                        found.push(Candidate { slots, ..Candidate::new(node, How::Huge, grown.own) });
+                    }
+                    None => {
+                        let slots = vec![kid];
+                        found.push(Candidate { slots, ..Candidate::new(node, How::Mass, grown.own) });
+                    }
+                }
+                if grown.refs >= 3 {
+                    let own = grown.own - heavy + shared(newest, growth, node);
+                    found.push(Candidate::new(node, How::Refs, own));
+                }
+            }
+            None if grown.refs >= 3 => {
+                let own = grown.own + shared(newest, growth, node);
+                found.push(Candidate::new(node, How::Refs, own));
+            }
+            None if newest.size(node) * 2 >= newest.retained(node) => {
+                found.push(Candidate::new(node, How::Huge, grown.own));
+            }
+            None => {
+                let at = descend(newest, node);
+                found.push(match at.is_chain {
+                    true => chain(newest, node, &at.way, grown.own),
+                    false => Candidate::new(node, How::Mass, grown.own),
+                });
+            }
+        }
+    }
+    found.extend(outside(newest, &is_new));
+    let mut best: BTreeMap<usize, Candidate> = BTreeMap::new();
+    for candidate in found {
+        match best.get_mut(&candidate.node) {
+            Some(other) if other.own >= candidate.own => {}
+            Some(other) => *other = candidate,
+            None => {
+                best.insert(candidate.node, candidate);
+            }
+        }
+    }
+    siblings(newest, best.into_values().collect())
+}
+
+/// Bytes below the new objects that a node refers to and does not retain alone.
+fn shared(newest: &Heap, growth: &Growth, node: usize) -> i64 {
+    let mut seen = HashSet::new();
+    let kids = newest.refs(node).into_iter().map(|(_, kid)| kid);
+    let kids = kids.filter(|kid| growth.partner(*kid).is_none() && !newest.dominates(node, *kid));
+    kids.filter(|kid| seen.insert(*kid)).map(|kid| growth.fresh_below(newest, kid)).sum()
+}
+
+/// Whether many objects of one type hang below a node.
+fn accumulates(heap: &Heap, node: usize) -> bool {
+    let kids = heap.dominated(node);
+    kids.len() >= MIN_KIDS
+        && main_kids(heap, &kids).is_some_and(|(_, n)| n >= MIN_KIDS && n * 4 >= kids.len())
+}
+
+/// The candidate of a chain of which a part is below a node: what it hangs from, which is the first object above that is of no
+/// type of the chain. Where that is a module or its dictionary, the first object of the chain itself.
+pub(super) fn chain(heap: &Heap, from: usize, way: &[usize], own: i64) -> Candidate {
+    let types: HashSet<u32> = way.iter().map(|node| heap.type_rank(*node)).collect();
+    let (mut at, mut below) = (from, way.iter().copied().find(|node| *node != from).unwrap_or(from));
+    while types.contains(&heap.type_rank(at)) && heap.sort(at) != Sort::Module {
+        match heap.idom(at) {
+            Some(above) => (at, below) = (above, at),
+            None => break,
+        }
+    }
+    let is_namespace = heap.sort(at) == Sort::Module
+        || heap.parents(at).into_iter().take(64).any(|parent| heap.sort(parent) == Sort::Module);
+    let node = if is_namespace { below } else { at };
+    Candidate { anchor: at, ..Candidate::new(node, How::Chain, own) }
+}
+
+/// New roots that are no part of the program's graph: cycles that only hold themselves, and what no object refers to.
+fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
+    let mut groups: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    for node in newest.dominated(newest.n_nodes()) {
+        let Some(kind) = newest.root_kind(node).filter(|kind| matches!(*kind, CYCLE | UNREFERENCED)) else {
+            continue;
+        };
+        if is_new(node) && newest.sort(node) != Sort::Scalar {
+            groups.entry((kind, newest.telling_type(node))).or_default().push(node);
+        }
+    }
+    let groups = groups.into_iter().filter(|(_, nodes)| nodes.len() >= MIN_SIBLINGS);
+    groups
+        .map(|((kind, _), nodes)| {
+            let own = nodes.iter().map(|node| newest.retained(*node)).sum();
+            let how = if kind == CYCLE { How::Garbage } else { How::External };
+            Candidate::new(nodes[0], how, own).with_members(nodes)
+        })
+        .collect()
+}
+
+/// The kind of roots that stand for cycles.
+const CYCLE: &str = "cycle";
+/// The kind of roots that no object refers to.
+const UNREFERENCED: &str = "unreferenced";
+
+/// Puts what holds them in the place of candidates that look the same.
+fn siblings(newest: &Heap, candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut groups: BTreeMap<(usize, Vec<u32>), Vec<usize>> = BTreeMap::new();
+    for (i, candidate) in candidates.iter().enumerate() {
+        let mut types = vec![newest.type_rank(candidate.node)];
+        let mut at = candidate.node;
+        for _ in 0..MAX_SIBLING_HOPS {
+            let Some(above) = newest.idom(at) else { break };
+            groups.entry((above, types.clone())).or_default().push(i);
+            types.push(newest.type_rank(above));
+            at = above;
+        }
+    }
+    let mut groups: Vec<_> = groups.into_iter().filter(|(_, of)| of.len() >= MIN_SIBLINGS).collect();
+    // The nearest first.
+    groups.sort_by_key(|((_, types), of)| (types.len(), std::cmp::Reverse(of.len())));
+    let mut gone: HashSet<usize> = HashSet::new();
+    let mut lifted = Vec::new();
+    for ((above, types), of) in groups {
+        let of: Vec<usize> = of.into_iter().filter(|i| !gone.contains(i)).collect();
+        let sum: i64 = of.iter().map(|i| candidates[*i].own.max(0)).sum();
+        let most = of.iter().map(|i| candidates[*i].own).max().unwrap_or(0);
+        let kids = newest.dominated(above);
+        let alike = kids.iter().filter(|kid| Some(&newest.type_rank(**kid)) == types.last()).count();
+        let others = kids.iter().filter(|kid| newest.sort(**kid) != Sort::Scalar).count();
+        let is_namespace = matches!(newest.sort(above), Sort::Module | Sort::Code | Sort::Function);
+        if of.len() >= MIN_SIBLINGS && most * 2 <= sum && alike * 10 >= others * 6 && !is_namespace {
+            gone.extend(&of);
+            let members = of.iter().map(|i| candidates[*i].node).collect();
+            lifted.push(Candidate::new(above, How::Siblings, sum).with_members(members));
+        }
+    }
+    let mut kept: Vec<Candidate> =
+        candidates.into_iter().enumerate().filter(|(i, _)| !gone.contains(i)).map(|(_, c)| c).collect();
+    for candidate in lifted {
+        match kept.iter_mut().find(|other| other.node == candidate.node) {
+            Some(other) => other.own = other.own.saturating_add(candidate.own),
+            None => kept.push(candidate),
+        }
+    }
+    kept
+}

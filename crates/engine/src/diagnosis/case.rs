@@ -1,0 +1,555 @@
+//! A case: a candidate with everything that is known of it, about which signals and idioms decide.
+
+use std::collections::{HashMap, HashSet};
+
+use heaplake_model::{LabelSays, Runtime, TypeRole, shortened};
+
+use super::{
+    candidate::{Candidate, How},
+    heap::{Facts, Heap},
+    moments::Moments,
+    sort::Sort,
+    standing::main_kids,
+};
+
+/// What is known of a candidate.
+#[derive(Debug, Clone)]
+pub(super) struct Case {
+    pub(super) node: usize,
+    anchor: usize,
+    pub(super) how: How,
+    /// What part of the objects that have come has also gone again; `None` where it is not known.
+    pub(super) turnover: Option<f64>,
+    pub(super) holder_type: String,
+    /// Type of what the holder refers to.
+    pub(super) kid_type: String,
+    /// What a programmer would say accumulates.
+    pub(super) type_name: String,
+    pub(super) rule: CountRule,
+    /// By moment, how many there are; `None` where the holder was not there.
+    pub(super) counts: Vec<Option<i64>>,
+    /// By moment, bytes that go with the content.
+    pub(super) bytes: Vec<Option<i64>>,
+    /// Growth since the first moment that is not another candidate's.
+    pub(super) own: i64,
+    /// Some of what is new in it; of one dump, of what is in it.
+    pub(super) samples: Vec<usize>,
+    pub(super) members: Vec<usize>,
+    pub(super) slots: Vec<usize>,
+    /// Other objects that hold the same.
+    pub(super) also: Vec<usize>,
+    /// Whether something else holds part of the content.
+    pub(super) is_shared: bool,
+    /// From a module, or another root, down to the holder.
+    pub(super) way: Vec<WayStep>,
+    /// The holder's path in the dominator tree.
+    pub(super) holder_path: String,
+    pub(super) held_by: Option<String>,
+    /// The holder's attributes and those of the object whose attribute it is, with values where they are numbers.
+    pub(super) beside: Vec<(String, Option<i64>)>,
+    /// Types of objects below the samples.
+    pub(super) below: HashSet<String>,
+    /// The names of the samples that have one.
+    pub(super) sample_names: Vec<String>,
+}
+
+/// How the content of a holder is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum CountRule {
+    /// References of the holder to objects of the type.
+    Direct,
+    /// Objects of the type that the holder retains.
+    Below,
+    /// Objects that stand for themselves.
+    Members,
+}
+
+/// An object on the way to a holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WayStep {
+    pub(super) type_name: String,
+    pub(super) name: Option<String>,
+    /// By what the object before refers to it.
+    pub(super) label: Option<String>,
+    pub(super) root_kind: Option<String>,
+}
+
+/// Objects that are looked into.
+const N_SAMPLES: usize = 24;
+/// Objects below a holder that are counted.
+const MAX_COUNTED: usize = 4_000_000;
+
+impl Case {
+    /// What the graph says of a candidate.
+    pub(super) fn new(candidate: &Candidate, moments: &Moments) -> Option<Self> {
+        let heap = moments.newest();
+        let node = candidate.node;
+        let holders: Vec<usize> = match candidate.how {
+            How::Siblings => candidate.members.clone(),
+            _ => vec![node],
+        };
+        let mut kids: Vec<usize> = match candidate.how {
+            How::Garbage | How::External => candidate.members.clone(),
+            How::Chain => heap.subtree(node, 2000).into_iter().skip(1).collect(),
+            _ if !candidate.slots.is_empty() => candidate.slots.clone(),
+            _ => holders.iter().flat_map(|holder| heap.refs(*holder)).map(|(_, kid)| kid).collect(),
+        };
+        let mut seen = HashSet::new();
+        kids.retain(|kid| seen.insert(*kid) && *kid != node);
+        let is_new = |kid: &usize| moments.len() == 1 || moments.is_new(*kid, node);
+        let new: Vec<usize> = kids.iter().copied().filter(is_new).collect();
+        let new = if new.is_empty() { kids.clone() } else { new };
+        let is_huge = candidate.how == How::Huge;
+        let kid_rank = match main_kids(heap, &new) {
+            Some((rank, _)) => rank,
+            None if is_huge => heap.type_rank(node),
+            None => return None,
+        };
+        let kid_type = heap.open.type_name(kid_rank).to_owned();
+        let mut samples: Vec<usize> =
+            new.iter().copied().filter(|kid| heap.type_rank(*kid) == kid_rank).collect();
+        let step = samples.len().div_ceil(N_SAMPLES).max(1);
+        samples = samples.into_iter().step_by(step).collect();
+        let inside = |kid: usize| moments.len() == 1 || moments.is_new(kid, node);
+        let (type_name, depth) = named_type(heap, &samples, &inside).unwrap_or((kid_type.clone(), 0));
+        let rule = match candidate.how {
+            How::Garbage | How::External => CountRule::Members,
+            How::Chain | How::Siblings => CountRule::Below,
+            _ if depth == 0 && candidate.slots.is_empty() => CountRule::Direct,
+            _ if heap.retained(node) - heap.size(node) > 0 => CountRule::Below,
+            _ => CountRule::Direct,
+        };
+        let counted = if rule == CountRule::Direct { &kid_type } else { &type_name };
+        let counted = counted.clone();
+        let is_shared = rule == CountRule::Direct
+            && candidate.slots.is_empty()
+            && samples.iter().filter(|kid| !heap.dominates(node, **kid)).count() * 2 > samples.len();
+        let mut case = Self {
+            node,
+            anchor: candidate.anchor,
+            how: candidate.how,
+            turnover: None,
+            holder_type: heap.type_name(node).to_owned(),
+            kid_type,
+            type_name: if rule == CountRule::Direct && depth > 0 { type_name } else { counted.clone() },
+            rule,
+            counts: Vec::new(),
+            bytes: Vec::new(),
+            own: candidate.own,
+            below: types_below(heap, &samples),
+            samples,
+            members: candidate.members.clone(),
+            slots: candidate.slots.clone(),
+            also: Vec::new(),
+            is_shared,
+            way: Vec::new(),
+            holder_path: String::new(),
+            held_by: None,
+            beside: Vec::new(),
+            sample_names: Vec::new(),
+        };
+        for moment in 0..moments.len() {
+            let found = match case.rule {
+                CountRule::Members => Some(case.members_at(moments, moment)),
+                _ => {
+                    moments.at(moment, case.anchor).map(|at| case.measure(moments.heap(moment), at, &counted))
+                }
+            };
+            case.counts.push(found.map(|(count, _)| count));
+            case.bytes.push(found.map(|(_, bytes)| bytes));
+        }
+        if case.rule == CountRule::Members {
+            case.type_name = heap.telling_type(node).to_owned();
+        }
+        case.measure_slot(moments);
+        if is_huge {
+            case.counts = case.bytes.iter().map(|bytes| bytes.map(|_| 1)).collect();
+            case.type_name = case.slots.first().map_or(&case.holder_type, |_| &case.kid_type).clone();
+        }
+        if case.rule == CountRule::Direct && heap.sort_of_rank(kid_rank) != Sort::Scalar {
+            case.turnover = turnover(&case, moments, &kids);
+        }
+        Some(case)
+    }
+
+    /// Replaces the bytes of a case that is not about all content of its anchor.
+    fn measure_slot(&mut self, moments: &Moments) {
+        let heap = moments.newest();
+        let of_slot = self.slots.first().copied().or_else(|| (self.node != self.anchor).then_some(self.node));
+        let last = moments.len() - 1;
+        if self.how == How::Huge && of_slot.is_none() {
+            let was = |moment| moments.at(moment, self.node).map(|at| moments.heap(moment).retained(at));
+            self.bytes = (0..=last).map(was).collect();
+            return;
+        }
+        let Some(slot) = of_slot else { return };
+        let type_name = heap.type_name(slot);
+        for moment in 0..last {
+            let earlier = moments.heap(moment);
+            let largest = |at: usize| {
+                let kids =
+                    earlier.dominated(at).into_iter().filter(|kid| earlier.type_name(*kid) == type_name);
+                kids.map(|kid| earlier.retained(kid)).max().unwrap_or(0)
+            };
+            self.bytes[moment] = moments.at(moment, self.anchor).map(largest);
+        }
+        self.bytes[last] = Some(match self.slots.as_slice() {
+            [] => heap.retained(slot),
+            slots => slots.iter().map(|slot| heap.retained(*slot)).sum(),
+        });
+    }
+
+    /// Count and bytes of the content of a holder in one dump.
+    fn measure(&self, heap: &Heap, at: usize, type_name: &str) -> (i64, i64) {
+        let is_it = |node: usize| heap.type_name(node) == type_name;
+        let mut bytes = heap.retained(at) - heap.size(at);
+        let count = match self.rule {
+            CountRule::Direct => {
+                let kids = heap.refs(at);
+                if self.is_shared {
+                    let mut seen = HashSet::new();
+                    for (_, kid) in kids.iter().filter(|(_, kid)| is_it(*kid)) {
+                        if seen.insert(*kid) && !heap.dominates(at, *kid) && !heap.dominates(*kid, at) {
+                            bytes = bytes.saturating_add(heap.retained(*kid));
+                        }
+                    }
+                }
+                kids.iter().filter(|(_, kid)| is_it(*kid)).count()
+            }
+            _ => heap.subtree(at, MAX_COUNTED).into_iter().skip(1).filter(|node| is_it(*node)).count(),
+        };
+        (count as i64, bytes)
+    }
+
+    /// Count and bytes of roots of the type and kind of the members.
+    fn members_at(&self, moments: &Moments, moment: usize) -> (i64, i64) {
+        let heap = moments.heap(moment);
+        let newest = moments.newest();
+        let (kind, type_name) = (newest.root_kind(self.node), newest.telling_type(self.node));
+        let nodes = heap.dominated(heap.n_nodes()).into_iter();
+        let alike: Vec<usize> = nodes
+            .filter(|node| heap.root_kind(*node) == kind && heap.telling_type(*node) == type_name)
+            .collect();
+        (alike.len() as i64, alike.iter().map(|node| heap.retained(*node)).sum())
+    }
+
+    pub(super) fn count(&self) -> i64 {
+        self.counts.last().copied().flatten().unwrap_or(0)
+    }
+
+    /// How many more than in the first dump; `None` for one dump.
+    pub(super) fn count_growth(&self) -> Option<i64> {
+        (self.counts.len() > 1).then(|| self.count() - self.counts[0].unwrap_or(0))
+    }
+
+    pub(super) fn retained(&self) -> i64 {
+        self.bytes.last().copied().flatten().unwrap_or(0)
+    }
+
+    pub(super) fn retained_growth(&self) -> Option<i64> {
+        (self.bytes.len() > 1).then(|| self.retained() - self.bytes[0].unwrap_or(0))
+    }
+
+    /// By moment, how many there are; 0 where the holder was not there.
+    pub(super) fn series(&self) -> Vec<i64> {
+        self.counts.iter().map(|count| count.unwrap_or(0)).collect()
+    }
+
+    /// The type of the object some steps before the holder; empty above the top.
+    pub(super) fn above(&self, steps: usize) -> &str {
+        let at = self.way.len().checked_sub(steps + 1);
+        at.map_or("", |at| self.way[at].type_name.as_str())
+    }
+
+    /// Whether an object of one of these types is on the way to the holder, or the holder is one.
+    pub(super) fn way_has(&self, types: &[&str]) -> bool {
+        self.way.iter().any(|step| types.contains(&step.type_name.as_str()))
+    }
+
+    /// The name of the module that the way begins with.
+    pub(super) fn module(&self) -> Option<&str> {
+        self.way.first().filter(|step| step.type_name == "module").and_then(|step| step.name.as_deref())
+    }
+
+    /// Whether a name near the holder contains one of these words.
+    pub(super) fn is_called(&self, words: &[&str]) -> bool {
+        let near = self.way.iter().rev().take(3);
+        let mut names =
+            near.flat_map(|step| [step.label.as_deref(), Some(step.type_name.as_str())]).flatten();
+        names.any(|name| {
+            let name = name.to_lowercase();
+            words.iter().any(|word| name.contains(word))
+        })
+    }
+
+    /// Reads names and labels.
+    pub(super) fn load(&mut self, heap: &Heap, facts: &mut Facts) -> crate::Result<()> {
+        let runtime = heap.manifest().runtime();
+        let way = heap.way_to(self.node);
+        let dominators = heap.dominators(self.node);
+        let mut nodes: Vec<usize> = way.iter().chain(&dominators).chain(&self.samples).copied().collect();
+        let mut edges: Vec<usize> =
+            way.windows(2).chain(dominators.windows(2)).filter_map(|hop| heap.edge(hop[0], hop[1])).collect();
+        // What dictionaries are namespaces say the labels that lead to them.
+        for node in dominators.iter().filter(|node| heap.type_name(**node) == "dict") {
+            for parent in heap.parents(*node).into_iter().take(8) {
+                edges.extend(heap.edge(parent, *node));
+                nodes.push(parent);
+            }
+        }
+        // The attributes beside the holder.
+        let mut beside = Vec::new();
+        for step in way.iter().rev().take(3) {
+            let refs = heap.refs(*step);
+            let is_small =
+                refs.len() <= 64 && !matches!(heap.sort(*step), Sort::Module | Sort::Code | Sort::Function);
+            if is_small
+                && (*step == self.node
+                    || heap.type_name(*step) == "dict"
+                    || heap.sort(*step) == Sort::Program)
+            {
+                for (edge, kid) in refs {
+                    edges.push(edge);
+                    nodes.push(kid);
+                    beside.push((edge, kid));
+                }
+            }
+        }
+        heap.load(facts, &nodes, &edges)?;
+        let label_of = |parent: usize, child: usize| {
+            heap.edge(parent, child).and_then(|edge| facts.label(edge)).map(str::to_owned)
+        };
+        self.way = way
+            .iter()
+            .enumerate()
+            .map(|(i, node)| WayStep {
+                type_name: heap.type_name(*node).to_owned(),
+                name: facts.name(*node).map(str::to_owned),
+                label: i.checked_sub(1).and_then(|before| label_of(way[before], *node)),
+                root_kind: heap.root_kind(*node).map(str::to_owned),
+            })
+            .collect();
+        self.held_by = held_by(&self.way, runtime);
+        self.holder_path = holder_path(heap, facts, runtime, &dominators);
+        let wrapper = way.iter().rev().find(|node| heap.type_name(**node) == LRU_WRAPPER);
+        if let Some(bound) = wrapper.and_then(|wrapper| lru_bound(heap, facts, *wrapper).transpose()) {
+            self.beside.push((".maxsize".to_owned(), Some(bound?)));
+        }
+        for (edge, kid) in beside {
+            let number = facts.value(kid).and_then(|value| value.parse::<i64>().ok());
+            let number = number.filter(|_| heap.type_name(kid) == "int");
+            let label = facts.label(edge).unwrap_or_default().to_owned();
+            self.beside.push((label, number));
+        }
+        self.sample_names =
+            self.samples.iter().filter_map(|kid| facts.name(*kid)).map(str::to_owned).collect();
+        Ok(())
+    }
+}
+
+/// The type of what functools.lru_cache makes.
+const LRU_WRAPPER: &str = "_lru_cache_wrapper";
+
+/// The bound of an lru_cache, which its function `cache_parameters` has in a cell since CPython 3.9.
+fn lru_bound(heap: &Heap, facts: &mut Facts, wrapper: usize) -> crate::Result<Option<i64>> {
+    let below = |nodes: &[usize], type_name: &str| -> Vec<usize> {
+        let kids = nodes.iter().flat_map(|node| heap.refs(*node).into_iter().take(64)).map(|(_, kid)| kid);
+        kids.filter(|kid| heap.type_name(*kid) == type_name).collect()
+    };
+    let functions = below(&below(&[wrapper], "dict"), "function");
+    heap.load(facts, &functions, &[])?;
+    let own: Vec<usize> =
+        functions.into_iter().filter(|node| facts.name(*node) == Some("<lambda>")).collect();
+    let numbers = below(&below(&below(&own, "tuple"), "cell"), "int");
+    heap.load(facts, &numbers, &[])?;
+    Ok(numbers.iter().find_map(|node| facts.value(*node)?.parse().ok()))
+}
+
+/// The type that a programmer would name for some objects, and how far below them it is: their own, or where they are
+/// containers, what each of them has.
+fn named_type(heap: &Heap, samples: &[usize], is_new: &dyn Fn(usize) -> bool) -> Option<(String, usize)> {
+    const MAX_WIDTH: usize = 16;
+    const MAX_DEPTH: usize = 4;
+    let mut level: Vec<Vec<usize>> = samples.iter().map(|sample| vec![*sample]).collect();
+    for depth in 0..=MAX_DEPTH {
+        let mut votes: HashMap<u32, usize> = HashMap::new();
+        for nodes in &level {
+            let ranks: HashSet<u32> = nodes
+                .iter()
+                .filter(|node| match heap.sort(**node) {
+                    Sort::Program => true,
+                    Sort::Function | Sort::Frame | Sort::Scalar | Sort::Code => depth == 0,
+                    _ => false,
+                })
+                .map(|node| heap.type_rank(*node))
+                .collect();
+            ranks.into_iter().for_each(|rank| *votes.entry(rank).or_default() += 1);
+        }
+        let best = votes.into_iter().max_by_key(|(rank, n)| (*n, std::cmp::Reverse(*rank)));
+        if let Some((rank, n)) = best {
+            if n * 5 >= samples.len() * 3 {
+                return Some((heap.open.type_name(rank).to_owned(), depth));
+            }
+        }
+        for nodes in &mut level {
+            let below: Vec<usize> = nodes
+                .iter()
+                .filter(|node| matches!(heap.sort(**node), Sort::Container | Sort::Wrapper | Sort::Frame))
+                .flat_map(|node| heap.refs(*node).into_iter().take(MAX_WIDTH))
+                .map(|(_, kid)| kid)
+                .filter(|kid| is_new(*kid))
+                .take(MAX_WIDTH)
+                .collect();
+            *nodes = below;
+        }
+    }
+    None
+}
+
+/// What part of the objects of the counted type that have come since the first dump that has the holder has gone again.
+fn turnover(case: &Case, moments: &Moments, kids: &[usize]) -> Option<f64> {
+    let growths = moments.growths();
+    let (at, growth) = growths.iter().find(|(at, _)| moments.at(*at, case.anchor).is_some())?;
+    let net = case.count() - case.counts[*at].unwrap_or(0);
+    let heap = moments.newest();
+    let is_counted = |kid: &&usize| heap.type_name(**kid) == case.kid_type && growth.partner(**kid).is_none();
+    let new = kids.iter().filter(is_counted).count();
+    (new >= 4).then(|| 1.0 - net as f64 / new as f64)
+}
+
+/// The types of what is near below some objects.
+fn types_below(heap: &Heap, samples: &[usize]) -> HashSet<String> {
+    const MAX_EACH: usize = 40;
+    let below = samples.iter().take(8).flat_map(|sample| heap.subtree(*sample, MAX_EACH));
+    below.map(|node| heap.type_name(node).to_owned()).collect()
+}
+
+/// What a step's label adds to the expression by which the program reaches an object.
+fn held_by(way: &[WayStep], runtime: &Runtime) -> Option<String> {
+    let first = way.first()?;
+    if way.len() > 1 && way.iter().all(|step| step.label.is_none()) {
+        return None;
+    }
+    let mut text = match (first.type_name.as_str(), &first.root_kind) {
+        ("module", _) => first.name.clone()?,
+        ("frame", Some(kind)) => format!("{kind}: {}()", first.name.as_deref().unwrap_or("?")),
+        (_, Some(kind)) => format!("({kind}) {}", first.name.as_deref().unwrap_or(&first.type_name)),
+        (other, None) => other.to_owned(),
+    };
+    let mut is_namespace = false;
+    for step in &way[1..] {
+        let label = step.label.as_deref().unwrap_or("");
+        match runtime.label_says(label) {
+            LabelSays::Namespace => {
+                is_namespace = true;
+                continue;
+            }
+            LabelSays::Key(name) if is_namespace => text = format!("{text}.{name}"),
+            LabelSays::Name(name) => text = format!("{text}.{name}"),
+            _ if label.is_empty() => text.push_str("[…]"),
+            _ => text.push_str(label),
+        }
+        is_namespace = false;
+    }
+    Some(shortened(&text, 200).into_owned())
+}
+
+/// A path of the dominator tree as summaries by holder write it.
+fn holder_path(heap: &Heap, facts: &Facts, runtime: &Runtime, dominators: &[usize]) -> String {
+    const MAX_CHARS: usize = 100;
+    let is_namespace = |node: usize| {
+        heap.parents(node).into_iter().take(8).any(|parent| {
+            let label = heap.edge(parent, node).and_then(|edge| facts.label(edge));
+            label.is_some_and(|label| runtime.label_says(label) == LabelSays::Namespace)
+        })
+    };
+    let mut words: Vec<String> = Vec::new();
+    if let Some(top) = dominators.first() {
+        match heap.root_kind(*top) {
+            Some("cycle") => words.push("(cycle)".to_owned()),
+            None if heap.idom(*top).is_none() => words.push("(several)".to_owned()),
+            _ => {}
+        }
+    }
+    for (i, node) in dominators.iter().enumerate() {
+        let type_name = shortened(heap.type_name(*node), MAX_CHARS);
+        let above = i.checked_sub(1).map(|above| dominators[above]);
+        let label = above.and_then(|above| heap.edge(above, *node)).and_then(|edge| facts.label(edge));
+        let from_label = || match runtime.label_says(label?) {
+            LabelSays::Name(name) => Some(name.to_owned()),
+            LabelSays::Key(name) if above.is_some_and(is_namespace) => Some(name.to_owned()),
+            _ => None,
+        };
+        let of_module = || {
+            let mut parents = heap.parents(*node).into_iter().take(8);
+            let module = parents.find(|parent| {
+                let label = heap.edge(*parent, *node).and_then(|edge| facts.label(edge));
+                runtime.has_role(heap.type_name(*parent), TypeRole::Module)
+                    && Some(*parent) != above
+                    && label.is_some_and(|label| runtime.label_says(label) == LabelSays::Namespace)
+            })?;
+            facts.name(module).map(str::to_owned)
+        };
+        let name = facts.name(*node).map(str::to_owned).or_else(of_module).or_else(from_label);
+        words.push(match name {
+            Some(name) => format!("{type_name} {}", shortened(&name, MAX_CHARS)),
+            None => type_name.into_owned(),
+        });
+    }
+    folded(&words)
+}
+
+/// A path with what repeats in it written once, as `(A -> B ->)+`.
+fn folded(words: &[String]) -> String {
+    const MAX_PERIOD: usize = 8;
+    let mut groups: Vec<(Vec<&str>, bool)> = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        let repeats = |period: &usize| {
+            let least = if *period == 1 { 3 } else { 2 };
+            let end = at + least * period;
+            end <= words.len() && (at + period..end).all(|i| words[i] == words[i - period])
+        };
+        match (1..=MAX_PERIOD).find(repeats) {
+            Some(period) => {
+                let mut end = at + period;
+                while end < words.len() && words[end] == words[end - period] {
+                    end += 1;
+                }
+                let whole = (end - at) / period * period;
+                groups.push((words[at..at + period].iter().map(String::as_str).collect(), true));
+                at += whole;
+            }
+            None => {
+                groups.push((vec![&words[at]], false));
+                at += 1;
+            }
+        }
+    }
+    let n_groups = groups.len();
+    let mut text = String::new();
+    for (i, (group, repeats)) in groups.into_iter().enumerate() {
+        let group = group.join(" -> ");
+        let is_last = i + 1 == n_groups;
+        text.push_str(&match (repeats, is_last) {
+            (true, true) => format!("({group} ->)+"),
+            (true, false) => format!("({group} ->)+ "),
+            (false, true) => group,
+            (false, false) => format!("{group} -> "),
+        });
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repetitions_are_written_once() {
+        let of = |text: &str| folded(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(of("m d A B A B A B"), "m -> d -> (A -> B ->)+");
+        assert_eq!(of("m n n n p"), "m -> (n ->)+ p");
+        assert_eq!(of("m d d p"), "m -> d -> d -> p");
+    }
+}

@@ -1,0 +1,341 @@
+//! One dump as the diagnosis sees it: its graph index, with the sorts of its types and a few rows of its tables.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use datafusion::arrow::array::{Array as _, AsArray as _};
+use heaplake_graph::Id;
+use heaplake_model::schema::Table;
+use heaplake_store::{Lake, Manifest, with_index};
+
+use super::sort::{Sort, sort_of};
+use crate::{Result, snapshot::OpenIndex};
+
+/// A dump.
+#[derive(Debug, Clone)]
+pub(super) struct Heap {
+    pub(super) open: Arc<OpenIndex>,
+    /// By type.
+    sorts: Arc<[Sort]>,
+    lake: Lake,
+}
+
+/// What the tables say of an object.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ObjectFacts {
+    pub(super) name: Option<String>,
+    pub(super) value: Option<String>,
+}
+
+/// What the tables say of some objects and references.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    objects: HashMap<usize, ObjectFacts>,
+    /// By position of the edge.
+    labels: HashMap<usize, String>,
+}
+
+/// Steps upwards from one object at most.
+const MAX_VISITED: usize = 20_000;
+/// Referrers of an object that are looked at.
+const MAX_PARENTS: usize = 256;
+
+impl Heap {
+    pub(super) fn new(open: Arc<OpenIndex>, lake: Lake) -> Self {
+        let sorts = open.manifest.types.iter().map(|stat| sort_of(&stat.name)).collect();
+        Self { open, sorts, lake }
+    }
+
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.open.manifest.manifest
+    }
+
+    pub(super) fn n_nodes(&self) -> usize {
+        self.open.index.n_nodes()
+    }
+
+    pub(super) fn address(&self, node: usize) -> u64 {
+        with_index!(&*self.open.index, |index| index.addresses()[node])
+    }
+
+    pub(super) fn node(&self, address: u64) -> Option<usize> {
+        with_index!(&*self.open.index, |index| index.node(address))
+    }
+
+    pub(super) fn type_rank(&self, node: usize) -> u32 {
+        with_index!(&*self.open.index, |index| index.types()[node])
+    }
+
+    pub(super) fn type_name(&self, node: usize) -> &str {
+        self.open.type_name(self.type_rank(node))
+    }
+
+    pub(super) fn sort(&self, node: usize) -> Sort {
+        self.sorts.get(self.type_rank(node) as usize).copied().unwrap_or(Sort::Program)
+    }
+
+    pub(super) fn sort_of_rank(&self, rank: u32) -> Sort {
+        self.sorts.get(rank as usize).copied().unwrap_or(Sort::Program)
+    }
+
+    pub(super) fn size(&self, node: usize) -> i64 {
+        bytes(with_index!(&*self.open.index, |index| index.sizes()[node]))
+    }
+
+    pub(super) fn retained(&self, node: usize) -> i64 {
+        bytes(with_index!(&*self.open.index, |index| index.retained()[node]))
+    }
+
+    /// The number of objects that a node retains, itself included.
+    pub(super) fn retained_count(&self, node: usize) -> usize {
+        with_index!(&*self.open.index, |index| index.retained_counts()[node].index())
+    }
+
+    /// The immediate dominator; `None` below the super-root.
+    pub(super) fn idom(&self, node: usize) -> Option<usize> {
+        let idom = with_index!(&*self.open.index, |index| index.idoms()[node].index());
+        (idom < self.n_nodes()).then_some(idom)
+    }
+
+    pub(super) fn is_root(&self, node: usize) -> bool {
+        self.root_kind(node).is_some()
+    }
+
+    pub(super) fn root_kind(&self, node: usize) -> Option<&str> {
+        with_index!(&*self.open.index, |index| index.root_kind_of(node))
+    }
+
+    /// The dominated children of a node.
+    pub(super) fn dominated(&self, node: usize) -> Vec<usize> {
+        with_index!(&*self.open.index, |index| index.dominated_by(node).collect())
+    }
+
+    /// The nodes that a node retains, itself first; at most `max`.
+    pub(super) fn subtree(&self, node: usize, max: usize) -> Vec<usize> {
+        with_index!(&*self.open.index, |index| {
+            let (start, count) = (index.positions()[node].index(), index.retained_counts()[node].index());
+            let end = start.saturating_add(count.min(max)).min(index.preorder().len());
+            index.preorder().get(start..end).unwrap_or_default().iter().map(|node| node.index()).collect()
+        })
+    }
+
+    /// Whether a node dominates another, or is it.
+    pub(super) fn dominates(&self, node: usize, other: usize) -> bool {
+        with_index!(&*self.open.index, |index| {
+            let (start, count) = (index.positions()[node].index(), index.retained_counts()[node].index());
+            let at = index.positions()[other].index();
+            start <= at && at < start.saturating_add(count)
+        })
+    }
+
+    pub(super) fn n_refs(&self, node: usize) -> usize {
+        with_index!(&*self.open.index, |index| index.graph().forward.range(node).len())
+    }
+
+    /// The references of a node that keep something alive: position of the edge, and the child.
+    pub(super) fn refs(&self, node: usize) -> Vec<(usize, usize)> {
+        fn of<I: Id>(graph: heaplake_graph::Graph<'_, I>, node: usize) -> Vec<(usize, usize)> {
+            let edges = graph.forward.range(node).filter(|edge| !graph.skip.contains(*edge));
+            let ends = edges.map(|edge| (edge, graph.forward.target(edge)));
+            ends.filter(|(_, child)| *child != I::NONE).map(|(edge, child)| (edge, child.index())).collect()
+        }
+        with_index!(&*self.open.index, |index| of(index.graph(), node))
+    }
+
+    /// The first edge from one node to another.
+    pub(super) fn edge(&self, parent: usize, child: usize) -> Option<usize> {
+        fn of<I: Id>(graph: heaplake_graph::Graph<'_, I>, parent: usize, child: usize) -> Option<usize> {
+            let mut edges = graph.forward.range(parent).filter(|edge| !graph.skip.contains(*edge));
+            edges.find(|edge| graph.forward.target(*edge) == I::new(child))
+        }
+        with_index!(&*self.open.index, |index| of(index.graph(), parent, child))
+    }
+
+    /// Some of the nodes that keep a node alive.
+    pub(super) fn parents(&self, node: usize) -> Vec<usize> {
+        with_index!(&*self.open.index, |index| index.graph().parents(node).take(MAX_PARENTS).collect())
+    }
+
+    /// A shortest way to a node from a module, else from another root; the node itself comes last. What running functions
+    /// refer to counts where nothing else does: it says less than what the program keeps.
+    pub(super) fn way_to(&self, node: usize) -> Vec<usize> {
+        let way = self.way_without_frames(node, true);
+        if way.len() > 1 || self.is_root(node) { way } else { self.way_without_frames(node, false) }
+    }
+
+    fn way_without_frames(&self, node: usize, without_frames: bool) -> Vec<usize> {
+        let mut next: HashMap<usize, usize> = HashMap::new();
+        let mut seen: HashSet<usize> = HashSet::from([node]);
+        let mut queue = VecDeque::from([node]);
+        let mut root = None;
+        let mut module = None;
+        while let Some(at) = queue.pop_front() {
+            if self.sort(at) == Sort::Module {
+                module = Some(at);
+                break;
+            }
+            if root.is_none() && self.is_root(at) {
+                root = Some(at);
+            }
+            if seen.len() > MAX_VISITED {
+                break;
+            }
+            for parent in self.parents(at) {
+                let is_left_out = without_frames && self.sort(parent) == Sort::Frame;
+                if !is_left_out && seen.insert(parent) {
+                    next.insert(parent, at);
+                    queue.push_back(parent);
+                }
+            }
+        }
+        let mut at = module.or(root).unwrap_or(node);
+        let mut way = vec![at];
+        while let Some(after) = next.get(&at) {
+            at = *after;
+            way.push(at);
+        }
+        way
+    }
+
+    /// The type that says most about a node: its own, or where that is one of the language, that of the first object of the
+    /// program that it retains.
+    pub(super) fn telling_type(&self, node: usize) -> &str {
+        let mut below = self.subtree(node, 32).into_iter();
+        let telling = below.find(|node| self.sort(*node) == Sort::Program).unwrap_or(node);
+        self.type_name(telling)
+    }
+
+    /// The dominators of a node from the top down, itself last; at most the lowest 48.
+    pub(super) fn dominators(&self, node: usize) -> Vec<usize> {
+        let mut above: Vec<usize> = std::iter::successors(Some(node), |at| self.idom(*at)).take(48).collect();
+        above.reverse();
+        above
+    }
+
+    /// The rows of `obj` of some nodes.
+    fn obj_rows(&self, nodes: &[usize]) -> Vec<u64> {
+        let mut order: Vec<usize> = (0..nodes.len()).collect();
+        order.sort_unstable_by_key(|i| nodes[*i]);
+        let n_types = self.open.manifest.types.len();
+        with_index!(&*self.open.index, |index| {
+            let types = index.types();
+            // By type, how many objects of it were passed.
+            let mut passed = vec![0_u64; n_types];
+            let mut rows = vec![0; nodes.len()];
+            let mut at = 0;
+            for i in order {
+                let node = nodes[i];
+                for rank in &types[at..node] {
+                    passed[*rank as usize] += 1;
+                }
+                at = node;
+                rows[i] = passed[types[node] as usize];
+            }
+            let mut first = vec![0_u64; n_types];
+            for rank in 1..n_types {
+                first[rank] = first[rank - 1] + self.open.manifest.types[rank - 1].count;
+            }
+            nodes.iter().zip(rows).map(|(node, row)| first[types[*node] as usize] + row).collect()
+        })
+    }
+
+    /// Reads what the tables say of objects and references that `facts` does not have yet.
+    pub(super) fn load(&self, facts: &mut Facts, nodes: &[usize], edges: &[usize]) -> Result<()> {
+        let mut nodes: Vec<usize> =
+            nodes.iter().copied().filter(|node| !facts.objects.contains_key(node)).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        if !nodes.is_empty() {
+            let rows = self.obj_rows(&nodes);
+            let columns = ["name", "value"];
+            let batch = self.lake.rows_at(self.manifest(), Table::Obj, &columns, &rows)?;
+            let (names, values) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+            for (i, node) in nodes.iter().enumerate() {
+                let text = |texts: &datafusion::arrow::array::StringArray| {
+                    texts.is_valid(i).then(|| texts.value(i).to_owned())
+                };
+                facts.objects.insert(*node, ObjectFacts { name: text(names), value: text(values) });
+            }
+        }
+        let mut edges: Vec<usize> =
+            edges.iter().copied().filter(|edge| !facts.labels.contains_key(edge)).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        if !edges.is_empty() {
+            let rows: Vec<u64> = edges.iter().map(|edge| *edge as u64).collect();
+            let batch = self.lake.rows_at(self.manifest(), Table::Edge, &["label"], &rows)?;
+            let labels = batch.column(0).as_string::<i32>();
+            for (i, edge) in edges.iter().enumerate() {
+                let label = if labels.is_valid(i) { labels.value(i) } else { "" };
+                facts.labels.insert(*edge, label.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of all objects that have one, by node.
+    pub(super) fn each_name(&self, mut take: impl FnMut(usize, &str)) -> Result<()> {
+        let n_types = self.open.manifest.types.len();
+        let order: Vec<usize> = with_index!(&*self.open.index, |index| {
+            let types = index.types();
+            let mut next = vec![0_usize; n_types + 1];
+            types.iter().for_each(|rank| next[*rank as usize + 1] += 1);
+            (1..=n_types).for_each(|rank| next[rank] += next[rank - 1]);
+            let mut order = vec![0; types.len()];
+            for (node, rank) in types.iter().enumerate() {
+                order[next[*rank as usize]] = node;
+                next[*rank as usize] += 1;
+            }
+            order
+        });
+        let mut row = 0;
+        self.lake.each_batch(self.manifest(), Table::Obj, &["name"], |batch| {
+            let names = batch.column(0).as_string::<i32>();
+            for i in 0..batch.num_rows() {
+                if let Some(node) = order.get(row + i).filter(|_| names.is_valid(i)) {
+                    take(*node, names.value(i));
+                }
+            }
+            row += batch.num_rows();
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// The labels of all references that have one, by position.
+    pub(super) fn each_label(&self, mut take: impl FnMut(usize, &str)) -> Result<()> {
+        let mut row = 0;
+        self.lake.each_batch(self.manifest(), Table::Edge, &["label"], |batch| {
+            let labels = batch.column(0).as_string::<i32>();
+            if labels.null_count() < labels.len() {
+                (0..labels.len())
+                    .filter(|i| labels.is_valid(*i))
+                    .for_each(|i| take(row + i, labels.value(i)));
+            }
+            row += batch.num_rows();
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+impl Facts {
+    pub(super) fn name(&self, node: usize) -> Option<&str> {
+        self.objects.get(&node)?.name.as_deref()
+    }
+
+    pub(super) fn value(&self, node: usize) -> Option<&str> {
+        self.objects.get(&node)?.value.as_deref()
+    }
+
+    /// The label of an edge that was loaded.
+    pub(super) fn label(&self, edge: usize) -> Option<&str> {
+        self.labels.get(&edge).map(String::as_str).filter(|label| !label.is_empty())
+    }
+}
+
+fn bytes(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

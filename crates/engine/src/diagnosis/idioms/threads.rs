@@ -1,0 +1,75 @@
+//! Threads and what belongs to them: threads that never end, their variables, contexts, handlers of logs.
+
+use super::{Idiom, ends_with, holder_name};
+
+pub(super) static IDIOMS: [Idiom; 4] = [
+    Idiom {
+        name: "endless_thread",
+        fits: |case| {
+            let is_thread = ends_with(&case.type_name, &["Thread", "Timer"])
+                || case.below.contains("Thread")
+                || case.below.contains("Timer")
+                || case.is_called(&["_active", "_dangling", "_limbo"]);
+            is_thread.then_some(0.6)
+        },
+        advice: |case| {
+            format!(
+                "Threads (`{}`) are started and never end; each keeps its target and arguments. See what they wait for, and \
+                 let them end, or use a pool.",
+                case.type_name
+            )
+        },
+    },
+    Idiom {
+        name: "thread_local",
+        fits: |case| {
+            let is_of_thread = case.way.first().is_some_and(|first| {
+                let kind = first.root_kind.as_deref().unwrap_or("");
+                first.type_name == "frame" && kind.starts_with("thread ") && kind != "thread MainThread"
+            });
+            (is_of_thread || case.way_has(&["_localimpl", "local", "_local", "_thread._local"]))
+                .then_some(0.5)
+        },
+        advice: |case| {
+            format!(
+                "{} belongs to a thread that goes on; what a request leaves there stays. Clear it when the request ends.",
+                holder_name(case)
+            )
+        },
+    },
+    Idiom {
+        name: "context_var",
+        fits: |case| {
+            let kinds = ["Context", "ContextVar", "hamt", "hamt_bitmap_node", "hamt_array_node", "Token"];
+            (case.way_has(&kinds)
+                || kinds.iter().any(|kind| case.below.contains(*kind) || case.type_name == *kind))
+            .then_some(0.5)
+        },
+        advice: |case| {
+            format!(
+                "A context keeps every value set in it, and {} keeps it. Reset variables with their token, and do not keep \
+                 contexts longer than what runs in them.",
+                holder_name(case)
+            )
+        },
+    },
+    Idiom {
+        name: "logging_handler",
+        fits: |case| {
+            let kinds = ["Logger", "RootLogger", "Manager", "LogRecord", "PlaceHolder"];
+            let is_log = ends_with(&case.type_name, &["Handler", "Logger", "LogRecord"])
+                || kinds.contains(&case.type_name.as_str())
+                || case.way.iter().any(|step| {
+                    kinds.contains(&step.type_name.as_str()) || ends_with(&step.type_name, &["Handler"])
+                });
+            is_log.then_some(0.4)
+        },
+        advice: |case| {
+            format!(
+                "Loggers, handlers and their records live as long as the program: {} gets more each time. Get loggers by a \
+                 fixed name, add handlers once, and close those that are made for a task.",
+                holder_name(case)
+            )
+        },
+    },
+];

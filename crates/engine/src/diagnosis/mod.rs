@@ -1,0 +1,323 @@
+//! The diagnosis: from dumps to what leaks, what holds it, how sure that is, and what to do about it.
+//!
+//! In parts that can be read and tested each for itself: [`candidate`]s are found in what has [`growth`] since an earlier dump,
+//! or in what is [`standing`] out in one; a [`case`] is a candidate with everything that is known of it; [`signals`] speak for
+//! and against it; an idiom of the catalogue in [`idioms`] names the pattern and the remedy; then cases that are one are
+//! merged, and what is left is ranked.
+//!
+//! Only the graph indexes are walked, and only of the newest dump in full; names, labels and values are read for the few objects
+//! that are spoken about.
+
+mod account;
+mod candidate;
+mod case;
+mod choice;
+mod growth;
+mod heap;
+mod idioms;
+mod moments;
+mod signals;
+mod sort;
+mod standing;
+mod words;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use chrono::{DateTime, Utc};
+use heaplake_graph::{BitSet, Cut, Id, unreachable_after};
+use heaplake_store::{GraphIndex, Lake, with_index};
+
+use crate::{Result, history::slope, snapshot::OpenIndex};
+use candidate::{Candidate, How};
+use case::{Case, CountRule};
+pub use choice::{ChoiceReason, DumpChoice, choose_dumps};
+use heap::{Facts, Heap};
+use moments::Moments;
+use signals::Whole;
+
+/// Dumps that are looked at; of more, these many evenly over time, the first and the newest among them.
+pub(crate) const MAX_DUMPS: usize = 48;
+/// Candidates that are looked at closely.
+const MAX_CASES: usize = 60;
+/// Suspects that are reported.
+const MAX_SUSPECTS: usize = 40;
+/// Cases whose retained size is found by a cut.
+const MAX_CUTS: usize = 12;
+
+/// A suspect.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Suspect {
+    pub(crate) confidence: f64,
+    pub(crate) idiom: &'static str,
+    /// `None` for memory that no object is.
+    pub(crate) holder: Option<u64>,
+    pub(crate) holder_type: String,
+    pub(crate) holder_path: String,
+    pub(crate) held_by: Option<String>,
+    pub(crate) type_name: String,
+    pub(crate) count: i64,
+    pub(crate) count_growth: Option<i64>,
+    pub(crate) retained: i64,
+    pub(crate) retained_growth: Option<i64>,
+    pub(crate) per_hour: Option<f64>,
+    pub(crate) shape: Option<&'static str>,
+    pub(crate) dumps: i64,
+    pub(crate) evidence: Vec<String>,
+    pub(crate) advice: String,
+    pub(crate) queries: Vec<String>,
+    /// The shortest way to the holder, in words.
+    pub(crate) path: String,
+    /// The references to cut, as a condition over `edge`.
+    pub(crate) cut: Option<String>,
+}
+
+/// The suspects in dumps that are given oldest first, the likeliest first.
+pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicBool) -> Result<Vec<Suspect>> {
+    if dumps.is_empty() {
+        return Ok(Vec::new());
+    }
+    let heaps: Vec<Heap> = dumps.into_iter().map(|open| Heap::new(open, lake.clone())).collect();
+    let moments = Moments::new(heaps, cancel)?;
+    let mut candidates = candidates(&moments, cancel)?;
+    candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.own), candidate.node));
+    candidates.truncate(MAX_CASES);
+    let growth = moments.growths().first().map_or(0, |(_, growth)| growth.total());
+    let whole = Whole { growth, bytes: moments.newest().manifest().counts.bytes };
+    let mut facts = Facts::default();
+    let mut judged = Vec::new();
+    for candidate in &candidates {
+        if cancel.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(crate::Error::Cancelled);
+        }
+        let Some(mut case) = Case::new(candidate, &moments) else { continue };
+        case.load(moments.newest(), &mut facts)?;
+        if is_of_capture(&case) {
+            continue;
+        }
+        judged.push(Judged::of(case, &moments, whole));
+    }
+    let mut judged = merged(judged, &moments);
+    judged.sort_by(|a, b| b.order().partial_cmp(&a.order()).unwrap_or(std::cmp::Ordering::Equal));
+    judged.truncate(MAX_SUSPECTS);
+    for judged in judged.iter_mut().take(MAX_CUTS) {
+        judged.measure_cut(moments.newest(), cancel)?;
+    }
+    let mut suspects: Vec<Suspect> = judged.into_iter().map(|judged| judged.suspect(&moments)).collect();
+    if let Some(outside) = account::outside_objects(&moments) {
+        let rank = suspects.partition_point(|suspect| suspect.confidence >= outside.confidence);
+        suspects.insert(rank, outside);
+    }
+    Ok(suspects)
+}
+
+fn candidates(moments: &Moments, cancel: &AtomicBool) -> Result<Vec<Candidate>> {
+    let newest = moments.newest();
+    if moments.len() == 1 {
+        return Ok(standing::candidates(newest));
+    }
+    let mut found: HashMap<usize, Candidate> = HashMap::new();
+    for (at, growth) in moments.growths() {
+        let grown = growth.grown(newest, moments.heap(at), cancel)?;
+        for candidate in candidate::grown(newest, growth, &grown) {
+            found.entry(candidate.node).or_insert(candidate);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Whether a case is there only because the dump is taken.
+fn is_of_capture(case: &Case) -> bool {
+    let names =
+        case.way.iter().filter(|step| step.type_name == "module").filter_map(|step| step.name.as_deref());
+    let mut names =
+        names.chain(case.way.iter().filter(|s| s.type_name == "frame").filter_map(|s| s.name.as_deref()));
+    names.any(sort::is_of_capture)
+}
+
+/// A case with what is said of it.
+struct Judged {
+    case: Case,
+    confidence: f64,
+    log_odds: f64,
+    idiom: &'static idioms::Idiom,
+    evidence: Vec<String>,
+}
+
+impl Judged {
+    fn of(case: Case, moments: &Moments, whole: Whole) -> Self {
+        let signals = signals::signals(&case, moments, whole);
+        let (idiom, fits) = idioms::idiom_of(&case);
+        let log_odds = fits + signals.iter().map(|signal| signal.weight).sum::<f64>();
+        let evidence = signals.into_iter().filter_map(|signal| signal.fact).collect();
+        Self { confidence: signals::confidence(log_odds), log_odds, case, idiom, evidence }
+    }
+
+    /// The likeliest first, then what is larger.
+    fn order(&self) -> (f64, i64) {
+        (self.log_odds, self.case.own)
+    }
+
+    /// Whether this case is about the same objects as another, which it holds directly.
+    fn holds_same(&self, other: &Judged, heap: &Heap) -> bool {
+        let samples = &other.case.samples;
+        let holders: HashSet<usize> =
+            self.case.members.iter().copied().chain(std::iter::once(self.case.node)).collect();
+        let is_held = |sample: &&usize| heap.parents(**sample).iter().any(|parent| holders.contains(parent));
+        !samples.is_empty() && samples.iter().filter(is_held).count() * 5 >= samples.len() * 3
+    }
+
+    /// The condition over `edge` whose references keep the content.
+    fn cut(&self, heap: &Heap) -> Option<String> {
+        let case = &self.case;
+        if matches!(case.rule, CountRule::Members) || (case.how == How::Huge && case.slots.is_empty()) {
+            return None;
+        }
+        let mut holders = vec![case.node];
+        holders.extend(&case.also);
+        let addresses: Vec<String> = holders.iter().map(|node| heap.address(*node).to_string()).collect();
+        let parents = match addresses.as_slice() {
+            [one] => format!("parent = {one}"),
+            many => format!("parent IN ({})", many.join(", ")),
+        };
+        let slots: Vec<String> = case.slots.iter().map(|slot| heap.address(*slot).to_string()).collect();
+        Some(match slots.as_slice() {
+            [] => parents,
+            slots => format!("{parents} AND child IN ({})", slots.join(", ")),
+        })
+    }
+
+    /// Replaces the retained size of content that several hold by what the cut would free.
+    fn measure_cut(&mut self, heap: &Heap, cancel: &AtomicBool) -> Result<()> {
+        let case = &mut self.case;
+        if !case.is_shared && case.also.is_empty() {
+            return Ok(());
+        }
+        let mut holders = vec![case.node];
+        holders.extend(&case.also);
+        let freed = with_index!(&*heap.open.index, |index| freed_by_cut(index, &holders, cancel))?;
+        if let Some(last) = case.bytes.last_mut() {
+            *last = Some(freed);
+        }
+        Ok(())
+    }
+
+    fn suspect(self, moments: &Moments) -> Suspect {
+        let heap = moments.newest();
+        let cut = self.cut(heap);
+        let Self { case, confidence, idiom, mut evidence, .. } = self;
+        if !case.also.is_empty() {
+            let also: Vec<String> = case
+                .also
+                .iter()
+                .map(|node| format!("a {} at {}", heap.type_name(*node), heap.address(*node)))
+                .collect();
+            evidence.push(format!("the same objects are also held by {}", also.join(", ")));
+        }
+        let address = heap.address(case.node);
+        let dump = &heap.manifest().id;
+        let mut queries = vec![format!("SELECT * FROM path('root ..> @{address}', '{dump}')")];
+        if let Some(cut) = &cut {
+            queries.push(format!("SELECT * FROM whatif_cut('{cut}', '{dump}')"));
+        }
+        if moments.len() > 1 {
+            let first = &moments.heap(0).manifest().id;
+            queries.push(format!("SELECT * FROM diff('{first}', '{dump}', 'holder')"));
+        }
+        Suspect {
+            confidence,
+            idiom: idiom.name,
+            holder: Some(address),
+            holder_type: case.holder_type.clone(),
+            holder_path: case.holder_path.clone(),
+            held_by: case.held_by.clone(),
+            type_name: case.type_name.clone(),
+            count: case.count(),
+            count_growth: case.count_growth(),
+            retained: case.retained(),
+            retained_growth: case.retained_growth(),
+            per_hour: per_hour(&case, &moments.taken()),
+            shape: signals::shape(&case).map(crate::history::SeriesShape::name),
+            dumps: moments.len() as i64,
+            advice: (idiom.advice)(&case),
+            path: way_in_words(&case),
+            evidence,
+            queries,
+            cut,
+        }
+    }
+}
+
+/// Leaves one of several cases about the same objects: the likelier, which remembers the other holders.
+fn merged(mut judged: Vec<Judged>, moments: &Moments) -> Vec<Judged> {
+    let heap = moments.newest();
+    judged.sort_by(|a, b| b.order().partial_cmp(&a.order()).unwrap_or(std::cmp::Ordering::Equal));
+    let mut kept: Vec<Judged> = Vec::new();
+    for next in judged {
+        let same = kept.iter_mut().find(|other| {
+            let holds_both = next.holds_same(other, heap) || other.holds_same(&next, heap);
+            let is_inside = moments.len() == 1
+                && other.case.how == How::Standing
+                && other.case.samples.iter().any(|sample| heap.dominates(*sample, next.case.node));
+            holds_both || is_inside || next.case.node == other.case.node
+        });
+        match same {
+            Some(other) => {
+                let holds_it = next.holds_same(other, heap) && other.case.rule == CountRule::Direct;
+                let is_other = next.case.node != other.case.node && next.case.rule == CountRule::Direct;
+                if holds_it
+                    && is_other
+                    && other.case.is_shared
+                    && other.case.slots.is_empty()
+                    && other.case.also.len() < 4
+                {
+                    other.case.also.push(next.case.node);
+                }
+            }
+            None => kept.push(next),
+        }
+    }
+    kept
+}
+
+/// Bytes that would be freed without the references of some objects.
+fn freed_by_cut<I: Id>(index: &GraphIndex<I>, holders: &[usize], cancel: &AtomicBool) -> Result<i64> {
+    let graph = index.graph();
+    let edges = holders.iter().flat_map(|holder| graph.forward.range(*holder));
+    let cut = Cut { nodes: BitSet::default(), edges: BitSet::of(graph.forward.n_edges(), edges) };
+    let roots = BitSet::of(index.n_nodes(), index.roots().iter().map(|root| root.index()));
+    let gone = unreachable_after(graph, &roots, &cut, cancel)?;
+    Ok(i64::try_from(index.size_of(&gone)).unwrap_or(i64::MAX))
+}
+
+fn per_hour(case: &Case, taken: &[DateTime<Utc>]) -> Option<f64> {
+    let points: Vec<(f64, f64)> = case
+        .bytes
+        .iter()
+        .zip(taken)
+        .map(|(bytes, at)| ((*at - taken[0]).as_seconds_f64() / 3600.0, bytes.unwrap_or(0) as f64))
+        .collect();
+    let (times, values): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
+    slope(&times, &values)
+}
+
+/// The way to a holder: `module shop -.orders-> list`.
+fn way_in_words(case: &Case) -> String {
+    let mut text = String::new();
+    for (i, step) in case.way.iter().enumerate() {
+        if i > 0 {
+            match &step.label {
+                Some(label) => text.push_str(&format!(" -{label}-> ")),
+                None => text.push_str(" -> "),
+            }
+        }
+        text.push_str(&step.type_name);
+        if let Some(name) = &step.name {
+            text.push(' ');
+            text.push_str(name);
+        }
+    }
+    text
+}

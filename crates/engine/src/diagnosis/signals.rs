@@ -1,0 +1,302 @@
+//! Signals: what speaks for a case being a leak and what against it, each with a weight in log odds and, where a person
+//! should know, a fact.
+//!
+//! The confidence is the logistic function of the sum. Weights were set by hand, then checked against the open half of
+//! the benchmark in datasets/leaks, see docs/suspects.md; none is fitted to a single program.
+
+use super::{
+    candidate::How,
+    case::{Case, CountRule},
+    moments::Moments,
+    sort::{Sort, is_library, sort_of},
+    words,
+};
+use crate::history::{SeriesShape, judge};
+
+/// One signal.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Signal {
+    /// Log odds that it adds.
+    pub(super) weight: f64,
+    /// What is said of it; `None` for what explains itself.
+    pub(super) fact: Option<String>,
+}
+
+/// What all cases of a diagnosis share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole {
+    /// Bytes that the newest dump has more than the first.
+    pub(super) growth: i64,
+    /// Bytes of the newest dump.
+    pub(super) bytes: i64,
+}
+
+/// The shape of a case over the dumps; of one dump there is none.
+pub(super) fn shape(case: &Case) -> Option<SeriesShape> {
+    let series = if case.how == How::Huge {
+        case.bytes.iter().map(|b| b.unwrap_or(0)).collect()
+    } else {
+        case.series()
+    };
+    (series.len() > 1).then(|| judge(&series).shape)
+}
+
+/// Every signal of a case.
+pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signal> {
+    let signals = [
+        time(case, moments),
+        pace(case),
+        turnover(case),
+        amount(case),
+        share(case, whole),
+        kind(case),
+        bound(case),
+        place(case),
+        new_holder(case),
+    ];
+    signals.into_iter().flatten().collect()
+}
+
+/// The logistic function.
+pub(super) fn confidence(log_odds: f64) -> f64 {
+    let confidence = 1.0 / (1.0 + (-log_odds).exp());
+    (confidence * 100.0).round() / 100.0
+}
+
+fn silent(weight: f64) -> Option<Signal> {
+    Some(Signal { weight, fact: None })
+}
+
+fn told(weight: f64, fact: String) -> Option<Signal> {
+    Some(Signal { weight, fact: Some(fact) })
+}
+
+/// How many dumps spoke, and what the series looks like.
+fn time(case: &Case, moments: &Moments) -> Option<Signal> {
+    let n = moments.len();
+    let Some(shape) = shape(case) else {
+        return told(-2.0, "there is one dump: it shows what is held, not whether it grows".to_owned());
+    };
+    let series = case.series();
+    let steps = series.iter().map(|n| words::count(*n)).collect::<Vec<_>>();
+    let listed = if steps.len() <= 8 {
+        steps.join(", ")
+    } else {
+        format!("{}, …, {}", steps[..3].join(", "), steps[steps.len() - 3..].join(", "))
+    };
+    let said = |what: &str| format!("{what} from dump to dump: {listed}");
+    match (shape, n) {
+        (SeriesShape::Growing, 2) if series[0] == 0 => told(
+            -0.9,
+            format!("there were none in the first of the two dumps, and {} in the second", steps[1]),
+        ),
+        (SeriesShape::Growing, 2) => {
+            told(0.6, format!("it grew between the two dumps, from {} to {}", steps[0], steps[1]))
+        }
+        (SeriesShape::Growing, 3) => told(1.6, said("it grows")),
+        (SeriesShape::Growing, _) => told(2.2, said("it grows")),
+        (SeriesShape::Stopped, _) => told(-3.0, said("it grew, then stopped")),
+        (SeriesShape::Unsteady, _) => told(-2.5, said("it goes up and down")),
+        (SeriesShape::Falling, _) => told(-5.0, said("it shrinks")),
+        (SeriesShape::Flat, _) => told(-4.0, said("it stays the same")),
+    }
+}
+
+/// Whether it grows as fast as before.
+fn pace(case: &Case) -> Option<Signal> {
+    let series = case.series();
+    if series.len() < 3 || case.how == How::Huge {
+        return None;
+    }
+    let steps: Vec<i64> = series.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let (first, last) = (steps[0], steps[steps.len() - 1]);
+    if steps.iter().any(|step| *step < 0) {
+        return told(-1.0, "it also shrank at times".to_owned());
+    }
+    let n_rising = steps.iter().filter(|step| **step > 0).count();
+    if n_rising * 10 < steps.len() * 7 {
+        let fact = format!("it grew in {n_rising} of {} steps", steps.len());
+        return told(if n_rising == 1 { -3.0 } else { -1.5 }, fact);
+    }
+    let (least, most) = (steps.iter().min().copied()?, steps.iter().max().copied()?);
+    match () {
+        () if last * 10 <= first * 3 => told(-3.6, format!("it slows down: {first} more, in the end {last}")),
+        () if last * 10 <= first * 6 => told(-1.2, format!("it slows down: {first} more, in the end {last}")),
+        () if least > 0 && least * 2 >= most => told(0.6, "it grows at an even pace".to_owned()),
+        () => None,
+    }
+}
+
+/// Whether what comes also goes: a leak keeps what it gets, a cache, a ring or a crowd of sessions does not.
+fn turnover(case: &Case) -> Option<Signal> {
+    let turnover = case.turnover?;
+    let percent = turnover * 100.0;
+    match turnover {
+        0.75.. => {
+            told(-3.0, format!("for what came as much went: only {:.0} % of it stayed", 100.0 - percent))
+        }
+        0.4.. => told(-1.8, format!("{percent:.0} % of what came went again, or took the place of others")),
+        0.15.. => told(-0.5, format!("{percent:.0} % of what came went again")),
+        _ => None,
+    }
+}
+
+/// How many more there are.
+fn amount(case: &Case) -> Option<Signal> {
+    let n = case.count_growth().unwrap_or_else(|| case.count());
+    if case.how == How::Huge {
+        return None;
+    }
+    match n {
+        ..=2 => silent(-2.5),
+        3..=7 => silent(-1.2),
+        8..=19 => silent(-0.2),
+        20..=99 => silent(0.4),
+        _ => silent(0.8),
+    }
+}
+
+/// What part of the growth it explains; of one dump, what part of all bytes.
+fn share(case: &Case, whole: Whole) -> Option<Signal> {
+    let (part, of) = match case.retained_growth() {
+        Some(growth) => (growth.max(case.own), whole.growth),
+        None => (case.retained(), whole.bytes),
+    };
+    if of <= 0 || part <= 0 {
+        return silent(-0.5);
+    }
+    let percent = (part as f64 * 100.0 / of as f64).min(100.0);
+    let fact = match case.retained_growth() {
+        Some(growth) => format!("{} more, {percent:.0} % of all growth", words::bytes(growth.max(case.own))),
+        None => format!("it retains {}, {percent:.0} % of the heap", words::bytes(part)),
+    };
+    let one = case.counts.len() == 1;
+    match percent {
+        40.0.. => told(1.1, fact),
+        15.0.. => told(if one { 0.6 } else { 0.7 }, fact),
+        4.0.. => told(0.2, fact),
+        1.0.. => told(if one { -0.8 } else { -0.5 }, fact),
+        _ => told(if one { -1.8 } else { -1.3 }, fact),
+    }
+}
+
+/// What accumulates.
+fn kind(case: &Case) -> Option<Signal> {
+    match sort_of(&case.type_name) {
+        Sort::Program => silent(0.4),
+        Sort::Module => told(-2.8, "what is new are modules, as when they are imported late".to_owned()),
+        Sort::Code => told(-1.6, "what is new are parts of code, as when modules are imported".to_owned()),
+        Sort::Function
+            if case.way.last().is_some_and(|step| step.type_name == "dict") && is_namespace(case) =>
+        {
+            told(
+                -1.6,
+                "what is new are functions of a module or class, as when modules are imported".to_owned(),
+            )
+        }
+        Sort::Scalar => silent(-0.3),
+        _ => None,
+    }
+}
+
+/// Whether the holder is the dictionary of a module or a class.
+fn is_namespace(case: &Case) -> bool {
+    matches!(case.above(1), "module" | "type")
+}
+
+/// Whether it says itself how large it may become.
+fn bound(case: &Case) -> Option<Signal> {
+    const WORDS: [&str; 5] = ["max", "limit", "capacity", "bound", "keep"];
+    let count = case.count();
+    let is_lru = case.kid_type == "_lru_list_elem" || case.below.contains("_lru_list_elem");
+    let unknown =
+        || if is_lru { told(-1.5, "it is an lru_cache with a bound".to_owned()) } else { bare_bound(case) };
+    let bounds = case.beside.iter().filter_map(|(label, number)| Some((label.to_lowercase(), (*number)?)));
+    let bound = bounds.filter(|(label, n)| *n > 1 && WORDS.iter().any(|word| label.contains(word)));
+    let Some((label, bound)) = bound.min_by_key(|(_, n)| n.abs_diff(count)) else { return unknown() };
+    let label = label.trim_matches(|c: char| !c.is_alphanumeric() && c != '_').to_owned();
+    match () {
+        () if bound >= count.saturating_mul(200).max(100_000) => {
+            told(0.2, format!("its {label}, {}, is so high that it is none", words::count(bound)))
+        }
+        () if bound + bound / 10 >= count => told(
+            -3.2,
+            format!(
+                "it has a bound: {label} is {}, of which {} are used",
+                words::count(bound),
+                words::count(count)
+            ),
+        ),
+        () => None,
+    }
+}
+
+/// A round number beside the holder, in a dump without labels.
+fn bare_bound(case: &Case) -> Option<Signal> {
+    let count = case.count();
+    let is_round = |n: i64| n % 10 == 0 || n.count_ones() == 1;
+    let bare = case.beside.iter().filter(|(label, _)| label.is_empty()).filter_map(|(_, number)| *number);
+    let mut bounds =
+        bare.filter(|n| is_round(*n) && *n >= 16 && *n >= count && *n <= count.saturating_mul(20));
+    let bound = bounds.next()?;
+    told(-1.2, format!("beside it stands {}, perhaps its bound", words::count(bound)))
+}
+
+/// Library caches that fill and then stay as they are.
+const BOUNDED_MODULES: [&str; 12] = [
+    "re",
+    "sre_compile",
+    "linecache",
+    "tokenize",
+    "typing",
+    "abc",
+    "_abc",
+    "enum",
+    "copyreg",
+    "_strptime",
+    "struct",
+    "encodings",
+];
+
+/// Where in the program it is.
+fn place(case: &Case) -> Option<Signal> {
+    if case.how == How::Siblings {
+        return told(0.2, format!("{} objects below it that look the same have grown", case.members.len()));
+    }
+    let module = case.module()?;
+    let package = module.split('.').next().unwrap_or(module);
+    match () {
+        () if BOUNDED_MODULES.contains(&package) => {
+            told(-2.2, format!("it belongs to the library's {module}, which fills its caches and stops"))
+        }
+        () if is_library(module) && sort_of(&case.type_name) != Sort::Program => {
+            told(-1.4, format!("it belongs to the library's {module}"))
+        }
+        () if is_library(module) => silent(-0.4),
+        () => None,
+    }
+}
+
+/// Whether the holder itself is new.
+fn new_holder(case: &Case) -> Option<Signal> {
+    let n = case.counts.len();
+    if n < 2 || case.rule == CountRule::Members {
+        return None;
+    }
+    match case.counts.iter().filter(|count| count.is_none()).count() {
+        0 => None,
+        missing if missing + 1 == n => told(-1.5, "it was made since the last dump but one".to_owned()),
+        _ => silent(-0.5),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_odds_become_confidence() {
+        assert!((confidence(0.0) - 0.5).abs() < 1e-9);
+        assert!(confidence(3.0) > 0.94 && confidence(-3.0) < 0.06);
+    }
+}

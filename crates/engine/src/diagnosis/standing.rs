@@ -1,0 +1,148 @@
+//! Where much accumulates in one dump: points of the dominator tree below which many small things of one type hang, as in
+//! Eclipse MAT; chains; single huge objects; and containers whose content others hold as well.
+
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
+
+use heaplake_store::with_index;
+
+use super::{
+    candidate::{Candidate, How},
+    heap::Heap,
+    sort::Sort,
+};
+
+/// A subtree is looked at if it retains this part of all bytes.
+const MIN_PART: i64 = 2000;
+/// Objects below the same one from which on it accumulates.
+pub(super) const MIN_KIDS: usize = 8;
+/// Containers whose content may be shared that are looked at.
+const MAX_SHARED: usize = 200;
+/// Objects along a heavy path that make a chain.
+const MIN_CHAIN: usize = 16;
+/// Objects looked at on the way down.
+const MAX_LOOKED_AT: usize = 200_000;
+
+/// What a walk down the heaviest objects ends at.
+#[derive(Debug)]
+pub(super) struct Descent {
+    /// The nodes on the way, the first one included.
+    pub(super) way: Vec<usize>,
+    /// Whether few types take turns along it.
+    pub(super) is_chain: bool,
+}
+
+/// Goes down from a node as long as one object below holds most of what is there.
+pub(super) fn descend(heap: &Heap, from: usize) -> Descent {
+    const MAX_STEPS: usize = 4096;
+    let mut way = vec![from];
+    let mut at = from;
+    while way.len() < MAX_STEPS {
+        let inside = heap.retained(at) - heap.size(at);
+        let Some(next) = heaviest(heap, at).filter(|next| heap.retained(*next) * 10 >= inside * 6) else {
+            break;
+        };
+        if heap.retained_count(next) < 2 {
+            break;
+        }
+        way.push(next);
+        at = next;
+    }
+    let is_chain = is_chain(heap, &way);
+    Descent { way, is_chain }
+}
+
+/// Whether few types take turns along a path.
+pub(super) fn is_chain(heap: &Heap, way: &[usize]) -> bool {
+    let types: HashSet<u32> = way.iter().map(|node| heap.type_rank(*node)).collect();
+    way.len() >= MIN_CHAIN && types.len() * 4 <= way.len()
+}
+
+fn heaviest(heap: &Heap, node: usize) -> Option<usize> {
+    with_index!(&*heap.open.index, |index| {
+        index.dominated_by(node).max_by_key(|kid| (index.retained()[*kid], Reverse(*kid)))
+    })
+}
+
+/// The type of most of what a node refers to, and how many there are, without texts and numbers where there is anything else.
+pub(super) fn main_kids(heap: &Heap, kids: &[usize]) -> Option<(u32, usize)> {
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    kids.iter().for_each(|kid| *counts.entry(heap.type_rank(*kid)).or_default() += 1);
+    let is_scalar = |rank: &u32| heap.sort_of_rank(*rank) == Sort::Scalar;
+    let most = |scalars: bool| {
+        let counts = counts.iter().filter(|(rank, _)| is_scalar(rank) == scalars);
+        counts.max_by_key(|(rank, n)| (**n, Reverse(**rank))).map(|(rank, n)| (*rank, *n))
+    };
+    match (most(false), most(true)) {
+        (Some(object), Some(scalar)) if object.1 * 5 < scalar.1 * 2 => Some(scalar),
+        (Some(object), _) => Some(object),
+        (None, scalar) => scalar,
+    }
+}
+
+/// The candidates of a dump.
+pub(super) fn candidates(heap: &Heap) -> Vec<Candidate> {
+    let n_nodes = heap.n_nodes();
+    let total: i64 = with_index!(&*heap.open.index, |index| {
+        index
+            .dominated_by(n_nodes)
+            .map(|node| i64::try_from(index.retained()[node]).unwrap_or(i64::MAX))
+            .sum()
+    });
+    let least = (total / MIN_PART).max(1024);
+    let is_big = |node: &usize| heap.retained(*node) >= least;
+    let mut stack: Vec<usize> = heap.dominated(n_nodes).into_iter().filter(is_big).collect();
+    let mut in_chain: HashSet<usize> = HashSet::new();
+    let mut found = Vec::new();
+    let mut looked_at = 0;
+    while let Some(node) = stack.pop() {
+        looked_at += 1;
+        if looked_at > MAX_LOOKED_AT {
+            break;
+        }
+        let kids = heap.dominated(node);
+        let inside = heap.retained(node) - heap.size(node);
+        stack.extend(kids.iter().copied().filter(is_big));
+        if heap.size(node) * 2 >= heap.retained(node)
+            && heap.size(node) >= least * 10
+            && kids.len() < MIN_KIDS
+        {
+            found.push(Candidate::new(node, How::Huge, heap.size(node)));
+            continue;
+        }
+        if !in_chain.contains(&node) {
+            let descent = descend(heap, node);
+            if descent.is_chain {
+                in_chain.extend(&descent.way);
+                found.push(super::candidate::chain(heap, node, &descent.way, inside));
+                continue;
+            }
+        }
+        if matches!(heap.sort(node), Sort::Code | Sort::Module | Sort::Function) {
+            continue;
+        }
+        let heaviest = kids.iter().map(|kid| heap.retained(*kid)).max().unwrap_or(0);
+        let same = main_kids(heap, &kids);
+        if kids.len() >= MIN_KIDS
+            && heaviest * 2 < inside
+            && same.is_some_and(|(_, n)| n >= MIN_KIDS && n * 4 >= kids.len())
+        {
+            found.push(Candidate::new(node, How::Standing, inside));
+        }
+    }
+    let known: HashSet<usize> = found.iter().map(|candidate| candidate.node).collect();
+    let mut by_refs: Vec<(Reverse<usize>, usize)> = with_index!(&*heap.open.index, |index| {
+        let forward = index.graph().forward;
+        let many = (0..n_nodes).map(|node| (Reverse(forward.range(node).len()), node));
+        many.filter(|(Reverse(n), _)| *n >= 2 * MIN_KIDS).collect()
+    });
+    by_refs.sort_unstable();
+    let is_container = |node: usize| !matches!(heap.sort(node), Sort::Code | Sort::Module | Sort::Function);
+    let shared = by_refs.into_iter().filter(|(_, node)| is_container(*node) && !known.contains(node));
+    found.extend(
+        shared.take(MAX_SHARED).map(|(Reverse(n), node)| Candidate::new(node, How::Standing, n as i64)),
+    );
+    found
+}
