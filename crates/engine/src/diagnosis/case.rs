@@ -166,7 +166,8 @@ impl Case {
             case.counts = case.bytes.iter().map(|bytes| bytes.map(|_| 1)).collect();
             case.type_name = case.slots.first().map_or(&case.holder_type, |_| &case.kid_type).clone();
         }
-        if case.rule == CountRule::Direct && heap.sort_of_rank(kid_rank) != Sort::Scalar {
+        let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty();
+        if is_content && heap.sort_of_rank(kid_rank) != Sort::Scalar {
             case.turnover = turnover(&case, moments, &kids);
         }
         Some(case)
@@ -410,8 +411,11 @@ fn named_type(heap: &Heap, samples: &[usize], is_new: &dyn Fn(usize) -> bool) ->
 fn turnover(case: &Case, moments: &Moments, kids: &[usize]) -> Option<f64> {
     let growths = moments.growths();
     let (at, growth) = growths.iter().find(|(at, _)| moments.at(*at, case.anchor).is_some())?;
-    let net = case.count() - case.counts[*at].unwrap_or(0);
+    let n_of = |heap: &Heap, node: usize| {
+        heap.refs(node).into_iter().filter(|(_, kid)| heap.type_name(*kid) == case.kid_type).count() as i64
+    };
     let heap = moments.newest();
+    let net = n_of(heap, case.anchor) - n_of(moments.heap(*at), moments.at(*at, case.anchor)?);
     let is_counted = |kid: &&usize| heap.type_name(**kid) == case.kid_type && growth.partner(**kid).is_none();
     let new = kids.iter().filter(is_counted).count();
     (new >= 4).then(|| 1.0 - net as f64 / new as f64)
