@@ -1,6 +1,7 @@
 -- How much memory could go without anything being lost, and what is it?
 -- Upper bounds: texts count as equal as in duplicate_strings, and an empty container may be filled later. The kinds overlap
--- where garbage holds copies or empty containers.
+-- where garbage holds copies or containers. Room that is not used is known of captures alone, and counted where a container
+-- has items; some of it is needed to be quick.
 -- column kind: sort of waste
 -- column objects: objects that could go
 -- column bytes: their shallow size together, in bytes
@@ -25,6 +26,10 @@ WITH copies AS (
     SELECT 'empty containers', 'empty_containers', count(*), coalesce(sum(size), 0)
     FROM obj
     WHERE len = 0 AND NOT type_is(dump, type, 'text') AND NOT type_is(dump, type, 'buffer')
+    UNION ALL
+    SELECT 'unused room of containers', 'unused_capacity', count(*), coalesce(sum(unused), 0)
+    FROM (SELECT unused_bytes(dump, type, size, len) AS unused FROM obj WHERE type_is(dump, type, 'container') AND len > 0)
+    WHERE unused > 0
     UNION ALL
     SELECT 'garbage that is not collected yet', 'unreachable', count(*), coalesce(sum(size), 0)
     FROM obj

@@ -11,7 +11,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 BINARY = Path(os.environ.get("HEAPLAKE_BIN", REPOSITORY / "target/release/heaplake"))
 
-TABLES = ["obj", "edge", "root", "issue", "type_stat", "holder_stat"]
+TABLES = ["obj", "edge", "root", "issue", "type_stat", "holder_stat", "module_stat"]
 
 #: A hang guard, not a speed claim.
 TIMEOUT = 120

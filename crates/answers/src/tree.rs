@@ -18,7 +18,8 @@ pub struct Tree {
 /// A tree.
 #[derive(Debug, Clone)]
 pub struct TreeAnswer {
-    /// The rows as the function `dominator_tree` has them, with the names of the objects.
+    /// The rows as the function `dominator_tree` has them, with the names of the objects, the labels by which they are held,
+    /// and percents of the size of the dump.
     pub batches: Vec<RecordBatch>,
     /// The same, depth first.
     pub nodes: Vec<TreeNode>,
@@ -33,8 +34,10 @@ pub struct TreeNode {
     pub address: Option<u64>,
     /// The type; `None` if the objects are of several types.
     pub type_name: Option<String>,
-    /// The name of the object.
+    /// The name of the object: its own, or what the program calls it.
     pub name: Option<String>,
+    /// By which attribute, key or index the node above refers to the object, if it does so itself.
+    pub label: Option<String>,
     /// What kind of root the object is, if it is one.
     pub root_kind: Option<String>,
     /// Objects that the node stands for.
@@ -50,7 +53,10 @@ impl Tree {
     pub fn statement(&self) -> String {
         let start = self.address.map(|address| format!("'@{address}', ")).unwrap_or_default();
         format!(
-            "SELECT t.*, o.name FROM dominator_tree({start}{}, {}) t LEFT JOIN obj o ON o.address = t.address \
+            "SELECT t.*, coalesce(o.name, program_name(t.address)) AS name, label(t.held_by, t.address) AS label, \
+                 round(100.0 * t.retained / nullif(whole.bytes, 0), 1) AS percent \
+             FROM dominator_tree({start}{}, {}) t LEFT JOIN obj o ON o.address = t.address \
+             CROSS JOIN (SELECT sum(size) AS bytes FROM type_stat) AS whole \
              ORDER BY t.line",
             self.depth, self.children
         )
@@ -69,6 +75,7 @@ impl Tree {
         let (depths, addresses) = (rows.numbers("depth")?, rows.optional_addresses("address")?);
         let texts = |name| rows.optional_texts(name);
         let (types, names, kinds) = (texts("type")?, texts("name")?, texts("root_kind")?);
+        let labels = texts("label")?;
         let (objects, retained, counts) =
             (rows.numbers("objects")?, rows.numbers("retained")?, rows.numbers("retained_count")?);
         let node = |i: usize| TreeNode {
@@ -76,6 +83,7 @@ impl Tree {
             address: addresses[i],
             type_name: types[i].clone(),
             name: names[i].clone(),
+            label: labels[i].clone(),
             root_kind: kinds[i].clone(),
             objects: objects[i],
             retained: retained[i],

@@ -557,6 +557,8 @@ pub enum TopBy {
     Object,
     /// Types by what their objects retain together
     Type,
+    /// Modules by the size of the objects that belong to them
+    Module,
 }
 
 /// Arguments of `tree`.
@@ -853,6 +855,7 @@ impl From<TopBy> for heaplake_answers::TopBy {
         match by {
             TopBy::Object => Self::Object,
             TopBy::Type => Self::Type,
+            TopBy::Module => Self::Module,
         }
     }
 }

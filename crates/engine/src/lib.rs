@@ -24,6 +24,7 @@ mod identity;
 mod index_cache;
 mod memo;
 mod mistake;
+mod object_function;
 mod object_tables;
 mod operator;
 mod parameters;

@@ -8,7 +8,8 @@ use std::{
 };
 
 use heaplake_store::{
-    AnyIndex, BuildLimits, Dump, ImportProgress, Lake, Manifest, Manifests, index_fits, open_or_build,
+    AnyIndex, BuildLimits, Dump, EdgeLabels, ImportProgress, Lake, Manifest, Manifests, index_fits,
+    open_or_build,
 };
 
 use crate::{Error, Result, index_cache, memo::Memo, select};
@@ -38,9 +39,24 @@ pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct OpenIndex {
     pub(crate) manifest: Arc<Dump>,
     pub(crate) index: Arc<AnyIndex>,
+    labels: OnceLock<Arc<EdgeLabels>>,
 }
 
 impl OpenIndex {
+    /// An index that was opened.
+    pub(crate) fn new(manifest: Arc<Dump>, index: Arc<AnyIndex>) -> Self {
+        Self { manifest, index, labels: OnceLock::new() }
+    }
+
+    /// The labels of the dump's references; the files are opened at the first call.
+    pub(crate) fn labels(&self, lake: &Lake) -> Result<Arc<EdgeLabels>> {
+        if let Some(labels) = self.labels.get() {
+            return Ok(labels.clone());
+        }
+        let labels = Arc::new(EdgeLabels::open(lake, &self.manifest)?);
+        Ok(self.labels.get_or_init(|| labels).clone())
+    }
+
     /// The name of a type, by its position in the dump's list of types.
     pub(crate) fn type_name(&self, rank: u32) -> &str {
         self.manifest.types.get(rank as usize).map_or("", |stat| stat.name.as_str())
@@ -227,7 +243,7 @@ impl Snapshot {
         let index = index_cache::open(self.lake(), manifest, || {
             open_or_build(self.lake(), manifest, self.limits(), progress, tell)
         });
-        let index = Arc::new(OpenIndex { manifest: manifest.clone(), index: index? });
+        let index = Arc::new(OpenIndex::new(manifest.clone(), index?));
         open.insert(manifest.id.as_str().to_owned(), index.clone());
         Ok(index)
     }

@@ -4,6 +4,7 @@
 //! bits wide. No Arrow, no files, no async. Nothing recurses: a list of ten million objects is a normal heap. Ids are
 //! `u32` or `u64` ([`Id`]), at the caller's choice. Functions that may take long poll a flag and end with [`Cancelled`].
 
+mod attribution;
 mod bits;
 mod components;
 mod csr;
@@ -18,6 +19,7 @@ pub mod search;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use attribution::{Attributed, AttributionRule, NO_GROUP, attributions};
 pub use bits::{BitSet, Bits};
 pub use components::{Components, components};
 pub use csr::{Csr, CsrBuf, Graph};

@@ -3,6 +3,7 @@
 //!
 //! Nothing here reads or writes anything.
 
+mod cpython_capacity;
 mod dump_id;
 mod edge_kind;
 mod issue;
@@ -21,5 +22,7 @@ pub use memory::{MemoryAccount, MemoryPart, ProcessMemory};
 pub use nearest::nearest;
 pub use process::Process;
 pub use remedy::Remedy;
-pub use runtime::{KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole};
+pub use runtime::{
+    Capacity, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole, thread_of_root,
+};
 pub use text::shortened;

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::cpython_capacity;
+
 /// What is known of the dumps of one format.
 pub struct Runtime {
     /// Its name, `CPython`.
@@ -22,6 +24,36 @@ pub struct Runtime {
     /// What roots are, by type, name and kind.
     root_notes: &'static [((&'static str, &'static str, &'static str), &'static str)],
     label_says: for<'l> fn(&'l str) -> LabelSays<'l>,
+    field_labels: fn(&str) -> Option<FieldLabels>,
+    /// By version, type, shallow size and number of items.
+    capacity: fn(&str, &str, u64, u64) -> Option<Capacity>,
+}
+
+/// How many items a container has room for before it must grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Items, those that it has included.
+    pub items: u64,
+    /// Bytes that are set aside for each.
+    pub item_bytes: u64,
+}
+
+impl Capacity {
+    /// Bytes that are set aside for items that are not there.
+    pub fn unused_bytes(self, len: u64) -> u64 {
+        self.items.saturating_sub(len).saturating_mul(self.item_bytes)
+    }
+}
+
+/// By which labels an object refers to the value of one of its fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldLabels {
+    /// The label of a reference of the object itself.
+    pub own: String,
+    /// The label of its reference to its namespace, where fields may be instead.
+    pub namespace: &'static str,
+    /// The label of a reference of that namespace.
+    pub key: String,
 }
 
 /// What the objects of a type are for, in words that mean the same for every runtime.
@@ -176,6 +208,23 @@ impl Runtime {
     pub fn label_says<'l>(&self, label: &'l str) -> LabelSays<'l> {
         (self.label_says)(label)
     }
+
+    /// By which labels an object refers to the value of a field; `None` where nothing is known of labels.
+    pub fn field_labels(&self, field: &str) -> Option<FieldLabels> {
+        (self.field_labels)(field)
+    }
+
+    /// How many items a container has room for, from its shallow size in bytes and the number of those that it has; `None` for
+    /// other types, for a version that is not known, and for a size that no such container has.
+    pub fn capacity(&self, version: &str, type_name: &str, size: u64, len: u64) -> Option<Capacity> {
+        (self.capacity)(version, type_name, size, len)
+    }
+}
+
+/// The name of the thread that keeps a root of this kind alive; `None` for other kinds. Formats whose roots are of threads name
+/// them like this.
+pub fn thread_of_root(kind: &str) -> Option<&str> {
+    kind.strip_prefix("thread ")
 }
 
 impl fmt::Debug for Runtime {
@@ -196,6 +245,8 @@ const UNKNOWN: Runtime = Runtime {
     natures: &[],
     root_notes: &[],
     label_says: |_| LabelSays::Nothing,
+    field_labels: |_| None,
+    capacity: |_, _, _, _| None,
 };
 
 /// The name of the format of dumps that were put together from tables, of any runtime.
@@ -203,7 +254,7 @@ pub const TABLES: &str = "tables";
 
 /// By name of the format.
 static RUNTIMES: [(&str, Runtime); 3] = [
-    (TABLES, Runtime { label_says: any_label, ..UNKNOWN }),
+    (TABLES, Runtime { label_says: any_label, field_labels: dotted_field, ..UNKNOWN }),
     (
         "meliae",
         Runtime {
@@ -282,6 +333,8 @@ const CPYTHON: Runtime = Runtime {
     // The interpreter makes a function to run the statements of a file or of exec; only its frame, in C, refers to it.
     root_notes: &[(("function", "<module>", "unreferenced"), "top-level code that is running")],
     label_says: cpython_label,
+    field_labels: dotted_field,
+    capacity: cpython_capacity::capacity,
 };
 
 /// `.name` and `["key"]`, as docs/formats/tables.md has them.
@@ -303,6 +356,12 @@ fn is_name(text: &str) -> bool {
 
 /// The labels of objects whose keys are names of the program.
 const CPYTHON_NAMESPACES: [&str; 2] = [".__dict__", ".__globals__"];
+
+/// `.name`, which is a slot or a value in the object itself; else an entry of `__dict__`, whose key CPython writes without escapes,
+/// as it is an identifier.
+fn dotted_field(field: &str) -> Option<FieldLabels> {
+    Some(FieldLabels { own: format!(".{field}"), namespace: ".__dict__", key: format!("['{field}']") })
+}
 
 /// `.name`, `['key']` and the names of local variables, see docs/formats/capture.md.
 fn cpython_label(label: &str) -> LabelSays<'_> {

@@ -34,6 +34,8 @@ pub enum Table {
     TypeStat,
     /// One row per folded path of the dominator tree, each after the one above it. Empty without a graph index.
     HolderStat,
+    /// One row per module, the largest first. Empty without a graph index, absent from dumps of older versions.
+    ModuleStat,
 }
 
 /// The declaration of a table, from which it is written, registered in SQL, and listed.
@@ -52,7 +54,7 @@ pub struct TableSpec {
 }
 
 /// The declarations, in the order of [`Table`]. This is the list of tables.
-const DECLARED: [TableSpec; 6] = [
+const DECLARED: [TableSpec; 7] = [
     TableSpec { table: Table::Obj, name: "obj", schema: obj, order: &["type", "address"], is_summary: false },
     TableSpec {
         table: Table::Edge,
@@ -74,6 +76,13 @@ const DECLARED: [TableSpec; 6] = [
         table: Table::HolderStat,
         name: "holder_stat",
         schema: holder_stat,
+        order: &[],
+        is_summary: true,
+    },
+    TableSpec {
+        table: Table::ModuleStat,
+        name: "module_stat",
+        schema: module_stat,
         order: &[],
         is_summary: true,
     },
@@ -272,6 +281,40 @@ pub fn holder_stat() -> SchemaRef {
         column("count", DataType::Int64, false, "number of objects with this path"),
         column("size", DataType::Int64, false, "sum of their shallow sizes in bytes"),
         column("retained", DataType::Int64, false, "bytes that they retain together, nothing counted twice"),
+        column("retained_count", DataType::Int64, false, "objects that they retain together"),
+    ])
+}
+
+/// Totals per module. Every object is of one module, or of none.
+pub fn module_stat() -> SchemaRef {
+    schema([
+        column("module", DataType::Utf8, false, "name of the module; (no module) for what none holds"),
+        column("count", DataType::Int64, false, "number of its objects"),
+        column("size", DataType::Int64, false, "sum of their shallow sizes in bytes"),
+        column(
+            "dominated_size",
+            DataType::Int64,
+            false,
+            "of these, bytes of objects that the module, its namespace or one of its functions dominates",
+        ),
+        column(
+            "typed_size",
+            DataType::Int64,
+            false,
+            "bytes of objects that no module dominates, and whose type, or that of the nearest dominator, is of the module",
+        ),
+        column(
+            "path_size",
+            DataType::Int64,
+            false,
+            "bytes of other objects, most of whose shortest paths from the roots come through the module",
+        ),
+        column(
+            "retained",
+            DataType::Int64,
+            false,
+            "bytes that its objects retain together, nothing counted twice",
+        ),
         column("retained_count", DataType::Int64, false, "objects that they retain together"),
     ])
 }

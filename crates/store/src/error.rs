@@ -34,7 +34,7 @@ pub enum Error {
     DumpChanged(DumpId),
     /// Only the summaries of the dump remain.
     #[error(
-        "the objects and references of {dump} were pruned on {}; its type_stat and holder_stat are left",
+        "the objects and references of {dump} were pruned on {}; its type_stat, holder_stat and module_stat are left",
         .at.format("%Y-%m-%d")
     )]
     Pruned {

@@ -3,7 +3,7 @@
 //! ```text
 //! <lake>/heaplake.json                 format version
 //! <lake>/dumps/<id>.json               manifest: the commit point of an import
-//! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue, type_stat, holder_stat
+//! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue, type_stat, holder_stat, module_stat
 //! <lake>/index/dump=<id>/*.graph       graph index, a cache: rebuilt when absent or damaged
 //! <lake>/layers/dump=<id>/*.json       named what-if layers
 //! <lake>/names/dump=<id>.json          names given to objects of a dump
@@ -40,8 +40,9 @@ pub use import::{
     ImportOptions, ImportProgress, Input, ObjectSource, OnError, Phase, import, import_objects,
 };
 pub use index::{
-    AnyIndex, BuildLimits, GraphIndex, IndexOptions, IndexStamp, LayerEdit, TypeSums, build_layer,
-    build_unnamed_layer, index_dump, index_fits, is_found_kind as finds_root_kind, open_or_build,
+    AnyIndex, BuildLimits, EdgeLabels, GraphIndex, IndexOptions, IndexStamp, LayerEdit, TypeSums,
+    build_layer, build_unnamed_layer, index_dump, index_fits, is_found_kind as finds_root_kind,
+    open_or_build,
 };
 pub use lake::{Access, Lake, SpillFolder, StoredFile};
 pub use layer::Layer;
@@ -49,7 +50,7 @@ pub use manifest::{Counts, DumpEdit, FileEntry, Manifest, Source, TakenFrom};
 pub use manifests::Manifests;
 pub use memory::default_memory;
 pub use names::Named;
-pub use summary::{Dump, HolderStat, TypeStat};
+pub use summary::{Dump, HolderStat, ModuleStat, TypeStat};
 pub use verify::FileProblem;
 
 /// Version of the lake's layout. A lake of another version is refused.

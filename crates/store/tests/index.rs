@@ -46,8 +46,8 @@ fn sections(lake: &Lake) -> Vec<u8> {
     bytes[..end].to_vec()
 }
 
-fn summaries(lake: &Lake, manifest: &Manifest) -> [String; 2] {
-    [Table::TypeStat, Table::HolderStat]
+fn summaries(lake: &Lake, manifest: &Manifest) -> [String; 3] {
+    [Table::TypeStat, Table::HolderStat, Table::ModuleStat]
         .map(|table| pretty_format_batches(&lake.summary(manifest, table).unwrap()).unwrap().to_string())
 }
 

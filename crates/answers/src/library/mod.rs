@@ -10,7 +10,7 @@ pub use self::header::{Header, Parameter, ParameterKind};
 use crate::{Error, Result};
 
 /// Name and text of every query, in order of the names.
-const SHIPPED: [(&str, &str); 16] = [
+const SHIPPED: [(&str, &str); 18] = [
     ("biggest", include_str!("../../../../queries/biggest.sql")),
     ("biggest_collections", include_str!("../../../../queries/biggest_collections.sql")),
     ("chains", include_str!("../../../../queries/chains.sql")),
@@ -23,9 +23,11 @@ const SHIPPED: [(&str, &str); 16] = [
     ("in_degree", include_str!("../../../../queries/in_degree.sql")),
     ("instances", include_str!("../../../../queries/instances.sql")),
     ("suspects", include_str!("../../../../queries/suspects.sql")),
+    ("threads", include_str!("../../../../queries/threads.sql")),
     ("trend", include_str!("../../../../queries/trend.sql")),
     ("unreachable", include_str!("../../../../queries/unreachable.sql")),
     ("unreferenced", include_str!("../../../../queries/unreferenced.sql")),
+    ("unused_capacity", include_str!("../../../../queries/unused_capacity.sql")),
     ("waste", include_str!("../../../../queries/waste.sql")),
 ];
 

@@ -26,6 +26,7 @@ pub fn run(args: &TopArgs, console: &Console) -> Result<ExitCode> {
             let gap = if i > 0 { "\n" } else { "" };
             let (what, whole) = match by {
                 TopBy::Object => ("objects", human::counted(totals.objects.unsigned_abs(), "object")),
+                TopBy::Module => ("modules", human::counted(totals.objects.unsigned_abs(), "object")),
                 TopBy::Type => ("types", human::counted(totals.types.unsigned_abs(), "type")),
             };
             let bytes = human::signed_bytes(totals.bytes);

@@ -83,7 +83,7 @@ pub fn print(
     Ok(())
 }
 
-/// `dict @140... "name" (module): 8.6 MiB, 66.0 %, 14,640 objects`.
+/// `.cache -> dict cache @140... (thread MainThread): 8.6 MiB, 66.0 %, 14,640 objects`.
 fn in_words(node: &TreeNode, whole: i64) -> String {
     let type_name = node.type_name.as_deref().map(escape::line).unwrap_or("objects of other types".into());
     let what = match node.address {
@@ -95,7 +95,9 @@ fn in_words(node: &TreeNode, whole: i64) -> String {
                 .as_deref()
                 .map(|kind| format!(" ({})", escape::line(kind)))
                 .unwrap_or_default();
-            format!("{type_name}{name} @{address}{kind}")
+            let label =
+                node.label.as_deref().map(|label| format!("{} -> ", escape::line(label))).unwrap_or_default();
+            format!("{label}{type_name}{name} @{address}{kind}")
         }
         None if node.type_name.is_none() => {
             format!("{} {type_name}", human::count(node.objects.unsigned_abs()))

@@ -66,7 +66,7 @@ pub(super) static DIFF: HistoryFunction = HistoryFunction {
                     .null("where that is 0 or a dump has no graph index"),
             ],
         ])]),
-        cost: "The rows of `type_stat` or `holder_stat` of both dumps, whatever their size.",
+        cost: "The rows of `type_stat`, `holder_stat` or `module_stat` of both dumps, whatever their size.",
         source: None,
     },
     call,
@@ -78,7 +78,8 @@ pub(super) const WHAT: &[ColumnDoc] = &[
     column("type", ColumnType::Text, "the type").only("by type"),
     column("holder", ColumnType::Text, "the holder: types and names from the top of the dominator tree down")
         .only("by holder"),
-    column("module", ColumnType::Text, "the module at the top of the holders").only("by module"),
+    column("module", ColumnType::Text, "the module that the objects belong to, see `module_stat`")
+        .only("by module"),
 ];
 
 /// Where a holder stands to what grew.
@@ -101,6 +102,7 @@ fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
         _ => return Err(Error::query("it takes two dumps, and perhaps what to group by".to_owned())),
     };
     let dumps = [snapshot.manifest(Some(before))?, snapshot.manifest(Some(after))?];
+    let kind = kind.known_of(dumps.iter().map(|manifest| &**manifest));
     dumps.iter().try_for_each(|manifest| kind.check(manifest))?;
     let lake = snapshot.lake().clone();
     let schema = schema(DIFF.doc.rows(0)?, kind);

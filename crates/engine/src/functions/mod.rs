@@ -4,24 +4,28 @@
 //! From the list they are registered, and docs/functions.md, help and completion are made.
 
 mod ancestor_types;
+mod capacity;
 mod chains;
 mod children;
 mod diff;
 mod diff_objects;
 mod dominated;
 mod dominator_tree;
+mod field;
 mod glob;
 mod graph_nodes;
 mod graph_types;
 mod growing_containers;
 mod immediate_dominators;
 mod kids;
+mod label;
 mod parents;
 mod path;
 mod path_explain;
 mod path_nodes;
 mod path_summary;
 mod path_ways;
+mod program_name;
 mod reachable;
 mod removed_edges;
 mod retained;
@@ -29,6 +33,7 @@ mod sccs;
 mod survivors;
 mod suspects;
 mod tag;
+mod threads;
 mod top_dominators;
 mod top_retained;
 mod trend;
@@ -48,10 +53,15 @@ use crate::{
 pub(crate) use tag::add_column;
 
 /// Every function of ours, in the order of their presentation.
-static FUNCTIONS: [&dyn Function; 31] = [
+static FUNCTIONS: [&dyn Function; 38] = [
     &tag::TAG_FUNCTION,
     &glob::GLOB,
     &type_is::TYPE_IS,
+    &field::FIELD,
+    &label::LABEL,
+    &program_name::PROGRAM_NAME,
+    &capacity::CAPACITY,
+    &capacity::UNUSED_BYTES,
     &parents::PARENTS,
     &children::CHILDREN,
     &kids::KIDS,
@@ -65,6 +75,7 @@ static FUNCTIONS: [&dyn Function; 31] = [
     &top_retained::TOP_RETAINED,
     &type_dominators::TYPE_DOMINATORS,
     &dominator_tree::DOMINATOR_TREE,
+    &threads::THREADS,
     &chains::CHAINS,
     &whatif_cut::WHATIF_CUT,
     &graph_nodes::GRAPH_NODES,

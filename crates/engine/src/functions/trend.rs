@@ -95,7 +95,7 @@ pub(super) static TREND: HistoryFunction = HistoryFunction {
                 ),
             ],
         ])]),
-        cost: "The rows of `type_stat` or `holder_stat` of every dump, whatever its size; memory for a number per row and dump.",
+        cost: "The rows of `type_stat`, `holder_stat` or `module_stat` of every dump, whatever its size; memory for a number per row and dump.",
         source: Some(
             "Theil, \"A rank-invariant method of linear and polynomial regression analysis\", 1950, and Sen, \
                       \"Estimates of the regression coefficient based on Kendall's tau\", 1968 (slope); Tukey, \"Exploratory \
@@ -119,6 +119,7 @@ fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
     let usual = if kind == By::Holder { Metric::Retained } else { Metric::Size };
     let measured = measured.map_or(Ok(usual), |name| metric(name))?;
     let dumps = snapshot.select(selector.map_or("*", |selector| selector))?;
+    let kind = kind.known_of(dumps.iter().map(|manifest| &**manifest));
     dumps.iter().try_for_each(|manifest| kind.check(manifest))?;
     let lake = snapshot.lake().clone();
     let schema = schema(TREND.doc.rows(0)?, kind);

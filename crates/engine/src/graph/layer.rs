@@ -75,7 +75,7 @@ impl Snapshot {
             Some(index) => index,
             None => self.cut(state, manifest, &layer.name, &layer.cuts).await?.0,
         };
-        Ok(Arc::new(OpenIndex { manifest: manifest.clone(), index: Arc::new(index) }))
+        Ok(Arc::new(OpenIndex::new(manifest.clone(), Arc::new(index))))
     }
 
     /// Makes cuts, keeps what is left as a layer's index, and says what went: objects and bytes.
@@ -118,11 +118,7 @@ impl Snapshot {
                 )?)
             })
             .await?;
-        Ok(Edited {
-            index: Arc::new(OpenIndex { manifest: manifest.clone(), index: Arc::new(index) }),
-            objects,
-            bytes,
-        })
+        Ok(Edited { index: Arc::new(OpenIndex::new(manifest.clone(), Arc::new(index))), objects, bytes })
     }
 
     /// Builds on a thread that may be busy for long, and stops when nobody waits for it any more.

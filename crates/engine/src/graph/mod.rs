@@ -18,8 +18,8 @@ mod table;
 pub use layer::Edited;
 pub(crate) use question::{GraphAnswer, GraphFunction, GraphQuestion};
 pub(crate) use rows::{
-    DUMP, HOPS, ListRows, OBJECT, ObjectRows, OwnColumn, SET, addresses, counts, numbers, texts,
-    texts_or_null,
+    DUMP, HOPS, ListRows, OBJECT, ObjectRows, OwnColumn, SET, addresses, counts, numbers, numbers_or_null,
+    object_column, texts, texts_or_null,
 };
 pub(crate) use set::{Set, check_is_one_expression};
 pub use set::{address, is_type_name};

@@ -106,7 +106,7 @@ impl GraphRows for ObjectRows {
 }
 
 /// A column of [`OBJECT`].
-fn object_column(name: &str, nodes: &[u64], open: &OpenIndex) -> Option<ArrayRef> {
+pub(crate) fn object_column(name: &str, nodes: &[u64], open: &OpenIndex) -> Option<ArrayRef> {
     let nodes = nodes.iter().map(|node| *node as usize);
     with_index!(&*open.index, |index| Some(match name {
         "address" => Arc::new(nodes.map(|node| index.addresses()[node]).collect::<UInt64Array>()) as ArrayRef,
@@ -178,6 +178,11 @@ pub(crate) fn texts_or_null<'t>(texts: impl Iterator<Item = Option<&'t str>>) ->
 
 /// A column of numbers.
 pub(crate) fn numbers(numbers: impl Iterator<Item = i64>) -> Option<ArrayRef> {
+    Some(Arc::new(numbers.collect::<Int64Array>()))
+}
+
+/// A nullable column of numbers.
+pub(crate) fn numbers_or_null(numbers: impl Iterator<Item = Option<i64>>) -> Option<ArrayRef> {
     Some(Arc::new(numbers.collect::<Int64Array>()))
 }
 

@@ -1,6 +1,6 @@
 //! What functions over the summaries of several dumps share: `diff` of two, `trend` of many, by type, holder or module.
 //!
-//! Nothing but the tables `type_stat` and `holder_stat` is read, so that the size of the dumps does not matter. The work is
+//! Nothing but the tables `type_stat`, `holder_stat` and `module_stat` is read, so that the size of the dumps does not matter. The work is
 //! done when the rows are asked for.
 
 mod series;
@@ -172,7 +172,8 @@ pub(crate) const BY: ArgumentDoc = ArgumentDoc::optional(
     "by",
     ArgumentKind::Word(&["type", "holder", "module"]),
     "'type'",
-    "what a row is of: a type; a holder, which is a path of the dominator tree by types and names; or the module at its top",
+    "what a row is of: a type; a holder, which is a path of the dominator tree by types and names; or \
+     the module that the objects belong to, see `module_stat`",
 );
 
 /// Reads [`BY`].

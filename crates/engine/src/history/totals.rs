@@ -17,6 +17,8 @@ pub(crate) enum By {
     Type,
     Holder,
     Module,
+    /// The module at the top of a holder: for dumps that have no totals per module, as older versions wrote them.
+    HolderModule,
 }
 
 /// What is compared.
@@ -63,8 +65,15 @@ impl By {
         match self {
             By::Type => "type",
             By::Holder => "holder",
-            By::Module => "module",
+            By::Module | By::HolderModule => "module",
         }
+    }
+
+    /// What totals of these dumps can be of. Dumps are compared by one rule: if one of them has no totals per module, all are
+    /// asked for the module at the top of their holders.
+    pub(crate) fn known_of<'m>(self, mut dumps: impl Iterator<Item = &'m Manifest>) -> Self {
+        let is_old = |dump: &Manifest| dump.files_of(Table::ModuleStat).next().is_none();
+        if self == By::Module && dumps.any(is_old) { By::HolderModule } else { self }
     }
 
     /// Makes sure that a dump has the summary.
@@ -80,7 +89,11 @@ impl By {
     }
 
     fn table(self) -> Table {
-        if self == By::Type { Table::TypeStat } else { Table::HolderStat }
+        match self {
+            By::Type => Table::TypeStat,
+            By::Module => Table::ModuleStat,
+            By::Holder | By::HolderModule => Table::HolderStat,
+        }
     }
 
     /// The rows of the summary of a dump.
@@ -119,7 +132,7 @@ impl By {
                     retained: retained(row),
                     held_by: None,
                 };
-                if self == By::Module {
+                if self == By::HolderModule {
                     // What a holder retains is in what the one above it retains.
                     total.retained = total.retained.map(|bytes| if above.is_none() { bytes } else { 0 });
                     take(modules.of(name, above), total, None);
@@ -132,7 +145,11 @@ impl By {
 
     /// The column of the summary that has the names.
     fn table_column(self) -> &'static str {
-        if self == By::Type { "type" } else { "holder" }
+        match self {
+            By::Type => "type",
+            By::Module => "module",
+            By::Holder | By::HolderModule => "holder",
+        }
     }
 }
 

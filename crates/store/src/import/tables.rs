@@ -495,6 +495,7 @@ impl<'t> TableWriter<'t> {
         files.push(summary::write_types(self.names, &types)?);
         if let Some(summaries) = &obj.summaries {
             files.push(summary::write_holders(self.names, &summaries.holders)?);
+            files.push(summary::write_modules(self.names, &summaries.modules)?);
         }
         let rows = |table| files.iter().filter(|file| file.table == table).map(|file| file.rows).sum();
         let counts = Counts {

@@ -21,9 +21,10 @@ use super::{
     holders::holder_stats,
     in_parallel,
     labels::labels,
+    modules::module_stats,
     roots::{self, Roots},
 };
-use crate::{HolderStat, Result, addresses::Positions, lake::WorkFile, with_index};
+use crate::{HolderStat, ModuleStat, Result, addresses::Positions, lake::WorkFile, with_index};
 
 /// What an index is built from.
 pub(crate) struct IndexInputs<'b, E> {
@@ -65,6 +66,7 @@ pub(crate) struct Summaries {
     /// By type, the bytes that its objects retain together, none counted twice.
     pub(crate) type_retained: Vec<u64>,
     pub(crate) holders: Vec<HolderStat>,
+    pub(crate) modules: Vec<ModuleStat>,
 }
 
 /// What an index says about a dump as a whole.
@@ -134,7 +136,7 @@ fn build_with<I: Id, E: EdgeSource>(
     Ok(NewIndex { index: any(index), file, counts, names })
 }
 
-/// Sums up an index by types and holders. `edges` and `names` are those of [`build`]. Uses one thread, so that `obj` can be
+/// Sums up an index by types, holders and modules. `edges` and `names` are those of [`build`]. Uses one thread, so that `obj` can be
 /// written meanwhile.
 pub(crate) fn summaries(
     index: &AnyIndex,
@@ -149,6 +151,8 @@ pub(crate) fn summaries(
         let ProgramNames { mut nodes, namespaces } = names;
         let labels = labels(index, runtime, type_names, (edges, &namespaces), &mut nodes, cancel)?;
         let holders = holder_stats(index, type_names, (&nodes, &labels), cancel)?;
-        Ok(Summaries { type_retained: sums.into_iter().map(|sums| sums.retained).collect(), holders })
+        let modules = module_stats(index, runtime, type_names, (&nodes, &namespaces), cancel)?;
+        let type_retained = sums.into_iter().map(|sums| sums.retained).collect();
+        Ok(Summaries { type_retained, holders, modules })
     })
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,16 +16,21 @@ use arrow::{
     datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt64Type},
 };
 use heaplake_graph::{BitSet, CsrBuf, Id};
-use heaplake_model::{EdgeKind, LabelSays, Runtime, schema};
+use heaplake_model::{
+    EdgeKind, LabelSays, Runtime,
+    schema::{self, Table},
+};
 use parquet::{
     arrow::{
         ProjectionMask,
-        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+        arrow_reader::{
+            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+        },
     },
-    file::statistics::Statistics,
+    file::{metadata::PageIndexPolicy, statistics::Statistics},
 };
 
-use crate::{Error, Result, StoredFile, addresses::Positions};
+use crate::{Error, Lake, Manifest, Result, StoredFile, addresses::Positions};
 
 /// Where the references of a dump are: in memory, or in files of `edge` ([`EdgeFiles`]). Always in the order of `edge`.
 pub(crate) trait EdgeSource: Sync {
@@ -201,7 +207,8 @@ pub(crate) struct EdgeFiles {
 impl EdgeFiles {
     /// Opens the files, which are given in order, and reads their footers. With a runtime, labels are read, too.
     pub(crate) fn open(stored: Vec<StoredFile>, runtime: Option<&'static Runtime>) -> Result<Self> {
-        let files = stored.into_iter().map(EdgeFile::open).collect::<Result<Vec<_>>>()?;
+        let files = stored.into_iter().map(|stored| EdgeFile::open(stored, PageIndexPolicy::Skip));
+        let files = files.collect::<Result<Vec<_>>>()?;
         let groups = files.iter().enumerate().flat_map(|(number, file)| {
             (0..file.metadata.metadata().num_row_groups()).map(move |group| (number, group))
         });
@@ -242,6 +249,51 @@ impl EdgeSource for EdgeFiles {
     }
 }
 
+/// The labels of a dump's references, for those who want some of them: only the pages that have these are read.
+pub struct EdgeLabels {
+    files: Vec<EdgeFile>,
+}
+
+impl std::fmt::Debug for EdgeLabels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EdgeLabels").field("files", &self.files.len()).finish()
+    }
+}
+
+impl EdgeLabels {
+    /// Reads the footers of the files of `edge`.
+    pub fn open(lake: &Lake, manifest: &Manifest) -> Result<Self> {
+        let files = manifest.files_of(Table::Edge).map(|file| lake.file(file));
+        let files = files.map(|stored| EdgeFile::open(stored, PageIndexPolicy::Optional));
+        let files = files.collect::<Result<_>>().map_err(|error| lake.perhaps_replaced(manifest, error))?;
+        Ok(Self { files })
+    }
+
+    /// Whether some reference has a label.
+    pub fn exist(&self) -> bool {
+        self.files.iter().any(EdgeFile::has_labels)
+    }
+
+    /// Calls `take` with the position and the label of each reference in some ranges of positions that has a label. The
+    /// ranges ascend and do not overlap.
+    pub fn for_each_in(&self, ranges: &[Range<usize>], mut take: impl FnMut(usize, &str)) -> Result<()> {
+        let mut first = 0;
+        for file in &self.files {
+            let end = first + file.n_rows();
+            let within = ranges.iter().map(|range| range.start.max(first)..range.end.min(end));
+            let rows: Vec<Range<usize>> = within
+                .filter(|range| range.start < range.end)
+                .map(|range| range.start - first..range.end - first)
+                .collect();
+            if !rows.is_empty() && file.has_labels() {
+                file.for_each_label_in(rows, |row, label| take(first + row, label))?;
+            }
+            first = end;
+        }
+        Ok(())
+    }
+}
+
 /// A Parquet file of `edge`.
 struct EdgeFile {
     stored: StoredFile,
@@ -254,9 +306,10 @@ const LABEL: &str = "label";
 const KIND: &str = "kind";
 
 impl EdgeFile {
-    fn open(stored: StoredFile) -> Result<Self> {
+    /// Opens a file; `pages` says whether the positions of its pages are read, so that some can be left out.
+    fn open(stored: StoredFile, pages: PageIndexPolicy) -> Result<Self> {
         let file = stored.open().map_err(|source| stored.io_error(source))?;
-        let options = ArrowReaderOptions::new().with_schema(edge_schema());
+        let options = ArrowReaderOptions::new().with_schema(edge_schema()).with_offset_index_policy(pages);
         let metadata =
             ArrowReaderMetadata::load(&file, options).map_err(|source| stored.parquet_error(source))?;
         Ok(Self { stored, metadata })
@@ -269,6 +322,7 @@ impl EdgeFile {
     fn read(
         &self,
         groups: Option<usize>,
+        rows: Option<RowSelection>,
         columns: &[&str],
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + '_> {
         let file = self.stored.open().map_err(|source| self.stored.io_error(source))?;
@@ -278,6 +332,9 @@ impl EdgeFile {
             .with_batch_size(BATCH_ROWS);
         if let Some(group) = groups {
             builder = builder.with_row_groups(vec![group]);
+        }
+        if let Some(rows) = rows {
+            builder = builder.with_row_selection(rows);
         }
         let reader = builder.build().map_err(|source| self.stored.parquet_error(source))?;
         Ok(reader.map(|batch| batch.map_err(|error| self.stored.parquet_error(error.into()))))
@@ -296,7 +353,7 @@ impl EdgeFile {
         let columns: Vec<&str> = ["parent", "child"].into_iter().chain(labels).chain(kinds).collect();
         let mut piece = EdgePiece::default();
         let mut last = None;
-        for batch in self.read(Some(group), &columns)? {
+        for batch in self.read(Some(group), None, &columns)? {
             piece.add(&batch?, &mut last, positions, runtime);
         }
         Ok(piece)
@@ -332,7 +389,7 @@ impl EdgeFile {
 
     /// Calls `take` for each label. `first` is the position of the first reference.
     fn for_each_label(&self, cancel: &AtomicBool, mut first: usize, take: &mut impl TakeLabel) -> Result<()> {
-        for batch in self.read(None, &[LABEL])? {
+        for batch in self.read(None, None, &[LABEL])? {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
@@ -343,6 +400,24 @@ impl EdgeFile {
                 }
             }
             first += batch.num_rows();
+        }
+        Ok(())
+    }
+}
+
+impl EdgeFile {
+    /// Calls `take` with the row and the label of each labelled row in some ranges, which ascend.
+    fn for_each_label_in(&self, ranges: Vec<Range<usize>>, mut take: impl FnMut(usize, &str)) -> Result<()> {
+        let selection = RowSelection::from_consecutive_ranges(ranges.iter().cloned(), self.n_rows());
+        let mut rows = ranges.into_iter().flatten();
+        for batch in self.read(None, Some(selection), &[LABEL])? {
+            let batch = batch?;
+            let Some((keys, texts)) = dictionary(&batch, LABEL) else { break };
+            for (key, row) in keys.iter().zip(&mut rows) {
+                if let Some(key) = key {
+                    take(row, texts.value(key as usize));
+                }
+            }
         }
         Ok(())
     }

@@ -47,6 +47,18 @@ impl NodeNames {
         Some(self.of[found].1)
     }
 
+    /// The nodes that have a name, ascending.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = usize> + '_ {
+        self.of.iter().map(|(node, _)| *node as usize)
+    }
+
+    /// The names by their positions.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        let mut texts = vec![""; self.positions.len()];
+        self.positions.iter().for_each(|(name, position)| texts[*position as usize] = name);
+        texts
+    }
+
     /// The position of a name; a new one if it is new, `None` if there are too many.
     pub(super) fn position(&mut self, name: &str) -> Option<u32> {
         let name = Self::clipped(name);

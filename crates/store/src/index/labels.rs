@@ -41,29 +41,38 @@ pub(super) fn labels<I: Id>(
         if found[child] != 0 || index.idoms()[child].index() != parent {
             return;
         }
-        let name = match label().map(|label| runtime.label_says(label)) {
-            Some(LabelSays::Name(name)) => name,
-            Some(LabelSays::Key(name)) if is_namespace.contains(parent) => name,
-            _ => return,
-        };
-        found[child] = names.position(name).map_or(0, |position| position + 1);
+        let name = label().and_then(|label| name_in(runtime, label, || is_namespace.contains(parent)));
+        found[child] = name.and_then(|name| names.position(name)).map_or(0, |position| position + 1);
     })?;
     Ok(found)
 }
 
+/// The name of the program that a label gives its child. `is_namespace` says whether the parent is a namespace.
+pub(super) fn name_in<'l>(
+    runtime: &Runtime,
+    label: &'l str,
+    is_namespace: impl FnOnce() -> bool,
+) -> Option<&'l str> {
+    match runtime.label_says(label) {
+        LabelSays::Name(name) => Some(name),
+        LabelSays::Key(name) if is_namespace() => Some(name),
+        LabelSays::Key(_) | LabelSays::Namespace | LabelSays::Nothing => None,
+    }
+}
+
 /// Finds the ends of edges that come in order.
-struct EdgeParents<'i, I> {
+pub(super) struct EdgeParents<'i, I> {
     graph: Graph<'i, I>,
     parent: usize,
 }
 
 impl<'i, I: Id> EdgeParents<'i, I> {
-    fn new(index: &'i GraphIndex<I>) -> Self {
+    pub(super) fn new(index: &'i GraphIndex<I>) -> Self {
         Self { graph: index.graph(), parent: 0 }
     }
 
     /// Parent and child of an edge, which is not before the last one; `None` if it keeps nothing alive or leads nowhere.
-    fn ends(&mut self, edge: usize) -> Option<(usize, usize)> {
+    pub(super) fn ends(&mut self, edge: usize) -> Option<(usize, usize)> {
         let graph = self.graph;
         if edge >= graph.forward.n_edges() || graph.skip.contains(edge) {
             return None;

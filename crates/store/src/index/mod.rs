@@ -10,11 +10,13 @@ mod file;
 mod holders;
 mod labels;
 mod layer;
+mod modules;
 mod nodes;
 mod obj_columns;
 mod rebuild;
 mod roots;
 mod sections;
+mod some_labels;
 
 use std::{ops::Range, thread};
 
@@ -28,6 +30,7 @@ use crate::{
 pub(crate) use build::{
     GraphCounts, IndexInputs, NewIndex, ProgramNames, Summaries, build, bytes_needed, summaries,
 };
+pub use edges::EdgeLabels;
 pub(crate) use edges::{EdgeFiles, EdgePiece, EdgeSource, TakeLabel};
 use file::{Refused, Sections};
 pub(crate) use holders::NodeNames;

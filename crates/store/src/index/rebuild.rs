@@ -98,7 +98,7 @@ pub fn index_dump(
         || builder.summaries(&built.index, &edges, built.names),
         || builder.obj(&names, &built.index),
     );
-    let Summaries { type_retained, holders } = summaries?;
+    let Summaries { type_retained, holders, modules } = summaries?;
     new.files.extend([obj?, builder.root(&names, &built.index)?]);
     let mut types = builder.types;
     for (stat, retained) in types.iter_mut().zip(type_retained) {
@@ -106,6 +106,7 @@ pub fn index_dump(
     }
     new.files.push(summary::write_types(&names, &types)?);
     new.files.push(summary::write_holders(&names, &holders)?);
+    new.files.push(summary::write_modules(&names, &modules)?);
     new.counts.dangling = built.counts.dangling;
     new.counts.unreferenced = built.counts.unreferenced;
     new.roots = built.counts.roots;

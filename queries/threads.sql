@@ -1,0 +1,37 @@
+-- Which threads are there, what do they run, and what does each frame and local variable keep alive?
+-- A line for each thread, then one for each of its frames, the innermost first, each followed by its local variables. What a
+-- thread retains is what its frames and itself hold; what several of them share is in none. Needs the graph index.
+-- param thread text = '*': which threads, * is any text
+-- column thread: name of the thread
+-- column frame: number of the frame, from 0, the one that runs; null for the thread itself and for what else it holds
+-- column function: the function that the frame runs; null for other lines
+-- column line: file and line; null likewise
+-- column local: name of the local variable; null for other lines
+-- column address: address of the frame or object; null for the thread itself
+-- column type: its type; null likewise
+-- column name: the object's name; null where there is none
+-- column size: its shallow size in bytes; for the thread that of its frames and of what else it holds
+-- column retained: bytes that would go with it, itself included
+WITH held AS (
+    SELECT t.thread, t.frame, t.address, t.type, t.size, t.retained, o.name, o.value,
+           type_is(o.dump, o.type, 'frame') AS is_frame
+    FROM threads() t JOIN obj o ON o.address = t.address
+    WHERE glob($thread, t.thread)
+), lines AS (
+    SELECT thread, NULL AS frame, 0 AS part, NULL AS function, NULL AS line, NULL AS local,
+           NULL AS address, NULL AS type, NULL AS name, sum(size) AS size, sum(retained) AS retained
+    FROM held GROUP BY thread
+    UNION ALL
+    SELECT thread, frame, CASE WHEN is_frame THEN 1 ELSE 3 END, CASE WHEN is_frame THEN name END,
+           CASE WHEN is_frame THEN value END, NULL, address, type, CASE WHEN NOT is_frame THEN name END, size, retained
+    FROM held
+    UNION ALL
+    SELECT h.thread, h.frame, 2, NULL, NULL, e.label, o.address, o.type, coalesce(o.name, program_name(o.address)),
+           o.size, o.retained
+    FROM held h JOIN edge e ON e.parent = h.address JOIN obj o ON o.address = e.child
+    WHERE h.is_frame AND left(e.label, 1) NOT IN ('.', '[', '<', '(')
+)
+SELECT l.thread, l.frame, l.function, l.line, l.local, l.address, l.type, l.name, l.size, l.retained
+FROM lines l JOIN lines t ON t.thread = l.thread AND t.part = 0
+ORDER BY t.retained DESC, l.thread, CASE l.part WHEN 0 THEN 0 WHEN 3 THEN 2 ELSE 1 END, l.frame, l.part,
+         l.retained DESC, l.local, l.address
