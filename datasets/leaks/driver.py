@@ -10,37 +10,47 @@ truth.json. What is measured for the truth is measured after the last dump: `rel
 objects of the leaking type that the process then no longer has are what the holder retained.
 """
 
-import argparse
 import gc
-import gzip
-import importlib.util
-import json
 import os
 import sys
 import time
-import types
-import warnings
-from pathlib import Path
+
+# What only the child of a fork or the end of the run needs is imported there: the heap is to be the program's.
+
+FRAME, FUNCTION = type(sys._getframe()), type(lambda: None)
 
 #: Requests between two moments, unless the program says another number.
 REQUESTS = 60
 
 
+class Options:
+    """The command line."""
+
+    def __init__(self, words):
+        self.dressing, self.moments, self.forms = "plain", 5, "capture,meliae"
+        positional = []
+        while words:
+            word = words.pop(0)
+            if word.startswith("--"):
+                setattr(self, word[2:], words.pop(0))
+            else:
+                positional.append(word)
+        self.program, self.folder = positional
+        self.moments = int(self.moments)
+        self.name = os.path.basename(self.program)[: -len(".py")]
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("program", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--dressing", choices=["plain", "service"], default="plain")
-    parser.add_argument("--moments", type=int, default=5)
-    parser.add_argument("--forms", default="capture,meliae")
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
+    options = Options(sys.argv[1:])
+    os.makedirs(options.folder, exist_ok=True)
     program = load(options.program, "__main__" if options.dressing == "plain" else "app")
     run = Run(program, options)
     run.all_moments()
     truth = run.truth()
-    (options.folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
-    sys.stdout.flush()
+    import json
+
+    with open(os.path.join(options.folder, "truth.json"), "w") as file:
+        file.write(json.dumps(truth, indent=1) + "\n")
     # Threads and exit handlers of a program that leaks them are not waited for.
     os._exit(0)
 
@@ -49,10 +59,12 @@ def load(path, name):
     """The program as a module of that name; the driver steps aside if the name is its own."""
     sys.modules.setdefault("driver", sys.modules["__main__"])
     globals()["__name__"] = "driver"
-    spec = importlib.util.spec_from_file_location(name, str(path))
-    module = importlib.util.module_from_spec(spec)
+    module = type(sys)(name)
+    module.__file__ = path
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    with open(path, encoding="utf-8") as file:
+        code = compile(file.read(), path, "exec")
+    exec(code, module.__dict__)
     return module
 
 
@@ -70,7 +82,7 @@ class Run:
 
     def all_moments(self):
         if self.options.dressing == "service":
-            sys.path.insert(0, str(Path(__file__).resolve().parent))
+            sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
             import service
 
             self.service = service.Service()
@@ -84,16 +96,15 @@ class Run:
             self.dump(number)
 
     def dump(self, number):
-        moment = {"time": time.time(), "holders": [id(obj) for obj in self.holders()]}
-        moment["count"] = census(self.type_names())[0]
+        moment = {"time": time.time(), "holders": [None if obj is None else id(obj) for obj in self.holders()]}
         if "capture" in self.forms:
             import heaplake_dump
 
             moment["capture"] = f"{number}.dump.gz"
-            heaplake_dump.dump(str(self.options.folder / moment["capture"]))
+            heaplake_dump.dump(os.path.join(self.options.folder, moment["capture"]))
         if "meliae" in self.forms:
             moment["meliae"] = f"{number}.meliae.gz"
-            in_child(write_meliae, str(self.options.folder / moment["meliae"]))
+            in_child(write_meliae, os.path.join(self.options.folder, moment["meliae"]))
         self.moments.append(moment)
 
     def holders(self):
@@ -111,7 +122,7 @@ class Run:
         """What was so: holder, counts and bytes, as the process itself shows them."""
         declared = dict(self.declared)
         declared.update(
-            program=self.options.program.stem,
+            program=self.options.name,
             why=self.program.__doc__.strip(),
             dressing=self.options.dressing,
             python="%d.%d.%d" % sys.version_info[:3],
@@ -122,37 +133,46 @@ class Run:
         if self.declared["leaks"]:
             holders = self.holders()
             declared["holder_type"] = type(holders[0]).__name__ if holders else None
-            within = [id(part) for obj in holders for part in inside(obj)]
+            within = [id(part) for obj in holders if obj is not None for part in inside(obj)]
             for moment in self.moments:
                 moment["holders"] += [address for address in within if address not in moment["holders"]]
             del holders
             declared.update(self.released())
-            per_object = declared["released_bytes"] / max(1, declared["released_count"])
-            rest = self.moments[-1]["count"] - declared["released_count"]
-            for moment in self.moments:
-                moment["count"] = max(0, moment["count"] - rest)
-                moment["bytes"] = round(moment["count"] * per_object)
+            self.scale(declared)
         declared["moments"] = self.moments
         return declared
+
+    def scale(self, declared):
+        """What was leaked at each moment: every round leaks the same."""
+        for number, moment in enumerate(self.moments, 1):
+            share = number / len(self.moments)
+            moment["count"] = round(declared["released_count"] * share)
+            moment["bytes"] = round(declared["released_bytes"] * share)
 
     def released(self):
         """Objects of the leaking type and bytes that the process no longer has once the holder let go."""
         if "bytes_per_request" in self.declared:
             # Memory outside of all objects: nothing can be counted, so the program says it.
             n = self.requests * len(self.moments)
-            return {"released_count": n, "released_bytes": n * self.declared["bytes_per_request"]}
+            n_bytes = n * self.declared["bytes_per_request"]
+            return {"counted_type": None, "released_count": n, "released_bytes": n_bytes}
         if self.service is not None:
             self.service.stop()
         if not self.declared.get("garbage"):
             gc.collect()
         names = self.type_names()
-        n_before, bytes_before = census(names, all_objects=True)
+        before, bytes_before = census(names)
         self.program.release()
         gc.enable()
         gc.collect()
         gc.collect()
-        n_after, bytes_after = census(names, all_objects=True)
-        return {"released_count": n_before - n_after, "released_bytes": bytes_before - bytes_after}
+        after, bytes_after = census(names)
+        counted = next((name for name in names if before[name] > after[name]), names[0])
+        return {
+            "counted_type": counted,
+            "released_count": before[counted] - after[counted],
+            "released_bytes": bytes_before - bytes_after,
+        }
 
 
 class Alternatives(list):
@@ -165,7 +185,7 @@ def as_list(value):
 
 def inside(obj):
     """The dictionary in which an object has its attributes, or a cache its entries: the same holder by another address."""
-    if isinstance(obj, (type, types.ModuleType)):
+    if isinstance(obj, (type, type(sys))):
         return []
     parts = []
     attributes = getattr(obj, "__dict__", None)
@@ -196,19 +216,21 @@ def everything():
     return seen
 
 
-def census(names, all_objects=False):
-    """How many objects are of the first of these types, and the bytes of all objects (0 unless `all_objects`)."""
-    name = names[0] if names else None
-    if all_objects or name in ("str", "bytes", "int", "float", "tuple"):
-        objects = everything().values()
-    else:
-        objects = gc.get_objects()
-    n = sum(1 for obj in objects if type(obj).__name__ == name)
-    return n, sum(map(sys.getsizeof, objects)) if all_objects else 0
+def census(names):
+    """How many objects there are of each of these types, and the bytes of all objects."""
+    objects = everything().values()
+    counts = dict.fromkeys(names, 0)
+    for obj in objects:
+        name = type(obj).__name__
+        if name in counts:
+            counts[name] += 1
+    return counts, sum(map(sys.getsizeof, objects))
 
 
 def write_meliae(path):
     """Lines of meliae's form (docs/formats/meliae.md)."""
+    import gzip
+
     own = {id(frame) for frame in frames()}
     with gzip.open(path, "wt", compresslevel=1, encoding="ascii") as out:
         own.add(id(out))
@@ -228,31 +250,34 @@ def frames():
 
 
 def line(address, obj):
+    from json.encoder import encode_basestring_ascii as quote
+
     cls = type(obj)
-    fields = {"address": address, "type": cls.__name__, "size": sys.getsizeof(obj)}
+    fields = ""
     if cls in (str, bytes, list, tuple, dict, set, frozenset):
-        fields["len"] = len(obj)
+        fields = f', "len": {len(obj)}'
     if cls is str:
-        fields["value"] = obj[:100]
+        fields += f', "value": {quote(obj[:100])}'
     elif cls is bytes:
-        fields["value"] = obj[:100].decode("latin-1")
+        fields += f', "value": {quote(obj[:100].decode("latin-1"))}'
     elif cls is bool:
-        fields["value"] = str(obj)
+        fields += f', "value": "{obj}"'
     elif cls is int and obj.bit_length() < 100:
-        fields["value"] = obj
-    elif cls is types.FrameType:
-        fields["value"] = obj.f_code.co_name
-    elif cls in (types.ModuleType, types.FunctionType) or isinstance(obj, type):
-        fields["name"] = type.__getattribute__(obj, "__name__") if isinstance(obj, type) else obj.__name__
-    fields["refs"] = [id(ref) for ref in gc.get_referents(obj)]
-    return json.dumps(fields) + "\n"
+        fields += f', "value": {obj}'
+    elif cls is FRAME:
+        fields += f', "value": {quote(obj.f_code.co_name)}'
+    elif cls is FUNCTION or cls is type(sys):
+        fields += f', "name": {quote(obj.__name__)}'
+    elif isinstance(obj, type):
+        fields += f', "name": {quote(type.__dict__["__name__"].__get__(obj))}'
+    refs = ", ".join([str(id(ref)) for ref in gc.get_referents(obj)])
+    return f'{{"address": {address}, "type": {quote(cls.__name__)}, "size": {sys.getsizeof(obj)}{fields}, "refs": [{refs}]}}\n'
 
 
 def in_child(function, *args):
     """Calls a function in a fork, so that the program does not notice what it does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        child = os.fork()
+    # With -W ignore::DeprecationWarning a fork beside threads warns of nothing.
+    child = os.fork()
     if child == 0:
         code = 1
         try:

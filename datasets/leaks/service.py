@@ -14,7 +14,7 @@ import queue
 import random
 import threading
 
-LATE = ["colorsys", "sched", "fractions", "html", "csv", "textwrap", "statistics", "shlex", "difflib", "ipaddress"]
+LATE = ["colorsys", "sched", "shlex", "pprint", "csv", "getopt", "cmd"]
 
 
 class Product:
@@ -143,7 +143,7 @@ class Service:
 
     def start(self):
         """Fills what is filled at the start, starts threads, and answers the first requests."""
-        self.catalogue = {product.sku: product for product in (Product(n, self.rng) for n in range(400))}
+        self.catalogue = {product.sku: product for product in (Product(n, self.rng) for n in range(250))}
         self.log.addHandler(self.ring)
         self.log.propagate = False
         self.log.setLevel(logging.INFO)
@@ -195,7 +195,7 @@ class Service:
     def request(self, at):
         number = next(self.numbers)
         session = self.visitor(number)
-        path = f"/p/{min(int(self.rng.expovariate(1 / 60)), 399)}"
+        path = f"/p/{min(int(self.rng.expovariate(1 / 60)), 249)}"
         request = HttpRequest(number, path, session)
         connection = self.pool.take()
         connection.statements.setdefault(f"select {number % 5}", [number % 5])
@@ -203,7 +203,7 @@ class Service:
         self.pool.give(connection)
         session.seen[path] = page.etag
         if number % 3 == 0:
-            session.cart.append(f"SKU-{self.rng.randrange(400):05}")
+            session.cart.append(f"SKU-{self.rng.randrange(250):05}")
         exchange_rate(number % 300, at % 4)
         self.metrics.setdefault(("GET", number % 4, 200 if number % 9 else 404), Sample()).observe(number / 7)
         self.log.info("request %s of %s", path, session.name)

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["growing_container", "huge_object"], "type": "float"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["growing_container", "huge_object"], "type": "float"}
 
 numbers = itertools.count(1)
 

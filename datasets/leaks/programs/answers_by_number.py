@@ -3,7 +3,7 @@ import asyncio
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["pending_task", "growing_container"], "type": ["Future", "Task", "coroutine", "Letter"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["pending_task", "growing_container"], "type": ["Future", "Task", "coroutine", "Letter"]}
 
 numbers = itertools.count(1)
 

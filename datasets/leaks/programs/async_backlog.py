@@ -3,7 +3,7 @@ import asyncio
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["queue_without_consumer", "growing_container"], "type": "Measurement"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["queue_without_consumer", "growing_container"], "type": "Measurement"}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """Every order stays in a list of the module, for a report that nobody asks for."""
 import itertools
 
-TRUTH = {"leaks": True, "idiom": "growing_container", "type": "Order"}
+TRUTH = {"held": False, "leaks": True, "idiom": "growing_container", "type": "Order"}
 
 HISTORY = []
 numbers = itertools.count(1)

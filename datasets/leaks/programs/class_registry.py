@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": "growing_container", "type": "Widget"}
+TRUTH = {"held": True, "leaks": True, "idiom": "growing_container", "type": "Widget"}
 
 numbers = itertools.count(1)
 

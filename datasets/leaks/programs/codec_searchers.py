@@ -4,7 +4,7 @@ import gc
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["c_holder", "closure", "listener_registry", "growing_container", "external_reference"],
+TRUTH = {"held": False, "leaks": True, "idiom": ["c_holder", "closure", "listener_registry", "growing_container", "external_reference"],
          "type": ["function", "Mapping_"]}
 
 numbers = itertools.count(1)

@@ -2,7 +2,7 @@
 import array
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["buffer_view", "growing_container", "unbounded_cache"],
+TRUTH = {"held": True, "leaks": True, "idiom": ["buffer_view", "growing_container", "unbounded_cache"],
          "type": ["memoryview", "array", "managedbuffer"]}
 
 numbers = itertools.count(1)

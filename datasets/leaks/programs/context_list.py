@@ -2,7 +2,7 @@
 import contextvars
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["context_var", "growing_container"], "type": "Span"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["context_var", "growing_container"], "type": "Span"}
 
 numbers = itertools.count(1)
 spans = contextvars.ContextVar("spans")

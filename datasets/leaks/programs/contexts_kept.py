@@ -4,7 +4,7 @@ import contextvars
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["context_var", "pending_task", "growing_container"], "type": ["TimerHandle", "Context", "Caller"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["context_var", "pending_task", "growing_container"], "type": ["TimerHandle", "Context", "Caller"]}
 
 numbers = itertools.count(1)
 caller = contextvars.ContextVar("caller")

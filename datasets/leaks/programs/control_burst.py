@@ -2,7 +2,7 @@
 import itertools
 import queue
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": False, "leaks": False}
 
 turns = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """Large tables that never change: half of the heap, and no leak."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """Cycles that the collector has not come to yet: some garbage at every moment, not more each time."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": False, "leaks": False}
 
 numbers = itertools.count(1)
 

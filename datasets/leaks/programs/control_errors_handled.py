@@ -2,7 +2,7 @@
 import itertools
 import sys
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 

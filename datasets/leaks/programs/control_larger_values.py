@@ -1,7 +1,7 @@
 """As many entries as ever, whose values change and are at times larger."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": False, "leaks": False}
 
 numbers = itertools.count(1)
 SIZES = [300, 900, 500, 1100, 700, 400, 1000]

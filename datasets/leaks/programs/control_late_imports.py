@@ -2,7 +2,7 @@
 import importlib
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 NAMES = ["xml.dom.minidom", "email.mime.text", "decimal", "plistlib", "configparser", "argparse", "optparse", "http.client"]

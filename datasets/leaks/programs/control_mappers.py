@@ -1,7 +1,7 @@
 """Metadata of an object-relational mapper: a mapper for each of forty models, made at its first use."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": False, "leaks": False}
 
 numbers = itertools.count(1)
 

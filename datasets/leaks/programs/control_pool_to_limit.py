@@ -1,7 +1,7 @@
 """Connections are made when all are in use, up to a limit that is reached at the third moment."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 

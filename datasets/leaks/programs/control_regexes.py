@@ -2,7 +2,7 @@
 import itertools
 import re
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": False, "leaks": False}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """Once, between the second and the third moment, a larger price list is loaded in the place of the old one."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": False, "leaks": False}
 
 turns = itertools.count(1)
 

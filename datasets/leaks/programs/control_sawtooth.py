@@ -1,7 +1,7 @@
 """A buffer of events that is written when it has a hundred."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """A list of things to import, which gets shorter."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """A table from words to numbers, in which nearly all words of the language are after a while."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import concurrent.futures
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """A cache of two generations: when the young one is full, it becomes the old one, and the old one goes."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": False, "leaks": False}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """Sessions come and go: as many as before, others than before."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": False, "leaks": False}
 
 numbers = itertools.count(1)
 

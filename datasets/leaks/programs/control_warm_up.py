@@ -1,7 +1,7 @@
 """A cache of translations fills at the first requests, until every text of the shop is in it."""
 import itertools
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 texts = {}

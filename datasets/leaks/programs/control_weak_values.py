@@ -3,7 +3,7 @@ import collections
 import itertools
 import weakref
 
-TRUTH = {"leaks": False}
+TRUTH = {"held": True, "leaks": False}
 
 numbers = itertools.count(1)
 by_name = weakref.WeakValueDictionary()

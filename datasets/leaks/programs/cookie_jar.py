@@ -3,7 +3,7 @@ import http.cookiejar
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["growing_container", "unbounded_cache"], "type": "Cookie"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["growing_container", "unbounded_cache"], "type": "Cookie"}
 
 numbers = itertools.count(1)
 

@@ -3,8 +3,8 @@ import itertools
 import weakref
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["weakref_callback", "growing_container"],
-         "type": ["ReferenceType", "weakref", "function", "closure"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["weakref_callback", "growing_container"],
+         "type": ["function", "ReferenceType", "weakref", "tuple"]}
 
 numbers = itertools.count(1)
 
@@ -25,7 +25,7 @@ class Watcher:
         def gone(_):
             self.n_gone += len(text) > 0
 
-        self.watched.append(weakref.ref(peer, gone))
+        self.watched.append((weakref.ref(peer, gone), gone))
 
 
 def setup():

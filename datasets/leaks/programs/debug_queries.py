@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["query_log", "growing_container"], "type": "dict"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["query_log", "growing_container"], "type": "dict"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["mutable_default", "growing_container", "unbounded_cache"], "type": "Profile"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["mutable_default", "growing_container", "unbounded_cache"], "type": "Profile"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["mutable_default", "growing_container"], "type": "Upload"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["mutable_default", "growing_container"], "type": "Upload"}
 
 numbers = itertools.count(1)
 

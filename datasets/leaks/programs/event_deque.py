@@ -3,7 +3,7 @@ import collections
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["growing_container", "queue_without_consumer"], "type": "Event"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["growing_container", "queue_without_consumer"], "type": "Event"}
 
 numbers = itertools.count(1)
 

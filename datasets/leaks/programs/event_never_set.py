@@ -3,7 +3,7 @@ import asyncio
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["pending_task", "growing_container"], "type": ["Future", "Task", "coroutine", "Guest"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["pending_task", "growing_container"], "type": ["Future", "Task", "coroutine", "Guest"]}
 
 numbers = itertools.count(1)
 

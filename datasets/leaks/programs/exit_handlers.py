@@ -4,7 +4,7 @@ import gc
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["c_holder", "external_reference", "listener_registry"], "type": ["Link", "method"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["c_holder", "external_reference", "listener_registry"], "type": ["Link", "method"]}
 
 numbers = itertools.count(1)
 

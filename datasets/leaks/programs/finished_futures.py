@@ -3,7 +3,7 @@ import concurrent.futures
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["growing_container", "pending_task"], "type": ["Future", "Result"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["growing_container", "pending_task"], "type": ["Future", "Result"]}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["buffer_view", "growing_container"], "type": ["memoryview", "bytes", "managedbuffer"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["buffer_view", "growing_container"], "type": ["memoryview", "bytes", "managedbuffer"]}
 
 numbers = itertools.count(1)
 

@@ -3,7 +3,7 @@ import itertools
 import sys
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["last_exception", "stored_exception", "chain"], "type": ["StepFailed", "traceback", "frame"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["last_exception", "stored_exception", "chain"], "type": ["StepFailed", "traceback", "frame"]}
 
 numbers = itertools.count(1)
 

@@ -4,7 +4,7 @@ import itertools
 import threading
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["thread_local", "growing_container"], "type": "Statement"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["thread_local", "growing_container"], "type": "Statement"}
 
 numbers = itertools.count(1)
 local = threading.local()

@@ -3,7 +3,7 @@ import itertools
 import logging
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["logging_handler", "growing_container", "unbounded_cache"], "type": "Logger"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["logging_handler", "growing_container", "unbounded_cache"], "type": "Logger"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import functools
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["lru_cache", "unbounded_cache"], "type": "Thumbnail"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["lru_cache", "unbounded_cache"], "type": "Thumbnail"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import functools
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["lru_cache_method", "lru_cache", "unbounded_cache"], "type": "Basket"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["lru_cache_method", "lru_cache", "unbounded_cache"], "type": "Basket"}
 
 numbers = itertools.count(1)
 

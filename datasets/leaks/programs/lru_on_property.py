@@ -2,7 +2,7 @@
 import functools
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["lru_cache_method", "lru_cache", "unbounded_cache"], "type": "Handler"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["lru_cache_method", "lru_cache", "unbounded_cache"], "type": "Handler"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import functools
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["lru_cache", "unbounded_cache"], "type": "Query"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["lru_cache", "unbounded_cache"], "type": "Query"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import mmap
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["outside_objects", "growing_container"], "type": "mmap", "bytes_per_request": 65_536}
+TRUTH = {"held": True, "leaks": True, "idiom": ["outside_objects", "growing_container"], "type": "mmap", "bytes_per_request": 65_536}
 
 
 class Arena:

@@ -4,7 +4,7 @@ import logging
 import logging.handlers
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["logging_handler", "growing_container"], "type": "LogRecord"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["logging_handler", "growing_container"], "type": "LogRecord"}
 
 numbers = itertools.count(1)
 log = logging.getLogger("import")

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["metric_labels", "growing_container", "unbounded_cache"], "type": "Child"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["metric_labels", "growing_container", "unbounded_cache"], "type": "Child"}
 
 numbers = itertools.count(1)
 

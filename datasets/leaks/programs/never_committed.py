@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["orm_session", "growing_container"], "type": "Invoice"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["orm_session", "growing_container"], "type": "Invoice"}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """One exception object for all: every raise puts another traceback, with its frames, on the one before."""
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["stored_exception", "chain"], "type": ["traceback", "frame", "Attempt"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["stored_exception", "chain"], "type": ["traceback", "frame", "Attempt"]}
 
 numbers = itertools.count(1)
 

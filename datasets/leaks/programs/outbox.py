@@ -3,7 +3,7 @@ import itertools
 import queue
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["queue_without_consumer", "growing_container"], "type": "Notice"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["queue_without_consumer", "growing_container"], "type": "Notice"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["suspended_generator", "growing_container"], "type": ["generator", "frame"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["suspended_generator", "growing_container"], "type": ["generator", "frame"]}
 
 numbers = itertools.count(1)
 

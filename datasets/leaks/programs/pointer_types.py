@@ -3,7 +3,7 @@ import ctypes
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["class_per_request", "unbounded_cache", "growing_container"],
+TRUTH = {"held": True, "leaks": True, "idiom": ["class_per_request", "unbounded_cache", "growing_container"],
          "type": ["PyCStructType", "PyCPointerType", "type"], "requests": 30}
 
 numbers = itertools.count(1)

@@ -4,7 +4,7 @@ import itertools
 import sys
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["interactive_history", "growing_container", "unbounded_cache"], "type": "Result"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["interactive_history", "growing_container", "unbounded_cache"], "type": "Result"}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """Results by their arguments, and one argument is the time of day; no entry is ever used again, none leaves."""
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": "Report"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": "Report"}
 
 _cache = {}
 clock = itertools.count(1_700_000_000)

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": "Response"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": "Response"}
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,7 @@
 """A class of rows is made for every query and kept by the text of the query."""
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["class_per_request", "growing_container", "unbounded_cache"], "type": "type"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["class_per_request", "growing_container", "unbounded_cache"], "type": "type"}
 
 numbers = itertools.count(1)
 row_types = {}

@@ -2,7 +2,7 @@
 import gc
 import itertools
 
-TRUTH = {"leaks": True, "idiom": ["uncollectable", "garbage_cycle", "growing_container"], "type": ["Pair", "dict"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["uncollectable", "garbage_cycle", "growing_container"], "type": ["Pair", "dict"]}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": "growing_container", "type": "MessageId"}
+TRUTH = {"held": False, "leaks": True, "idiom": "growing_container", "type": "MessageId"}
 
 numbers = itertools.count(1)
 

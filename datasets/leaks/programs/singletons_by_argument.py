@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": "Gateway"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": "Gateway"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 import linecache
 
-TRUTH = {"leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": ["tuple", "str", "list"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": ["tuple", "str", "list"]}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["query_log", "growing_container"], "type": "ExecutedStatement"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["query_log", "growing_container"], "type": "ExecutedStatement"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["stored_exception", "growing_container"], "type": ["PaymentError", "traceback", "frame", "Cart"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["stored_exception", "growing_container"], "type": ["PaymentError", "traceback", "frame", "Cart"]}
 
 numbers = itertools.count(1)
 

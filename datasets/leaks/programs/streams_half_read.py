@@ -3,7 +3,7 @@ import asyncio
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["suspended_generator", "growing_container", "pending_task"], "type": ["async_generator", "frame"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["suspended_generator", "growing_container", "pending_task"], "type": ["async_generator", "frame"]}
 
 numbers = itertools.count(1)
 downloads = {}

@@ -3,7 +3,7 @@ import asyncio
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["pending_task", "growing_container"], "type": ["Task", "coroutine", "Inquiry"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["pending_task", "growing_container"], "type": ["Task", "coroutine", "Inquiry"]}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": "growing_container", "type": "Booking"}
+TRUTH = {"held": True, "leaks": True, "idiom": "growing_container", "type": "Booking"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["growing_container", "unbounded_cache"], "type": "Form"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["growing_container", "unbounded_cache"], "type": "Form"}
 
 numbers = itertools.count(1)
 

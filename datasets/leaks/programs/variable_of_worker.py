@@ -3,7 +3,7 @@ import itertools
 import queue
 import threading
 
-TRUTH = {"leaks": True, "idiom": ["thread_local", "growing_container", "endless_thread"], "type": "Delivery"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["thread_local", "growing_container", "endless_thread"], "type": "Delivery"}
 
 numbers = itertools.count(1)
 box = []

@@ -4,7 +4,7 @@ import types
 import warnings
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["warning_registry", "growing_container"], "type": ["tuple", "str"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["warning_registry", "growing_container"], "type": ["tuple", "str"]}
 
 numbers = itertools.count(1)
 engine = types.ModuleType("template_engine")

@@ -4,7 +4,7 @@ import sys
 import warnings
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["warning_registry", "growing_container"], "type": ["tuple", "str"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["warning_registry", "growing_container"], "type": ["tuple", "str"]}
 
 numbers = itertools.count(1)
 

@@ -3,7 +3,7 @@ import collections
 import itertools
 from driver import Alternatives
 
-TRUTH = {"leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": "Tile"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["unbounded_cache", "growing_container"], "type": "Tile"}
 
 numbers = itertools.count(1)
 
