@@ -20,6 +20,7 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ LEAKS = REPOSITORY / "datasets" / "leaks"
 SCRIPT = REPOSITORY / "crates" / "capture" / "script"
 sys.path[:0] = [str(LEAKS), str(SCRIPT)]
 import join
+import leak_peers
 import score as scoring
 import split
 
@@ -113,7 +115,7 @@ class Bench:
             for form in self.forms:
                 self.load(place, form)
             mark.write_text(made_of)
-        truth = json.loads((place / "truth.json").read_text())
+        truth = json.loads((place / "truth.json").read_text()) | split.declared(case.program)
         scores = {}
         for form in self.forms:
             if not (place / f"lake-{form}").exists():
@@ -169,9 +171,10 @@ class Bench:
 
 
 def stamp(program):
-    """A hash of all that a run is made of."""
-    files = [program, LEAKS / "driver.py", LEAKS / "service.py", *sorted(SCRIPT.glob("*.py"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    """A hash of all that a run is made of; what a program declares of itself is read when it is scored."""
+    files = [LEAKS / "driver.py", LEAKS / "service.py", *sorted(SCRIPT.glob("*.py"))]
+    code = re.sub(r"^TRUTH = \{.*?\}$", "", program.read_text(), flags=re.M | re.S)
+    return hashlib.sha256(code.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 # What is printed ---------------------------------------------------------------------------------------------------------
@@ -312,9 +315,7 @@ def main():
         for line in report(entries) if counts else ():
             print(line)
         if options.peers:
-            import peers_of_suspects
-
-            for line in peers_of_suspects.report(bench, cases):
+            for line in leak_peers.report(bench.folder, chosen, options.dressing.split(","), options.jobs):
                 print(line)
     if failed:
         sys.exit(f"{len(failed)} runs failed")

@@ -10,6 +10,8 @@ import dataclasses
 
 #: From this confidence on, a suspect of a program that does not leak is a false alarm.
 ALARM = 0.5
+#: What every leak into a container is; right only where the truth has nothing better to say.
+GENERAL = "growing_container"
 #: Bytes that go with the holder's content may differ by this share.
 TOLERANCE = 0.10
 
@@ -49,7 +51,7 @@ def score(rows, truth, moment=-1):
         leaks=truth["leaks"],
         position=position,
         is_bytes_right=found is not None and is_near(found.get("retained"), wanted),
-        is_idiom_right=found is not None and found.get("idiom") in truth["idiom"],
+        is_idiom_right=found is not None and is_idiom(found.get("idiom"), truth["idiom"]),
         confidences=[(float(row["confidence"]), is_right) for row, is_right in zip(rows, right)],
     )
 
@@ -65,6 +67,10 @@ def is_holder(row, truth, moment):
     if None not in holders:
         return False
     return row.get("type") in truth["type"] or row.get("idiom") in truth["idiom"]
+
+
+def is_idiom(idiom, accepted):
+    return idiom in accepted and (idiom != GENERAL or accepted[0] == GENERAL)
 
 
 def as_address(value):

@@ -18,14 +18,17 @@ def declared(path):
     """TRUTH of a program, without running it."""
     for statement in ast.parse(path.read_text()).body:
         if isinstance(statement, ast.Assign) and statement.targets[0].id == "TRUTH":
-            return ast.literal_eval(statement.value)
+            truth = ast.literal_eval(statement.value)
+            for field in ("idiom", "type"):
+                value = truth.get(field, [])
+                truth[field] = [value] if isinstance(value, str) else value
+            return truth
     raise SystemExit(f"{path} has no TRUTH")
 
 
 def stratum(truth):
     """Programs of one idiom are shared out among themselves."""
-    idiom = truth.get("idiom", "control")
-    return idiom if isinstance(idiom, str) else idiom[0]
+    return truth["idiom"][0] if truth["leaks"] else "control"
 
 
 def main():

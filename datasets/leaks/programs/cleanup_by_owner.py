@@ -3,7 +3,7 @@ import itertools
 import weakref
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["weakkey_cycle", "growing_container", "listener_registry"], "type": ["Window", "method"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["weak_value_holds_key", "growing_container", "listener_registry", "callbacks"], "type": ["Window", "method"]}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["closure", "growing_container"], "type": "Sample"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["closure", "callbacks", "growing_container"], "type": "Sample"}
 
 numbers = itertools.count(1)
 

@@ -4,7 +4,7 @@ import gc
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["c_holder", "closure", "listener_registry", "growing_container", "external_reference"],
+TRUTH = {"held": False, "leaks": True, "idiom": ["external_reference", "callbacks", "closure", "listener_registry", "growing_container"],
          "type": ["function", "Mapping_"]}
 
 numbers = itertools.count(1)

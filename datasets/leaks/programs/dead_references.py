@@ -3,7 +3,7 @@ import itertools
 import weakref
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["weakref_callback", "growing_container"],
+TRUTH = {"held": False, "leaks": True, "idiom": ["finalizer", "callbacks", "growing_container"],
          "type": ["function", "ReferenceType", "weakref", "tuple"]}
 
 numbers = itertools.count(1)

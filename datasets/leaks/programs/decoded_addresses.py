@@ -1,7 +1,7 @@
 """The same addresses, decoded from bytes for every connection, as parts of tuples that a set of sessions keeps."""
 import itertools
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["equal_values", "growing_container"], "type": ["tuple", "str"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["many_equal", "growing_container"], "type": ["tuple", "str"]}
 
 numbers = itertools.count(1)
 connected = {}

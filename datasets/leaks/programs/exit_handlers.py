@@ -4,7 +4,7 @@ import gc
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["c_holder", "external_reference", "listener_registry"], "type": ["Link", "method"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["external_reference", "callbacks", "listener_registry"], "type": ["Link", "method"]}
 
 numbers = itertools.count(1)
 

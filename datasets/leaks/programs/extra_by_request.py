@@ -3,7 +3,7 @@ import itertools
 import weakref
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["weakkey_cycle", "growing_container"], "type": ["Extra", "Inbound"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["weak_value_holds_key", "growing_container"], "type": ["Extra", "Inbound"]}
 
 numbers = itertools.count(1)
 extras = weakref.WeakKeyDictionary()

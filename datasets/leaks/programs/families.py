@@ -3,7 +3,7 @@ import gc
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["garbage_cycle"], "type": ["Parent", "Child"], "garbage": True}
+TRUTH = {"held": True, "leaks": True, "idiom": "garbage_cycle", "type": ["Parent", "Child"], "garbage": True}
 
 numbers = itertools.count(1)
 

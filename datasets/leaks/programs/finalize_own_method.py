@@ -3,7 +3,7 @@ import itertools
 import weakref
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["weakref_callback", "growing_container"], "type": ["TempFile", "finalize", "_Info", "method"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["finalizer", "callbacks", "growing_container"], "type": ["TempFile", "finalize", "_Info", "method"]}
 
 numbers = itertools.count(1)
 

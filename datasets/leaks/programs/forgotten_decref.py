@@ -4,7 +4,7 @@ import gc
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["external_reference", "c_holder"], "type": "Token"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["external_reference", "callbacks"], "type": "Token"}
 
 numbers = itertools.count(1)
 

@@ -4,7 +4,7 @@ import gc
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["external_reference", "c_holder"], "type": ["list", "Match"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["external_reference", "callbacks"], "type": ["list", "Match"]}
 
 numbers = itertools.count(1)
 

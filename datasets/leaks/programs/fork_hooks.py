@@ -4,7 +4,7 @@ import itertools
 import os
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["c_holder", "listener_registry", "growing_container", "external_reference"],
+TRUTH = {"held": True, "leaks": True, "idiom": ["external_reference", "callbacks", "listener_registry", "growing_container"],
          "type": ["ApiClient", "method"]}
 
 numbers = itertools.count(1)

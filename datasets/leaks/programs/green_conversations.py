@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["suspended_greenlet", "growing_container"], "type": ["greenlet", "frame", "Message"],
+TRUTH = {"held": True, "leaks": True, "idiom": ["greenlet", "growing_container"], "type": ["greenlet", "frame", "Message"],
          "needs": ["greenlet"]}
 
 numbers = itertools.count(1)

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["huge_object"], "type": "bytearray"}
+TRUTH = {"held": True, "leaks": True, "idiom": "huge_object", "type": "bytearray"}
 
 numbers = itertools.count(1)
 

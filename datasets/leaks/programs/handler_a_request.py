@@ -3,7 +3,7 @@ import itertools
 import logging
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["logging_handler", "listener_registry", "growing_container"], "type": "Catcher"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["logging_handler", "listener_registry", "callbacks", "growing_container"], "type": "Catcher"}
 
 numbers = itertools.count(1)
 log = logging.getLogger("billing")

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["orm_session", "growing_container", "unbounded_cache"], "type": "Customer"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["orm_session", "growing_container", "unbounded_cache", "query_log"], "type": "Customer"}
 
 numbers = itertools.count(1)
 

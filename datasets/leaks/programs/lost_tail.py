@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["linked_list", "chain", "queue_without_consumer"], "type": "Node"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["chain", "queue_without_consumer"], "type": "Node"}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import ctypes
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["outside_objects"], "type": [], "bytes_per_request": 100_000}
+TRUTH = {"held": False, "leaks": True, "idiom": "outside_objects", "type": [], "bytes_per_request": 100_000}
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p

@@ -2,7 +2,7 @@
 import functools
 import itertools
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["partial", "listener_registry", "growing_container"], "type": ["partial", "Document"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["partial", "callbacks", "listener_registry", "growing_container"], "type": ["partial", "Document"]}
 
 HOOKS = {}
 numbers = itertools.count(1)

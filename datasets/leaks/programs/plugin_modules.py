@@ -3,7 +3,7 @@ import itertools
 import sys
 import types
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["class_per_request", "growing_container"], "type": "module"}
+TRUTH = {"held": False, "leaks": True, "idiom": ["module_per_request", "class_per_request", "growing_container"], "type": "module"}
 
 numbers = itertools.count(1)
 SOURCE = "def run(x):\n    return x + OFFSET\nOFFSET = {}\nTEXT = 'plugin {}' * 30\n"

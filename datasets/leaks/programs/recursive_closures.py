@@ -3,7 +3,7 @@ import gc
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["garbage_cycle"], "type": ["function", "cell", "Tree"], "garbage": True}
+TRUTH = {"held": False, "leaks": True, "idiom": "garbage_cycle", "type": ["function", "cell", "Tree"], "garbage": True}
 
 numbers = itertools.count(1)
 

@@ -3,7 +3,7 @@ import functools
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["partial", "growing_container", "listener_registry"], "type": ["partial", "Mail"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["partial", "callbacks", "growing_container", "listener_registry"], "type": ["partial", "Mail"]}
 
 numbers = itertools.count(1)
 

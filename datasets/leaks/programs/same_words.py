@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["equal_values", "growing_container"], "type": ["dict", "str"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["many_equal", "growing_container"], "type": ["dict", "str"]}
 
 numbers = itertools.count(1)
 WORDS = "waiting for the payment of the customer,sent by the parcel service of the town,returned by the customer to the shop"

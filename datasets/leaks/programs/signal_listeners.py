@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["listener_registry", "growing_container"], "type": "CheckoutView"}
+TRUTH = {"held": True, "leaks": True, "idiom": ["listener_registry", "callbacks", "growing_container"], "type": "CheckoutView"}
 
 numbers = itertools.count(1)
 

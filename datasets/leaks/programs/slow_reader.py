@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["linked_list", "chain"], "type": ["Tick", "_tee_dataobject"]}
+TRUTH = {"held": False, "leaks": True, "idiom": "chain", "type": ["Tick", "_tee_dataobject"]}
 
 
 class Tick:

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["chain"], "type": ["CombinedSystem", "RuntimeSystem"]}
+TRUTH = {"held": True, "leaks": True, "idiom": "chain", "type": ["CombinedSystem", "RuntimeSystem"]}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["huge_object"], "type": "str"}
+TRUTH = {"held": False, "leaks": True, "idiom": "huge_object", "type": "str"}
 
 numbers = itertools.count(1)
 

@@ -3,7 +3,7 @@ import itertools
 import threading
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["endless_thread"], "type": ["Timer", "frame", "Session_"], "requests": 10}
+TRUTH = {"held": True, "leaks": True, "idiom": "endless_thread", "type": ["Timer", "frame", "Session_"], "requests": 10}
 
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["listener_registry", "closure", "growing_container"], "type": ["function", "Visit"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["listener_registry", "callbacks", "closure", "growing_container"], "type": ["function", "Visit"]}
 
 numbers = itertools.count(1)
 

@@ -3,7 +3,7 @@ import copy
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["growing_container"], "type": ["Drawing"]}
+TRUTH = {"held": True, "leaks": True, "idiom": "growing_container", "type": ["Drawing"]}
 
 numbers = itertools.count(1)
 

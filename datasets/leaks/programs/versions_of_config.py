@@ -1,7 +1,7 @@
 """A configuration that knows the one before it, and so all before."""
 import itertools
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["chain", "linked_list"], "type": "Config"}
+TRUTH = {"held": False, "leaks": True, "idiom": "chain", "type": "Config"}
 
 numbers = itertools.count(1)
 

@@ -3,7 +3,7 @@ import itertools
 import threading
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["endless_thread"], "type": ["Thread", "frame", "Conversation"], "requests": 10}
+TRUTH = {"held": False, "leaks": True, "idiom": "endless_thread", "type": ["Thread", "frame", "Conversation"], "requests": 10}
 
 numbers = itertools.count(1)
 ends = []

@@ -2,7 +2,7 @@
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": True, "leaks": True, "idiom": ["closure", "chain"], "type": ["function", "cell"]}
+TRUTH = {"held": True, "leaks": True, "idiom": ["closure", "callbacks", "chain"], "type": ["function", "cell"]}
 
 numbers = itertools.count(1)
 
