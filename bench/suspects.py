@@ -6,7 +6,7 @@ usage: python3 bench/suspects.py [--heaplake BIN] [--only NAME,...] [--python 3.
 Prints, by number of dumps, by version, by form, by dressing, and for open and held programs apart: in how many runs the holder is the
 first suspect, among the first three, its bytes within 10 %, its idiom right; in how many programs without a leak no suspect has
 a confidence of 0.5 or more; then the misses by name, and of the suspects said with a confidence how many are leaks. By
-default only open programs are run: what is tuned must not have seen the others.
+default only open programs are run: what is tuned must not have seen the others. --peers asks other tools about the same programs.
 
 With n dumps these are the last n of the five moments of a run. --keep keeps dumps and lakes, and what is there already and was made
 of the same programs is not made again; --verdicts asks all again, which is what one does after a change of the engine.
@@ -257,7 +257,7 @@ def report(entries):
         yield ""
         yield from rates("dumps", grouped(part, lambda entry: entry.count))
         yield from rates("form", grouped(part, lambda entry: f"{entry.form}, {entry.count}"))
-        yield from rates("version", grouped(part, lambda entry: (int(entry.case.version[2:]), entry.case.version)[::-1][0]))
+        yield from rates("version", grouped(part, lambda entry: f"{entry.case.version:>4}, {entry.count}"))
         yield from rates("dressing", grouped(part, lambda entry: f"{entry.case.dressing}, {entry.count}"))
         yield from calibration(part)
         found = list(misses(part))
@@ -280,13 +280,18 @@ def main():
     parser.add_argument("--keep", type=Path, help="keep dumps, lakes and verdicts in this folder, and use what is there")
     parser.add_argument("--verdicts", action="store_true", help="with --keep: ask for all verdicts again")
     parser.add_argument("--dumps-only", action="store_true", help="run the programs and import their dumps; no verdicts")
-    parser.add_argument("--peers", action="store_true", help="ask objgraph, tracemalloc and pympler, too")
+    parser.add_argument("--peers", action="store_true", help="ask objgraph, tracemalloc and pympler in place of heaplake")
     options = parser.parse_args()
     only = set(options.only.split(",")) if options.only else None
     chosen = list(programs(only, None if options.all or only else options.held))
     if only and len(chosen) < len(only):
         parser.error(f"no such program: {', '.join(sorted(only - {path.stem for path, _ in chosen}))}")
     with tempfile.TemporaryDirectory(prefix="heaplake-leaks-") as folder:
+        if options.peers:
+            place = options.keep or Path(folder)
+            for line in leak_peers.report(place.resolve(), chosen, options.dressing.split(","), options.jobs):
+                print(line, flush=True)
+            return
         counts = [] if options.dumps_only else [int(count) for count in options.moments.split(",")]
         bench = Bench((options.keep or Path(folder)).resolve(), options.heaplake, options.form.split(","), counts, options.verdicts)
         versions = options.python.split(",") if options.python else list(bench.pythons)
@@ -314,9 +319,6 @@ def main():
                     entries.append(Entry(case, held[case.program], form, count, found, rows))
         for line in report(entries) if counts else ():
             print(line)
-        if options.peers:
-            for line in leak_peers.report(bench.folder, chosen, options.dressing.split(","), options.jobs):
-                print(line)
     if failed:
         sys.exit(f"{len(failed)} runs failed")
 

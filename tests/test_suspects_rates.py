@@ -62,7 +62,7 @@ def asked(entries, lakes, form, count):
 def test_the_holder_is_named_as_often_as_asked(entries, packed_lakes, form, count):
     scores = dict(asked(entries, packed_lakes, form, count))
     leaks = {name: one for name, one in scores.items() if one.leaks}
-    assert len(leaks) >= 10
+    assert len(leaks) >= 8
     first = {name for name, one in leaks.items() if one.is_first}
     in_three = {name for name, one in leaks.items() if one.is_in_three}
     wanted_first, wanted_in_three = ASKED[count]

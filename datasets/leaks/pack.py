@@ -32,11 +32,8 @@ RUNS = [
     ("topic_callbacks", "plain"),
     ("lru_on_method", "plain"),
     ("versions_of_config", "plain"),
-    ("tasks_without_answer", "plain"),
     ("recursive_closures", "plain"),
-    ("exit_handlers", "plain"),
     ("control_lru_fills", "plain"),
-    ("control_mappers", "plain"),
     ("control_reload", "plain"),
 ]
 
