@@ -125,8 +125,8 @@ class Bench:
                 scores[form, count] = scoring.score(rows, truth), rows
         return truth, scores
 
-    def run(self, case, place):
-        """Runs the program; False if this Python lacks what it needs."""
+    def run(self, case, place, *options):
+        """Runs the program, with options of the driver; False if this Python lacks what it needs."""
         python = self.pythons[case.version]
         env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         env |= {"PYTHONPATH": str(self.script), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -137,7 +137,7 @@ class Bench:
                 return False
         if not needs:
             command.append("-S")
-        command += [LEAKS / "driver.py", case.program, place, "--dressing", case.dressing, "--forms", "capture,meliae"]
+        command += [LEAKS / "driver.py", case.program, place, "--dressing", case.dressing, *options]
         done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, timeout=TIMEOUT)
         if done.returncode or done.stderr:
             raise Failed(f"{case}: exit {done.returncode}\n{done.stderr}")

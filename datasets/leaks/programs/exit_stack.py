@@ -3,7 +3,7 @@ import contextlib
 import itertools
 from driver import Alternatives
 
-TRUTH = {"held": False, "leaks": True, "idiom": ["listener_registry", "callbacks", "growing_container"], "type": ["tuple", "method", "Opened"]}
+TRUTH = {"held": False, "leaks": True, "idiom": ["listener_registry", "callbacks", "growing_container"], "type": ["Opened", "tuple", "method"]}
 
 numbers = itertools.count(1)
 
