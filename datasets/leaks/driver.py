@@ -218,7 +218,12 @@ def everything():
 
 def census(names):
     """How many objects there are of each of these types, and the bytes of all objects."""
-    objects = everything().values()
+    found = everything()
+    for obj in list(found.values()):
+        if type(obj) is dict:
+            # A dictionary of nothing but strings does not show its keys to the collector.
+            found.update((id(key), key) for key in obj if type(key) is str)
+    objects = found.values()
     counts = dict.fromkeys(names, 0)
     for obj in objects:
         name = type(obj).__name__
