@@ -69,11 +69,6 @@ impl<'s, I: Id> PathSearch<'s, I> {
         StepKey { type_rank, edge, root_rank, retained, node }
     }
 
-    /// The key of a first node.
-    pub(super) fn start_key(&self, node: usize) -> StepKey {
-        self.step_key(node, NO_EDGE)
-    }
-
     /// Some pairs of first node and state, by node in the order of paths.
     pub(super) fn first_nodes(&self, pairs: impl Iterator<Item = (usize, u32)>) -> Vec<NextNode> {
         self.by_node(pairs.collect(), |_| {})

@@ -204,10 +204,10 @@ impl WaySets {
     /// The level of some pairs, whose sets are united where a pair comes several times.
     fn level<I: Id>(&mut self, mut pairs: SetLevel<I>) -> SetLevel<I> {
         pairs.sort_unstable();
-        let mut kept = 0;
+        let mut kept = 0_usize;
         for i in 0..pairs.len() {
             let (node, state, set) = pairs[i];
-            match kept.checked_sub(1).map(|last: usize| pairs[last]) {
+            match kept.checked_sub(1).map(|last| pairs[last]) {
                 Some((last_node, last_state, before)) if (last_node, last_state) == (node, state) => {
                     pairs[kept - 1].2 = self.union(before, set);
                 }
