@@ -28,8 +28,8 @@ impl DumpId {
         &self.0
     }
 
-    /// Makes a valid id of a file name: removes endings such as `.dump.gz`, and replaces characters that are not allowed by
-    /// `-`.
+    /// Makes a valid id of a file name that SQL takes without quotes: removes endings such as `.dump.gz`, writes letters small
+    /// and other characters than letters and digits as `_`. Before a digit stands `d`.
     ///
     /// If nothing remains, the id is `dump`.
     pub fn from_file_name(file_name: &str) -> Self {
@@ -45,17 +45,18 @@ impl DumpId {
         }) {
             stem = shorter;
         }
-        let valid: String = stem
+        let plain: String = stem
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
-            .skip_while(|c| !c.is_ascii_alphanumeric())
-            .take(MAX_LEN)
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+            .skip_while(|c| *c == '_')
             .collect();
-        let name = match valid.as_str() {
+        let mut name = match plain.as_str() {
             "" => "dump".to_owned(),
-            reserved if is_reserved(reserved) => format!("{reserved}-dump"),
-            _ => valid,
+            reserved if is_reserved(reserved) => format!("{reserved}_dump"),
+            digits if digits.starts_with(|c: char| c.is_ascii_digit()) => format!("d{digits}"),
+            _ => plain,
         };
+        name.truncate(MAX_LEN);
         Self(name)
     }
 }
@@ -135,15 +136,15 @@ mod tests {
     #[test]
     fn makes_an_id_of_any_file_name() {
         for (file, id) in [
-            ("1.dump.gz", "1"),
-            ("lms-before.json.zst", "lms-before"),
-            ("my dump.json", "my-dump"),
+            ("1.dump.gz", "d1"),
+            ("lms-before.json.zst", "lms_before"),
+            ("my dump.json", "my_dump"),
             ("..", "dump"),
             ("", "dump"),
             ("ä.json", "dump"),
             (".gz", "gz"),
-            ("history.json", "history-dump"),
-            ("heap.2015.DUMP.GZ", "heap.2015"),
+            ("history.json", "history_dump"),
+            ("heap.2015.DUMP.GZ", "heap_2015"),
         ] {
             let made = DumpId::from_file_name(file);
             assert_eq!(made.as_str(), id, "{file:?}");
