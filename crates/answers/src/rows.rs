@@ -112,9 +112,9 @@ pub fn address_rows(addresses: &[u64]) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(schema.into(), vec![column])?)
 }
 
-/// Addresses as a set that graph functions take: `@140,@160`.
+/// Addresses as a set that graph functions take: `@0x8c,@0xa0`.
 pub fn address_set(addresses: &[u64]) -> String {
-    addresses.iter().map(|address| format!("@{address}")).collect::<Vec<_>>().join(",")
+    addresses.iter().map(|address| format!("@{address:#x}")).collect::<Vec<_>>().join(",")
 }
 
 /// A text as a literal of SQL.
@@ -148,6 +148,6 @@ mod tests {
         let columns = AnswerColumns::new(&[batch.clone(), batch.clone()]).expect("columns");
         assert_eq!(columns.addresses("address").expect("addresses"), [7, 9, 7, 9]);
         assert!(columns.texts("name").expect_err("no such column").to_string().contains("name"));
-        assert_eq!(address_set(&addresses_of(&[batch], "address").expect("addresses")), "@7,@9");
+        assert_eq!(address_set(&addresses_of(&[batch], "address").expect("addresses")), "@0x7,@0x9");
     }
 }

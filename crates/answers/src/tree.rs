@@ -69,7 +69,7 @@ impl Tree {
         if let Some(address) = self.address.filter(|_| rows.n_rows() == 0) {
             return Err(Error::NoSuchObject {
                 dump: session.dump()?.id.to_string(),
-                what: format!("object at {address} ({address:#x})"),
+                what: format!("object @{address:#x}"),
             });
         }
         let (depths, addresses) = (rows.numbers("depth")?, rows.optional_addresses("address")?);

@@ -7,6 +7,7 @@
 //! A session only reads. `SessionOptions::allow_files` lets statements read and write files outside the lake; the
 //! lake's own tables and folders stay as they are either way.
 
+mod address;
 mod attach;
 mod bounds;
 mod catalog;
@@ -40,6 +41,7 @@ mod table;
 mod type_names;
 mod yielding;
 
+pub use address::address;
 pub use attach::Attached;
 pub use bounds::{AnswerStream, CancelToken};
 pub use datafusion::arrow::{
@@ -53,13 +55,13 @@ pub use function::{
     RowsDoc,
 };
 pub use functions::functions;
-pub use graph::{Edited, address, is_type_name};
+pub use graph::{Edited, is_type_name};
 pub use heaplake_model::Remedy;
 pub use mistake::nearest;
 pub use object_tables::{ObjectTables, import_tables};
 pub use parameters::{Parameters, Value};
 pub use path::{PathShape, RestOfPaths, Segment, fold, path_shape, rest_of_paths};
-pub use pieces::{Piece, PieceKind, is_complete, is_pattern, pieces};
+pub use pieces::{Piece, PieceKind, begins_as_sql, has_from, is_complete, is_open, is_pattern, pieces};
 pub use select::{FACTS, age, select, select_all, select_one};
 pub use session::{Answer, Session, SessionOptions};
 pub use signature::{StatementParameter, StatementSignature};

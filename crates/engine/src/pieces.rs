@@ -90,10 +90,11 @@ pub fn is_pattern(text: &str) -> bool {
 }
 
 /// Whether a statement may end where the text does. What is wrong in the middle does not get right by more text, so it
-/// is complete; a query of columns without FROM is not.
+/// is complete; a query of columns without FROM, and what ends in a comma, an operator or a word that something has to
+/// follow, is not. A `;` ends it, unless it stands in a text.
 pub fn is_complete(text: &str) -> bool {
     let text = text.trim_end();
-    if text.ends_with(';') || text.is_empty() {
+    if text.is_empty() || (text.ends_with(';') && !ends_in_text(&pieces(text))) {
         return true;
     }
     if let Some(span) = pattern_span(text) {
@@ -107,6 +108,123 @@ pub fn is_complete(text: &str) -> bool {
         // A pattern that is not closed.
         Err(_) => false,
         Ok(_) => is_complete_sql(text),
+    }
+}
+
+/// Whether the argument of a command goes on after the text: a condition, a list of objects, a pattern or a query, in which
+/// a text or a bracket is open, or whose end asks for more.
+pub fn is_open(text: &str) -> bool {
+    let is_query = first_word(text).is_some_and(|word| ["select", "with"].contains(&word.as_str()));
+    if is_query || !matches!(statements::pattern(text), Ok(None)) {
+        return !is_complete(text);
+    }
+    if Tokenizer::new(&GenericDialect {}, text).tokenize().is_err() {
+        return true;
+    }
+    let pieces = visible(sql(text, 0));
+    depths(text, &pieces).last().is_some_and(|depth| *depth > 0) || asks_for_more(text, &pieces)
+}
+
+/// Whether a query says, outside of its brackets, where its rows are from.
+pub fn has_from(text: &str) -> bool {
+    let pieces = visible(sql(text, 0));
+    let depths = depths(text, &pieces);
+    pieces.iter().zip(depths).any(|(piece, depth)| depth == 0 && is_keyword(text, piece, &["from"]))
+}
+
+/// Whether a statement begins with a word of SQL that can be asked.
+pub fn begins_as_sql(text: &str) -> bool {
+    let words = ["select", "with", "explain", "describe", "show", "from", "values"];
+    first_word(text).is_some_and(|word| words.contains(&word.as_str()))
+}
+
+fn first_word(text: &str) -> Option<String> {
+    Some(text.split_whitespace().next()?.to_ascii_lowercase())
+}
+
+/// Whether the last piece is a text or a comment, so that a sign at the end of a statement is not one.
+fn ends_in_text(pieces: &[Piece]) -> bool {
+    pieces.last().is_some_and(|piece| matches!(piece.kind, PieceKind::Text | PieceKind::Comment))
+}
+
+fn visible(pieces: Vec<Piece>) -> Vec<Piece> {
+    pieces.into_iter().filter(|piece| piece.kind != PieceKind::Comment).collect()
+}
+
+fn is_keyword(text: &str, piece: &Piece, words: &[&str]) -> bool {
+    piece.kind == PieceKind::Keyword
+        && words.contains(&text[piece.span.clone()].to_ascii_lowercase().as_str())
+}
+
+/// How many brackets are open after each piece.
+fn depths(text: &str, pieces: &[Piece]) -> Vec<usize> {
+    let mut depth = 0_usize;
+    let step = |piece: &Piece| {
+        match &text[piece.span.clone()] {
+            "(" | "[" | "{" if piece.kind == PieceKind::Sign => depth += 1,
+            ")" | "]" | "}" if piece.kind == PieceKind::Sign => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth
+    };
+    pieces.iter().map(step).collect()
+}
+
+/// Words of SQL after which something has to come.
+const UNFINISHED: [&str; 34] = [
+    "and",
+    "as",
+    "between",
+    "by",
+    "case",
+    "cross",
+    "distinct",
+    "else",
+    "except",
+    "exists",
+    "from",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "inner",
+    "intersect",
+    "is",
+    "join",
+    "left",
+    "like",
+    "natural",
+    "not",
+    "on",
+    "or",
+    "order",
+    "over",
+    "right",
+    "select",
+    "then",
+    "union",
+    "using",
+    "when",
+    "where",
+];
+
+/// Whether a CASE is without its END.
+fn has_open_case(text: &str, pieces: &[Piece]) -> bool {
+    let count = |word: &str| pieces.iter().filter(|piece| is_keyword(text, piece, &[word])).count();
+    count("case") > count("end")
+}
+
+/// Whether the last piece is one that something has to follow: a comma, an operator, or a word such as `where`.
+fn asks_for_more(text: &str, pieces: &[Piece]) -> bool {
+    let Some(last) = pieces.last() else { return false };
+    match last.kind {
+        PieceKind::Keyword => is_keyword(text, last, &UNFINISHED),
+        PieceKind::Sign => {
+            let sign = &text[last.span.clone()];
+            [",", "=", "<", ">", "<=", ">=", "<>", "!=", "+", "-", "/", "%", "||", ".", "::", "&", "^", "~"]
+                .contains(&sign)
+        }
+        _ => false,
     }
 }
 
@@ -126,27 +244,54 @@ fn is_complete_sql(text: &str) -> bool {
     }
     let parsed =
         DFParserBuilder::new(plain.as_str()).build().and_then(|mut parser| parser.parse_statements());
+    let pieces = visible(pieces);
+    // The parser overlooks a comma at the end of a list, and takes an `order` at the end for the mistake.
+    if asks_for_more(text, &pieces) || has_open_case(text, &pieces) {
+        return false;
+    }
     match parsed {
         Ok(_) => !lacks_from(text, &pieces),
         Err(error) => !error.to_string().contains("found: EOF"),
     }
 }
 
-/// Whether it is a query that names columns but not yet of what.
+/// Whether it is a query that names columns but not yet of what. Subqueries have columns and a FROM of their own.
 fn lacks_from(text: &str, pieces: &[Piece]) -> bool {
     let word = |piece: &Piece| text[piece.span.clone()].to_ascii_lowercase();
-    let visible: Vec<&Piece> = pieces.iter().filter(|piece| piece.kind != PieceKind::Comment).collect();
-    let is_select = visible.first().is_some_and(|piece| word(piece) == "select");
-    if !is_select || visible.iter().any(|piece| piece.kind == PieceKind::Keyword && word(piece) == "from") {
+    let explained =
+        pieces.iter().take_while(|piece| is_keyword(text, piece, &["explain", "analyze", "verbose"]));
+    let outer = without_subqueries(text, &pieces[explained.count()..]);
+    let is_select = outer.first().is_some_and(|piece| word(piece) == "select");
+    if !is_select || outer.iter().any(|piece| is_keyword(text, piece, &["from"])) {
         return false;
     }
-    visible.windows(2).enumerate().any(|(at, pair)| {
-        let follows = visible.get(at + 2).map(|piece| word(piece));
+    outer.windows(2).enumerate().any(|(at, pair)| {
+        let follows = outer.get(at + 2).map(|piece| word(piece));
         let is_call = follows.as_deref() == Some("(");
         let names = pair[1].kind == PieceKind::Name && !is_call && word(pair[0]) != "as";
         let all = word(pair[1]) == "*" && matches!(word(pair[0]).as_str(), "select" | "(" | "," | ".");
         names || all
     })
+}
+
+/// The pieces that stand in no subquery. A FROM in brackets that is of none, as in `extract(day from taken)`, is left out.
+fn without_subqueries<'p>(text: &str, pieces: &'p [Piece]) -> Vec<&'p Piece> {
+    let depths = depths(text, pieces);
+    let mut outer = Vec::new();
+    // How deep the brackets around the subquery are.
+    let mut subquery = None;
+    for (at, piece) in pieces.iter().enumerate() {
+        if subquery.is_none() && depths[at] > 0 && is_keyword(text, piece, &["select", "with"]) {
+            subquery = Some(depths[at]);
+        }
+        if subquery.is_some_and(|depth| depths[at] < depth) {
+            subquery = None;
+        }
+        if subquery.is_none() && !(depths[at] > 0 && is_keyword(text, piece, &["from"])) {
+            outer.push(piece);
+        }
+    }
+    outer
 }
 
 /// The pieces of SQL, `base` bytes into the statement.
@@ -387,8 +532,66 @@ mod tests {
             ("select * from obj where address in (#2.5^^", false),
             ("/* a", false),
             ("", true),
+            ("select type,", false),
+            ("select 1,", false),
+            ("select 1 -- why;", true),
+            ("select type -- why;", false),
+            ("select 'a;", false),
+            ("select (1;", true),
+            ("select type, (select count(*) from type_stat)", false),
+            ("select (select max(size) from type_stat)", true),
+            ("select extract(day from taken)", false),
+            ("explain select type", false),
+            ("select case when 1 = 1 then 2", false),
+            ("select case when 1 = 1 then 2 end", true),
+            ("select * from obj order", false),
+            ("select 1 union", false),
+            ("select 1 +", false),
+            ("select 2 *", false),
+            ("select * from obj where type =", false),
+            ("select * from obj where type = 'a' and", false),
+            ("select * from obj order by size desc,", false),
+            ("select * from obj o left", false),
+            ("select * from", false),
         ] {
             assert_eq!(is_complete(text), complete, "{text}");
+        }
+    }
+
+    #[test]
+    fn arguments_go_on_where_something_is_open() {
+        for (text, open) in [
+            ("", false),
+            ("type = 'a'", false),
+            ("type = 'a", true),
+            ("type in ('a',", true),
+            ("type in ('a')", false),
+            ("size >", true),
+            ("type = 'a' and", true),
+            ("#2.5", false),
+            ("0x7f00^", false),
+            ("$leak&", false),
+            ("'a text'", false),
+            ("select address", true),
+            ("select address from obj", false),
+            ("root ..>", true),
+            ("root ..> A", false),
+            ("from \"type = 'A'\" to \"type", true),
+        ] {
+            assert_eq!(is_open(text), open, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_query_says_where_its_rows_are_from_outside_of_brackets() {
+        for (text, found) in [
+            ("select 1", false),
+            ("select type from obj", true),
+            ("select (select 1 from obj)", false),
+            ("select extract(day from taken)", false),
+            ("select 'from'", false),
+        ] {
+            assert_eq!(has_from(text), found, "{text}");
         }
     }
 }

@@ -25,6 +25,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     Attached, Error, Result,
+    address::with_plain_addresses,
     bounds::{AnswerStream, Bounds, CancelToken},
     catalog::{CATALOG, LakeCatalog, LakeSchema},
     error::{Limit, Missing, Thing},
@@ -164,7 +165,8 @@ impl Session {
 
     /// The statements of a text, separated by `;`, without those that hold nothing. Path patterns become SQL.
     pub fn statements(&self, text: &str) -> Result<Vec<String>> {
-        statements::split(text)
+        let statements = statements::split(text)?;
+        Ok(statements.into_iter().map(|sql| with_plain_addresses(&sql).into_owned()).collect())
     }
 
     /// Begins to run one statement that has no parameters.

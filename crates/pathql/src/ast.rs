@@ -358,7 +358,7 @@ impl fmt::Display for Term {
             TermKind::Type(name) | TermKind::Glob(name) | TermKind::Shell(name) => f.write_str(name),
             TermKind::Exact(name) => write!(f, "\"{}\"", name.replace('"', "\"\"")),
             TermKind::Regex(regex) => write!(f, "/{}/", regex.replace('/', "\\/")),
-            TermKind::Address(address) => write!(f, "@{address}"),
+            TermKind::Address(address) => write!(f, "@{address:#x}"),
         }
     }
 }

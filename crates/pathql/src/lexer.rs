@@ -71,7 +71,7 @@ impl fmt::Display for TokenKind {
             TokenKind::Word(word) => f.write_str(word),
             TokenKind::Quoted(text) => write!(f, "\"{text}\""),
             TokenKind::Regex(text) => write!(f, "/{text}/"),
-            TokenKind::Address(address) => write!(f, "@{address}"),
+            TokenKind::Address(address) => write!(f, "@{address:#x}"),
             TokenKind::Shell(name) => f.write_str(name),
             TokenKind::Number(n) => write!(f, "{n}"),
             TokenKind::Arrow { .. } => f.write_str("an arrow"),

@@ -21,5 +21,5 @@ pub(crate) use rows::{
     DUMP, HOPS, ListRows, OBJECT, ObjectRows, OwnColumn, SET, addresses, counts, numbers, numbers_or_null,
     object_column, texts, texts_or_null,
 };
+pub use set::is_type_name;
 pub(crate) use set::{Set, check_is_one_expression};
-pub use set::{address, is_type_name};

@@ -17,6 +17,7 @@ use heaplake_store::Dump;
 
 use crate::{
     Error,
+    address::{address, with_plain_addresses},
     catalog::CATALOG,
     error::Thing,
     explain, mistake,
@@ -55,6 +56,8 @@ impl Set {
         if is_type_name(text.trim()) {
             return Ok(Set::Type(text.trim().to_owned()));
         }
+        let text = with_plain_addresses(text);
+        let text = text.as_ref();
         check_is_one_expression(text).map_err(|error| -> DataFusionError {
             explain::syntax(text, &error).after_words("a set is a predicate over obj, or addresses: ").into()
         })?;
@@ -130,7 +133,7 @@ impl std::fmt::Display for Set {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Set::Addresses(addresses) => match addresses.as_slice() {
-                [address] => write!(f, "@{address}"),
+                [address] => write!(f, "@{address:#x}"),
                 addresses => write!(f, "{} addresses", addresses.len()),
             },
             Set::Objects(predicate) => write!(f, "obj where {}", mistake::escape(predicate)),
@@ -162,19 +165,6 @@ fn addresses(text: &str) -> Option<Vec<u64>> {
     let items = text.split([',', ' ', '\n', '\t']).filter(|item| !item.is_empty());
     let addresses: Option<Vec<u64>> = items.map(address).collect();
     addresses.filter(|addresses| !addresses.is_empty())
-}
-
-/// An address: decimal, or hexadecimal after 0x, with or without an @ before it.
-pub fn address(text: &str) -> Option<u64> {
-    let digits = text.strip_prefix('@').unwrap_or(text);
-    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        Some(hex) if !hex.starts_with('+') => u64::from_str_radix(hex, 16).ok(),
-        Some(_) => None,
-        None => digits.parse().ok(),
-    }
 }
 
 /// The text goes into a query, so it must be a predicate and nothing else.

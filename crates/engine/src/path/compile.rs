@@ -9,7 +9,8 @@ use heaplake_store::Dump;
 use regex::Regex;
 
 use crate::{
-    Error, Result, error::Thing, graph::check_is_one_expression, mistake, type_names::nearest_types,
+    Error, Result, address::with_plain_addresses, error::Thing, graph::check_is_one_expression, mistake,
+    type_names::nearest_types,
 };
 
 /// A query, resolved against the types of a dump.
@@ -321,17 +322,18 @@ impl Resolving<'_> {
             }
         }
         if let Some(filter) = &node.filter {
-            self.check(filter)?;
-            test.filter = Some(filter.text.clone());
+            test.filter = Some(self.predicate(filter)?);
         }
         Ok(test)
     }
 
-    fn check(&self, filter: &Filter) -> Result<()> {
-        check_is_one_expression(&filter.text).map_err(|error| {
+    fn predicate(&self, filter: &Filter) -> Result<String> {
+        let predicate = with_plain_addresses(&filter.text);
+        check_is_one_expression(&predicate).map_err(|error| {
             let what = mistake::syntax_message(&error);
             self.error(&filter.span, &format!("the predicate is not valid SQL: {what}"))
-        })
+        })?;
+        Ok(predicate.into_owned())
     }
 
     /// The types that a term is for. None is an error where it looks like a slip of the pen.
@@ -397,10 +399,7 @@ impl Resolving<'_> {
 
     fn edge(&self, edge: &EdgeTest) -> Result<EdgeRule> {
         match edge {
-            EdgeTest::Filter(filter) => {
-                self.check(filter)?;
-                Ok(EdgeRule::Filter(filter.text.clone()))
-            }
+            EdgeTest::Filter(filter) => Ok(EdgeRule::Filter(self.predicate(filter)?)),
             EdgeTest::Hop { parent, label, child, .. } => Ok(EdgeRule::Hop {
                 parent: parent.as_ref().map(|node| self.node(node).map(Box::new)).transpose()?,
                 label: label.as_ref().map(|label| self.label(label)).transpose()?,
