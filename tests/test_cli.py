@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import polars
@@ -41,6 +42,27 @@ def test_exit_codes(used_lake, small_dump):
         (2, ["sql", "--memory-limit", "lots", "select 1"]),
     ]:
         assert used_lake.run(*command).returncode == code, command
+
+
+def test_a_pipe_gets_what_a_person_can_read_with_the_summary_below_it(used_lake):
+    for command, last in [
+        (["sql", "select type, count from type_stat limit 2"], "(2 rows)"),
+        (["run", "biggest", "limit=1"], "(1 row)"),
+        (["diff", "x", "x", "--all"], "(.* changed: 0 new, 0 gone.*)"),
+        (["diff", "x", "x", "--by", "object", "--all"], "(0 of .* types? changed.*)"),
+        (["check", "max_total", "limit=1TiB"], "x: 1 check holds, 0 violated"),
+        (["dumps"], "╰.*╯"),
+        (["top"], "╰.*╯"),
+        (["info"], "╰.*╯"),
+    ]:
+        result = used_lake.run(*command)
+        out = result.stdout.decode()
+        assert result.returncode == 0 and result.stderr == b"", (command, result.stderr)
+        assert "╭" in out and re.fullmatch(last.replace("(", r"\(").replace(")", r"\)"), out.splitlines()[-1]), (command, out)
+        quiet = used_lake.ok("--quiet", *command)
+        assert "╭" in quiet and "changed:" not in quiet and " rows)" not in quiet
+        exact = used_lake.ok(*command, "--format", "csv")
+        assert "╭" not in exact and "iB" not in exact.replace("1TiB", "") and "," in exact
 
 
 def test_a_lake_that_is_not_there(lake):
@@ -146,9 +168,9 @@ def test_an_output_file_is_whole_or_as_before(used_lake, tmp_path):
 
 def test_statements_from_anywhere(used_lake, tmp_path):
     (tmp_path / "q.sql").write_text("select count(*) as n\nfrom obj; -- a comment\n")
-    assert used_lake.ok("sql", "-f", tmp_path / "q.sql") == "n\n1000\n"
-    assert used_lake.ok("sql", input=b"select 1 as n") == "n\n1\n"
-    assert used_lake.ok("sql", "-f", "-", input=b"select 2 as n") == "n\n2\n"
+    assert used_lake.ok("sql", "--format", "csv", "-f", tmp_path / "q.sql") == "n\n1000\n"
+    assert used_lake.ok("sql", "--format", "csv", input=b"select 1 as n") == "n\n1\n"
+    assert used_lake.ok("sql", "--format", "csv", "-f", "-", input=b"select 2 as n") == "n\n2\n"
 
 
 WRITES = [

@@ -162,6 +162,49 @@ def test_statements_go_on_over_lines(lake_of_two, history):
     assert shell.leave() == 0
 
 
+#: Lines of statements, none of which is finished before its last one, and what the answers show.
+GOING_ON = [
+    (["select type,", "count", "from type_stat", "where type = 'dict'"], ["type", "count", "dict"]),
+    (["select case when count > 0", "then 'many'", "end as many from type_stat", "limit 1"], ["many"]),
+    (["select 'a;", "b' as word"], ["a;\\nb"]),
+    (["root ..>", "CombinedSystem"], ["hops"]),
+    (["select 40 +", "2 as sum"], ["42"]),
+    (["cut type in (", "'CombinedSystem')", "edits"], ["CombinedSystem", "edit"]),
+    (["set some select address,", "type from obj where type = 'CapaDescriptor' limit 3", "set"], ["3 objects"]),
+    (["select 6 as six", "select 7 as seven", "stats"], ["six", "seven", "references"]),
+    (["select count from type_stat", "order by count desc", "limit 1"], ["count"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lines, parts", GOING_ON)
+def test_typed_pasted_and_piped_lines_are_taken_alike(lake_of_two, history, lines, parts):
+    code, out, notes = script(lake_of_two, *lines)
+    assert code == 0 and all(part in out + notes for part in parts), out + notes
+    for keys in ["\r".join(lines) + "\r", "\x1b[200~" + "\r".join(lines) + "\x1b[201~\r"]:
+        shell = Terminal(lake_of_two, **history)
+        since = len(shell.text())
+        shell.type(keys)
+        for part in parts:
+            shell.until(f"{part}", since)
+        shell.ready()
+        assert "error" not in shell.text()
+        # All ways, the last result is the same.
+        last = [line for line in out.splitlines() if line.startswith("│")][-1:]
+        assert all(line.split("│")[2:] and line.split("│")[2] in shell.text()[since:] for line in last)
+        assert shell.leave() == 0
+
+
+def test_a_statement_that_goes_on_says_so(lake_of_two, history):
+    shell = Terminal(lake_of_two, **history)
+    since = len(shell.text())
+    shell.type("select type,\r")
+    shell.until("goes on", since)
+    # The right arrow takes no hint over that is not for the line.
+    shell.type("\x1b[C\x05count from type_stat limit 1\r")
+    assert "error" not in shell.until("(1 row", since)
+    assert shell.leave() == 0
+
+
 #: Keys that do something in the editor, and texts of one to four bytes a character, of no width and of two columns.
 KEYS = [
     "?", "\\q", "exit", "help", "select ", "'", '"', "(", ")", ";", " ", "root ..> ", "#1", "$x", "| csv", "-", "->", "\\", "é",
@@ -213,6 +256,15 @@ def test_other_words_for_commands_are_typed_and_coloured(lake_of_two, history, w
         ("use befo\t", "before"),
         ("ancestor_t\t", "ancestor_types"),
         ("echo $myna\t", "$myname"),
+        ("select * from type\t", "type_stat"),
+        ("select * from history.type\t", "history.type_stat"),
+        ("run histo\t", "histogram"),
+        ("check max_tot\t", "max_total"),
+        ("top --b\t", "--by"),
+        ("diff --by mod\t", "module"),
+        ("import /etc/pass\t", "/etc/passwd"),
+        ("diff -o /etc/pass\t", "/etc/passwd"),
+        ("tag befo\t", "before"),
     ],
 )
 def test_words_are_completed(lake_of_two, history, typed, becomes):
@@ -446,6 +498,41 @@ def test_what_is_of_another_dump_or_not_of_the_edits_is_said(lake_of_two):
     assert "of the dumps as they were taken" in notes and "up to 10 levels" in notes
 
 
+def test_set_understands_values_conditions_paths_and_queries(lake_of_two):
+    n = lake_of_two.sql("select count(*) from obj where type = 'CombinedSystem'")[0][0]
+    for value, kept in [
+        ("5", "number 5"), ("'it''s'", "text 'it''s'"), ("@140", "object @0x8c"), ("@140 @160", "2 objects"),
+        ("type = 'CombinedSystem'", f"{n} objects"), ("CombinedSystem", f"{n} objects"), ("\"type = 'CombinedSystem'\"", f"{n} objects"),
+        ("(* WHERE type = 'CombinedSystem') <.. root", None), ("REACH CombinedSystem", f"{n} objects"),
+        ("select address from obj where type = 'CombinedSystem' limit 7", "7 objects"),
+        ("select count(*) from obj where type = 'CombinedSystem'", f"number {n}"),
+        ("select max(type) from obj where type = 'CombinedSystem'", "text 'CombinedSystem'"),
+    ]:  # fmt: skip
+        code, out, notes = script(lake_of_two, f"set x {value}", "set")
+        assert code == 0 and (kept is None or f"$x: {kept}" in notes), notes
+    for value, part in [
+        ("some words", "a text needs quotes: 'some words'"), ("CombinedSystm", "CombinedSystem"), ("type = 'CombinedSystm'", "CombinedSystem"),
+        ("select type, size from obj limit 2", "no column of addresses"),
+    ]:  # fmt: skip
+        code, _, notes = script(lake_of_two, f"set y {value}", "", "set | csv")
+        assert code == 2 and part in notes, notes
+        assert "$y" not in said(lake_of_two, "set | csv")
+
+
+def test_addresses_and_sizes_have_one_notation(lake_of_two):
+    out = said(lake_of_two, "select address, size, retained from obj where type = 'CombinedSystem' order by address limit 1",
+               "info #1.1", "tree #1.1 --depth 0", "root ..> (* WHERE address = #1.1)", "set leak #1.1", "set", "echo $leak", "unset leak")  # fmt: skip
+    address = re.search(r"│ (@0x[0-9a-f]+) │ +48 B │", out).group(1)
+    assert out.count(address) >= 6 and str(int(address[1:], 16)) not in out
+    # It can be typed as it is shown, wherever an address is meant.
+    n = f"select count(*) as n from obj where address = {address}"
+    assert rows(said(lake_of_two, f"{n} | ndjson", f"parents {address} | ndjson"))[0] == {"n": 1}
+    assert lake_of_two.sql(n) == [(1,)]
+    assert lake_of_two.sql(f"select objects from retained('address in ({address})')") == [(1,)]
+    assert lake_of_two.sql(f"select count(*) from path_nodes('REACH (* WHERE address = {address})')") == [(1,)]
+    assert lake_of_two.sql(f"select address from obj where address = {address}") == [(int(address[1:], 16),)]
+
+
 def test_names_stay_in_the_lake_with_their_dump(lake_of_two, edx):
     said(lake_of_two, "select address from obj where type = 'CombinedSystem' limit 3", "set leak #1.1", "set all #1.address",
          "set word 'it''s'")  # fmt: skip
@@ -474,9 +561,9 @@ def test_a_lake_that_cannot_be_written_to_can_be_asked(lake_of_two):
 def test_mistakes_end_nothing(lake_of_two):
     lines = [
         "selct 1", "select nonsense from obj", "parents", "parents nobody = 1", "info 77", "use nowhere", "undo", "undo both",
-        "set 1x 2", "set x", "unset nobody", "echo #9.9", "path from", "path from 'a' to", "cut", "cut type =", "save", "load no/such",
+        "set 1x 2", "set x", "unset nobody", "echo #9.9", "path from", "path from 'a' to", "cut", "cut type =", "", "save", "load no/such",
         "width many", "help nonsense", "top --nonsense", "tree 'open", "select #1.1", "root ..> Nonsens", "pager maybe", "$x ..> A",
-        "dumps --lake elsewhere", "parents 12345", "gc now", "select 1 where 1 = #77.x", "select 'open", "",
+        "dumps --lake elsewhere", "parents 12345", "set x two words", "gc now", "select 1 where 1 = #77.x", "select 'open", "",
         "select 'still here' as word | csv",
     ]  # fmt: skip
     code, out, notes = script(lake_of_two, *lines)

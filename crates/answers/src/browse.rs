@@ -2,7 +2,7 @@
 //!
 //! A set of objects is what graph functions take: a predicate over `obj`, addresses, or a path pattern.
 
-use heaplake_engine::address;
+use heaplake_engine::{RecordBatch, address};
 
 use crate::{
     Direction, Result, Session,
@@ -18,6 +18,12 @@ pub const STATISTICS: &str = "SELECT what, number FROM ( \
     UNION ALL SELECT 5, 'roots', count(*) FROM root \
     UNION ALL SELECT 6, 'objects that only cycles hold', count(*) FROM obj WHERE distance IS NULL \
     ) ORDER BY nth";
+
+/// The same rows as values.
+pub fn statistics(session: &Session) -> Result<Vec<(String, i64)>> {
+    let rows = AnswerColumns::new(&session.collect(STATISTICS)?)?;
+    Ok(rows.texts("what")?.into_iter().zip(rows.numbers("number")?).collect())
+}
 
 /// The roots, what retains most first.
 pub const ROOTS: &str = "SELECT address, type, name, value, size, retained, root_kind FROM obj \
@@ -95,6 +101,26 @@ pub fn count_objects(addresses: &[u64], session: &Session) -> Result<i64> {
     sum(&session.collect(&format!("SELECT count(*) AS n FROM reachable({set}) WHERE hops = 0"))?, "n")
 }
 
+/// The objects of a set, in order of the addresses: so many at most and one more, to show that there are others.
+pub fn objects(set: &str, limit: usize, session: &Session) -> Result<Vec<u64>> {
+    let limit = limit.saturating_add(1);
+    let set = quoted(set);
+    let statement =
+        format!("SELECT address FROM reachable({set}) WHERE hops = 0 ORDER BY address LIMIT {limit}");
+    addresses_of(&session.collect(&statement)?, "address")
+}
+
+/// Whether a text is a query and not a condition.
+pub fn is_query(text: &str) -> bool {
+    let word = text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    ["select", "with", "from", "values"].iter().any(|first| word.eq_ignore_ascii_case(first))
+}
+
+/// The first rows of a query.
+pub fn first_rows(query: &str, limit: usize, session: &Session) -> Result<Vec<RecordBatch>> {
+    session.collect(&format!("SELECT * FROM (\n{query}\n) LIMIT {limit}"))
+}
+
 /// The neighbours of objects, in order of the addresses.
 pub fn neighbours(addresses: &[u64], direction: Direction, session: &Session) -> Result<Vec<u64>> {
     if addresses.is_empty() {
@@ -118,10 +144,19 @@ pub fn garbage(session: &Session) -> Result<Vec<u64>> {
     addresses_of(&session.collect("SELECT address FROM root WHERE kind IN ('cycle', 'garbage')")?, "address")
 }
 
-/// The names of tables, and of the columns of those of the chosen dump.
-pub fn table_and_column_names(session: &Session) -> Result<Vec<String>> {
-    let statement = "SELECT table_name AS name FROM information_schema.tables UNION \
-                     SELECT column_name FROM information_schema.columns WHERE table_schema = 'current'";
+/// The names of the tables of a schema; those of the chosen dump are in `current`.
+pub fn table_names(schema: &str, session: &Session) -> Result<Vec<String>> {
+    let statement = format!(
+        "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = {} ORDER BY name",
+        quoted(schema)
+    );
+    AnswerColumns::new(&session.collect(&statement)?)?.texts("name")
+}
+
+/// The names of the columns of the tables of the chosen dump.
+pub fn column_names(session: &Session) -> Result<Vec<String>> {
+    let statement = "SELECT DISTINCT column_name AS name FROM information_schema.columns \
+                     WHERE table_schema = 'current' ORDER BY name";
     AnswerColumns::new(&session.collect(statement)?)?.texts("name")
 }
 

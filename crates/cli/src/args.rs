@@ -162,7 +162,7 @@ pub struct CapturePythonArgs {
     /// Import the dump into a lake as well
     #[arg(long, value_name = "LAKE", value_hint = ValueHint::DirPath)]
     pub import_to: Option<PathBuf>,
-    /// Name of the dump in that lake [default: the file's name without endings]
+    /// Name of the dump in that lake [default: the file's name without endings, as SQL takes it]
     #[arg(long, value_name = "ID", requires = "import_to")]
     pub dump: Option<String>,
     /// Say something about the dump in that lake, such as host=web3; may be given several times
@@ -234,7 +234,7 @@ pub struct ImportArgs {
     /// With --objects: its roots as a table with the columns of root
     #[arg(long, value_name = "FILE", requires = "objects", value_hint = ValueHint::FilePath)]
     pub roots: Option<PathBuf>,
-    /// Name of the dump [default: the file's name without endings]
+    /// Name of the dump [default: the file's name without endings, as SQL takes it]
     #[arg(long, value_name = "ID")]
     pub dump: Option<String>,
     /// When the process was dumped [default: the time of the file]
@@ -1128,6 +1128,70 @@ pub fn parse_in_shell(words: &[String]) -> Result<Invocation, clap::Error> {
     }
     let line = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     Ok(line.invocation)
+}
+
+/// An option of a command, for completion.
+#[derive(Debug)]
+pub struct OptionWord {
+    /// As it is typed, the long form first.
+    pub names: Vec<String>,
+    /// What follows it.
+    pub value: OptionValue,
+}
+
+/// What follows an option.
+#[derive(Debug)]
+pub enum OptionValue {
+    /// Nothing.
+    None,
+    /// One of these words.
+    Words(Vec<String>),
+    /// A file or folder.
+    File,
+    /// A dump.
+    Dump,
+    /// Something else.
+    Other,
+}
+
+/// The options of a command, whose words those of its subcommand may follow. Options of every command are left out.
+pub fn options_of(words: &[&str]) -> Vec<OptionWord> {
+    let commands = CommandLine::command();
+    let mut command = words.first().and_then(|name| commands.find_subcommand(name.to_ascii_lowercase()));
+    if let Some(inner) = command.and_then(|command| command.find_subcommand(words.get(1)?)) {
+        command = Some(inner);
+    }
+    let arguments = command.into_iter().flat_map(Command::get_arguments);
+    arguments.filter(|arg| !arg.is_positional() && !arg.is_hide_set()).map(option_word).collect()
+}
+
+fn option_word(arg: &clap::Arg) -> OptionWord {
+    let long = arg.get_long().map(|name| format!("--{name}"));
+    let short = arg.get_short().map(|name| format!("-{name}"));
+    let names = long.into_iter().chain(short).collect();
+    let words: Vec<String> =
+        arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let of_dump = |name: &clap::builder::Str| ["ID", "DUMP", "DUMPS"].contains(&name.as_str());
+    let value = if !arg.get_action().takes_values() {
+        OptionValue::None
+    } else if !words.is_empty() {
+        OptionValue::Words(words)
+    } else if matches!(arg.get_value_hint(), ValueHint::FilePath | ValueHint::DirPath) {
+        OptionValue::File
+    } else if arg.get_value_names().is_some_and(|names| names.iter().any(of_dump)) {
+        OptionValue::Dump
+    } else {
+        OptionValue::Other
+    };
+    OptionWord { names, value }
+}
+
+/// The names of the subcommands of a command.
+pub fn subcommands_of(name: &str) -> Vec<String> {
+    let commands = CommandLine::command();
+    let command = commands.find_subcommand(name);
+    let inner = command.into_iter().flat_map(Command::get_subcommands);
+    inner.map(|command| command.get_name().to_owned()).collect()
 }
 
 /// The colour of clap's own texts has to be known before it has read `--color`.

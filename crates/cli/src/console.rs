@@ -1,6 +1,7 @@
 //! Standard error: notes, warnings and errors, made safe to show; and how to repeat a command.
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,7 +12,7 @@ use heaplake_engine::{Edited, SessionOptions};
 
 use crate::{
     escape,
-    output::{Plan, Screen, Shape, wrapped},
+    output::{Plan, Screen, Shape, Sink, wrapped},
     remedy,
 };
 
@@ -83,6 +84,17 @@ impl Console {
         if !self.quiet {
             anstream::eprintln!("{}", escape::message(text));
         }
+    }
+
+    /// Says what belongs below a table. In a log it stands behind the table in the same stream, so that they stay in order.
+    pub fn remark(&self, text: &str, plan: &Plan, sink: &mut Sink) -> anyhow::Result<()> {
+        if !plan.is_logged() {
+            sink.flush()?;
+            self.note(text);
+        } else if !self.quiet {
+            writeln!(sink, "{}", escape::message(text))?;
+        }
+        Ok(())
     }
 
     /// Says which columns of a table were left out.

@@ -26,6 +26,11 @@ pub fn shortened(text: &str, max_chars: usize) -> String {
     heaplake_model::shortened(text, max_chars).into_owned()
 }
 
+/// `@0x7f95a1b0c8d0`, as SQL and the path language take it.
+pub fn address(address: u64) -> String {
+    format!("@{address:#x}")
+}
+
 /// `58.3 MiB`.
 pub fn bytes(n: u64) -> String {
     bytesize::ByteSize(n).display().iec().to_string()

@@ -36,9 +36,8 @@ pub fn dump_format() -> PossibleValuesParser {
 
 /// An address: `140280053449680`, `0x7f95a1b0c8d0`, either after an `@`.
 pub fn address(text: &str) -> Result<u64, String> {
-    heaplake_engine::address(text).ok_or_else(|| {
-        format!("{text:?} is not an address; write for example 140280053449680 or 0x7f95a1b0c8d0")
-    })
+    heaplake_engine::address(text)
+        .ok_or_else(|| format!("{text:?} is not an address; write for example @0x7f95a1b0c8d0"))
 }
 
 /// A whole number that is not too small.

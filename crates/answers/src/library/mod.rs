@@ -64,6 +64,11 @@ pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     SHIPPED.iter().map(|(name, _)| *name)
 }
 
+/// The names of the checks.
+pub fn check_names() -> impl Iterator<Item = &'static str> + Clone {
+    CHECKS.iter().map(|(name, _)| *name)
+}
+
 /// All checks.
 pub fn checks() -> Result<Vec<Query>> {
     CHECKS.iter().map(|(name, text)| Query::parse(name, text)).collect()

@@ -78,11 +78,14 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
         0 => String::new(),
         n => format!(", {}", human::counted(n as u64, "warning")),
     };
-    console.note(&format!(
+    let summary = format!(
         "{dump}: {} {}, {violated} violated{failures}{warned}",
         human::counted(held as u64, "check"),
         if held == 1 { "holds" } else { "hold" }
-    ));
+    );
+    let mut sink = Sink::stdout();
+    console.remark(&summary, &plan, &mut sink)?;
+    sink.commit()?;
     Ok(match (failed, violated) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::from(NO),

@@ -116,14 +116,14 @@ fn show(
     }
     let more = groups.len() - shown.len();
     let counted = |status: &str| groups.iter().filter(|group| group.status == status).count();
-    sink.flush()?;
-    console.note(&format!(
+    let summary = format!(
         "({} changed: {} new, {} gone{})",
         human::counted(groups.len() as u64, what),
         counted("new"),
         counted("gone"),
         if more > 0 { format!("; {more} more with -n {}", groups.len()) } else { String::new() }
-    ));
+    );
+    console.remark(&summary, plan, sink)?;
     console.note_left_out(&left_out);
     Ok(())
 }

@@ -53,9 +53,8 @@ pub fn print(
         writeln!(sink, "\nThe objects that grew most, of {} that grew", human::count(n_grown))?;
         plan.print_to(&objects_table(&grown)?, sink)?;
     }
-    sink.flush()?;
     let more = n_types.saturating_sub(n);
-    console.note(&format!(
+    let summary = format!(
         "({} of {} changed: {} new, {} gone, {} survived{}; {})",
         human::count(n_changed as u64),
         human::counted(types.len() as u64, "type"),
@@ -64,8 +63,8 @@ pub fn print(
         human::count(sum(|of_type| of_type.survived)),
         if more > 0 { format!("; {more} more types with -n {n_types}") } else { String::new() },
         recognised(&types)
-    ));
-    Ok(())
+    );
+    console.remark(&summary, plan, sink)
 }
 
 /// By what objects were recognised, and how sure that is.

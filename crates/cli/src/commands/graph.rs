@@ -115,7 +115,7 @@ fn dot(drawing: &Drawing, dump: &str) -> String {
     let deepest = drawing.nodes.values().map(|node| node.depth).max().unwrap_or_default();
     for (address, node) in &drawing.nodes {
         let mut lines = words(node);
-        lines.push(format!("@{address:#x}"));
+        lines.push(human::address(*address));
         let border = if !node.root_kind.is_empty() { ", penwidth=2.5" } else { "" };
         let color = color(node.depth, deepest);
         add(

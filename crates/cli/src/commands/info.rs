@@ -36,7 +36,7 @@ pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
         return print_objects(&address_set(&[address]), &session, &plan).map(|()| ExitCode::SUCCESS);
     }
     if let (Some(word), Some(_)) = (word, &args.dump) {
-        bail!("{word:?} is not an address; write for example 140280053449680 or 0x7f95a1b0c8d0");
+        bail!("{word:?} is not an address; write for example @0x7f95a1b0c8d0");
     }
     let selector = word.or(args.dump.as_deref());
     let dump = lake.dump(selection::one(&lake.snapshot(), selector, console)?.as_ref().clone())?;

@@ -306,7 +306,7 @@ fn block(path: &[ShownHop], number: u64, plan: &Plan, sink: &mut Sink) -> Result
                 Some(variable) => format!("{}  [{}]", what(hop), escape::line(variable)),
                 None => what(hop),
             },
-            address: format!("@{:#x}", hop.address),
+            address: human::address(hop.address),
             size: human::signed_bytes(hop.size),
             retained: hop.retained.map(human::signed_bytes).unwrap_or_default(),
         }

@@ -251,8 +251,7 @@ fn run_each(
         }
         is_first &= outcome.written.is_none();
         if plan.format == Format::Table {
-            sink.flush()?;
-            remark(&outcome, Some(start.elapsed()).filter(|_| plan.is_on_terminal()), console);
+            remark(&outcome, Some(start.elapsed()).filter(|_| plan.is_on_terminal()), plan, sink, console)?;
         }
     }
     if is_object {
@@ -262,18 +261,23 @@ fn run_each(
 }
 
 /// Says how many rows there were, below a table, and how long it took.
-pub fn remark(outcome: &Outcome, time: Option<Duration>, console: &Console) {
-    let Some(written) = outcome.written else { return };
+pub fn remark(
+    outcome: &Outcome,
+    time: Option<Duration>,
+    plan: &Plan,
+    sink: &mut Sink,
+    console: &Console,
+) -> Result<()> {
+    let Some(written) = outcome.written else { return Ok(()) };
     let rows = human::counted(outcome.n_rows, "row");
-    match time {
-        Some(time) => console.note(&format!("({rows} in {})", human::duration(time))),
-        None => console.note(&format!("({rows})")),
-    }
+    let time = time.map(|time| format!(" in {}", human::duration(time))).unwrap_or_default();
+    console.remark(&format!("({rows}{time})"), plan, sink)?;
     if written.cut_cells > 0 {
         let cells = human::counted(written.cut_cells, "cell");
         let way = if console.shell.is_some() { "| csv" } else { "--full or --format csv" };
-        console.note(&format!("{cells} cut to fit; see all with {way}"));
+        console.remark(&format!("{cells} cut to fit; see all with {way}"), plan, sink)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ fn start<'a>(args: &'a TreeArgs, console: &Console) -> Result<(Option<u64>, Opti
         return Ok((Some(address), dump));
     }
     match dump {
-        Some(_) => bail!("{word:?} is not an address; write for example 140280053449680 or 0x7f95a1b0c8d0"),
+        Some(_) => bail!("{word:?} is not an address; write for example @0x7f95a1b0c8d0"),
         None => {
             selection::one(&*selection::open(console)?, Some(word), console)
                 .with_context(|| format!("{word:?} is neither an address nor a dump"))?;
@@ -97,7 +97,7 @@ fn in_words(node: &TreeNode, whole: i64) -> String {
                 .unwrap_or_default();
             let label =
                 node.label.as_deref().map(|label| format!("{} -> ", escape::line(label))).unwrap_or_default();
-            format!("{label}{type_name}{name} @{address}{kind}")
+            format!("{label}{type_name}{name} {}{kind}", human::address(address))
         }
         None if node.type_name.is_none() => {
             format!("{} {type_name}", human::count(node.objects.unsigned_abs()))

@@ -88,7 +88,6 @@ fn show(
             plan.print_to(&table(trend.by, metric, shown)?, sink)?;
         }
     }
-    sink.flush()?;
     let is_growing = |series: &&TrendSeries| series.shape == "growing";
     let growing = series.iter().filter(is_growing).count();
     let confidence = series.iter().filter(is_growing).filter_map(|series| series.confidence);
@@ -99,12 +98,12 @@ fn show(
         _ => String::new(),
     };
     let more = series.len() - shown.len();
-    console.note(&format!(
+    let summary = format!(
         "({} changed, {growing} of them growing{sure}{})",
         human::counted(series.len() as u64, what),
         if more > 0 { format!("; {more} more with -n {}", series.len()) } else { String::new() }
-    ));
-    Ok(())
+    );
+    console.remark(&summary, plan, sink)
 }
 
 fn worded(metric: Metric, n: Option<i64>) -> String {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here collects a whole result; a table keeps a chunk of rows to find the widths of its columns.
 
+mod cells;
 mod numbered;
 mod pager;
 mod sink;
@@ -123,7 +124,7 @@ const ROW_NUMBER: usize = 10;
 /// How rows are written.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Shape {
-    /// Format of the rows [default: table on a terminal, csv otherwise]
+    /// Format of the rows [default: table, or what the ending of a file says]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Do not fit tables to the terminal, nor fold repetitions of a path
@@ -170,8 +171,7 @@ impl Plan {
         let format = match (shape.format.or(redirected_to), file) {
             (Some(format), _) => format,
             (None, Some(path)) => format_of_file(path)?,
-            (None, None) if to_terminal || screen.is_some() => Format::Table,
-            (None, None) => Format::Csv,
+            (None, None) => Format::Table,
         };
         if format.is_binary() && to_terminal {
             bail!(
@@ -256,6 +256,11 @@ impl Plan {
             Some(width) => fit(batch, expendable, width),
             None => Ok((batch, Vec::new())),
         }
+    }
+
+    /// Whether it is a table for people that goes where no terminal shows it: a log, a pipe.
+    pub fn is_logged(&self) -> bool {
+        self.format == Format::Table && self.file.is_none() && !self.to_terminal
     }
 
     /// Writes one batch as a whole result.
@@ -403,12 +408,12 @@ mod tests {
         assert_eq!(
             shown(true),
             "\
-╭──────────────────────┬────────────────────┬──────╮
-│              address │ value              │ size │
-├──────────────────────┼────────────────────┼──────┤
-│ 18446744073709551615 │ a,\"b\"\\t\\|\\x1b[1m\\n │      │
-│                    7 │                    │   -1 │
-╰──────────────────────┴────────────────────┴──────╯
+╭─────────────────────┬────────────────────┬──────╮
+│             address │ value              │ size │
+├─────────────────────┼────────────────────┼──────┤
+│ @0xffffffffffffffff │ a,\"b\"\\t\\|\\x1b[1m\\n │      │
+│                @0x7 │                    │ -1 B │
+╰─────────────────────┴────────────────────┴──────╯
 "
         );
         assert!(shown(false).contains("│ address │") && shown(false).ends_with("╯\n"));

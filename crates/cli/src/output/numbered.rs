@@ -13,6 +13,9 @@ use arrow::{
 
 use heaplake_answers::encode::{Encoder, Written, flat::align_right};
 
+use super::cells::Quantity;
+use crate::human;
+
 /// Bytes of rows that are kept; the oldest results go first.
 const KEPT_BYTES: usize = 256 << 20;
 /// The column of addresses, where a result has one.
@@ -172,8 +175,8 @@ impl Results {
     /// The columns that a table has for rows of `schema`: their labels first.
     fn labelled(schema: &SchemaRef, names: &HashMap<u64, String>) -> SchemaRef {
         let label = align_right(Field::new("#", DataType::Utf8, false));
-        let fields = schema.fields().iter().map(|field| match field.data_type() {
-            DataType::UInt64 if !names.is_empty() => {
+        let fields = schema.fields().iter().map(|field| match Quantity::of(field) {
+            Quantity::Address if !names.is_empty() => {
                 align_right(Field::new(field.name(), DataType::Utf8, true))
             }
             _ => field.as_ref().clone(),
@@ -241,13 +244,13 @@ impl Encoder for Numbered<'_> {
         let first = self.results.keep(self.number, batch);
         let labels = (first..first + batch.num_rows()).map(|row| format!("#{}.{row}", self.number));
         let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(labels))];
-        for column in batch.columns() {
-            columns.push(match column.data_type() {
-                DataType::UInt64 if !self.names.is_empty() => {
+        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            columns.push(match Quantity::of(field) {
+                Quantity::Address if !self.names.is_empty() => {
                     let cells = column.as_primitive::<UInt64Type>().iter();
                     let cell = |address: u64| match self.names.get(&address) {
                         Some(name) => format!("${name}"),
-                        None => address.to_string(),
+                        None => human::address(address),
                     };
                     Arc::new(cells.map(|address| address.map(cell)).collect::<StringArray>())
                 }

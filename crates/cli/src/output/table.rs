@@ -7,7 +7,7 @@
 
 use std::io::Write;
 
-use arrow::{array::RecordBatch, datatypes::Schema, util::display::FormatOptions};
+use arrow::{array::RecordBatch, datatypes::Schema};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -16,6 +16,7 @@ use heaplake_answers::{
     encode::{Encoder, Written, flat},
 };
 
+use super::cells::cells;
 use crate::escape;
 
 /// Rounded and light, no lines between rows; comfy-table's order of parts.
@@ -139,13 +140,8 @@ impl<W: Write> Table<W> {
 impl<W: Write> Encoder for Table<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = flat::flatten(batch)?;
-        let options = FormatOptions::default();
-        let columns = flat::formatters(&batch, &options)?;
-        for row in 0..batch.num_rows() {
-            let multiline = self.multiline;
-            let cells =
-                columns.iter().map(|column| Ok(escaped(&column.value(row).try_to_string()?, multiline)));
-            self.rows.push(cells.collect::<Result<_>>()?);
+        for row in cells(&batch)? {
+            self.rows.push(row.iter().map(|cell| escaped(cell, self.multiline)).collect());
             if self.rows.len() >= CHUNK_ROWS {
                 self.write_chunk()?;
             }
@@ -188,14 +184,12 @@ fn escaped(text: &str, multiline: bool) -> String {
 
 /// How wide a table of the batch would be if no cell were cut beyond `text` characters of its text.
 pub fn width(batch: &RecordBatch, text: usize) -> Result<usize> {
-    let options = FormatOptions::default();
+    let rows = cells(batch)?;
     let mut total = batch.num_columns() * CELL_FRAME + 1;
-    for (field, cells) in batch.schema().fields().iter().zip(flat::formatters(batch, &options)?) {
+    for (idx, field) in batch.schema_ref().fields().iter().enumerate() {
         let column = Column::new(field);
-        let mut width = column.width;
-        for row in 0..batch.num_rows() {
-            width = width.max(escaped(&cells.value(row).try_to_string()?, false).width());
-        }
+        let widest = rows.iter().map(|row| escaped(&row[idx], false).width()).max().unwrap_or_default();
+        let width = column.width.max(widest);
         total += if column.whole { width } else { width.min(text) };
     }
     Ok(total)

@@ -120,11 +120,14 @@ cut #2.5"),
     (
         "The shell",
         &[
-            own("set", "NAME VALUE", "name an object, objects or a text; $NAME stands for it", "\
+            own("set", "NAME VALUE", "name objects, a number or a text; $NAME stands for them", "\
 Names stay in the lake, with the dump. An address that has a name is shown as $NAME.
 
 set leak #2.5
 set sessions #2.address
+set sessions type = 'Session' and size > 1000
+set holders root ..> Session
+set big select address from obj where retained > 1000000
 set wanted 'CombinedSystem'
 set                 all names"),
             own("unset", "NAME", "forget a name", "unset leak"),

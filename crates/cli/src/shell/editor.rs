@@ -1,4 +1,4 @@
-//! Lines from a terminal: editing, history, colours, completion, and whether a statement is complete.
+//! Lines from a terminal: editing, history, colours, and whether a statement is complete.
 
 use std::{
     borrow::Cow,
@@ -16,31 +16,19 @@ use rustyline::{
     completion::{Completer, Pair},
     error::ReadlineError,
     highlight::{CmdKind, Highlighter},
-    hint::{Hinter, HistoryHinter},
+    hint::{Hint, Hinter, HistoryHinter},
     history::DefaultHistory,
     validate::{ValidationContext, ValidationResult, Validator},
 };
 
-use super::{commands, lines::is_whole};
-use crate::escape;
+use super::{
+    commands,
+    completion::{Words, candidates},
+    lines::unit,
+};
 
 /// Lines that are remembered across sessions.
 const HISTORY_LINES: usize = 10_000;
-/// Candidates that are offered at once.
-const MAX_CANDIDATES: usize = 1_000;
-
-/// What can be completed.
-#[derive(Debug, Default)]
-pub struct Words {
-    /// Ids of the dumps.
-    pub dumps: Vec<String>,
-    /// Tables, columns and functions.
-    pub names: Vec<String>,
-    /// Types of the dump.
-    pub types: Vec<String>,
-    /// `$name`s.
-    pub references: Vec<String>,
-}
 
 /// A line, or why there is none.
 pub enum Line {
@@ -145,14 +133,47 @@ pub fn ends_here(text: &str) -> bool {
     if let Some(text) = text.trim_end_matches([' ', '\t']).strip_suffix('\\') {
         return text.is_empty();
     }
-    text.ends_with("\n") || commands::find(text).is_some() || is_whole(text)
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut rest = lines.as_slice();
+    let mut is_finished = true;
+    while !rest.is_empty() {
+        let unit = unit(rest);
+        is_finished = unit.is_finished;
+        rest = &rest[unit.n_lines..];
+    }
+    is_finished || text.ends_with('\n')
 }
 
-impl Hinter for Assistant {
-    type Hint = String;
+/// Shown after the cursor.
+#[derive(Debug)]
+pub struct EditHint {
+    text: String,
+    /// Whether it can be taken over into the line.
+    is_completion: bool,
+}
 
-    fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<String> {
-        self.hints.hint(line, pos, context).filter(|hint| !hint.contains('\n'))
+impl Hint for EditHint {
+    fn display(&self) -> &str {
+        &self.text
+    }
+
+    fn completion(&self) -> Option<&str> {
+        self.is_completion.then_some(self.text.as_str())
+    }
+}
+
+/// Where a statement goes on: what a second prompt is elsewhere.
+const GOES_ON: &str = "... goes on; an empty line ends it";
+
+impl Hinter for Assistant {
+    type Hint = EditHint;
+
+    fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<EditHint> {
+        if pos == line.len() && line.ends_with('\n') {
+            return Some(EditHint { text: GOES_ON.to_owned(), is_completion: false });
+        }
+        let text = self.hints.hint(line, pos, context).filter(|hint| !hint.contains('\n'))?;
+        Some(EditHint { text, is_completion: true })
     }
 }
 
@@ -224,147 +245,10 @@ impl Completer for Assistant {
     }
 }
 
-/// What may stand where the cursor is: where the word begins, and words that it may become.
-fn candidates(words: &Words, line: &str, pos: usize) -> (usize, Vec<Pair>) {
-    let before = &line[..pos];
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '#' | '-' | '.');
-    let start = before
-        .rfind(|c| !is_part(c))
-        .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
-    // Behind an arrow or a table's schema, only what follows them.
-    let start = start + before[start..].rfind("->").map_or(0, |at| at + 2);
-    let word = &before[start..];
-    let first = before[..start].trim().is_empty();
-    let previous = before[..start].split_whitespace().next_back().unwrap_or_default().to_ascii_lowercase();
-    let in_text = before[..start].matches('\'').count() % 2 == 1;
-    let of_dump = ["use", "--dump", "diff", "rm", "verify"].contains(&previous.as_str());
-    let mut found: Vec<Cow<'_, str>> = Vec::new();
-    let plain = |list: &mut Vec<Cow<'_, str>>, from: &[String]| {
-        list.extend(from.iter().filter(|name| starts_with(name, word)).map(|name| Cow::Owned(name.clone())));
-    };
-    if in_text {
-        plain(&mut found, &words.types);
-    } else if of_dump {
-        plain(&mut found, &words.dumps);
-    } else if word.starts_with('$') {
-        plain(&mut found, &words.references);
-    } else {
-        if first || previous == "help" {
-            found.extend(commands::names().filter(|name| starts_with(name, word)).map(Cow::Borrowed));
-        }
-        let keywords = SQL_WORDS.iter().filter(|name| starts_with(name, word));
-        found.extend(keywords.map(|name| match word.starts_with(char::is_uppercase) {
-            true => Cow::Owned(name.to_ascii_uppercase()),
-            false => Cow::Borrowed(*name),
-        }));
-        plain(&mut found, &words.names);
-        plain(&mut found, &words.dumps);
-        if !word.is_empty() {
-            plain(&mut found, &words.types);
-        }
-    }
-    found.sort();
-    found.dedup();
-    found.truncate(MAX_CANDIDATES);
-    // Names come from dumps, and go to the terminal and into a statement.
-    let shown = found.into_iter().filter(|name| !name.chars().any(|c| escape::is_unsafe(c) || c == '\''));
-    let quoted = |name: &str| match in_text || name.chars().all(is_part) {
-        true => name.to_owned(),
-        false => format!("\"{}\"", name.replace('"', "\"\"")),
-    };
-    (start, shown.map(|name| Pair { display: name.to_string(), replacement: quoted(&name) }).collect())
-}
-
-fn starts_with(name: &str, word: &str) -> bool {
-    name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
-        // Types are known by what stands behind the last dot as well.
-        || (!word.is_empty() && name.rsplit('.').next().is_some_and(|end| end.len() < name.len() && end.starts_with(word)))
-}
-
-/// Words of SQL and of the path language that are worth completing.
-const SQL_WORDS: [&str; 40] = [
-    "acyclic",
-    "all",
-    "and",
-    "as",
-    "between",
-    "by",
-    "count",
-    "desc",
-    "describe",
-    "distinct",
-    "dominated",
-    "edges",
-    "except",
-    "exists",
-    "explain",
-    "from",
-    "group",
-    "having",
-    "in",
-    "is",
-    "join",
-    "left",
-    "like",
-    "limit",
-    "not",
-    "null",
-    "on",
-    "or",
-    "order",
-    "per",
-    "reach",
-    "root",
-    "select",
-    "shortest",
-    "sum",
-    "types",
-    "union",
-    "using",
-    "where",
-    "within",
-];
-
 #[cfg(test)]
 mod tests {
     use super::{super::random::Random, *};
-
-    fn words() -> Words {
-        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Words {
-            dumps: list(&["before", "later"]),
-            names: list(&["obj", "type_stat", "address", "parents"]),
-            types: list(&["dict", "shop.Catalog", "odd type", "\u{1b}[1m", "Combined"]),
-            references: list(&["$leak"]),
-        }
-    }
-
-    fn found(line: &str) -> Vec<String> {
-        candidates(&words(), line, line.len()).1.into_iter().map(|pair| pair.replacement).collect()
-    }
-
-    #[test]
-    fn completes_what_may_stand_there() {
-        for (line, expected) in [
-            ("use l", &["later"] as &[&str]),
-            ("select addr", &["address"]),
-            ("root ..> Comb", &["Combined"]),
-            ("root ->Comb", &["Combined"]),
-            ("root ..> Cata", &["shop.Catalog"]),
-            ("select * from obj where type = 'di", &["dict"]),
-            ("select * from obj where type = 'odd", &["odd type"]),
-            ("root ..> odd", &["\"odd type\""]),
-            ("info $l", &["$leak"]),
-            ("parents $l", &["$leak"]),
-            ("pare", &["parents"]),
-            ("SEL", &["SELECT"]),
-        ] {
-            assert_eq!(found(line), expected, "{line}");
-        }
-        assert!(found("he").contains(&"help".to_owned()));
-        // A name that would do something to the terminal is not offered.
-        assert_eq!(found("select '"), ["Combined", "dict", "odd type", "shop.Catalog"]);
-    }
+    use crate::escape;
 
     #[test]
     fn lines_end_where_nothing_is_open() {
@@ -375,7 +259,17 @@ mod tests {
             ("select * from obj", true),
             ("select * from obj\\", false),
             ("root ..>", false),
-            ("parents 'a", true),
+            ("parents 'a", false),
+            ("parents 'a\n", true),
+            ("echo 'a", true),
+            ("cut type in (", false),
+            ("set x select address", false),
+            ("set x select address from obj", true),
+            ("select type,", false),
+            ("select 'a;", false),
+            ("stats\nselect type,", false),
+            ("select 1\nstats", true),
+            ("select 1\nstats\nroot ..>", false),
             ("root ..> A | json > x.json", true),
             ("select 1 | csv", true),
         ] {
@@ -420,7 +314,7 @@ mod tests {
         let mut random = Random::new(1);
         let history = DefaultHistory::new();
         let context = Context::new(&history);
-        let words = Rc::new(RefCell::new(words()));
+        let words = Rc::new(RefCell::new(Words::example()));
         let assistant = Assistant { words, hints: HistoryHinter {}, has_colors: true };
         for _ in 0..3_000 {
             let line = random.text(8);
@@ -435,10 +329,5 @@ mod tests {
                 assistant.hint(&line, pos, &context);
             }
         }
-    }
-
-    #[test]
-    fn words_are_in_order() {
-        assert!(SQL_WORDS.is_sorted());
     }
 }

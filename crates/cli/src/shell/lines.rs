@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum as _;
-use heaplake_engine::{Piece, PieceKind, is_complete, is_pattern, pieces};
+use heaplake_engine::{Piece, PieceKind, has_from, is_complete, is_open, is_pattern, pieces};
 
 use super::commands;
 use crate::output::Format;
@@ -51,42 +51,76 @@ pub(super) fn slip(text: &str) -> Option<String> {
 /// Lines of a statement after which only a `;` or an empty line ends it.
 const MAX_ASKED: usize = 1000;
 
-/// How many lines belong together: a command, or a statement up to where it is complete.
-pub(super) fn unit(lines: &[String]) -> usize {
-    if commands::find(&lines[0]).is_some() && !lines[0].trim_end().ends_with('\\') {
-        return 1;
-    }
+/// The lines that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// How many, at least one.
+    pub(super) n_lines: usize,
+    /// Whether it ends there. If not, the lines were all that there are.
+    pub(super) is_finished: bool,
+}
+
+/// The first command or statement of some lines, up to where it is complete: what was typed, pasted or written in a file.
+pub(super) fn unit(lines: &[String]) -> Unit {
+    let is_command = commands::find(&lines[0]).is_some();
     let mut text = String::new();
     for (at, line) in lines.iter().enumerate() {
         text += line;
         text.push('\n');
-        let next = lines[at + 1..].iter().find(|line| !line.trim().is_empty());
         let end = line.trim_end();
-        if at > 0 && end.is_empty() || end.ends_with(';') && is_whole(&text) {
-            return at + 1;
-        }
-        // The parser is asked last: it reads all lines again.
-        let goes_on = end.ends_with([',', '(', '\\']) || next.is_some_and(|next| goes_on(&text, next));
-        if !goes_on && at < MAX_ASKED && is_whole(&text) {
-            return at + 1;
+        let next = lines[at + 1..].iter().find(|line| !line.trim().is_empty());
+        let is_finished = if at > 0 && end.is_empty() {
+            true
+        } else if end.ends_with('\\') {
+            false
+        } else if is_command {
+            command_is_whole(&text)
+        } else if end.ends_with(';') {
+            is_whole(&text)
+        } else {
+            // The parser is asked last: it reads all lines again.
+            let goes_on = next.is_some_and(|next| continues(&text, next));
+            !goes_on && at < MAX_ASKED && is_whole(&text)
+        };
+        if is_finished {
+            return Unit { n_lines: at + 1, is_finished };
         }
     }
-    lines.len()
+    Unit { n_lines: lines.len(), is_finished: false }
+}
+
+/// Whether a command with what it takes ends where the text does. Only conditions, patterns and queries can go on.
+fn command_is_whole(text: &str) -> bool {
+    let takes_objects = ["info", "parents", "children", "kids", "ancestor_types", "path", "cut", "pin"];
+    match (commands::find(text), redirection(text)) {
+        (Some((command, rest)), Ok((_, None))) if takes_objects.contains(&command.name) => !is_open(rest),
+        (Some((command, rest)), Ok((_, None))) if command.name == "set" => {
+            let value = rest.split_once(char::is_whitespace).map_or("", |(_, value)| value);
+            !is_open(value.trim_start().trim_start_matches('='))
+        }
+        _ => true,
+    }
 }
 
 /// Whether a line goes on with a statement that could also end before it: it begins with what no statement begins with.
-fn goes_on(text: &str, line: &str) -> bool {
+pub(super) fn continues(text: &str, line: &str) -> bool {
     let is_comment = |line: &str| line.trim().is_empty() || line.trim_start().starts_with("--");
     let line = line.trim_start();
-    let word = line.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-    text.lines().all(is_comment)
-        || line.starts_with([',', ')', '|', '=', '+', '*'])
+    let word = line.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_uppercase();
+    if text.lines().all(is_comment)
         || ["->", "..", "<-", "-.", "-["].iter().any(|arrow| line.starts_with(arrow))
-        || CONTINUATIONS.contains(&word.to_ascii_uppercase().as_str())
+    {
+        return true;
+    }
+    let begins_so = line.starts_with([',', ')', '|', '=', '+', '*'])
+        || (word == "FROM" && !has_from(text))
+        || CONTINUATIONS.contains(&word.as_str());
+    // A pattern may begin with any object, and with a type that is named like one of the words.
+    begins_so && !is_pattern(line)
 }
 
 /// Words that a line may begin with, but no statement.
-const CONTINUATIONS: [&str; 31] = [
+const CONTINUATIONS: [&str; 30] = [
     "AND",
     "AS",
     "ASC",
@@ -96,7 +130,6 @@ const CONTINUATIONS: [&str; 31] = [
     "ELSE",
     "END",
     "EXCEPT",
-    "FROM",
     "FULL",
     "GROUP",
     "HAVING",
@@ -198,7 +231,7 @@ mod tests {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let (mut at, mut found) = (0, Vec::new());
         while at < lines.len() {
-            let n = unit(&lines[at..]);
+            let n = unit(&lines[at..]).n_lines;
             found.extend(Some(lines[at..at + n].join(" ").trim().to_owned()).filter(|unit| !unit.is_empty()));
             at += n;
         }
@@ -217,6 +250,18 @@ mod tests {
             ("-- why\nselect 1\n\nselect (\n\nstats", &["-- why select 1", "select (", "stats"]),
             ("root ..> A | json > x.json\nselect 1 | csv", &["root ..> A | json > x.json", "select 1 | csv"]),
             ("select 'a\n;b'\nfrom obj", &["select 'a ;b' from obj"]),
+            ("select 'a;\nb'\nselect 2", &["select 'a; b'", "select 2"]),
+            ("select type,\ncount\nfrom obj\norder by size", &["select type, count from obj order by size"]),
+            ("select 1,\n2\nselect 3", &["select 1, 2", "select 3"]),
+            ("from obj\nfrom type_stat", &["from obj", "from type_stat"]),
+            ("select 1\n* ..> A\nleft -> A", &["select 1", "* ..> A", "left -> A"]),
+            ("cut type in (\n'a'\n)\nstats", &["cut type in ( 'a' )", "stats"]),
+            (
+                "set x select address,\ntype from obj\nstats",
+                &["set x select address, type from obj", "stats"],
+            ),
+            ("parents size >\n\nstats", &["parents size >", "stats"]),
+            ("echo it's (\nstats", &["echo it's (", "stats"]),
         ] {
             assert_eq!(units(text), expected, "{text}");
         }
@@ -254,7 +299,7 @@ mod tests {
             let lines: Vec<String> = text.lines().map(str::to_owned).collect();
             let mut at = 0;
             while at < lines.len() {
-                let n = unit(&lines[at..]);
+                let n = unit(&lines[at..]).n_lines;
                 assert!(n > 0 && at + n <= lines.len(), "{text:?}");
                 at += n;
             }

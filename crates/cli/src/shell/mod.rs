@@ -5,6 +5,7 @@
 //! ```
 
 mod commands;
+mod completion;
 mod editor;
 mod edits;
 mod lines;
@@ -30,13 +31,14 @@ use heaplake_answers::{
     Direction, Lake, PathShape, Session, address_set, browse, path_shape, path_statement,
     short_path_statement,
 };
-use heaplake_engine::{Edited, split_as_written};
+use heaplake_engine::{Edited, ResultDoc, functions, split_as_written};
 use heaplake_store::{Manifest, Named};
 
 use self::{
     commands::{By, Command},
-    editor::{Line, Terminal, Words},
-    lines::{first_command, redirection, slip, switch, unit, words_of},
+    completion::Words,
+    editor::{Line, Terminal},
+    lines::{continues, first_command, redirection, slip, switch, unit, words_of},
     references::{Reference, Value, rewrite, rewrite_for_good},
 };
 use crate::{
@@ -46,7 +48,7 @@ use crate::{
     console::{Console, InShell},
     human,
     interrupt::{self, Interrupted},
-    output::{Format, Screen, Shape, reopen_stdout, stdout_is_closed},
+    output::{Format, Screen, Shape, Sink, reopen_stdout, stdout_is_closed},
     query, selection,
 };
 
@@ -74,6 +76,17 @@ struct Shell {
     /// Files that are being loaded, the outermost first.
     loading: Vec<PathBuf>,
     history: Vec<String>,
+    /// What was typed last, where the next line may go on with it.
+    last: Option<String>,
+}
+
+/// Whether a line goes on with what was typed before it: a statement, for commands have done already what they do.
+fn is_continued(last: &str, line: &str) -> bool {
+    !last.trim_end().ends_with(';')
+        && !line.trim().is_empty()
+        && commands::find(line).is_none()
+        && last.lines().all(|line| commands::find(line).is_none() && !line.trim().is_empty())
+        && continues(last, line)
 }
 
 /// A cut or a pin.
@@ -108,6 +121,7 @@ impl Shell {
             has_failed: false,
             loading: Vec::new(),
             history: Vec::new(),
+            last: None,
         };
         if args.dump.is_some() || shell.console.lake.path().exists() {
             let manifests = selection::open(console)?;
@@ -142,7 +156,7 @@ impl Shell {
             match line? {
                 Line::Text(text) => {
                     self.history = terminal.history();
-                    if let Flow::Quit = self.execute_and_tell(&text) {
+                    if let Flow::Quit = self.typed(&text) {
                         break;
                     }
                 }
@@ -180,18 +194,38 @@ impl Shell {
         Ok(if self.has_failed { ExitCode::from(ERROR) } else { ExitCode::SUCCESS })
     }
 
+    /// Runs what a person has typed, or pasted: the commands and statements that a script of these lines would have.
+    fn typed(&mut self, text: &str) -> Flow {
+        let text = match self.last.take() {
+            // A line that begins no statement goes on with the last one, which ran because it could end there.
+            Some(last) if text.lines().next().is_some_and(|line| is_continued(&last, line)) => {
+                format!("{last}\n{text}")
+            }
+            _ => text.to_owned(),
+        };
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        self.run_lines(&lines).unwrap_or_else(|error| {
+            self.console.note(&interrupt::outcome(&error));
+            Flow::Go
+        })
+    }
+
     /// Runs lines of a script. What fails is told, and the next command follows.
     fn run_lines(&mut self, lines: &[String]) -> Result<Flow> {
         let mut at = 0;
         while at < lines.len() {
-            let n = unit(&lines[at..]);
-            let text = lines[at..at + n].join("\n");
-            at += n;
+            let n_lines = unit(&lines[at..]).n_lines;
+            let text = lines[at..at + n_lines].join("\n");
+            at += n_lines;
             if text.trim().is_empty() || text.trim_start().starts_with("#!") {
                 continue;
             }
+            if self.loading.is_empty() {
+                self.last = Some(text.clone());
+            }
             let flow = self.execute_and_tell(&text);
-            if interrupt::requested() {
+            let is_last = at == lines.len();
+            if interrupt::requested() && !(is_last && self.is_interactive && self.loading.is_empty()) {
                 return Err(Interrupted { outcome: "the rest of the commands was not run" }.into());
             }
             if stdout_is_closed() && !self.is_interactive {
@@ -296,18 +330,19 @@ impl Shell {
         let start = Instant::now();
         let mut sink = plan.open()?;
         let outcome = query::run(self.session()?, sql, &plan, &mut sink)?;
-        let time = start.elapsed();
+        let time = Some(start.elapsed()).filter(|_| self.has_timing);
+        if plan.is_on_terminal() {
+            // Below what a pager shows.
+            sink.commit()?;
+            sink = Sink::stdout();
+        }
+        if plan.file().is_none() && plan.format == Format::Table {
+            sql::remark(&outcome, time, &plan, &mut sink, &self.console)?;
+        }
         sink.commit()?;
-        match plan.file() {
-            Some(file) => {
-                let rows = human::counted(outcome.n_rows, "row");
-                self.console.note(&format!("{}: {rows}", file.display()));
-            }
-            None if plan.format == Format::Table => {
-                let time = Some(time).filter(|_| self.has_timing);
-                sql::remark(&outcome, time, &self.console);
-            }
-            None => {}
+        if let Some(file) = plan.file() {
+            let rows = human::counted(outcome.n_rows, "row");
+            self.console.note(&format!("{}: {rows}", file.display()));
         }
         if outcome.n_rows == 0 && outcome.written.is_some() {
             let console = self.console.clone();
@@ -350,7 +385,7 @@ impl Shell {
             "quit" => return Ok(Flow::Quit),
             "help" => self.help(rest)?,
             "use" => self.use_dump(rest)?,
-            "stats" => self.sql(browse::STATISTICS)?,
+            "stats" => self.stats()?,
             "info" => self.info(rest)?,
             "parents" => self.neighbours(rest, Direction::Parents)?,
             "children" => self.neighbours(rest, Direction::Children)?,
@@ -526,8 +561,13 @@ impl Shell {
                 .unwrap_or_default();
         }
         if let Ok(session) = self.session() {
-            words.names = session.functions();
-            words.names.extend(browse::table_and_column_names(session).unwrap_or_default());
+            let tables = functions().filter(|function| matches!(function.result, ResultDoc::Rows(_)));
+            words.table_functions = tables.map(|function| function.name.to_owned()).collect();
+            words.functions = session.functions();
+            words.functions.retain(|name| !words.table_functions.contains(name));
+            words.tables = browse::table_names("current", session).unwrap_or_default();
+            words.history_tables = browse::table_names("history", session).unwrap_or_default();
+            words.columns = browse::column_names(session).unwrap_or_default();
         }
         words.references = self.names.keys().map(|name| format!("${name}")).collect();
         *self.words.borrow_mut() = words;

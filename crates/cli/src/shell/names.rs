@@ -10,19 +10,18 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use arrow::array::RecordBatch;
-use heaplake_answers::{AnswerColumns, Direction, Lake, address_set, browse, quoted};
+use heaplake_answers::{AnswerColumns, Direction, Lake, address_set, addresses_of, browse, quoted};
 use heaplake_store::Named;
 
 use super::{
     Flow, Shell,
     commands::{self, By},
     lines::words_of,
-    objects::unquoted,
-    references::{Known, Reference, Value, is_name},
+    references::{Known, Reference, Value, is_name, rewrite},
 };
 use crate::{
     args, escape, human,
-    output::{Columns, Shape, Sink},
+    output::{Columns, Shape, Sink, address_name},
     selection,
 };
 
@@ -31,7 +30,7 @@ impl Shell {
         if rest.is_empty() {
             let value = |named: &Named| match named {
                 Named::Addresses(addresses) => match addresses.as_slice() {
-                    [address] => format!("@{address:#x}"),
+                    [address] => human::address(*address),
                     addresses => human::counted(addresses.len() as u64, "object"),
                 },
                 Named::Number(number) => number.to_string(),
@@ -49,34 +48,91 @@ impl Shell {
             bail!("{name:?} is no name; a name is a letter or _, then letters, digits and _");
         }
         if value.is_empty() {
-            bail!("set {name} to what? An address, a reference such as #2.5 or #2.address, or a text");
+            bail!(
+                "set {name} to what? An address, a reference such as #2.5 or #2.address, a condition over obj, a query, a \
+                 path pattern, a number, or a text in '...'"
+            );
         }
         let named = self.value_of(value)?;
+        let kept = match &named {
+            Named::Addresses(addresses) => match addresses.as_slice() {
+                [address] => format!("object {}", human::address(*address)),
+                addresses => human::counted(addresses.len() as u64, "object"),
+            },
+            Named::Number(number) => format!("number {number}"),
+            Named::Text(text) => format!("text {}", human::shortened(&quoted(text), MAX_SHOWN)),
+        };
         self.change_names(|names| {
             names.insert(name.to_owned(), named);
-        })
+        })?;
+        self.console.note(&format!("${name}: {kept}"));
+        Ok(())
     }
 
     /// What a name is to stand for: a number, objects, or a text.
-    fn value_of(&self, value: &str) -> Result<Named> {
+    fn value_of(&mut self, value: &str) -> Result<Named> {
         if let Ok(number) = value.parse() {
             return Ok(Named::Number(number));
         }
+        if let Some(text) = value.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+            return Ok(Named::Text(text.replace("''", "'")));
+        }
         let items: Vec<&str> = value.split([',', ' ']).filter(|item| !item.is_empty()).collect();
         let references: Option<Vec<Reference>> = items.iter().map(|item| Reference::parse(item)).collect();
-        let Some(references) = references else {
-            let inner = value.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
-            let text = inner.map_or_else(|| unquoted(value).to_owned(), |text| text.replace("''", "'"));
-            return Ok(Named::Text(text));
-        };
-        let mut addresses = Vec::new();
-        for reference in &references {
-            match reference.value(self)? {
-                Value::Text(text) if references.len() == 1 => return Ok(Named::Text(text)),
-                _ => addresses.extend(reference.addresses(self)?),
+        if let Some(references) = references {
+            let mut addresses = Vec::new();
+            for reference in &references {
+                match reference.value(self)? {
+                    Value::Text(text) if references.len() == 1 => return Ok(Named::Text(text)),
+                    _ => addresses.extend(reference.addresses(self)?),
+                }
             }
+            return Ok(Named::Addresses(addresses));
         }
-        Ok(Named::Addresses(addresses))
+        self.session()?;
+        if browse::is_query(value) {
+            return self.value_of_query(value);
+        }
+        let objects = self.objects_of(value).map(Named::Addresses);
+        // What has no sign of a condition is rather a text.
+        let are_words = value.chars().all(|c| c.is_alphanumeric() || "_-. /:".contains(c));
+        match are_words {
+            true => objects.with_context(|| format!("a text needs quotes: {}", quoted(value))),
+            false => objects,
+        }
+    }
+
+    /// The objects that a condition over `obj`, a path pattern or the name of a type stands for.
+    fn objects_of(&mut self, text: &str) -> Result<Vec<u64>> {
+        let set = self.set_of(text)?;
+        self.session()?.check_types_of_set(&set)?;
+        within_limit(browse::objects(&set, MAX_OBJECTS, self.session()?)?)
+    }
+
+    /// The objects of the rows of a query, or its only value.
+    fn value_of_query(&mut self, query: &str) -> Result<Named> {
+        let query = rewrite(query.trim_end_matches(';'), self)?;
+        let rows = browse::first_rows(&query, MAX_OBJECTS + 1, self.session()?)?;
+        let first = rows.first().context("a query has columns")?;
+        if let Some(name) = address_name(first) {
+            return Ok(Named::Addresses(within_limit(addresses_of(&rows, name)?)?));
+        }
+        let n_rows: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        let names: Vec<&str> =
+            first.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
+        let ([name], 1) = (names.as_slice(), n_rows) else {
+            bail!(
+                "the query has no column of addresses and more than one value: {}, with the columns {}",
+                human::counted(n_rows as u64, "row"),
+                names.join(", ")
+            );
+        };
+        let text = AnswerColumns::new(&rows)?.texts(name)?.pop().unwrap_or_default();
+        let is_number = first.schema_ref().field(0).data_type().is_numeric();
+        Ok(match text.parse().ok().filter(|_| is_number) {
+            Some(number) => Named::Number(number),
+            None => Named::Text(text),
+        })
     }
 
     pub(super) fn unset(&mut self, rest: &str) -> Result<()> {
@@ -121,7 +177,8 @@ impl Shell {
                     }
                     _ => {
                         let addresses = reference.addresses(self)?;
-                        text += &addresses.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+                        text +=
+                            &addresses.iter().map(|at| human::address(*at)).collect::<Vec<_>>().join(", ");
                     }
                 },
                 None => text += word,
@@ -243,11 +300,24 @@ impl Shell {
     }
 }
 
+/// The objects, if they are not too many to be kept under a name.
+fn within_limit(addresses: Vec<u64>) -> Result<Vec<u64>> {
+    if addresses.len() > MAX_OBJECTS {
+        bail!("a name stands for {} objects at most", human::count(MAX_OBJECTS as u64));
+    }
+    Ok(addresses)
+}
+
+/// Objects that a name can stand for: they are written into a file of the lake.
+const MAX_OBJECTS: usize = 1_000_000;
+/// Characters of a text that are shown when it got a name.
+const MAX_SHOWN: usize = 60;
+
 /// Columns that a command has in the list of all.
 const USAGE_WIDTH: usize = 34;
 
 const STATEMENTS: &str = "\
-Anything else is SQL or a path pattern. A statement ends with its line when it is complete, or with ;
+Anything else is SQL or a path pattern. A statement ends with its line when it is complete, or with ; or an empty line.
   select type, count, size from type_stat order by size desc limit 20
   root ..> (x: Session WHERE size > 1000)
   select * from later.obj | csv > big.csv      also tsv, json, ndjson, markdown, parquet, arrow

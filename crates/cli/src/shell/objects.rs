@@ -8,7 +8,11 @@ use super::{
     Shell,
     references::{Reference, rewrite, rewrite_for_good},
 };
-use crate::{commands::info, output::Shape};
+use crate::{
+    commands::info,
+    human,
+    output::{Columns, Format, Shape},
+};
 
 impl Shell {
     /// Objects as graph functions take them: addresses, a condition, or a path pattern.
@@ -40,6 +44,23 @@ impl Shell {
             PathShape::Paths => format!("REACH {rewritten}"),
             PathShape::Types => bail!("TYPES gives types and no objects; write REACH"),
         })
+    }
+
+    /// How much there is: counts, and bytes with a unit where people read them.
+    pub(super) fn stats(&mut self) -> Result<()> {
+        let plan = self.console.plan(Shape::default(), None)?;
+        if plan.format != Format::Table {
+            return self.sql(browse::STATISTICS);
+        }
+        let rows = browse::statistics(self.session()?)?;
+        let shown = |(what, number): &(String, i64)| match what.as_str() {
+            "bytes" => human::signed_bytes(*number),
+            _ => human::count(number.unsigned_abs()),
+        };
+        let table = Columns::default()
+            .text("what", rows.iter().map(|(what, _)| what.clone()))
+            .quantity("number", rows.iter().map(shown));
+        plan.print(&table.batch()?)
     }
 
     /// How many of some addresses are of objects that are left.

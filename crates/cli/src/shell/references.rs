@@ -11,7 +11,7 @@ use heaplake_answers::{Direction, address_rows, addresses_of, column_of_table, q
 use heaplake_engine::{PieceKind, address, pieces};
 use heaplake_store::Named;
 
-use crate::output::address_name;
+use crate::{human, output::address_name};
 
 /// Values that are written out; more than that are a table of their own.
 const MAX_WRITTEN: usize = 1000;
@@ -302,7 +302,7 @@ fn object(written: &str, value: &Value) -> Result<String> {
             return in_pattern(
                 written,
                 addresses.len(),
-                addresses.iter().map(|address| format!("@{address}")),
+                addresses.iter().map(|address| human::address(*address)),
             );
         }
         Value::Text(text) => return Ok(exactly(text)),
@@ -411,12 +411,12 @@ mod tests {
                 "select * from \"#2\" join \"#2\" b using (address)",
             ),
             ("select $text, '$text', \"$text\" -- $text", "select 'it''s', '$text', \"$text\" -- $text"),
-            ("#2.1 ..> A", "@7 ..> A"),
-            ("#2^ ..> A", "@8|@9 ..> A"),
-            ("#2 ..> $text", "@7|@8 ..> \"it's\""),
+            ("#2.1 ..> A", "@0x7 ..> A"),
+            ("#2^ ..> A", "@0x8|@0x9 ..> A"),
+            ("#2 ..> $text", "@0x7|@0x8 ..> \"it's\""),
             (
                 "root ..> (x: A WHERE address in (#2.address)) EXCEPT $leak",
-                "root ..> (x: A WHERE address in (SELECT \"address\" FROM \"#2.address\")) EXCEPT @140",
+                "root ..> (x: A WHERE address in (SELECT \"address\" FROM \"#2.address\")) EXCEPT @0x8c",
             ),
             ("#2.type -> A", "\"a'b\" -> A"),
             ("select 2^3, 5 & 3", "select 2^3, 5 & 3"),
