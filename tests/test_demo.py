@@ -33,6 +33,6 @@ def test_the_commands_of_the_demo_can_be_repeated(tmp_path):
         if what == "import":
             bash(tmp_path, command)
             continue
-        answer = bash(tmp_path, f"{command} --format table")
+        answer = bash(tmp_path, f"{command} --quiet --format table")
         assert answer and below.startswith(answer), f"$ {command}\n{answer}\nis not what the demo shows:\n{below}"
         assert what != "diff" or "CombinedSystem" in answer and "LmsModuleSystem" in answer

@@ -271,7 +271,7 @@ def test_the_dump_from_outside(terminal):
     assert code == 0 and "-> function say_thanks" in answer, answer
     # The page says so of references, too.
     answer, code = shell.run("heaplake whatif --cut \"label like '%listeners%'\"")
-    assert code == 0 and re.search("│ Request +│ +100 │ +[0-9]+ │ +0 │", answer), answer
+    assert code == 0 and re.search("│ Request +│ +100 │ +[0-9.]+ [KM]?i?B │ +0 │", answer), answer
 
 
 def test_the_page_shows_the_program():

@@ -115,7 +115,10 @@ impl Shell {
         let rows = browse::first_rows(&query, MAX_OBJECTS + 1, self.session()?)?;
         let first = rows.first().context("a query has columns")?;
         if let Some(name) = address_name(first) {
-            return Ok(Named::Addresses(within_limit(addresses_of(&rows, name)?)?));
+            let mut addresses = within_limit(addresses_of(&rows, name)?)?;
+            addresses.sort_unstable();
+            addresses.dedup();
+            return Ok(Named::Addresses(addresses));
         }
         let n_rows: usize = rows.iter().map(RecordBatch::num_rows).sum();
         let names: Vec<&str> =
