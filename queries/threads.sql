@@ -1,7 +1,7 @@
 -- Which threads are there, what do they run, and what does each frame and local variable keep alive?
 -- A line for each thread, then one for each of its frames, the innermost first, each followed by its local variables. What a
 -- thread retains is what its frames and itself hold; what several of them share is in none. Needs the graph index.
--- param thread text = '*': which threads, * is any text
+-- param thread text = *: which threads, * is any text
 -- column thread: name of the thread
 -- column frame: number of the frame, from 0, the one that runs; null for the thread itself and for what else it holds
 -- column function: the function that the frame runs; null for other lines

@@ -120,8 +120,8 @@ fn by_paths<I: Id>(of: Attributed<'_, I>, groups: &mut [u32], poll: &mut Poll<'_
                 if group == NO_GROUP {
                     continue;
                 }
-                match votes.iter_mut().find(|(voted, _)| *voted == group) {
-                    Some((_, n)) => *n += paths[parent],
+                match votes.iter().position(|(voted, _)| *voted == group) {
+                    Some(i) => votes[i].1 += paths[parent],
                     // Of a node with very many referrers the first groups decide.
                     None if votes.len() < MAX_VOTED => votes.push((group, paths[parent])),
                     None => {}
