@@ -74,9 +74,9 @@ fn dict(version: (u32, u32), bytes: u64, len: u64) -> Option<Capacity> {
     let tables = (3..=40).flat_map(|log2| entries.iter().map(move |entry| (1_u64 << log2, *entry)));
     let combined = tables.filter_map(|(slots, item_bytes)| {
         let index_bytes = match slots {
-            ..=0xff => 1,
-            ..=0xffff => 2,
-            ..=0xffff_ffff => 4,
+            0..=0xff => 1,
+            0x100..=0xffff => 2,
+            0x1_0000..=0xffff_ffff => 4,
             _ => 8,
         };
         let items = 2 * slots / 3;
