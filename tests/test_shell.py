@@ -508,8 +508,8 @@ def test_set_understands_values_conditions_paths_and_queries(lake_of_two):
     n = lake_of_two.sql("select count(*) from obj where type = 'CombinedSystem'")[0][0]
     for value, kept in [
         ("5", "number 5"), ("'it''s'", "text 'it''s'"), ("@140", "object @0x8c"), ("@140 @160", "2 objects"),
-        ("type = 'CombinedSystem'", f"{n} objects"), ("CombinedSystem", f"{n} objects"), ("\"type = 'CombinedSystem'\"", f"{n} objects"),
-        ("(* WHERE type = 'CombinedSystem') <.. root", None), ("REACH CombinedSystem", f"{n} objects"),
+        ("type = 'CombinedSystem'", f"{n:,} objects"), ("CombinedSystem", f"{n:,} objects"), ("\"type = 'CombinedSystem'\"", f"{n:,} objects"),
+        ("(* WHERE type = 'CombinedSystem') <.. root", None), ("REACH CombinedSystem", f"{n:,} objects"),
         ("select address from obj where type = 'CombinedSystem' limit 7", "7 objects"),
         ("select count(*) from obj where type = 'CombinedSystem'", f"number {n}"),
         ("select max(type) from obj where type = 'CombinedSystem'", "text 'CombinedSystem'"),

@@ -63,7 +63,7 @@ fn commands(suspect: &Suspect, dumps: &[std::sync::Arc<Manifest>], console: &Con
     let (Some(first), Some(newest)) = (dumps.first(), dumps.last()) else { return Vec::new() };
     let heaplake = console.command();
     let Some(holder) = suspect.holder else { return vec![format!("{heaplake} dumps")] };
-    let mut commands = vec![format!("{heaplake} path 'root ..> @{holder}' --dump {}", newest.id)];
+    let mut commands = vec![format!("{heaplake} path 'root ..> @{holder:#x}' --dump {}", newest.id)];
     if let Some(cut) = &suspect.cut {
         commands.push(format!("{heaplake} whatif --cut '{cut}' --dump {}", newest.id));
     }
@@ -229,7 +229,7 @@ impl Report<'_> {
 fn headline(suspect: &Suspect) -> String {
     let holder = match (&suspect.held_by, suspect.holder) {
         (Some(held_by), _) => held_by.clone(),
-        (None, Some(holder)) => format!("a {} at {holder}", suspect.holder_type),
+        (None, Some(holder)) => format!("a {} at @{holder:#x}", suspect.holder_type),
         (None, None) => {
             let growth =
                 suspect.retained_growth.map_or_else(String::new, |n| format!(": {}", human::delta_bytes(n)));
