@@ -70,13 +70,6 @@ impl NodeNames {
         }
     }
 
-    /// All names, by position.
-    pub(super) fn texts(&self) -> Vec<&str> {
-        let mut texts = vec![""; self.positions.len()];
-        self.positions.iter().for_each(|(name, position)| texts[*position as usize] = name);
-        texts
-    }
-
     /// A name as it is kept.
     pub(crate) fn clipped(name: &str) -> Cow<'_, str> {
         shortened(name, MAX_CHARS)

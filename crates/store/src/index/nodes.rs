@@ -28,6 +28,7 @@ pub(crate) struct Refcounts {
 
 impl Refcounts {
     /// The counts of the first nodes; 0 if it is not known.
+    #[cfg(test)]
     pub(crate) fn of_nodes(counts: &[u32]) -> Self {
         Self { counts: counts.to_vec() }
     }
