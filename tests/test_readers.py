@@ -144,6 +144,7 @@ NO_DUMPS = {
     "memray": b"\x04\x22\x4d\x18\x40\x40\xc0\xa6\x03\x00\x00\xfa\x04memray\x00" + os.urandom(4000),
     "PyHeap": struct.pack("!QI", 123_000_321, 1) + os.urandom(4000),
     "Java": b"JAVA PROFILE 1.0.2\x00" + os.urandom(4000),
+    "HPROF header alone": b"JAVA PROFILE 1.0.2\x00" + struct.pack(">IQ", 8, 1),
     "Ruby": b'{"address":"0x7f01", "type":"STRING", "slot_size":40, "memsize":40, "references":["0x7f02"]}\n' * 9,
     "tar": tar_of(PLAIN),
     "log": b"".join(b"web_1  | " + line for line in PLAIN.splitlines(True)),

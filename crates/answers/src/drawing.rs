@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use arrow::array::RecordBatch;
-use heaplake_engine::{PathShape, path_shape};
+use heaplake_engine::{PathShape, keeping_alive, path_shape};
 
 use crate::{
     Error, Result, Session,
@@ -133,13 +133,14 @@ impl Drawing {
     ) -> Result<Vec<u64>> {
         let to_children = direction == Direction::Children;
         let (this, other) = if to_children { ("parent", "child") } else { ("child", "parent") };
+        let keeping = keeping_alive("kind");
         session.show("drawn", &[address_rows(level)?])?;
         let statement = format!(
             "SELECT * FROM ( \
                SELECT e.{this} AS this, e.{other} AS other, e.label, e.is_weak, {OBJECT}, \
                  row_number() OVER (PARTITION BY e.{this} ORDER BY o.retained DESC NULLS LAST, e.{other}) AS nth, \
                  count(*) OVER (PARTITION BY e.{this}) AS n \
-               FROM (SELECT parent, child, string_agg(DISTINCT label, ', ') AS label, min(kind) = 'weak' AS is_weak \
+               FROM (SELECT parent, child, string_agg(DISTINCT label, ', ') AS label, bool_and(NOT ({keeping})) AS is_weak \
                      FROM edge WHERE {this} IN (SELECT address FROM drawn) GROUP BY parent, child) e \
                JOIN obj o ON o.address = e.{other} \
              ) WHERE nth <= {max_neighbours} ORDER BY this, nth",

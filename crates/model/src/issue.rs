@@ -83,6 +83,8 @@ issue_kinds! {
     InvalidUtf8 = "invalid_utf8", false;
     /// An escape that JSON does not have; its characters were kept.
     BadEscape = "bad_escape", false;
+    /// Records of a sort that the format does not have; they were skipped by their length.
+    UnknownRecord = "unknown_record", false;
     /// A second object with the address and all fields of an earlier one; the first one was kept.
     Duplicate = "duplicate", false;
     /// A second object with the address of an earlier one and other fields; the first one was kept.

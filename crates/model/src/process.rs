@@ -29,6 +29,9 @@ pub struct Process {
     /// What else is known of its memory.
     #[serde(skip_serializing_if = "ProcessMemory::is_empty")]
     pub memory: ProcessMemory,
+    /// How objects lie in memory and how that is known, where the format leaves sizes to the reader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
 }
 
 /// The names under which a process is shown among the tags of its dump.
@@ -82,6 +85,7 @@ impl Process {
             command: command.cloned(),
             resident_bytes: rss.and_then(|rss| rss.parse().ok()),
             memory: ProcessMemory::default(),
+            layout: None,
         };
         let runtime = (!process.is_empty()).then(|| "CPython".to_owned());
         Self { runtime, ..process }
@@ -114,6 +118,7 @@ mod tests {
             command: Some("python app.py".to_owned()),
             resident_bytes: Some(1 << 40),
             memory: ProcessMemory::default(),
+            layout: None,
         };
         let tags = process.tags();
         assert_eq!(tags.len(), TAGS.len());

@@ -73,6 +73,7 @@ impl Capture {
             command: command.as_ref().map(|command| shortened(command.join(" "))),
             resident_bytes: *rss,
             memory: *memory,
+            layout: None,
         }
     }
 }

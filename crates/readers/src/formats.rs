@@ -6,11 +6,11 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use crate::{
     Consume, DumpContent, Error, Format, ReadOptions, Recognition, Source, SourceReader, TypeTable,
-    capture::Capture, format::CANCEL_POLL, log, meliae::Meliae, others,
+    capture::Capture, format::CANCEL_POLL, hprof::Hprof, log, meliae::Meliae, others,
 };
 
 /// Every format that can be read. A new one gets its line here; nothing else names it.
-pub const FORMATS: &[&dyn Format] = &[&Meliae, &Capture];
+pub const FORMATS: &[&dyn Format] = &[&Meliae, &Capture, &Hprof];
 
 /// What was read.
 #[derive(Debug)]
@@ -214,7 +214,7 @@ mod tests {
             "this is not in the format capture: it is in the format meliae"
         );
         assert!(refused("\x7fELF", "meliae").ends_with("it is an ELF file (a program or a core dump)"));
-        assert!(refused("JAVA PROFILE 1.0.2\0", "capture").ends_with("it is a Java heap dump (HPROF)"));
+        assert!(refused("JAVA PROFILE 1.0.2\0", "capture").ends_with("it is in the format hprof"));
         assert!(refused("hello", "capture").ends_with("it begins with something else"));
         assert!(refused("hello", "meliae").contains("this is not a heap dump: line 1: "));
         assert!(refused("", "meliae").contains("no object"));

@@ -71,6 +71,12 @@ impl Labels {
     #[inline]
     pub fn set(&mut self, reference: usize, label: &[u8]) {
         let id = self.intern(label);
+        self.set_number(reference, id);
+    }
+
+    /// The same by the number of the label.
+    #[inline]
+    pub(crate) fn set_number(&mut self, reference: usize, id: u32) {
         self.ids.truncate(reference);
         self.ids.resize(reference, Self::NONE);
         self.ids.push(id);

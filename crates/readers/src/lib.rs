@@ -19,6 +19,7 @@ mod decompress;
 mod error;
 mod format;
 mod formats;
+mod hprof;
 mod json;
 mod labels;
 mod log;

@@ -38,7 +38,6 @@ const OTHERS: &[(&[u8], Sort, &str)] = &[
     // Memory of processes.
     (b"MDMP", Sort::OfPython, "it is a Windows minidump: memory without the process that explains it"),
     (b"PAGEDU", Sort::Unrelated, "it is a crash dump of Windows itself"),
-    (b"JAVA PROFILE", Sort::Dump, "it is a Java heap dump (HPROF)"),
     (b"\0\x12portable heap dump", Sort::Dump, "it is a Java heap dump (PHD of OpenJ9)"),
     (b"{\"snapshot\":", Sort::Dump, "it is a heap snapshot of V8 (Node.js, Chrome)"),
     (b"go1.", Sort::Dump, "it is a Go heap dump"),
@@ -253,7 +252,7 @@ mod tests {
             (b"MDMP\x93\xa7".to_vec(), "minidump", true),
             (elf_of(3), "a program or library", false),
             (b"\x7fELF\x02".to_vec(), "ELF file (a program or a core dump)", false),
-            (b"JAVA PROFILE 1.0.2\0".to_vec(), "Java heap dump", false),
+            (b"\0\x12portable heap dump".to_vec(), "Java heap dump", false),
             (b"{\"snapshot\":{\"meta\":{\"node_fields\"".to_vec(), "V8", false),
             (b"go1.7 heap dump\n".to_vec(), "Go heap dump", false),
             (ruby.to_vec(), "Ruby", false),
@@ -277,8 +276,8 @@ mod tests {
             assert!(message.contains(words) && has_remedy == helps, "{message}");
         }
         assert_eq!(text(b"GIF89a").0, "this is not a heap dump: it is a GIF image");
-        let dump = "heaplake does not read heap dumps of this kind: it is a Java heap dump (HPROF)";
-        assert_eq!(text(b"JAVA PROFILE 1.0.1\0").0, dump);
+        let dump = "heaplake does not read heap dumps of this kind: it is a Go heap dump";
+        assert_eq!(text(b"go1.7 heap dump\n").0, dump);
         for head in [&b"{\"address\": 1"[..], b"", b"hello", b"[1, 2]", b"{}", b"{\"size\": 1, "] {
             assert!(recognise(head).is_none(), "{}", String::from_utf8_lossy(head));
         }

@@ -10,17 +10,19 @@
 
 use std::{
     fs::File,
-    io::{self, Cursor, Read, Seek, Write},
+    io::{self, Cursor, Read, Write},
     path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
 };
 
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use sha2::{Digest, Sha256};
 
-use crate::{Compression, Error, decompress::Decoder};
+use crate::{Compression, Error, decompress::Decoder, format::CANCEL_POLL};
 
 /// Bytes of a decompressed source that are read to recognise its format.
 pub(crate) const HEAD_BYTES: usize = 1 << 16;
@@ -103,6 +105,15 @@ impl Read for HashedSource {
     }
 }
 
+impl HashedSource {
+    /// Reads what remains.
+    fn finish(mut self, compression: Compression, cancel: &AtomicBool) -> Result<Provenance, Error> {
+        copy(&mut self, &mut io::sink(), cancel).map_err(CopyError::of_read)?;
+        let sha256 = self.sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Provenance { compression, bytes: self.n_bytes, sha256 })
+    }
+}
+
 /// An open source: reads its decompressed bytes from the first to the last.
 pub struct SourceReader {
     /// The first bytes, already read.
@@ -146,26 +157,19 @@ impl SourceReader {
 
     /// Reads what remains of the source, which is part of its checksum: a decompressor may have left something.
     pub fn finish(self, cancel: &AtomicBool) -> Result<Provenance, Error> {
-        Ok(self.finish_source(cancel)?.0)
-    }
-
-    fn finish_source(self, cancel: &AtomicBool) -> Result<(Provenance, Input), Error> {
         let compression = self.decoder.compression();
-        let mut source = self.decoder.into_source().ok_or(Error::ReaderLost)?;
-        copy(&mut source, &mut io::sink(), cancel).map_err(CopyError::of_read)?;
-        let sha256 = source.sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok((Provenance { compression, bytes: source.n_bytes, sha256 }, source.input))
+        self.decoder.into_source().ok_or(Error::ReaderLost)?.finish(compression, cancel)
     }
 
     /// The decompressed bytes as a file: the source itself where it is a regular file without compression, else a
-    /// nameless copy in `work_folder`. Reads all of the source.
+    /// nameless copy in `work_folder`. A file is hashed on a thread of its own while it is read.
     pub fn seekable(mut self, work_folder: &Path, cancel: &AtomicBool) -> Result<SeekableSource, Error> {
         let input = self.decoder.source().map(|source| &source.input);
         if let (Compression::None, Some(Input::File(_))) = (self.decoder.compression(), input) {
-            let (provenance, input) = self.finish_source(cancel)?;
-            let Input::File(mut file) = input else { return Err(Error::ReaderLost) };
-            file.rewind()?;
-            return Ok(SeekableSource { file, provenance, cut: None });
+            let source = self.decoder.into_source().ok_or(Error::ReaderLost)?;
+            let Input::File(file) = &source.input else { return Err(Error::ReaderLost) };
+            let file = file.try_clone()?;
+            return Ok(SeekableSource { file, cut: None, known: Known::Later(Hashing::start(source)) });
         }
         let failed = |source| Error::Spool { folder: work_folder.to_owned(), source };
         let mut file = tempfile::tempfile_in(work_folder).map_err(failed)?;
@@ -175,8 +179,7 @@ impl SourceReader {
             Err(CopyError::Write(error)) => return Err(failed(error)),
             Err(CopyError::Cancelled) => return Err(Error::Cancelled),
         };
-        file.rewind().map_err(failed)?;
-        Ok(SeekableSource { file, provenance: self.finish(cancel)?, cut })
+        Ok(SeekableSource { file, cut, known: Known::Now(self.finish(cancel)?) })
     }
 }
 
@@ -192,15 +195,61 @@ impl Read for SourceReader {
     }
 }
 
-/// The decompressed bytes of a source in a file, at its beginning.
-#[derive(Debug)]
+/// The decompressed bytes of a source in a file, to be read at positions: where the file itself stands is not known.
 pub struct SeekableSource {
     /// The bytes.
     pub file: File,
-    /// What is known of the source.
-    pub provenance: Provenance,
     /// Why the compressed stream ends early, if it does.
     pub cut: Option<String>,
+    known: Known,
+}
+
+/// What is known of a source, or who will know it.
+enum Known {
+    Now(Provenance),
+    Later(Hashing),
+}
+
+/// A thread that reads and hashes a source.
+struct Hashing {
+    result: Receiver<Result<Provenance, Error>>,
+    is_unwanted: Arc<AtomicBool>,
+}
+
+impl Hashing {
+    fn start(source: HashedSource) -> Self {
+        let (sender, result) = bounded(1);
+        let is_unwanted = Arc::<AtomicBool>::default();
+        let cancel = is_unwanted.clone();
+        thread::spawn(move || drop(sender.send(source.finish(Compression::None, &cancel))));
+        Self { result, is_unwanted }
+    }
+}
+
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        self.is_unwanted.store(true, Ordering::Relaxed);
+    }
+}
+
+impl SeekableSource {
+    /// What is known of the source; waits until all of it has been read.
+    pub fn provenance(self, cancel: &AtomicBool) -> Result<Provenance, Error> {
+        let hashing = match self.known {
+            Known::Now(provenance) => return Ok(provenance),
+            Known::Later(hashing) => hashing,
+        };
+        loop {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            match hashing.result.recv_timeout(CANCEL_POLL) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::ReaderLost),
+            }
+        }
+    }
 }
 
 /// Why a copy did not come to its end.
@@ -237,6 +286,8 @@ fn copy(from: &mut impl Read, to: &mut impl Write, cancel: &AtomicBool) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use std::io::Seek as _;
+
     use super::*;
 
     fn open(source: Source) -> SourceReader {
@@ -245,8 +296,13 @@ mod tests {
 
     fn content(mut source: SeekableSource) -> (Vec<u8>, Provenance, Option<String>) {
         let mut bytes = Vec::new();
-        source.file.read_to_end(&mut bytes).unwrap();
-        (bytes, source.provenance, source.cut)
+        let cut = source.cut.take();
+        let mut file = source.file.try_clone().unwrap();
+        // Its position is known once it was hashed.
+        let provenance = source.provenance(&AtomicBool::new(false)).unwrap();
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        (bytes, provenance, cut)
     }
 
     /// More than a head, hardly compressible.

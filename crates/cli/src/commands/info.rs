@@ -78,7 +78,8 @@ pub fn print_objects(set: &str, session: &Session, plan: &Plan) -> Result<()> {
 
 fn show(manifest: &Dump, lake: &Lake, plan: &Plan, console: &Console, sink: &mut Sink) -> Result<()> {
     writeln!(sink, "{}\n", manifest.id)?;
-    for (name, text) in facts_in_words(manifest, lake.index_bytes(manifest)) {
+    let facts = facts_in_words(manifest, lake.index_bytes(manifest));
+    for (name, text) in facts.into_iter().filter(|(_, text)| !text.is_empty()) {
         writeln!(sink, "  {name:<13} {}", escape::line(&text))?;
     }
     if let Some(account) = account(manifest) {
@@ -141,6 +142,7 @@ fn facts_in_words(m: &Manifest, index_bytes: u64) -> Vec<(&'static str, String)>
             format!("{} that nothing refers to", human::counted(m.counts.unreferenced, "object")),
         ),
         ("roots", roots_in_words(m)),
+        ("layout", m.process.layout.clone().unwrap_or_default()),
         (
             "stored",
             match m.pruned {

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use heaplake_graph::search::Transition;
+use heaplake_model::EdgeKind;
 use heaplake_pathql::Selector;
 use heaplake_store::Dump;
 
@@ -21,6 +22,13 @@ pub(crate) fn emit(compiled: &Compiled, manifest: &Dump) -> Result<String> {
     let emitting = Emitting { compiled, manifest };
     emitting.check()?;
     emitting.statement()
+}
+
+/// The predicate of references that keep their child alive.
+pub fn keeping_alive(kind_column: &str) -> String {
+    let others = EdgeKind::ALL.into_iter().filter(|kind| !kind.keeps_alive());
+    let others: Vec<String> = others.map(|kind| format!("'{}'", kind.name())).collect();
+    format!("{kind_column} NOT IN ({})", others.join(", "))
 }
 
 struct Emitting<'e> {
@@ -202,7 +210,7 @@ impl Emitting<'_> {
     /// References that may be taken.
     fn references(&self) -> String {
         let mut from = "edge".to_owned();
-        let mut keep = vec!["kind <> 'weak'".to_owned()];
+        let mut keep = vec![keeping_alive("kind")];
         if !self.compiled.except_edges.is_empty() {
             let (mut of_parent, mut of_child) = (String::new(), String::new());
             for (i, rule) in self.compiled.except_edges.iter().enumerate() {

@@ -136,7 +136,8 @@ async fn edges(context: &SessionContext, compiled: &Compiled, tables: &str) -> R
         .enumerate()
         .map(|(i, label)| format!(", coalesce({label}, false) AS labelled_{i}"))
         .collect();
-    context.sql(&format!("SELECT parent, child, idx{labels} FROM {tables}.edge WHERE kind <> 'weak'")).await
+    let keeping = super::keeping_alive("kind");
+    context.sql(&format!("SELECT parent, child, idx{labels} FROM {tables}.edge WHERE {keeping}")).await
 }
 
 /// The references of EXCEPT EDGES.

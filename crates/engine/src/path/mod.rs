@@ -38,6 +38,7 @@ use crate::{
 pub use compile::{PathShape, RestOfPaths, path_shape, rest_of_paths};
 pub(crate) use compile::{of_pattern, spanned};
 pub(crate) use emit::emit;
+pub use emit::keeping_alive;
 pub(crate) use fold::type_term;
 pub use fold::{Segment, fold};
 pub(crate) use root::RootPaths;

@@ -1,0 +1,602 @@
+//! Classes with all that is needed to read their instances: where references are and what they are called, what says the
+//! value, name and length, and how large an instance is.
+
+use std::{fs::File, sync::atomic::{AtomicBool, Ordering}};
+
+use hashbrown::{HashMap, HashSet};
+use heaplake_model::{EdgeKind, Issue, IssueKind};
+
+use super::{
+    dialect::{BasicType, Bytes, SubRecord},
+    file::read_range,
+    layout::{Evidence, FieldCounts, FieldPacker, ObjectLayout, count_field, weigh},
+    names,
+    scan::{DumpedClass, Scan, ScannedClass},
+};
+use crate::{Error, TypeId, TypeTable};
+
+/// The classes of a dump.
+pub(super) struct Classes {
+    /// In the order of the scan.
+    pub(super) list: Vec<Class>,
+    /// The labels of references: names of fields, after a dot.
+    pub(super) labels: Vec<Box<str>>,
+    /// The position of the label of each name, by id of the string.
+    label_of: HashMap<u64, u32>,
+    pub(super) layout: ObjectLayout,
+    /// The layout and why it is assumed.
+    pub(super) layout_evidence: String,
+    /// Whether the VM keeps texts of 16 bits in big-endian order.
+    pub(super) is_big_endian: bool,
+    /// What was missing, or more than once.
+    pub(super) issues: Vec<Issue>,
+}
+
+/// A class.
+pub(super) struct Class {
+    pub(super) name: Box<str>,
+    /// The name as the file has it, where `name` is shorter.
+    pub(super) written_name: Option<Box<str>>,
+    pub(super) type_id: TypeId,
+    pub(super) loader: u64,
+    /// References of an instance, in the order of its data.
+    pub(super) references: Vec<ReferenceField>,
+    /// Bytes of all its fields in the file.
+    pub(super) n_bytes: u32,
+    /// Shallow size of an instance.
+    pub(super) size: u32,
+    /// Shallow size of the class itself.
+    pub(super) own_size: u32,
+    /// The class can be unloaded, so that its instances keep it.
+    pub(super) is_kept_by_instances: bool,
+    pub(super) value: Option<ValueRule>,
+    /// Where the name is: a string.
+    pub(super) name_at: Option<u32>,
+    pub(super) len: Option<LenRule>,
+    pub(super) is_virtual_thread: bool,
+}
+
+/// A field that is a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReferenceField {
+    /// Byte of the instance's data.
+    pub(super) at: u32,
+    pub(super) label: u32,
+    pub(super) kind: EdgeKind,
+}
+
+/// Where the value of an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ValueRule {
+    /// It is a text: where its array is, and if there are, how it is encoded, and which part of the array it is.
+    Text { array: u32, coder: Option<u32>, part: Option<(u32, u32)> },
+    /// A number.
+    Number { at: u32, basic: BasicType },
+    /// The value of a string.
+    String { at: u32 },
+}
+
+/// Where the length of an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LenRule {
+    Number { at: u32, basic: BasicType },
+    /// The length of another object.
+    Of { at: u32 },
+}
+
+/// What is known of a field of the JDK.
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    Value,
+    Coder,
+    PartStart,
+    PartLen,
+    StringValue,
+    Name,
+    Len,
+    LenOf,
+}
+
+/// Fields of the JDK that say the value, name or length of an object.
+const FIELDS: &[(&str, &str, Role)] = &[
+    ("java.lang.String", "value", Role::Value),
+    ("java.lang.String", "coder", Role::Coder),
+    // Before Java 7.
+    ("java.lang.String", "offset", Role::PartStart),
+    ("java.lang.String", "count", Role::PartLen),
+    ("java.lang.Boolean", "value", Role::Value),
+    ("java.lang.Byte", "value", Role::Value),
+    ("java.lang.Character", "value", Role::Value),
+    ("java.lang.Short", "value", Role::Value),
+    ("java.lang.Integer", "value", Role::Value),
+    ("java.lang.Long", "value", Role::Value),
+    ("java.lang.Float", "value", Role::Value),
+    ("java.lang.Double", "value", Role::Value),
+    ("java.util.concurrent.atomic.AtomicBoolean", "value", Role::Value),
+    ("java.util.concurrent.atomic.AtomicInteger", "value", Role::Value),
+    ("java.util.concurrent.atomic.AtomicLong", "value", Role::Value),
+    ("java.lang.Enum", "name", Role::StringValue),
+    ("java.lang.Class", "name", Role::Name),
+    ("java.lang.ClassLoader", "name", Role::Name),
+    ("java.lang.Module", "name", Role::Name),
+    ("java.lang.Thread", "name", Role::Name),
+    ("java.lang.ThreadGroup", "name", Role::Name),
+    ("java.util.ArrayList", "size", Role::Len),
+    ("java.util.LinkedList", "size", Role::Len),
+    ("java.util.Vector", "elementCount", Role::Len),
+    ("java.util.HashMap", "size", Role::Len),
+    ("java.util.Hashtable", "count", Role::Len),
+    ("java.util.IdentityHashMap", "size", Role::Len),
+    ("java.util.TreeMap", "size", Role::Len),
+    ("java.util.WeakHashMap", "size", Role::Len),
+    ("java.util.EnumMap", "size", Role::Len),
+    ("java.util.PriorityQueue", "size", Role::Len),
+    ("java.util.HashSet", "map", Role::LenOf),
+    ("java.util.TreeSet", "m", Role::LenOf),
+    ("java.util.Arrays$ArrayList", "a", Role::LenOf),
+    ("java.util.ImmutableCollections$ListN", "elements", Role::LenOf),
+    ("java.util.ImmutableCollections$MapN", "size", Role::Len),
+    ("java.util.ImmutableCollections$SetN", "size", Role::Len),
+    ("java.util.Collections$UnmodifiableCollection", "c", Role::LenOf),
+    ("java.util.Collections$UnmodifiableMap", "m", Role::LenOf),
+    ("java.util.Collections$SynchronizedCollection", "c", Role::LenOf),
+    ("java.util.Collections$SynchronizedMap", "m", Role::LenOf),
+    ("java.util.Collections$SetFromMap", "m", Role::LenOf),
+    // Exact while no two threads have added at the same instant.
+    ("java.util.concurrent.ConcurrentHashMap", "baseCount", Role::Len),
+    ("java.util.concurrent.ConcurrentHashMap$KeySetView", "map", Role::LenOf),
+    ("java.util.concurrent.CopyOnWriteArrayList", "array", Role::LenOf),
+    ("java.util.concurrent.CopyOnWriteArraySet", "al", Role::LenOf),
+    ("java.util.concurrent.ArrayBlockingQueue", "count", Role::Len),
+    ("java.util.concurrent.LinkedBlockingQueue", "count", Role::LenOf),
+    ("java.util.concurrent.LinkedBlockingDeque", "count", Role::Len),
+    ("java.util.concurrent.PriorityBlockingQueue", "size", Role::Len),
+    ("java.util.concurrent.atomic.AtomicInteger", "value", Role::Len),
+    ("java.lang.AbstractStringBuilder", "count", Role::Len),
+];
+
+/// Classes whose `referent` is not a strong reference; subclasses are like them.
+const REFERENCES: &[(&str, EdgeKind)] = &[
+    ("java.lang.ref.SoftReference", EdgeKind::Soft),
+    ("java.lang.ref.WeakReference", EdgeKind::Weak),
+    ("java.lang.ref.PhantomReference", EdgeKind::Phantom),
+    ("java.lang.ref.FinalReference", EdgeKind::Final),
+    ("java.lang.ref.Reference", EdgeKind::Weak),
+];
+const REFERENCE: &str = "java.lang.ref.Reference";
+const REFERENT: &str = "referent";
+
+/// Class loaders that the VM keeps for as long as it runs: what they loaded is never unloaded.
+const LASTING_LOADERS: &[&str] = &[
+    "jdk.internal.loader.ClassLoaders$BootClassLoader",
+    "jdk.internal.loader.ClassLoaders$PlatformClassLoader",
+    "jdk.internal.loader.ClassLoaders$AppClassLoader",
+    "sun.misc.Launcher$ExtClassLoader",
+    "sun.misc.Launcher$AppClassLoader",
+    "java.lang.BootClassLoader",
+    "dalvik.system.PathClassLoader",
+];
+
+/// Superclasses that are followed at most.
+const MAX_SUPERCLASSES: usize = 256;
+/// Bytes of a name that are read at most.
+const MAX_NAME_BYTES: u32 = 1 << 12;
+/// So many instances with one distance to the next object are proof of their size, where none is nearer.
+const MANY_NEIGHBOURS: u32 = 16;
+/// So few are proof that a size is too large.
+const SOME_NEIGHBOURS: u32 = 1;
+/// The distance may be more than the size of an instance by what the VM adds to fields, but not by more than this.
+const MAX_INJECTED: u32 = 1 << 10;
+/// A class that neither a dump nor a name tells.
+const UNKNOWN_CLASS: &str = "(unknown class)";
+
+/// Reads what the strings of a dump say.
+struct Strings<'s> {
+    scan: &'s Scan,
+    file: &'s File,
+    buffer: Vec<u8>,
+}
+
+impl Strings<'_> {
+    /// The bytes of a string, at most [`MAX_NAME_BYTES`]; `None` if there is none with this id.
+    fn bytes(&mut self, id: u64) -> Result<Option<&[u8]>, Error> {
+        let Some((at, len)) = self.scan.strings.get(&id) else { return Ok(None) };
+        read_range(self.file, &mut self.buffer, *at, (*len).min(MAX_NAME_BYTES) as usize)?;
+        Ok(Some(&self.buffer))
+    }
+}
+
+/// What a string says, for roots; lossy. `None` if there is no such string.
+pub(super) fn text(scan: &Scan, file: &File, id: u64) -> Result<Option<String>, Error> {
+    let mut strings = Strings { scan, file, buffer: Vec::new() };
+    Ok(strings.bytes(id)?.map(|bytes| names::modified_utf8(bytes).0))
+}
+
+impl Classes {
+    /// Makes the classes of a scan. Issues are in no order.
+    pub(super) fn new(
+        scan: &Scan,
+        file: &File,
+        types: &TypeTable,
+        cancel: &AtomicBool,
+    ) -> Result<Self, Error> {
+        let mut builder = Builder {
+            scan,
+            strings: Strings { scan, file, buffer: Vec::new() },
+            names: Vec::new(),
+            supers: Vec::new(),
+            classes: Classes {
+                list: Vec::new(),
+                labels: Vec::new(),
+                label_of: HashMap::new(),
+                layout: ObjectLayout::of_arrays(scan.dialect, &[]).0,
+                layout_evidence: String::new(),
+                is_big_endian: false,
+                issues: Vec::new(),
+            },
+        };
+        builder.read_names()?;
+        builder.find_supers();
+        builder.choose_layout();
+        builder.build(types, cancel)?;
+        builder.find_endian()?;
+        Ok(builder.classes)
+    }
+
+    /// The label of a name of a field.
+    pub(super) fn label(&self, name: u64) -> Option<u32> {
+        self.label_of.get(&name).copied()
+    }
+
+    /// The loaders of classes that can be unloaded. `class_of` finds the position of the class of an object.
+    pub(super) fn unloadable(&self, mut class_of: impl FnMut(u64) -> Option<u32>) -> HashSet<u64> {
+        let loaders: HashSet<u64> = self.list.iter().map(|class| class.loader).filter(|id| *id != 0).collect();
+        let mut lasts = |loader: u64| {
+            let class = class_of(loader).map(|class| &*self.list[class as usize].name);
+            class.is_some_and(|name| LASTING_LOADERS.contains(&name))
+        };
+        loaders.into_iter().filter(|loader| !lasts(*loader)).collect()
+    }
+
+    /// Marks the classes of loaders that can be collected with all that they loaded.
+    pub(super) fn mark_unloadable(&mut self, loaders: &HashSet<u64>) {
+        for class in &mut self.list {
+            class.is_kept_by_instances |= loaders.contains(&class.loader);
+        }
+    }
+}
+
+struct Builder<'s> {
+    scan: &'s Scan,
+    strings: Strings<'s>,
+    /// By class, its name as written; empty where it has none.
+    names: Vec<String>,
+    /// By class, the position of its superclass.
+    supers: Vec<Option<u32>>,
+    classes: Classes,
+}
+
+impl Builder<'_> {
+    fn issue(&mut self, kind: IssueKind, offset: u64, what: String) {
+        self.classes.issues.push(Issue { kind, line: None, offset, what });
+    }
+
+    fn read_names(&mut self) -> Result<(), Error> {
+        for class in &self.scan.classes {
+            let mut name = String::new();
+            let mut was_valid = true;
+            if let Some(id) = self.scan.class_names.get(&class.address)
+                && let Some(bytes) = self.strings.bytes(*id)?
+            {
+                (name, was_valid) = names::modified_utf8(bytes);
+            }
+            if !was_valid {
+                let what = "the name of a class is not modified UTF-8; its bytes became U+FFFD".to_owned();
+                self.issue(IssueKind::InvalidUtf8, class.offset, what);
+            }
+            if name.is_empty() {
+                let what = format!("the class 0x{:x} has no name; its objects are of the type {UNKNOWN_CLASS}", class.address);
+                self.issue(IssueKind::BadType, class.offset, what);
+            }
+            if class.dump.is_none() {
+                let what = format!(
+                    "the class 0x{:x} of {} objects is not in the dump; they have no references",
+                    class.address, class.n_objects
+                );
+                self.issue(IssueKind::BadReference, class.offset, what);
+            }
+            self.names.push(name);
+        }
+        self.read_labels()
+    }
+
+    /// The labels of all fields, also of those that are not references: statics ask for them.
+    fn read_labels(&mut self) -> Result<(), Error> {
+        for class in &self.scan.classes {
+            let Some(dump) = &class.dump else { continue };
+            let fields = dump.fields.iter().map(|(name, _)| *name);
+            let names: Vec<u64> = fields.chain(dump.reference_statics.iter().copied()).collect();
+            for name in names {
+                if self.classes.label_of.contains_key(&name) {
+                    continue;
+                }
+                let Some(bytes) = self.strings.bytes(name)? else {
+                    let what = format!("the name 0x{name:x} of a field is not in the dump; its references have no label");
+                    self.issue(IssueKind::BadLabel, dump.offset, what);
+                    continue;
+                };
+                let (text, was_valid) = names::modified_utf8(bytes);
+                if !was_valid {
+                    let what = "the name of a field is not modified UTF-8; its bytes became U+FFFD".to_owned();
+                    self.issue(IssueKind::InvalidUtf8, dump.offset, what);
+                }
+                let position = self.classes.labels.len() as u32;
+                self.classes.labels.push(format!(".{text}").into());
+                self.classes.label_of.insert(name, position);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds superclasses, without cycles and endless chains.
+    fn find_supers(&mut self) {
+        let classes = &self.scan.classes;
+        let position_of = |id: &u64| self.scan.positions.get(id).copied();
+        let supers: Vec<Option<u32>> = classes
+            .iter()
+            .map(|class| class.dump.as_ref().and_then(|dump| position_of(&dump.super_class)))
+            .collect();
+        // The number of superclasses of each; none is known yet.
+        let mut depths: Vec<Option<usize>> = vec![None; classes.len()];
+        let mut is_cut = vec![false; classes.len()];
+        for start in 0..classes.len() {
+            let mut chain = vec![start];
+            let mut is_in_chain: HashMap<usize, ()> = HashMap::from([(start, ())]);
+            let mut depth = loop {
+                let last = chain[chain.len() - 1];
+                if let Some(depth) = depths[last] {
+                    chain.pop();
+                    break depth + 1;
+                }
+                match supers[last].map(|position| position as usize) {
+                    None => break 0,
+                    Some(above) if is_in_chain.insert(above, ()).is_some() => {
+                        is_cut[last] = true;
+                        break 0;
+                    }
+                    Some(above) => chain.push(above),
+                }
+            };
+            for class in chain.into_iter().rev() {
+                if depth > MAX_SUPERCLASSES {
+                    is_cut[class] = true;
+                    depth = 0;
+                }
+                depths[class] = Some(depth);
+                depth += 1;
+            }
+        }
+        for (position, class) in classes.iter().enumerate() {
+            let Some(dump) = &class.dump else { continue };
+            let super_class = dump.super_class;
+            if is_cut[position] {
+                let what = format!("the class 0x{:x} is its own superclass, or has more than {MAX_SUPERCLASSES} of them; the fields of the superclass 0x{super_class:x} are left out", class.address);
+                self.issue(IssueKind::BadReference, dump.offset, what);
+            } else if super_class != 0 && supers[position].is_none_or(|above| classes[above as usize].dump.is_none()) {
+                let what = format!("the superclass 0x{super_class:x} of the class 0x{:x} is not in the dump; its fields are left out", class.address);
+                self.issue(IssueKind::BadReference, dump.offset, what);
+            }
+        }
+        self.supers =
+            supers.into_iter().zip(is_cut).map(|(above, is_cut)| above.filter(|_| !is_cut)).collect();
+    }
+
+    /// The class and its superclasses.
+    fn chain(&self, position: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(position), |position| self.supers[*position].map(|above| above as usize))
+    }
+
+    /// The shallow size of an instance by its fields.
+    fn computed_size(&self, layout: ObjectLayout, position: usize) -> FieldPacker {
+        let mut packer = FieldPacker::new(layout);
+        let chain: Vec<usize> = self.chain(position).collect();
+        for class in chain.into_iter().rev() {
+            let Some(dump) = &self.scan.classes[class].dump else { continue };
+            let mut counts = FieldCounts::default();
+            let basics = dump.fields.iter().filter_map(|(_, number)| BasicType::of_number(*number));
+            basics.for_each(|basic| count_field(&mut counts, basic));
+            packer.add_class(&names::class_name(&self.names[class]), counts);
+        }
+        packer
+    }
+
+    fn choose_layout(&mut self) {
+        let scan = self.scan;
+        let (arrays, evidence_of_arrays) = ObjectLayout::of_arrays(scan.dialect, &scan.arrays);
+        let with_neighbours: Vec<(usize, u32)> = scan
+            .classes
+            .iter()
+            .enumerate()
+            .filter_map(|(position, class)| Some((position, class.distance?.0)).filter(|_| class.dump.is_some()))
+            .collect();
+        let mut best: Option<(ObjectLayout, Evidence, i64)> = None;
+        for layout in arrays.with_instances() {
+            let comparisons = with_neighbours
+                .iter()
+                .map(|(position, distance)| self.computed_size(layout, *position).size().cmp(distance));
+            let (evidence, weight) = weigh(comparisons);
+            if best.is_none_or(|(.., least)| weight > least) {
+                best = Some((layout, evidence, weight));
+            }
+        }
+        if let Some((layout, evidence, _)) = best {
+            self.classes.layout = layout;
+            self.classes.layout_evidence = layout.describe(evidence_of_arrays, evidence);
+        }
+    }
+
+    fn size(&self, position: usize) -> u32 {
+        let scanned = &self.scan.classes[position];
+        let layout = self.classes.layout;
+        if self.scan.dialect.is_android
+            && let Some(dump) = &scanned.dump
+            && dump.instance_bytes >= layout.header
+        {
+            return dump.instance_bytes.saturating_add(layout.alignment - 1) / layout.alignment * layout.alignment;
+        }
+        let computed = self.computed_size(layout, position).size();
+        match scanned.distance {
+            Some((distance, n)) if distance < computed && n >= SOME_NEIGHBOURS && distance >= layout.header => distance,
+            Some((distance, n))
+                if distance > computed && n >= MANY_NEIGHBOURS && distance - computed <= MAX_INJECTED =>
+            {
+                distance
+            }
+            _ => computed,
+        }
+    }
+
+    fn build(&mut self, types: &TypeTable, cancel: &AtomicBool) -> Result<(), Error> {
+        let of_class_itself = self
+            .names
+            .iter()
+            .position(|name| matches!(names::class_name(name).as_str(), "java.lang.Class"))
+            .map(|position| self.computed_size(self.classes.layout, position));
+        let scan = self.scan;
+        for (position, scanned) in scan.classes.iter().enumerate() {
+            if position % 1024 == 0 && cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let written = std::mem::take(&mut self.names[position]);
+            let name = if written.is_empty() { UNKNOWN_CLASS.to_owned() } else { names::class_name(&written) };
+            self.names[position] = written;
+            let type_id = if scanned.n_objects > 0 { types.intern(&name) } else { TypeId::MAX };
+            let own_size = of_class_itself.as_ref().map_or(0, |packer| {
+                self.own_size(packer.clone(), scanned.dump.as_ref())
+            });
+            let mut class = Class {
+                written_name: None,
+                type_id,
+                loader: scanned.dump.as_ref().map_or(0, |dump| dump.loader),
+                references: Vec::new(),
+                n_bytes: 0,
+                size: self.size(position),
+                own_size,
+                is_kept_by_instances: names::is_hidden(&self.names[position]),
+                value: None,
+                name_at: None,
+                len: None,
+                is_virtual_thread: false,
+                name: name.into(),
+            };
+            if class.is_kept_by_instances {
+                class.written_name = Some(self.names[position].replace('/', ".").into());
+            }
+            if scanned.n_objects > 0 {
+                self.lay_out(&mut class, position, scanned);
+            }
+            self.classes.list.push(class);
+        }
+        Ok(())
+    }
+
+    /// The shallow size of a class: its static fields follow those of every class.
+    fn own_size(&self, mut packer: FieldPacker, dump: Option<&DumpedClass>) -> u32 {
+        if let Some(dump) = dump {
+            let [eight, four, two, one] = dump.n_statics;
+            // Others than fields of the program are in brackets.
+            let is_field = |name: &&u64| {
+                let label = self.classes.label(**name).map(|label| &self.classes.labels[label as usize]);
+                !label.is_some_and(|label| label.starts_with(".<"))
+            };
+            let references = dump.reference_statics.iter().filter(is_field).count() as u32;
+            packer.add_statics([references, eight, four, two, one]);
+        }
+        packer.size()
+    }
+
+    /// Finds out where the fields of an instance are, which come before those of the superclass.
+    fn lay_out(&self, class: &mut Class, position: usize, scanned: &ScannedClass) {
+        let id_bytes = self.scan.dialect.id_bytes;
+        let mut at = 0_u64;
+        let (mut text, mut coder, mut start, mut part_len) = (None, None, None, None);
+        let mut kind = None;
+        for above in self.chain(position) {
+            let name = names::class_name(&self.names[above]);
+            class.is_virtual_thread |= name == "java.lang.BaseVirtualThread" || name == "java.lang.VirtualThread";
+            kind = kind.or_else(|| REFERENCES.iter().find(|(class, _)| *class == name).map(|(_, kind)| *kind));
+            let known: Vec<&(&str, &str, Role)> = FIELDS.iter().filter(|(class, ..)| *class == name).collect();
+            let Some(dump) = &self.scan.classes[above].dump else { continue };
+            for (field, number) in &dump.fields {
+                // The type of a field that cannot be told ends what can be read.
+                let Some(basic) = BasicType::of_number(*number) else { return };
+                let end = at + basic.bytes(id_bytes) as u64;
+                if end > u64::from(scanned.max_bytes) {
+                    class.n_bytes = u32::try_from(end).unwrap_or(u32::MAX);
+                    self.finish_text(class, (text, coder, start, part_len));
+                    return;
+                }
+                let (here, label) = (at as u32, self.classes.label(*field));
+                let name_of_field =
+                    label.map_or("", |label| self.classes.labels[label as usize].trim_start_matches('.'));
+                if basic == BasicType::Object {
+                    let kind = match kind {
+                        Some(kind) if name == REFERENCE && name_of_field == REFERENT => kind,
+                        _ => EdgeKind::Strong,
+                    };
+                    class.references.push(ReferenceField { at: here, label: label.unwrap_or(u32::MAX), kind });
+                }
+                for (.., role) in known.iter().filter(|(_, field, _)| *field == name_of_field) {
+                    match role {
+                        Role::Value if basic == BasicType::Object => text = Some(here),
+                        Role::Value => class.value = Some(ValueRule::Number { at: here, basic }),
+                        Role::Coder => coder = Some(here),
+                        Role::PartStart if basic == BasicType::Int => start = Some(here),
+                        Role::PartLen if basic == BasicType::Int => part_len = Some(here),
+                        Role::StringValue if basic == BasicType::Object => {
+                            class.value = Some(ValueRule::String { at: here });
+                        }
+                        Role::Name if basic == BasicType::Object => class.name_at = Some(here),
+                        Role::Len if matches!(basic, BasicType::Int | BasicType::Long) => {
+                            class.len = class.len.or(Some(LenRule::Number { at: here, basic }));
+                        }
+                        Role::LenOf if basic == BasicType::Object => {
+                            class.len = class.len.or(Some(LenRule::Of { at: here }));
+                        }
+                        _ => {}
+                    }
+                }
+                at = end;
+            }
+        }
+        class.n_bytes = u32::try_from(at).unwrap_or(u32::MAX);
+        self.finish_text(class, (text, coder, start, part_len));
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn finish_text(
+        &self,
+        class: &mut Class,
+        (text, coder, start, part_len): (Option<u32>, Option<u32>, Option<u32>, Option<u32>),
+    ) {
+        if let Some(array) = text {
+            class.value = Some(ValueRule::Text { array, coder, part: start.zip(part_len) });
+        }
+    }
+
+    /// `java.lang.StringUTF16` says in which order it keeps the bytes of a character.
+    fn find_endian(&mut self) -> Result<(), Error> {
+        let found = self.names.iter().position(|name| matches!(name.as_str(), "java/lang/StringUTF16" | "java.lang.StringUTF16"));
+        let Some(dump) = found.and_then(|position| self.scan.classes[position].dump.as_ref()) else { return Ok(()) };
+        let mut bytes = Vec::new();
+        read_range(self.strings.file, &mut bytes, dump.offset, 1 << 16)?;
+        let Ok(sized) = self.scan.dialect.sub_record(&bytes) else { return Ok(()) };
+        let SubRecord::Class(class) = sized.record else { return Ok(()) };
+        for (name, basic, value) in class.statics() {
+            if basic == BasicType::Int && self.strings.bytes(name)? == Some(b"HI_BYTE_SHIFT") {
+                self.classes.is_big_endian = Bytes(value).u4() == Some(8);
+            }
+        }
+        Ok(())
+    }
+}

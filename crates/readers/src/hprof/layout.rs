@@ -1,0 +1,305 @@
+//! How large objects are in the VM: the file does not say it.
+//!
+//! The size of an object follows from the bytes of its header, of a reference, of the head of an array, the unit to which sizes are
+//! rounded up, and the way in which fields are packed ([`ObjectLayout`]). Neighbours tell all of them: an object ends at
+//! or before the next one in memory, and in a heap that was just collected most end exactly there. So the layout is chosen
+//! under which most objects end where the next one begins and fewest reach into it; and the size of a class is corrected
+//! where its instances say that it is another one, for what the VM adds to some classes is in no file.
+
+use super::{
+    dialect::{BasicType, Dialect},
+    scan::ArraySample,
+};
+
+/// The layout of the objects of a VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ObjectLayout {
+    /// Bytes before the first field.
+    pub(super) header: u32,
+    /// Bytes of a reference.
+    pub(super) reference: u32,
+    /// Bytes before the first element of an array, if elements are not larger.
+    pub(super) array_header: u32,
+    /// Sizes are multiples of it.
+    pub(super) alignment: u32,
+    pub(super) packing: Packing,
+}
+
+/// Where the fields of a class go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// Into gaps between the fields of superclasses, too: HotSpot since JDK 15.
+    Gaps,
+    /// After those of the superclass: HotSpot before.
+    After,
+}
+
+/// How many samples speak for a layout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Evidence {
+    /// Samples that end exactly at the next object.
+    pub(super) exact: u32,
+    pub(super) samples: u32,
+}
+
+impl ObjectLayout {
+    /// The usual layout of a VM whose ids have so many bytes, for dumps that tell nothing.
+    fn usual(dialect: Dialect) -> Self {
+        if dialect.id_bytes == 8 {
+            Self { header: 12, reference: 4, array_header: 16, alignment: 8, packing: Packing::Gaps }
+        } else {
+            Self { header: 8, reference: 4, array_header: 12, alignment: 8, packing: Packing::Gaps }
+        }
+    }
+
+    /// The shallow size of an array.
+    pub(super) fn array_bytes(&self, element_bytes: u32, count: u32) -> u64 {
+        let base = self.array_header.next_multiple_of(element_bytes.max(1));
+        (u64::from(base) + u64::from(element_bytes) * u64::from(count))
+            .next_multiple_of(u64::from(self.alignment))
+    }
+
+    /// Chooses the layout of arrays, and with it that of references.
+    pub(super) fn of_arrays(dialect: Dialect, samples: &[ArraySample]) -> (Self, Evidence) {
+        let usual = Self::usual(dialect);
+        let mut best = (usual, Evidence::default(), i64::MIN);
+        let references: &[u32] = if dialect.id_bytes == 8 { &[4, 8] } else { &[4] };
+        for &reference in references {
+            for alignment in [8, 16] {
+                for array_header in [16, 12, 20, 24, 8] {
+                    let layout = Self { reference, array_header, alignment, ..usual };
+                    let evidence = |sample: &ArraySample| {
+                        let element =
+                            if sample.element_bytes == 0 { reference } else { sample.element_bytes.into() };
+                        layout.array_bytes(element, sample.count).cmp(&sample.distance.into())
+                    };
+                    let found = weigh(samples.iter().map(evidence));
+                    // The usual layout is tried first: another must be better.
+                    if found.1 > best.2 || (found.1 == best.2 && layout == usual) {
+                        best = (layout, found.0, found.1);
+                    }
+                }
+            }
+        }
+        (best.0, best.1)
+    }
+
+    /// The layouts of instances that are possible where this one is that of arrays.
+    pub(super) fn with_instances(self) -> impl Iterator<Item = Self> {
+        // The length of an array follows its header, and may be followed by padding.
+        let headers = match self.array_header {
+            8 => [4, 8],
+            12 => [8, 8],
+            16 => [12, 8],
+            20 => [16, 12],
+            _ => [16, 12],
+        };
+        headers.into_iter().flat_map(move |header| {
+            [Packing::Gaps, Packing::After].map(|packing| Self { header, packing, ..self })
+        })
+    }
+
+    /// In words.
+    pub(super) fn describe(&self, arrays: Evidence, instances: Evidence) -> String {
+        let percent = |evidence: Evidence| 100 * u64::from(evidence.exact) / u64::from(evidence.samples.max(1));
+        let Self { header, reference, array_header, alignment, packing } = self;
+        let packing = match packing {
+            Packing::Gaps => "",
+            Packing::After => ", fields after those of the superclass",
+        };
+        let layout = format!(
+            "{header}-byte headers, {array_header} of arrays, {reference}-byte references, sizes in units of {alignment}{packing}"
+        );
+        if arrays.samples + instances.samples == 0 {
+            return format!("{layout}: assumed, no two objects are neighbours");
+        }
+        format!(
+            "{layout}: so {} % of {} arrays and {} % of {} classes end where the next object begins",
+            percent(arrays),
+            arrays.samples,
+            percent(instances),
+            instances.samples
+        )
+    }
+}
+
+/// The evidence of some comparisons of computed sizes with distances, and its weight: a size that is larger than the
+/// distance is impossible, a smaller one only rare.
+pub(super) fn weigh(comparisons: impl Iterator<Item = std::cmp::Ordering>) -> (Evidence, i64) {
+    let (mut evidence, mut weight) = (Evidence::default(), 0);
+    for comparison in comparisons {
+        evidence.samples += 1;
+        weight += match comparison {
+            std::cmp::Ordering::Equal => 1,
+            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Greater => -4,
+        };
+        evidence.exact += u32::from(comparison.is_eq());
+    }
+    (evidence, weight)
+}
+
+/// The fields of an object as they are put one after the other, superclasses first.
+#[derive(Debug, Clone)]
+pub(super) struct FieldPacker {
+    layout: ObjectLayout,
+    end: u32,
+    /// Unused bytes: offset and length.
+    gaps: Vec<(u32, u32)>,
+}
+
+/// Number of fields by what they are: references, then those of 8, 4, 2 and 1 bytes.
+pub(super) type FieldCounts = [u32; 5];
+
+/// What the VM adds to the fields of some classes: no file has it. Pointers have the size of an id, and are counted with 8.
+const INJECTED: &[(&str, FieldCounts)] = &[
+    ("java.lang.Class", [3, 2, 2, 0, 0]),
+    ("java.lang.ClassLoader", [0, 1, 0, 0, 0]),
+    ("java.lang.Module", [0, 1, 0, 0, 0]),
+    ("java.lang.invoke.MemberName", [0, 1, 0, 0, 0]),
+    ("java.lang.invoke.ResolvedMethodName", [0, 1, 0, 0, 0]),
+    ("java.lang.invoke.MethodHandleNatives$CallSiteContext", [0, 2, 0, 0, 0]),
+    ("java.lang.StackFrameInfo", [0, 0, 0, 1, 0]),
+];
+
+/// Padding around fields that several threads write, which the VM adds by annotation.
+const PADDED: &[(&str, u32)] = &[("java.lang.Thread", 256)];
+
+impl FieldPacker {
+    pub(super) fn new(layout: ObjectLayout) -> Self {
+        Self { layout, end: layout.header, gaps: Vec::new() }
+    }
+
+    /// Adds the fields of a class itself.
+    pub(super) fn add_class(&mut self, name: &str, counts: FieldCounts) {
+        let injected = INJECTED.iter().find(|(class, _)| *class == name).map_or([0; 5], |(_, counts)| *counts);
+        let counts: FieldCounts = std::array::from_fn(|i| counts[i] + injected[i]);
+        match self.layout.packing {
+            Packing::Gaps => self.add_into_gaps(counts),
+            Packing::After => self.add_after(counts),
+        }
+        self.end += PADDED.iter().find(|(class, _)| *class == name).map_or(0, |(_, bytes)| *bytes);
+    }
+
+    /// The largest fields first, references last; each into the smallest gap that it fits.
+    fn add_into_gaps(&mut self, [references, eight, four, two, one]: FieldCounts) {
+        for (bytes, n) in [(8, eight), (4, four), (2, two), (1, one), (self.layout.reference, references)] {
+            self.add_fields(bytes, n);
+        }
+    }
+
+    fn add_fields(&mut self, bytes: u32, mut n: u32) {
+        while n > 0 {
+            let fits = |(offset, len): (u32, u32)| offset.next_multiple_of(bytes) + bytes <= offset + len;
+            let gaps = self.gaps.iter().enumerate().filter(|(_, gap)| fits(**gap));
+            let Some(best) = gaps.min_by_key(|(_, (_, len))| *len).map(|(i, _)| i) else { break };
+            let (offset, len) = self.gaps.swap_remove(best);
+            let start = offset.next_multiple_of(bytes);
+            self.gaps.extend([(offset, start - offset)].into_iter().filter(|(_, len)| *len > 0));
+            self.gaps.extend(
+                [(start + bytes, offset + len - start - bytes)].into_iter().filter(|(_, len)| *len > 0),
+            );
+            n -= 1;
+        }
+        if n > 0 {
+            let start = self.end.next_multiple_of(bytes);
+            self.gaps.extend([(self.end, start - self.end)].into_iter().filter(|(_, len)| *len > 0));
+            self.end = start.saturating_add(n.saturating_mul(bytes));
+        }
+    }
+
+    /// Fields begin after those of the superclass; only a gap before the first of 8 bytes is filled.
+    fn add_after(&mut self, [references, eight, four, two, one]: FieldCounts) {
+        self.gaps.clear();
+        let reference = self.layout.reference;
+        self.end = self.end.next_multiple_of(reference.min(4));
+        for (bytes, n) in [(8, eight), (4, four), (2, two), (1, one), (reference, references)] {
+            self.add_fields(bytes, n);
+        }
+        self.end = self.end.next_multiple_of(reference);
+        self.gaps.clear();
+    }
+
+    /// Adds static fields, which follow the fields of a class object, references first.
+    pub(super) fn add_statics(&mut self, [references, eight, four, two, one]: FieldCounts) {
+        self.end = self.end.next_multiple_of(8);
+        self.gaps.clear();
+        for (bytes, n) in [(self.layout.reference, references), (8, eight), (4, four), (2, two), (1, one)] {
+            self.add_fields(bytes, n);
+        }
+    }
+
+    /// The shallow size of an object with these fields.
+    pub(super) fn size(&self) -> u32 {
+        self.end.next_multiple_of(self.layout.alignment)
+    }
+}
+
+/// Adds a field of this type to the counts.
+pub(super) fn count_field(counts: &mut FieldCounts, basic: BasicType) {
+    let position = match (basic, basic.bytes(0)) {
+        (BasicType::Object, _) => 0,
+        (_, 8) => 1,
+        (_, 4) => 2,
+        (_, 2) => 3,
+        _ => 4,
+    };
+    counts[position] += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPRESSED: ObjectLayout =
+        ObjectLayout { header: 12, reference: 4, array_header: 16, alignment: 8, packing: Packing::Gaps };
+    const COMPACT: ObjectLayout = ObjectLayout { header: 8, array_header: 12, ..COMPRESSED };
+    const WIDE: ObjectLayout = ObjectLayout { header: 16, reference: 8, array_header: 24, ..COMPRESSED };
+
+    #[test]
+    fn fields_fill_the_gaps_of_superclasses() {
+        // byte, long | int, boolean | short, reference, double, char
+        let classes: [FieldCounts; 3] = [[0, 1, 0, 0, 1], [0, 0, 1, 0, 1], [1, 1, 0, 2, 0]];
+        let size = |layout| {
+            let mut packer = FieldPacker::new(layout);
+            classes.iter().for_each(|counts| packer.add_class("A", *counts));
+            packer.size()
+        };
+        assert_eq!(size(COMPRESSED), 48);
+        assert_eq!(size(ObjectLayout { packing: Packing::After, ..COMPRESSED }), 56);
+        assert_eq!(size(COMPACT), 40);
+        assert_eq!(size(WIDE), 56);
+    }
+
+    #[test]
+    fn the_layout_of_arrays_is_found_by_their_distances() {
+        let dialect = Dialect { id_bytes: 8, is_android: false };
+        let layouts = [
+            COMPRESSED,
+            COMPACT,
+            WIDE,
+            ObjectLayout { array_header: 20, ..WIDE },
+            ObjectLayout { reference: 8, ..COMPRESSED },
+            ObjectLayout { alignment: 16, ..COMPRESSED },
+        ];
+        for layout in layouts {
+            let samples: Vec<ArraySample> = (0..300)
+                .map(|i| {
+                    let element_bytes = [0, 1, 2, 4, 8][i % 5];
+                    let bytes = if element_bytes == 0 { layout.reference } else { element_bytes.into() };
+                    let distance = layout.array_bytes(bytes, i as u32 % 17) as u32;
+                    // Some are followed by something that is not in the dump.
+                    let distance = if i % 10 == 0 { distance + 64 } else { distance };
+                    ArraySample { count: i as u32 % 17, element_bytes, distance }
+                })
+                .collect();
+            let (found, evidence) = ObjectLayout::of_arrays(dialect, &samples);
+            let arrays = |layout: ObjectLayout| (layout.reference, layout.array_header, layout.alignment);
+            assert_eq!((arrays(found), evidence), (arrays(layout), Evidence { exact: 270, samples: 300 }));
+            assert!(found.with_instances().any(|found| found == layout), "{layout:?}");
+        }
+        let (assumed, evidence) = ObjectLayout::of_arrays(dialect, &[]);
+        assert_eq!((assumed, evidence), (COMPRESSED, Evidence::default()));
+        assert!(assumed.describe(evidence, evidence).ends_with("assumed, no two objects are neighbours"));
+    }
+}

@@ -1,0 +1,155 @@
+//! The kinds of roots in words: why, and for what a thread holds, by which thread and where.
+
+use std::{fs::File, sync::atomic::{AtomicBool, Ordering}};
+
+use hashbrown::HashMap;
+
+use super::{
+    classes, names,
+    dialect::{RootKind, RootRecord},
+    objects::{Model, ObjectReader},
+};
+use crate::Error;
+
+/// Roots between two looks at a cancellation.
+const POLL: usize = 1 << 12;
+
+/// The roots of a dump: each address once, with the kind that says most.
+pub(super) fn roots(model: &Model, file: &File, cancel: &AtomicBool) -> Result<Vec<(u64, String)>, Error> {
+    let mut namer = RootNamer {
+        model,
+        file,
+        reader: ObjectReader::new(model, file),
+        threads: HashMap::new(),
+        frames: HashMap::new(),
+    };
+    for root in model.scan.roots.iter().filter(|root| root.kind == RootKind::Thread) {
+        namer.thread_object(root);
+    }
+    namer.recorded_threads();
+    let mut roots: Vec<&RootRecord> = model.scan.roots.iter().filter(|root| root.address != 0).collect();
+    // A thread is a root because it runs, also where one of its frames refers to it.
+    let order = |root: &RootRecord| (root.kind != RootKind::Thread, root.kind, root.thread, root.frame);
+    roots.sort_by_key(|root| (root.address, order(root)));
+    roots.dedup_by_key(|root| root.address);
+    let mut named = Vec::with_capacity(roots.len());
+    for (i, root) in roots.into_iter().enumerate() {
+        if i % POLL == 0 && cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        named.push((root.address, namer.kind(root)?));
+    }
+    Ok(named)
+}
+
+struct RootNamer<'m> {
+    model: &'m Model,
+    file: &'m File,
+    reader: ObjectReader<'m>,
+    /// What is known of each thread, by serial number.
+    threads: HashMap<u32, Thread>,
+    /// Frames in words, by id.
+    frames: HashMap<u64, String>,
+}
+
+struct Thread {
+    /// `thread main`
+    name: String,
+    /// The serial number of its stack.
+    stack: u32,
+}
+
+impl RootNamer<'_> {
+    fn thread_object(&mut self, root: &RootRecord) {
+        let name = self.reader.name_of(root.address).or_else(|| self.recorded_name(root.thread));
+        let name = name.filter(|name| !name.is_empty());
+        let kind = if self.reader.is_virtual_thread(root.address) { "virtual thread" } else { "thread" };
+        let name = match name {
+            Some(name) => format!("{kind} {name}"),
+            None => format!("{kind} {}", root.thread),
+        };
+        self.threads.entry(root.thread).or_insert(Thread { name, stack: root.frame });
+    }
+
+    /// Threads that only their stacks and records of their start tell.
+    fn recorded_threads(&mut self) {
+        for (stack, trace) in &self.model.scan.traces {
+            let serial = trace.thread;
+            if serial == 0 || self.threads.contains_key(&serial) {
+                continue;
+            }
+            let name = self.recorded_name(serial).map_or_else(|| format!("thread {serial}"), |name| format!("thread {name}"));
+            self.threads.insert(serial, Thread { name, stack: *stack });
+        }
+    }
+
+    /// The name in the record of a thread's start.
+    fn recorded_name(&self, serial: u32) -> Option<String> {
+        let name = self.model.scan.thread_names.get(&serial)?;
+        classes::text(&self.model.scan, self.file, *name).ok()?
+    }
+
+    fn thread(&self, serial: u32) -> String {
+        self.threads.get(&serial).map_or_else(|| format!("thread {serial}"), |thread| thread.name.clone())
+    }
+
+    fn kind(&mut self, root: &RootRecord) -> Result<String, Error> {
+        Ok(match root.kind {
+            RootKind::Thread => self.thread(root.thread),
+            RootKind::JavaFrame => self.with_frame(root, "frame")?,
+            RootKind::JniLocal => format!("JNI local, {}", self.with_frame(root, "")?),
+            RootKind::NativeStack => format!("native stack, {}", self.thread(root.thread)),
+            RootKind::ThreadBlock => format!("thread block, {}", self.thread(root.thread)),
+            RootKind::Monitor => "monitor".to_owned(),
+            RootKind::JniMonitor => format!("JNI monitor, {}", self.thread(root.thread)),
+            RootKind::JniGlobal => "JNI global".to_owned(),
+            RootKind::SystemClass => "system class".to_owned(),
+            RootKind::Interned => "interned string".to_owned(),
+            RootKind::Finalizing => "finalizing".to_owned(),
+            RootKind::Debugger => "debugger".to_owned(),
+            RootKind::ReferenceCleanup => "reference cleanup".to_owned(),
+            RootKind::VmInternal => "VM internal".to_owned(),
+            RootKind::Unknown => "unknown".to_owned(),
+            RootKind::Unreachable => "unreachable".to_owned(),
+        })
+    }
+
+    /// `thread main, com.shop.Cart.add(Cart.java:41)`; `otherwise` stands for a frame that is not known.
+    fn with_frame(&mut self, root: &RootRecord, otherwise: &str) -> Result<String, Error> {
+        let thread = self.thread(root.thread);
+        let stack = self.threads.get(&root.thread).map(|thread| thread.stack);
+        let trace = stack.and_then(|stack| self.model.scan.traces.get(&stack));
+        let frame = trace.and_then(|trace| trace.frames.get(root.frame as usize).copied());
+        Ok(match frame {
+            Some(frame) => format!("{thread}, {}", self.frame(frame)?),
+            None if otherwise.is_empty() => thread,
+            None => format!("{thread}, {otherwise}"),
+        })
+    }
+
+    /// `com.shop.Cart.add(Cart.java:41)`
+    fn frame(&mut self, id: u64) -> Result<String, Error> {
+        if let Some(known) = self.frames.get(&id) {
+            return Ok(known.clone());
+        }
+        let scan = &self.model.scan;
+        let Some(frame) = scan.frames.get(&id) else { return Ok("frame".to_owned()) };
+        let text = |id: u64| classes::text(scan, self.file, id);
+        let method = text(frame.method)?.unwrap_or_else(|| "?".to_owned());
+        let class = scan.class_of_serial.get(&frame.class_serial);
+        let class = match class.and_then(|class| scan.class_names.get(class)) {
+            Some(name) => text(*name)?.map(|name| names::class_name(&name)),
+            None => None,
+        };
+        let source = text(frame.source)?.filter(|source| !source.is_empty());
+        let position = match (source, frame.line) {
+            (_, -3) => "native".to_owned(),
+            (Some(source), line @ 1..) => format!("{source}:{line}"),
+            (Some(source), _) => source,
+            (None, _) => "unknown source".to_owned(),
+        };
+        let words = format!("{}.{method}({position})", class.as_deref().unwrap_or("?"));
+        self.frames.insert(id, words.clone());
+        Ok(words)
+    }
+}

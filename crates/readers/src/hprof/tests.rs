@@ -1,0 +1,465 @@
+//! Files of the fixture's writer: what comes of them whole, cut and wrong.
+
+use std::{
+    collections::BTreeSet,
+    io::{Cursor, Write as _},
+    sync::atomic::AtomicBool,
+};
+
+use heaplake_fixture::{Heap, HprofOptions};
+use heaplake_model::IssueKind;
+
+use super::*;
+use crate::{Source, Summary, read};
+
+/// What was read of a file.
+struct ReadDump {
+    /// `address type size len name value [child label kind, ...]` by object, without size where it is not asked for.
+    rows: Vec<String>,
+    roots: Vec<(u64, String)>,
+    issues: Vec<(IssueKind, u64, String)>,
+    summary: Summary,
+}
+
+fn read_file(bytes: &[u8], keep_going: bool, threads: usize, block_bytes: usize) -> Result<ReadDump, Error> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    read_source(Source::file(file), keep_going, threads, block_bytes)
+}
+
+fn read_source(
+    source: Source,
+    keep_going: bool,
+    threads: usize,
+    block_bytes: usize,
+) -> Result<ReadDump, Error> {
+    let options = ReadOptions {
+        keep_going,
+        threads,
+        block_bytes,
+        max_object_bytes: 1 << 20,
+        work_folder: &std::env::temp_dir(),
+        cancel: &AtomicBool::new(false),
+        bytes_read: Default::default(),
+    };
+    let types = TypeTable::default();
+    let (mut all, mut roots, mut issues) = (Vec::new(), Vec::new(), Vec::new());
+    let summary = read(source, None, &options, &types, |mut records| {
+        roots.append(&mut records.roots);
+        issues.extend(records.issues.drain(..).map(|issue| (issue.kind, issue.offset, issue.what)));
+        all.push(records);
+        Ok::<_, Error>(())
+    })?;
+    let names = types.names();
+    let text = |text: Option<&[u8]>| text.map_or("-".to_owned(), |text| format!("{:?}", std::str::from_utf8(text).unwrap()));
+    let rows = all.iter().flat_map(Records::iter).map(|(_, record)| {
+        let kinds: Vec<_> = record.kinds().collect();
+        let refs: Vec<String> = record
+            .refs
+            .iter()
+            .enumerate()
+            .map(|(i, child)| {
+                let label = record.label(i).map_or("-".into(), String::from_utf8_lossy);
+                let kind = kinds.iter().find(|(position, _)| *position == i as u32).map(|(_, kind)| kind.name());
+                format!("{child:x} {label}{}", kind.map_or(String::new(), |kind| format!(" {kind}")))
+            })
+            .collect();
+        format!(
+            "{:x} {} {} {} {} {} [{}]",
+            record.address,
+            names[record.type_id as usize],
+            record.size.unwrap(),
+            record.len.map_or("-".to_owned(), |len| len.to_string()),
+            text(record.name),
+            text(record.value),
+            refs.join(", ")
+        )
+    });
+    Ok(ReadDump { rows: rows.collect(), roots, issues, summary })
+}
+
+fn written(heap: &str, options: &HprofOptions) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Heap::parse(heap).unwrap().write_hprof(options, &mut bytes).unwrap();
+    bytes
+}
+
+fn whole(bytes: &[u8]) -> ReadDump {
+    let dump = read_file(bytes, false, 2, 1 << 20).unwrap();
+    assert_eq!(dump.issues, []);
+    dump
+}
+
+/// The row of an object, without its address.
+#[track_caller]
+fn row(dump: &ReadDump, address: u64) -> &str {
+    let start = format!("{address:x} ");
+    let found: Vec<&String> = dump.rows.iter().filter(|row| row.starts_with(&start)).collect();
+    assert_eq!(found.len(), 1, "{address:x} in {:#?}", dump.rows);
+    &found[0][start.len()..]
+}
+
+/// A shop with everything that a JVM's heap has.
+const SHOP: &str = r#"
+object @0x1000 : java.lang.Class name="java.lang.Object"
+cart @0x1010 : java.lang.Class name="com.shop.Cart" -.<super>-> object -.<loader>-> loader -.CACHE-> map
+status @0x1020 : java.lang.Class name="com.shop.Status" -.<super>-> enum
+enum @0x1030 : java.lang.Class name="java.lang.Enum" -.<super>-> object
+loader @0x2000 : com.shop.Loader -.parent-> gone
+map @0x2020 : java.util.HashMap len=2 -.table-> table
+table @0x2040 : java.util.HashMap$Node[] -[0]-> node -[2]-> node2
+node @0x2060 : java.util.HashMap$Node -.key-> text -.value-> order -.next-> node2
+node2 @0x2080 : java.util.HashMap$Node -.value-> five
+order @0x20a0 : com.shop.Cart -.status-> new -.self-> order
+new @0x20c0 : com.shop.Status -.name-> newname
+newname @0x20e0 : java.lang.String = "NEW" -.value-> newbytes
+newbytes @0x2100 : byte[]
+text @0x2120 : java.lang.String = "gr\u{fc}n" -.value-> bytes
+bytes @0x2140 : byte[]
+wide @0x2160 : java.lang.String = "\u{4f8b}\u{1f600}" -.value-> widebytes
+widebytes @0x2180 : byte[]
+old @0x21a0 : java.lang.String = "old" -.value-> chars
+chars @0x21c0 : char[]
+five @0x21e0 : java.lang.Integer = "-5"
+weak @0x2200 : com.shop.Entry -.key-> text ~.referent~> order
+soft @0x2220 : java.lang.ref.SoftReference ~.referent~> order
+phantom @0x2240 : java.lang.ref.PhantomReference ~.referent~> order
+final @0x2260 : java.lang.ref.FinalReference ~.referent~> order
+longs @0x2280 : long[] len=3
+grid @0x22a0 : int[][] -[0]-> ints
+ints @0x22c0 : int[] len=2
+main @0x22e0 : java.lang.Thread -.name-> mainname
+mainname @0x2300 : java.lang.String = "main" -.value-> mainbytes
+mainbytes @0x2320 : byte[]
+root(thread main) main
+root(thread main, com.shop.Cart.add(Cart.java:41)) order
+root(thread worker, com.shop.Cart.run(native)) grid
+root(system class) object
+root(JNI global) weak
+root(monitor) soft
+root(debug) old
+"#;
+
+fn dialects() -> Vec<HprofOptions> {
+    let mut all = Vec::new();
+    for version in ["1.0.1", "1.0.2", "1.0.3"] {
+        for id_bytes in [4, 8] {
+            for segment_bytes in [None, Some(100), Some(1 << 20)] {
+                for classes_last in [false, true] {
+                    all.push(HprofOptions { version, id_bytes, segment_bytes, classes_last });
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn a_heap_comes_back_in_every_dialect() {
+    let without_size = |row: &str| {
+        let mut words: Vec<&str> = row.split(' ').collect();
+        words.remove(1);
+        words.join(" ")
+    };
+    for options in dialects() {
+        let dump = whole(&written(SHOP, &options));
+        for (address, expected) in [
+            (0x1010, r#"java.lang.Class - "com.shop.Cart" - [1000 .<super>, 2000 .<loader>, 2020 .CACHE]"#),
+            (0x2020, "java.util.HashMap 2 - - [2040 .table]"),
+            (0x2040, "java.util.HashMap$Node[] 3 - - [2060 [0], 2080 [2]]"),
+            (0x2060, "java.util.HashMap$Node - - - [2120 .key, 20a0 .value, 2080 .next]"),
+            // Its loader can be collected, so that it keeps its class.
+            (0x20a0, "com.shop.Cart - - - [20c0 .status, 20a0 .self, 1010 .<class>]"),
+            (0x20c0, r#"com.shop.Status - - "NEW" [20e0 .name]"#),
+            (0x2120, r#"java.lang.String 4 - "grün" [2140 .value]"#),
+            (0x2140, "byte[] 4 - - []"),
+            (0x2160, r#"java.lang.String 3 - "例😀" [2180 .value]"#),
+            (0x2180, "byte[] 6 - - []"),
+            (0x21a0, r#"java.lang.String 3 - "old" [21c0 .value]"#),
+            (0x21e0, r#"java.lang.Integer - - "-5" []"#),
+            (0x2200, "com.shop.Entry - - - [2120 .key, 20a0 .referent weak]"),
+            (0x2220, "java.lang.ref.SoftReference - - - [20a0 .referent soft]"),
+            (0x2240, "java.lang.ref.PhantomReference - - - [20a0 .referent phantom]"),
+            (0x2260, "java.lang.ref.FinalReference - - - [20a0 .referent final]"),
+            (0x2280, "long[] 3 - - []"),
+            (0x22a0, "int[][] 1 - - [22c0 [0]]"),
+            (0x22e0, r#"java.lang.Thread - "main" - [2300 .name]"#),
+        ] {
+            assert_eq!(without_size(row(&dump, address)), expected, "{options:?}");
+        }
+        let roots: Vec<(u64, &str)> = dump.roots.iter().map(|(address, kind)| (*address, &**kind)).collect();
+        let expected = [
+            (0x1000, "system class"),
+            (0x20a0, "thread main, com.shop.Cart.add(Cart.java:41)"),
+            (0x21a0, "unknown"),
+            (0x2200, "JNI global"),
+            (0x2220, "monitor"),
+            (0x22a0, "thread worker, com.shop.Cart.run(native)"),
+            (0x22e0, "thread main"),
+        ];
+        assert_eq!(roots, expected, "{options:?}");
+        assert_eq!(dump.summary.format.name(), "hprof");
+        assert_eq!(dump.summary.content.taken.unwrap().to_rfc3339(), "2026-03-01T12:00:00+00:00");
+    }
+}
+
+#[test]
+fn threads_and_blocks_change_nothing() {
+    let bytes = written(SHOP, &HprofOptions::default());
+    let expected = whole(&bytes);
+    for (threads, block_bytes) in [(1, 1), (2, 1), (3, 100), (2, 1 << 20)] {
+        let dump = read_file(&bytes, false, threads, block_bytes).unwrap();
+        assert_eq!((dump.rows, dump.roots), (expected.rows.clone(), expected.roots.clone()));
+    }
+    let stream = read_source(Source::stream(Cursor::new(bytes.clone())), false, 2, 1 << 20).unwrap();
+    assert_eq!(stream.rows, expected.rows);
+    assert_eq!(stream.summary.content.provenance, expected.summary.content.provenance);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&bytes).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let packed = read_file(&gzip, false, 2, 1 << 20).unwrap();
+    assert_eq!(packed.rows, expected.rows);
+    // What a cut stream has is read.
+    assert!(read_file(&gzip[..gzip.len() - 3], false, 2, 1 << 20).is_err());
+    let cut = read_file(&gzip[..gzip.len() - 3], true, 2, 1 << 20).unwrap();
+    assert_eq!(cut.rows, expected.rows);
+    assert!(cut.issues.iter().any(|(kind, _, what)| *kind == IssueKind::Truncated && what.contains("gzip")));
+}
+
+#[test]
+fn a_file_cut_at_any_byte_is_refused_or_kept_up_to_there() {
+    for options in [
+        HprofOptions { segment_bytes: Some(300), ..HprofOptions::default() },
+        HprofOptions { classes_last: true, id_bytes: 4, ..HprofOptions::default() },
+    ] {
+        let bytes = written(SHOP, &options);
+        let addresses = |dump: &ReadDump| -> Vec<String> {
+            dump.rows.iter().map(|row| row.split(' ').next().unwrap().to_owned()).collect()
+        };
+        let all = addresses(&whole(&bytes));
+        for end in 0..bytes.len() {
+            assert!(read_file(&bytes[..end], false, 1, 1 << 20).is_err(), "{end} {options:?}");
+            match read_file(&bytes[..end], true, 1, 1 << 20) {
+                Ok(dump) => {
+                    assert!(all.starts_with(&addresses(&dump)), "{end}");
+                    let is_told = |(kind, offset, _): &(IssueKind, u64, String)| {
+                        *kind == IssueKind::Truncated && *offset <= end as u64
+                    };
+                    assert!(dump.issues.iter().any(is_told), "{end} {:?}", dump.issues);
+                }
+                Err(Error::Empty(_) | Error::NotADump(_) | Error::OtherFile { .. } | Error::Damaged(_)) => {}
+                Err(other) => panic!("{end}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn no_byte_makes_it_panic() {
+    let bytes = written(SHOP, &HprofOptions { segment_bytes: Some(1000), ..HprofOptions::default() });
+    for at in 17..bytes.len() {
+        for value in [[0, 0x21, 0xff][at % 3], bytes[at] ^ 0x80] {
+            let mut wrong = bytes.clone();
+            wrong[at] = value;
+            if let Ok(dump) = read_file(&wrong, at % 5 > 0, 1, 1 << 20) {
+                assert!(dump.rows.len() < 100, "{at} {value}");
+            }
+        }
+    }
+}
+
+/// Where the first record with a tag begins.
+fn record_at(bytes: &[u8], wanted: u8) -> usize {
+    let mut at = 31;
+    loop {
+        if bytes[at] == wanted {
+            return at;
+        }
+        at += 9 + u32::from_be_bytes(bytes[at + 5..at + 9].try_into().unwrap()) as usize;
+    }
+}
+
+#[test]
+fn the_length_of_a_heap_record_is_not_trusted() {
+    for segment_bytes in [Some(1 << 20), None] {
+        let bytes = written(SHOP, &HprofOptions { segment_bytes, ..HprofOptions::default() });
+        let expected = whole(&bytes);
+        let at = record_at(&bytes, if segment_bytes.is_some() { 0x1c } else { 0x0c });
+        let with_len = |len: u32| {
+            let mut wrong = bytes.clone();
+            wrong[at + 5..at + 9].copy_from_slice(&len.to_be_bytes());
+            wrong
+        };
+        // As a writer leaves it that was not able to go back.
+        let dump = read_file(&with_len(0), false, 1, 1 << 20).unwrap();
+        assert_eq!(dump.rows, expected.rows);
+        // Without a record that ends the dump, more may have followed.
+        let strict = read_file(&with_len(u32::MAX), false, 1, 1 << 20).map(|dump| dump.rows);
+        match segment_bytes {
+            Some(_) => assert_eq!(strict.unwrap(), expected.rows),
+            None => assert!(matches!(strict, Err(Error::Damaged(_))), "{strict:?}"),
+        }
+        let dump = read_file(&with_len(u32::MAX), true, 1, 1 << 20).unwrap();
+        assert_eq!(dump.rows, expected.rows);
+    }
+}
+
+#[test]
+fn an_object_that_claims_too_much_is_left_out_with_what_follows() {
+    let options = HprofOptions { segment_bytes: Some(120), ..HprofOptions::default() };
+    let bytes = written("a: byte[] len=3\nb: long[] len=2\nc: int[] len=1\nd: X -.a-> a\nroot(monitor) d", &options);
+    let expected = whole(&bytes);
+    let array = bytes.windows(9).position(|window| window == [0x23, 0, 0, 0, 0, 0, 0, 0x10, 0x10]).unwrap();
+    for count in [u32::MAX, 1 << 31, 1000] {
+        let mut wrong = bytes.clone();
+        wrong[array + 13..array + 17].copy_from_slice(&count.to_be_bytes());
+        let Err(Error::Damaged(issue)) = read_file(&wrong, false, 1, 1 << 20).map(drop) else { panic!("{count}") };
+        assert_eq!(issue.offset, array as u64);
+        let dump = read_file(&wrong, true, 1, 1 << 20).unwrap();
+        assert!(dump.rows.len() < expected.rows.len() && dump.rows.iter().all(|row| expected.rows.contains(row)));
+    }
+}
+
+#[test]
+fn unknown_records_are_skipped_and_counted() {
+    let bytes = written(SHOP, &HprofOptions::default());
+    let expected = whole(&bytes);
+    let at = record_at(&bytes, 0x1c);
+    let unknown = [&[0xde, 0, 0, 0, 0, 0, 0, 0, 3][..], b"abc"].concat();
+    let with = [&bytes[..at], &unknown, &unknown, &bytes[at..], &unknown].concat();
+    let dump = read_file(&with, false, 1, 1 << 20).unwrap();
+    assert_eq!(dump.rows, expected.rows);
+    let what = "3 records have the unknown tag 0xde; they were left out".to_owned();
+    assert_eq!(dump.issues, [(IssueKind::UnknownRecord, at as u64, what)]);
+}
+
+#[test]
+fn a_second_dump_in_a_file_is_told() {
+    let bytes = written("a: X; root(monitor) a", &HprofOptions::default());
+    let at = record_at(&bytes, 0x1c);
+    let twice = [&bytes[..], &bytes[at..]].concat();
+    let Err(Error::Damaged(issue)) = read_file(&twice, false, 1, 1 << 20).map(drop) else { panic!() };
+    assert_eq!((issue.kind, issue.offset), (IssueKind::Malformed, bytes.len() as u64));
+    assert_eq!(read_file(&twice, true, 1, 1 << 20).unwrap().rows, whole(&bytes).rows);
+}
+
+/// Replaces the only occurrence of some bytes.
+#[track_caller]
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let found: Vec<usize> =
+        bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from).map(|(at, _)| at).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    [&bytes[..found[0]], to, &bytes[found[0] + from.len()..]].concat()
+}
+
+#[test]
+fn missing_and_invalid_names_are_told() {
+    let bytes = written("a: com.shop.Order -.lines-> a; root(monitor) a", &HprofOptions::default());
+    let utf8 = |text: &str| {
+        let at = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+        let start = at - 8 - 9;
+        bytes[start..at + text.len()].to_vec()
+    };
+    let kinds = |bytes: &[u8]| {
+        let dump = read_file(bytes, true, 1, 1 << 20).unwrap();
+        let kinds: BTreeSet<IssueKind> = dump.issues.iter().map(|(kind, ..)| *kind).collect();
+        (row(&dump, 0x1000).to_owned(), kinds.into_iter().collect::<Vec<_>>())
+    };
+    let (row_of_label, found) = kinds(&replaced(&bytes, &utf8("lines"), b""));
+    assert_eq!((row_of_label.ends_with("[1000 -]"), found), (true, vec![IssueKind::BadLabel]));
+    let (row_of_type, found) = kinds(&replaced(&bytes, &utf8("com/shop/Order"), b""));
+    assert_eq!((row_of_type.starts_with("(unknown class) "), found), (true, vec![IssueKind::BadType]));
+    let (row_of_text, found) = kinds(&replaced(&bytes, b"com/shop/Order", b"com/\xffhop/Order"));
+    assert_eq!((row_of_text.starts_with("com.\u{fffd}hop.Order "), found), (true, vec![IssueKind::InvalidUtf8]));
+}
+
+#[test]
+fn a_class_that_is_missing_or_its_own_superclass_is_told() {
+    let heap = "a: com.shop.Order -.lines-> a; root(monitor) a";
+    let bytes = written(heap, &HprofOptions { classes_last: true, ..HprofOptions::default() });
+    let class = 0x7000_0100_u64.to_be_bytes();
+    let dump_of_class = [&[0x20][..], &class, &[0; 4]].concat();
+    let other = [&[0x20][..], &0x9999_u64.to_be_bytes(), &[0; 4]].concat();
+    let dump = read_file(&replaced(&bytes, &dump_of_class, &other), true, 1, 1 << 20).unwrap();
+    assert!(row(&dump, 0x1000).starts_with("com.shop.Order ") && row(&dump, 0x1000).ends_with("[]"));
+    assert!(dump.issues.iter().any(|(kind, ..)| *kind == IssueKind::BadReference), "{:?}", dump.issues);
+    let base = 0x7000_0000_u64.to_be_bytes();
+    let cycle = [&dump_of_class[..], &class].concat();
+    let bytes = replaced(&bytes, &[&dump_of_class[..], &base].concat(), &cycle);
+    let dump = read_file(&bytes, true, 1, 1 << 20).unwrap();
+    assert!(row(&dump, 0x1000).ends_with("[1000 .lines]"));
+    assert!(dump.issues.iter().any(|(_, _, what)| what.contains("its own superclass")), "{:?}", dump.issues);
+    assert!(matches!(read_file(&bytes, false, 1, 1 << 20), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn an_instance_that_is_shorter_than_its_fields_keeps_what_is_there() {
+    let heap = "a: com.shop.Order -.first-> a -.second-> a; b: byte[] len=2; root(monitor) a";
+    let bytes = written(heap, &HprofOptions::default());
+    let class = 0x7000_0100_u64.to_be_bytes();
+    let long = [&class[..], &16_u32.to_be_bytes(), &0x1000_u64.to_be_bytes(), &0x1000_u64.to_be_bytes()].concat();
+    let short = [&class[..], &8_u32.to_be_bytes(), &0x1000_u64.to_be_bytes()].concat();
+    let mut wrong = replaced(&bytes, &long, &short);
+    let at = record_at(&wrong, 0x1c);
+    let len = u32::from_be_bytes(wrong[at + 5..at + 9].try_into().unwrap()) - 8;
+    wrong[at + 5..at + 9].copy_from_slice(&len.to_be_bytes());
+    assert!(matches!(read_file(&wrong, false, 1, 1 << 20), Err(Error::Damaged(_))));
+    let dump = read_file(&wrong, true, 1, 1 << 20).unwrap();
+    assert!(row(&dump, 0x1000).ends_with("[1000 .first]"), "{}", row(&dump, 0x1000));
+    assert_eq!(dump.issues[0].0, IssueKind::BadReference);
+    assert!(row(&dump, 0x1010).starts_with("byte[] "));
+}
+
+#[test]
+fn sizes_are_those_of_the_vm_that_neighbours_tell() {
+    // References and headers as in HotSpot with compressed references, then without, then with compact headers.
+    for (node, bytes_of_3, expected) in [(24, 24, [24, 24, 16]), (32, 32, [32, 32, 16]), (16, 16, [16, 16, 8])] {
+        let mut heap = String::new();
+        let mut at = 0x10000_u64;
+        for i in 0..40 {
+            heap += &format!("n{i} @{at}: Node -.next-> n{i} -.other-> n{i}\n");
+            at += node;
+            heap += &format!("b{i} @{at}: byte[] len=3\n");
+            at += bytes_of_3;
+            heap += &format!("e{i} @{at}: Empty\n");
+            at += expected[2];
+            heap += &format!("o{i} @{at}: java.lang.Object[] -> n{i}\n");
+            at += node;
+        }
+        let dump = whole(&written(&heap, &HprofOptions::default()));
+        let sizes: BTreeSet<String> = dump
+            .rows
+            .iter()
+            .filter(|row| !row.contains("java.lang."))
+            .map(|row| row.split(' ').skip(1).take(2).collect::<Vec<_>>().join(" "))
+            .collect();
+        let [node, bytes, empty] = expected;
+        let expected = [format!("Empty {empty}"), format!("Node {node}"), format!("byte[] {bytes}")];
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), expected, "{:?}", dump.summary.content.process.layout);
+    }
+}
+
+#[test]
+fn objects_are_found_wherever_they_are() {
+    // Strings and their arrays far apart, in descending order and interleaved.
+    let mut heap = String::new();
+    for i in 0..200_u64 {
+        heap += &format!("s{i} @{}: java.lang.String = \"text {i}\" -.value-> b{i}\n", 0x9_0000 - 32 * i);
+    }
+    for i in (0..200_u64).step_by(2).chain((1..200).step_by(2)) {
+        heap += &format!("b{i} @{}: byte[]\n", 0x2_0000 + 32 * (i * 7 % 200));
+    }
+    let dump = whole(&written(&heap, &HprofOptions { segment_bytes: Some(500), ..HprofOptions::default() }));
+    for i in 0..200_u64 {
+        assert!(row(&dump, 0x9_0000 - 32 * i).contains(&format!("\"text {i}\"")), "{i}");
+    }
+}
+
+#[test]
+fn other_versions_are_refused_by_name() {
+    let mut bytes = written("a: X", &HprofOptions::default());
+    bytes[17] = b'9';
+    let message = read_file(&bytes, true, 1, 1 << 20).map(drop).unwrap_err().to_string();
+    assert!(message.ends_with("it is an HPROF file, and its version is not 1.0.1, 1.0.2 or 1.0.3"), "{message}");
+}

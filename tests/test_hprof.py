@@ -1,0 +1,226 @@
+"""Heap dumps of the JVM: a program with a known object graph is dumped by the JDK that is there, and its own histogram of the
+same moment is the truth for sizes. Without a JDK these tests are skipped; those of real files in datasets/ run always."""
+
+import json
+import lzma
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from lake import REPOSITORY, Lake
+
+PROGRAM = REPOSITORY / "tests/java/Shop.java"
+DATASETS = REPOSITORY / "datasets/hprof"
+MEMORY = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:MarkSweepDeadRatio=0"]
+LAYOUTS = {
+    "compressed": [],
+    "wide": ["-XX:-UseCompressedOops", "-XX:-UseCompressedClassPointers"],
+    "wide references": ["-XX:-UseCompressedOops"],
+    "sixteen": ["-XX:ObjectAlignmentInBytes=16"],
+}
+
+needs_jdk = pytest.mark.skipif(
+    not all(map(shutil.which, ["java", "javac", "jcmd"])), reason="no JDK (java, javac, jcmd) is on the path"
+)
+
+
+@pytest.fixture(scope="session")
+def shop_classes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("classes")
+    subprocess.run(["javac", "-nowarn", "-d", folder, PROGRAM], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shop(shop_classes, tmp_path_factory):
+    """The dump and the histogram of a program, by the layout of its objects."""
+    made = {}
+
+    def of(layout):
+        if layout not in made:
+            out = tmp_path_factory.mktemp("shop") / "shop"
+            java = ["java", *MEMORY, *LAYOUTS[layout], "-cp", shop_classes, "Shop", out]
+            subprocess.run(java, check=True, capture_output=True, timeout=120)
+            made[layout] = (out.with_suffix(".hprof"), histogram(out.with_suffix(".txt").read_text()))
+        return made[layout]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def shop_lake(shop, tmp_path_factory):
+    lake = Lake(tmp_path_factory.mktemp("shop-lake") / "lake")
+    lake.load(shop("compressed")[0], "shop")
+    return lake
+
+
+def rows(lake, query, *args):
+    """The rows of a query by column."""
+    return [json.loads(line) for line in lake.ok("sql", "--format", "ndjson", *args, query).splitlines()]
+
+
+def one(lake, query, *args):
+    (row,) = rows(lake, query, *args)
+    return row
+
+
+def histogram(text):
+    """Type to instances and bytes, as GC.class_histogram prints them."""
+    found = {}
+    for line in text.splitlines():
+        match = re.match(r"\s*\d+:\s+(\d+)\s+(\d+)\s+(\S+)", line)
+        if match:
+            name = programmers_name(match[3])
+            count, size = found.get(name, (0, 0))
+            found[name] = (count + int(match[1]), size + int(match[2]))
+    return found
+
+
+def programmers_name(name):
+    dimensions = len(name) - len(name.lstrip("["))
+    element = name[dimensions:]
+    if dimensions:
+        primitive = dict(Z="boolean", C="char", F="float", D="double", B="byte", S="short", I="int", J="long")
+        element = element[1:-1] if element.startswith("L") else primitive[element]
+    element = re.sub(r"(\$\$Lambda)\$\d+|", lambda m: m[1] or "", element)
+    element = re.sub(r"[/+]0x[0-9a-f]+$", "", element)
+    return element + "[]" * dimensions
+
+
+@needs_jdk
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sizes_are_those_of_the_histogram(lake, shop, layout):
+    dump, truth = shop(layout)
+    lake.load(dump, "shop")
+    wrong = {}
+    for row in rows(lake, "select type, count, size from type_stat"):
+        count, size = truth.get(row["type"], (0, 0))
+        if count and count == row["count"] and size != row["size"]:
+            wrong[row["type"]] = (row["size"], size, count)
+    assert not wrong, wrong
+    found = {row["type"]: row["count"] for row in rows(lake, "select type, count from type_stat")}
+    for name in ["Shop$Order", "Shop$Order$Line", "Shop$Leaf", "java.util.HashMap$Node", "java.lang.Class"]:
+        assert found[name] == truth[name][0], name
+    # Between the dump and the histogram the program itself makes a few objects.
+    total = sum(size for _, size in truth.values())
+    assert abs(total - one(lake, "select sum(size) as size from obj")["size"]) < total / 50
+    info = lake.ok("info", "shop")
+    assert "layout" in info and "byte headers" in info, info
+
+
+@needs_jdk
+def test_the_object_graph_is_that_of_the_program(shop_lake):
+    assert one(shop_lake, "select count(*) as n from obj where type = 'Shop$Order'")["n"] == 100
+    cache = one(
+        shop_lake,
+        "select o.address, o.type, o.len from obj c join edge e on e.parent = c.address join obj o on o.address = e.child "
+        "where c.type = 'java.lang.Class' and c.name = 'Shop' and e.label = '.CACHE'"
+    )
+    assert (cache["type"], cache["len"]) == ("java.util.HashMap", 100)
+    labels = rows(shop_lake, 
+        "select e.label, c.type, c.value from obj o join edge e on e.parent = o.address join obj c on c.address = e.child "
+        "join edge n on n.parent = o.address and n.label = '.note' join obj s on s.address = n.child "
+        "where o.type = 'Shop$Order' and s.value = 'note 7' order by e.idx"
+    )
+    assert [(row["label"], row["type"], row["value"]) for row in labels] == [
+        (".note", "java.lang.String", "note 7"),
+        (".status", "Shop$Status", "PAID"),
+        (".lines", "java.util.ArrayList", None),
+        (".next", "Shop$Order", None),
+    ]
+    kinds = rows(shop_lake, 
+        "select distinct e.kind, o.type from edge e join obj o on o.address = e.parent "
+        "where e.label = '.referent' and o.type in ('java.lang.ref.SoftReference', 'java.lang.ref.WeakReference', "
+        "'java.lang.ref.PhantomReference', 'java.lang.ref.Finalizer') order by e.kind"
+    )
+    found = {(row["kind"], row["type"].rsplit(".")[-1]) for row in kinds}
+    assert {("soft", "SoftReference"), ("weak", "WeakReference"), ("phantom", "PhantomReference")} <= found
+    assert one(shop_lake, "select count(*) as n from obj where value = '例 😀'")["n"] == 1
+    assert one(shop_lake, "select len from obj where value = '例 😀'")["len"] == 4
+    lens = rows(shop_lake, 
+        "select o.type, o.len from obj m join edge e on e.parent = m.address join obj o on o.address = e.child "
+        "where m.type = 'java.lang.Object[]' and o.type in ('java.util.concurrent.ConcurrentHashMap', 'java.util.LinkedHashSet', 'long[]') "
+        "and exists (select 1 from edge s join obj l on l.address = s.parent where s.child = m.address and l.len = 60)"
+    )
+    assert sorted((row["type"], row["len"]) for row in lens) == [
+        ("java.util.LinkedHashSet", 3),
+        ("java.util.concurrent.ConcurrentHashMap", 2),
+        ("long[]", 7),
+    ]
+
+
+@needs_jdk
+def test_paths_begin_at_threads_and_frames(shop_lake):
+    held = one(shop_lake, "select address, root_kind, retained from obj where type = 'Shop$Held'")
+    assert held["root_kind"].startswith("thread cart-worker, Shop.hold(Shop.java:")
+    assert held["retained"] >= 100_000
+    text = shop_lake.ok("path", "--dump", "shop", "root ..> Shop$Held")
+    assert "cart-worker" in text, text
+    text = shop_lake.ok("path", "--dump", "shop", "Shop$Order -.lines-> java.util.ArrayList ..> Shop$Order$Line")
+    assert ".lines" in text, text
+    threads = rows(shop_lake, "select name, root_kind from obj where type = 'java.lang.Thread' and root_kind like 'thread%'")
+    assert {"main", "cart-worker"} <= {row["name"] for row in threads}
+
+
+@needs_jdk
+def test_trees_trends_and_diffs_name_what_holds(shop_lake, shop, tmp_path):
+    assert "Shop" in shop_lake.ok("tree", "--dump", "shop")
+    assert "Shop$Order" in shop_lake.ok("top", "--dump", "shop")
+    again = Lake(tmp_path / "lake")
+    again.load(shop("compressed")[0], "before")
+    again.load(shop("compressed")[0], "after")
+    again.ok("diff", "before", "after", "--by", "holder")
+    again.ok("trend")
+    holders = {row["holder"] for row in rows(again, "select holder from history.holder_stat where dump = 'before'")}
+    assert not [holder for holder in holders if "0x" in holder], "a holder has an address"
+
+
+@needs_jdk
+@pytest.mark.parametrize("extra", [[], ["-gz=1"], ["-all"]], ids=["plain", "gz", "all"])
+def test_dumps_of_jcmd(lake, shop_classes, tmp_path, extra):
+    out = tmp_path / "own"
+    java = ["java", *MEMORY, "-cp", shop_classes, "Shop", out, "wait"]
+    with subprocess.Popen(java, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            pid = program.stdout.readline().strip()
+            file = tmp_path / "jcmd.hprof"
+            done = subprocess.run(["jcmd", pid, "GC.heap_dump", *extra, file], capture_output=True, text=True, timeout=60)
+            assert file.exists(), done.stdout + done.stderr
+        finally:
+            program.stdin.close()
+    lake.load(file, "jcmd")
+    assert one(lake, "select count(*) as n from obj where type = 'Shop$Order'")["n"] == 100
+    if extra == ["-gz=1"]:
+        assert json.loads(lake.ok("dumps", "--format", "json"))[0]["source_bytes"] == file.stat().st_size
+
+
+MANIFEST = json.loads((DATASETS / "manifest.json").read_text())
+
+
+@pytest.mark.parametrize("dump", MANIFEST, ids=lambda dump: dump["path"])
+def test_real_files_have_what_another_tool_counts(lake, dump):
+    lake.load(DATASETS / dump["path"], "real")
+    arrays = "type like '%[]'"
+    count = lambda where: one(lake, f"select count(*) as n from obj where {where}")["n"]
+    primitive = "type in ('boolean[]', 'char[]', 'float[]', 'double[]', 'byte[]', 'short[]', 'int[]', 'long[]')"
+    assert count(primitive) == dump["primitive_arrays"]
+    assert count(f"{arrays} and not {primitive}") == dump["object_arrays"]
+    # Classes and the instances that stand for primitive types have one type.
+    assert count(f"not {arrays}") == dump["classes"] + dump["instances"]
+    kinds = {row["kind"] for row in rows(lake, "select distinct kind from root")}
+    assert {"system class", "JNI global"} <= kinds
+    assert any(kind.startswith("thread ") and ".java:" in kind for kind in kinds), kinds
+    assert one(lake, "select count(*) as n from issue")["n"] == 0
+
+
+@pytest.mark.parametrize("dump", MANIFEST[:1], ids=lambda dump: dump["path"])
+def test_a_damaged_file_is_refused_and_kept_on_demand(lake, dump, tmp_path):
+    whole = lzma.decompress((DATASETS / dump["path"]).read_bytes())
+    (tmp_path / "cut.hprof").write_bytes(whole[: len(whole) * 2 // 3])
+    message = lake.fails("import", tmp_path / "cut.hprof")
+    assert "byte" in message and "--on-error skip" in message, message
+    assert lake.dumps() == []
+    lake.ok("import", "--on-error", "skip", tmp_path / "cut.hprof")
+    assert one(lake, "select count(*) as n from issue where kind = 'truncated'")["n"] == 1
