@@ -33,9 +33,9 @@ impl DumpId {
     ///
     /// If nothing remains, the id is `dump`.
     pub fn from_file_name(file_name: &str) -> Self {
-        const ENDINGS: [&str; 14] = [
+        const ENDINGS: [&str; 15] = [
             ".gz", ".zst", ".zstd", ".xz", ".bz2", ".meliae", ".dump", ".json", ".jsonl", ".ndjson", ".txt",
-            ".out", ".mem", ".heap",
+            ".out", ".mem", ".heap", ".hprof",
         ];
         let mut stem = file_name;
         while let Some(shorter) = ENDINGS.iter().find_map(|ending| {
@@ -145,6 +145,7 @@ mod tests {
             (".gz", "gz"),
             ("history.json", "history_dump"),
             ("heap.2015.DUMP.GZ", "heap_2015"),
+            ("app.hprof.gz", "app"),
         ] {
             let made = DumpId::from_file_name(file);
             assert_eq!(made.as_str(), id, "{file:?}");

@@ -253,7 +253,7 @@ const UNKNOWN: Runtime = Runtime {
 pub const TABLES: &str = "tables";
 
 /// By name of the format.
-static RUNTIMES: [(&str, Runtime); 3] = [
+static RUNTIMES: [(&str, Runtime); 4] = [
     (TABLES, Runtime { label_says: any_label, field_labels: dotted_field, ..UNKNOWN }),
     (
         "meliae",

@@ -245,6 +245,11 @@ impl<'t> Lexer<'t> {
 
     fn word(&mut self, start: usize) -> Result<TokenKind, Error> {
         self.dotted_word();
+        // Arrays of Java: `byte[][]`.
+        while self.text[self.at()..].starts_with("[]") {
+            self.chars.next();
+            self.chars.next();
+        }
         let end = self.at();
         let word = &self.text[start..end];
         if word.is_empty() {

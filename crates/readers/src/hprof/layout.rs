@@ -178,7 +178,11 @@ impl FieldPacker {
             Packing::Gaps => self.add_into_gaps(counts),
             Packing::After => self.add_after(counts),
         }
-        self.end += PADDED.iter().find(|(class, _)| *class == name).map_or(0, |(_, bytes)| *bytes);
+        if let Some((_, bytes)) = PADDED.iter().find(|(class, _)| *class == name) {
+            // Fields of subclasses follow the padding.
+            self.end = (self.end + bytes).next_multiple_of(8);
+            self.gaps.clear();
+        }
     }
 
     /// The largest fields first, references last; each into the smallest gap that it fits.
@@ -220,12 +224,13 @@ impl FieldPacker {
         self.gaps.clear();
     }
 
-    /// Adds static fields, which follow the fields of a class object, references first.
+    /// Adds static fields, which follow the fields of a class object, references first and without filling gaps.
     pub(super) fn add_statics(&mut self, [references, eight, four, two, one]: FieldCounts) {
         self.end = self.end.next_multiple_of(8);
         self.gaps.clear();
         for (bytes, n) in [(self.layout.reference, references), (8, eight), (4, four), (2, two), (1, one)] {
             self.add_fields(bytes, n);
+            self.gaps.clear();
         }
     }
 
@@ -269,6 +274,25 @@ mod tests {
         assert_eq!(size(ObjectLayout { packing: Packing::After, ..COMPRESSED }), 56);
         assert_eq!(size(COMPACT), 40);
         assert_eq!(size(WIDE), 56);
+    }
+
+    #[test]
+    fn classes_and_threads_are_as_large_as_in_hotspot() {
+        // java.lang.reflect.Proxy and a class without statics, as JDK 17 has them: 112 bytes by the fields of java.lang.Class.
+        let size = |statics| {
+            let mut packer = FieldPacker::new(COMPRESSED);
+            packer.add_class("java.lang.Class", [14, 0, 1, 0, 0]);
+            packer.add_statics(statics);
+            packer.size()
+        };
+        assert_eq!(size([0; 5]), 112);
+        // The gap before the long stays.
+        assert_eq!(size([5, 1, 0, 0, 1]), 152);
+        let mut thread = FieldPacker::new(COMPRESSED);
+        thread.add_class("java.lang.Thread", [11, 4, 4, 0, 3]);
+        assert_eq!(thread.size(), 368);
+        thread.add_class("FinalizerThread", [0, 0, 0, 0, 1]);
+        assert_eq!(thread.size(), 376);
     }
 
     #[test]

@@ -463,3 +463,31 @@ fn other_versions_are_refused_by_name() {
     let message = read_file(&bytes, true, 1, 1 << 20).map(drop).unwrap_err().to_string();
     assert!(message.ends_with("it is an HPROF file, and its version is not 1.0.1, 1.0.2 or 1.0.3"), "{message}");
 }
+
+#[test]
+fn real_files_have_what_another_tool_counts() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/hprof");
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    for file in manifest.as_array().unwrap() {
+        let path = folder.join(file["path"].as_str().unwrap());
+        let dump = read_source(Source::file(File::open(&path).unwrap()), false, 2, 1 << 16).unwrap();
+        assert_eq!(dump.issues, []);
+        let type_of = |row: &String| row.split(' ').nth(1).unwrap().to_owned();
+        let types: Vec<String> = dump.rows.iter().map(type_of).collect();
+        let is_primitive = |name: &String| {
+            name.strip_suffix("[]").is_some_and(|element| {
+                ["boolean", "char", "float", "double", "byte", "short", "int", "long"].contains(&element)
+            })
+        };
+        let n_primitive = types.iter().filter(|name| is_primitive(name)).count();
+        let n_arrays = types.iter().filter(|name| name.ends_with("[]")).count();
+        let count = |field: &str| file[field].as_u64().unwrap() as usize;
+        assert_eq!(n_primitive, count("primitive_arrays"));
+        assert_eq!(n_arrays - n_primitive, count("object_arrays"));
+        assert_eq!(types.len() - n_arrays, count("classes") + count("instances"));
+        assert!(dump.roots.iter().any(|(_, kind)| kind.starts_with("thread ") && kind.contains(".java:")));
+        let layout = dump.summary.content.process.layout.unwrap();
+        assert!(layout.contains("so 9") || layout.contains("so 100"), "{layout}");
+    }
+}
