@@ -8,7 +8,7 @@ use heaplake_readers::{Error, ReadOptions, Source, TypeTable, read};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let version = [b'1', b'2', b'3'][bytes.first().map_or(0, |byte| usize::from(*byte % 3))];
-    let id_bytes = if bytes.len() % 2 == 0 { 4 } else { 8 };
+    let id_bytes = if bytes.len().is_multiple_of(2) { 4 } else { 8 };
     let header = [b"JAVA PROFILE 1.0.", &[version, 0, 0, 0, 0, id_bytes][..], &[0; 8]].concat();
     for keep_going in [false, true] {
         let options = ReadOptions {

@@ -447,22 +447,20 @@ const JVM: Runtime = Runtime {
             ],
         ),
     ],
-    natures: &[
-        (
-            Nature::Value,
-            &[
-                "java.lang.String",
-                "java.lang.Boolean",
-                "java.lang.Byte",
-                "java.lang.Character",
-                "java.lang.Short",
-                "java.lang.Integer",
-                "java.lang.Long",
-                "java.lang.Float",
-                "java.lang.Double",
-            ],
-        ),
-    ],
+    natures: &[(
+        Nature::Value,
+        &[
+            "java.lang.String",
+            "java.lang.Boolean",
+            "java.lang.Byte",
+            "java.lang.Character",
+            "java.lang.Short",
+            "java.lang.Integer",
+            "java.lang.Long",
+            "java.lang.Float",
+            "java.lang.Double",
+        ],
+    )],
     label_says: jvm_label,
 };
 
@@ -519,8 +517,30 @@ const JVM_CONTAINERS: &[&str] = &[
 
 /// Fields of containers: they say nothing of what is in them.
 const JVM_CONTAINER_FIELDS: &[&str] = &[
-    "array", "c", "elementData", "elements", "first", "head", "item", "key", "last", "left", "list", "m", "map",
-    "next", "parent", "prev", "queue", "referent", "right", "root", "table", "tail", "val", "value",
+    "array",
+    "c",
+    "elementData",
+    "elements",
+    "first",
+    "head",
+    "item",
+    "key",
+    "last",
+    "left",
+    "list",
+    "m",
+    "map",
+    "next",
+    "parent",
+    "prev",
+    "queue",
+    "referent",
+    "right",
+    "root",
+    "table",
+    "tail",
+    "val",
+    "value",
 ];
 
 /// `.name` of a field or static, see docs/formats/hprof.md.

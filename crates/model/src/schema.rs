@@ -205,7 +205,12 @@ pub fn edge() -> SchemaRef {
         ),
         column("idx", DataType::UInt32, false, "position among the parent's references, from 0"),
         column("label", DataType::Utf8, true, "attribute, key or index; null where the dump does not say"),
-        column("kind", DataType::Utf8, false, "strong; soft where the reference keeps its child until memory is short; weak, phantom or final where it keeps nothing alive"),
+        column(
+            "kind",
+            DataType::Utf8,
+            false,
+            "strong; soft where the reference keeps its child until memory is short; weak, phantom or final where it keeps nothing alive",
+        ),
     ])
 }
 

@@ -21,7 +21,7 @@ use heaplake_model::{Issue, IssueKind};
 
 use crate::{
     Consume, Error, Provenance, ReadOptions, Records, SourceReader, TypeTable, batch::Batch,
-    format::CANCEL_POLL, types::TypeCache,
+    source::CANCEL_POLL, types::TypeCache,
 };
 
 /// A format that can be cut into blocks between two objects, and its state while they come in.

@@ -13,7 +13,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64},
     },
-    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -102,6 +101,3 @@ pub struct DumpContent {
     /// When it says that it was taken, in microseconds.
     pub taken: Option<DateTime<Utc>>,
 }
-
-/// How often a cancellation is looked at while something is waited for.
-pub(crate) const CANCEL_POLL: Duration = Duration::from_millis(50);

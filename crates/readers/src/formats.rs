@@ -6,7 +6,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use crate::{
     Consume, DumpContent, Error, Format, ReadOptions, Recognition, Source, SourceReader, TypeTable,
-    capture::Capture, format::CANCEL_POLL, hprof::Hprof, log, meliae::Meliae, others,
+    capture::Capture, hprof::Hprof, log, meliae::Meliae, others, source::CANCEL_POLL,
 };
 
 /// Every format that can be read. A new one gets its line here; nothing else names it.
@@ -235,8 +235,8 @@ mod tests {
     fn an_unknown_format_is_an_error_that_suggests_one() {
         assert_eq!(refused(&meliae(), "melia"), "there is no format \"melia\"; did you mean meliae?");
         assert_eq!(
-            refused(&meliae(), "hprof"),
-            "there is no format \"hprof\"; the formats are meliae, capture"
+            refused(&meliae(), "phd"),
+            "there is no format \"phd\"; the formats are meliae, capture, hprof"
         );
     }
 

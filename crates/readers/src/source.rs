@@ -17,15 +17,18 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use sha2::{Digest, Sha256};
 
-use crate::{Compression, Error, decompress::Decoder, format::CANCEL_POLL};
+use crate::{Compression, Error, decompress::Decoder};
 
 /// Bytes of a decompressed source that are read to recognise its format.
 pub(crate) const HEAD_BYTES: usize = 1 << 16;
+/// How often a cancellation is looked at while something is waited for.
+pub(crate) const CANCEL_POLL: Duration = Duration::from_millis(50);
 /// Bytes that are copied at a time where a source is copied or hashed.
 const COPY_BYTES: usize = 1 << 20;
 

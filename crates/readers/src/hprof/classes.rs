@@ -1,7 +1,10 @@
 //! Classes with all that is needed to read their instances: where references are and what they are called, what says the
 //! value, name and length, and how large an instance is.
 
-use std::{fs::File, sync::atomic::{AtomicBool, Ordering}};
+use std::{
+    fs::File,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use hashbrown::{HashMap, HashSet};
 use heaplake_model::{EdgeKind, Issue, IssueKind};
@@ -76,12 +79,33 @@ pub(super) enum ValueRule {
     String { at: u32 },
 }
 
+/// Where the parts of a text are, as far as they were met.
+#[derive(Debug, Clone, Copy, Default)]
+struct TextFields {
+    array: Option<u32>,
+    coder: Option<u32>,
+    start: Option<u32>,
+    len: Option<u32>,
+}
+
+impl TextFields {
+    /// Where the text is, if there is one.
+    fn rule(self) -> Option<ValueRule> {
+        Some(ValueRule::Text { array: self.array?, coder: self.coder, part: self.start.zip(self.len) })
+    }
+}
+
 /// Where the length of an instance is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LenRule {
-    Number { at: u32, basic: BasicType },
+    Number {
+        at: u32,
+        basic: BasicType,
+    },
     /// The length of another object.
-    Of { at: u32 },
+    Of {
+        at: u32,
+    },
 }
 
 /// What is known of a field of the JDK.
@@ -225,6 +249,7 @@ impl Classes {
             strings: Strings { scan, file, buffer: Vec::new() },
             names: Vec::new(),
             supers: Vec::new(),
+            believes_distances: false,
             classes: Classes {
                 list: Vec::new(),
                 labels: Vec::new(),
@@ -250,7 +275,8 @@ impl Classes {
 
     /// The loaders of classes that can be unloaded. `class_of` finds the position of the class of an object.
     pub(super) fn unloadable(&self, mut class_of: impl FnMut(u64) -> Option<u32>) -> HashSet<u64> {
-        let loaders: HashSet<u64> = self.list.iter().map(|class| class.loader).filter(|id| *id != 0).collect();
+        let loaders: HashSet<u64> =
+            self.list.iter().map(|class| class.loader).filter(|id| *id != 0).collect();
         let mut lasts = |loader: u64| {
             let class = class_of(loader).map(|class| &*self.list[class as usize].name);
             class.is_some_and(|name| LASTING_LOADERS.contains(&name))
@@ -273,6 +299,8 @@ struct Builder<'s> {
     names: Vec<String>,
     /// By class, the position of its superclass.
     supers: Vec<Option<u32>>,
+    /// Whether the distances of objects tell their sizes.
+    believes_distances: bool,
     classes: Classes,
 }
 
@@ -295,7 +323,10 @@ impl Builder<'_> {
                 self.issue(IssueKind::InvalidUtf8, class.offset, what);
             }
             if name.is_empty() {
-                let what = format!("the class 0x{:x} has no name; its objects are of the type {UNKNOWN_CLASS}", class.address);
+                let what = format!(
+                    "the class 0x{:x} has no name; its objects are of the type {UNKNOWN_CLASS}",
+                    class.address
+                );
                 self.issue(IssueKind::BadType, class.offset, what);
             }
             if class.dump.is_none() {
@@ -321,13 +352,16 @@ impl Builder<'_> {
                     continue;
                 }
                 let Some(bytes) = self.strings.bytes(name)? else {
-                    let what = format!("the name 0x{name:x} of a field is not in the dump; its references have no label");
+                    let what = format!(
+                        "the name 0x{name:x} of a field is not in the dump; its references have no label"
+                    );
                     self.issue(IssueKind::BadLabel, dump.offset, what);
                     continue;
                 };
                 let (text, was_valid) = names::modified_utf8(bytes);
                 if !was_valid {
-                    let what = "the name of a field is not modified UTF-8; its bytes became U+FFFD".to_owned();
+                    let what =
+                        "the name of a field is not modified UTF-8; its bytes became U+FFFD".to_owned();
                     self.issue(IssueKind::InvalidUtf8, dump.offset, what);
                 }
                 let position = self.classes.labels.len() as u32;
@@ -380,10 +414,18 @@ impl Builder<'_> {
             let Some(dump) = &class.dump else { continue };
             let super_class = dump.super_class;
             if is_cut[position] {
-                let what = format!("the class 0x{:x} is its own superclass, or has more than {MAX_SUPERCLASSES} of them; the fields of the superclass 0x{super_class:x} are left out", class.address);
+                let what = format!(
+                    "the class 0x{:x} is its own superclass, or has more than {MAX_SUPERCLASSES} of them; the fields of the superclass 0x{super_class:x} are left out",
+                    class.address
+                );
                 self.issue(IssueKind::BadReference, dump.offset, what);
-            } else if super_class != 0 && supers[position].is_none_or(|above| classes[above as usize].dump.is_none()) {
-                let what = format!("the superclass 0x{super_class:x} of the class 0x{:x} is not in the dump; its fields are left out", class.address);
+            } else if super_class != 0
+                && supers[position].is_none_or(|above| classes[above as usize].dump.is_none())
+            {
+                let what = format!(
+                    "the superclass 0x{super_class:x} of the class 0x{:x} is not in the dump; its fields are left out",
+                    class.address
+                );
                 self.issue(IssueKind::BadReference, dump.offset, what);
             }
         }
@@ -417,7 +459,9 @@ impl Builder<'_> {
             .classes
             .iter()
             .enumerate()
-            .filter_map(|(position, class)| Some((position, class.distance?.0)).filter(|_| class.dump.is_some()))
+            .filter_map(|(position, class)| {
+                Some((position, class.distance?.0)).filter(|_| class.dump.is_some())
+            })
             .collect();
         let mut best: Option<(ObjectLayout, Evidence, i64)> = None;
         for layout in arrays.with_instances() {
@@ -425,13 +469,14 @@ impl Builder<'_> {
                 .iter()
                 .map(|(position, distance)| self.computed_size(layout, *position).size().cmp(distance));
             let (evidence, weight) = weigh(comparisons);
-            if best.is_none_or(|(.., least)| weight > least) {
+            if best.is_none_or(|(.., least)| weight > least && evidence_of_arrays.counts()) {
                 best = Some((layout, evidence, weight));
             }
         }
         if let Some((layout, evidence, _)) = best {
             self.classes.layout = layout;
             self.classes.layout_evidence = layout.describe(evidence_of_arrays, evidence);
+            self.believes_distances = evidence_of_arrays.counts();
         }
     }
 
@@ -442,11 +487,16 @@ impl Builder<'_> {
             && let Some(dump) = &scanned.dump
             && dump.instance_bytes >= layout.header
         {
-            return dump.instance_bytes.saturating_add(layout.alignment - 1) / layout.alignment * layout.alignment;
+            return dump.instance_bytes.saturating_add(layout.alignment - 1) / layout.alignment
+                * layout.alignment;
         }
         let computed = self.computed_size(layout, position).size();
-        match scanned.distance {
-            Some((distance, n)) if distance < computed && n >= SOME_NEIGHBOURS && distance >= layout.header => distance,
+        match scanned.distance.filter(|_| self.believes_distances) {
+            Some((distance, n))
+                if distance < computed && n >= SOME_NEIGHBOURS && distance >= layout.header =>
+            {
+                distance
+            }
             Some((distance, n))
                 if distance > computed && n >= MANY_NEIGHBOURS && distance - computed <= MAX_INJECTED =>
             {
@@ -464,16 +514,17 @@ impl Builder<'_> {
             .map(|position| self.computed_size(self.classes.layout, position));
         let scan = self.scan;
         for (position, scanned) in scan.classes.iter().enumerate() {
-            if position % 1024 == 0 && cancel.load(Ordering::Relaxed) {
+            if position.is_multiple_of(1024) && cancel.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
             let written = std::mem::take(&mut self.names[position]);
-            let name = if written.is_empty() { UNKNOWN_CLASS.to_owned() } else { names::class_name(&written) };
+            let name =
+                if written.is_empty() { UNKNOWN_CLASS.to_owned() } else { names::class_name(&written) };
             self.names[position] = written;
             let type_id = if scanned.n_objects > 0 { types.intern(&name) } else { TypeId::MAX };
-            let own_size = of_class_itself.as_ref().map_or(0, |packer| {
-                self.own_size(packer.clone(), scanned.dump.as_ref())
-            });
+            let own_size = of_class_itself
+                .as_ref()
+                .map_or(0, |packer| self.own_size(packer.clone(), scanned.dump.as_ref()));
             let mut class = Class {
                 written_name: None,
                 type_id,
@@ -519,13 +570,16 @@ impl Builder<'_> {
     fn lay_out(&self, class: &mut Class, position: usize, scanned: &ScannedClass) {
         let id_bytes = self.scan.dialect.id_bytes;
         let mut at = 0_u64;
-        let (mut text, mut coder, mut start, mut part_len) = (None, None, None, None);
+        let mut text = TextFields::default();
         let mut kind = None;
         for above in self.chain(position) {
             let name = names::class_name(&self.names[above]);
-            class.is_virtual_thread |= name == "java.lang.BaseVirtualThread" || name == "java.lang.VirtualThread";
-            kind = kind.or_else(|| REFERENCES.iter().find(|(class, _)| *class == name).map(|(_, kind)| *kind));
-            let known: Vec<&(&str, &str, Role)> = FIELDS.iter().filter(|(class, ..)| *class == name).collect();
+            class.is_virtual_thread |=
+                name == "java.lang.BaseVirtualThread" || name == "java.lang.VirtualThread";
+            kind =
+                kind.or_else(|| REFERENCES.iter().find(|(class, _)| *class == name).map(|(_, kind)| *kind));
+            let known: Vec<&(&str, &str, Role)> =
+                FIELDS.iter().filter(|(class, ..)| *class == name).collect();
             let Some(dump) = &self.scan.classes[above].dump else { continue };
             for (field, number) in &dump.fields {
                 // The type of a field that cannot be told ends what can be read.
@@ -533,7 +587,7 @@ impl Builder<'_> {
                 let end = at + basic.bytes(id_bytes) as u64;
                 if end > u64::from(scanned.max_bytes) {
                     class.n_bytes = u32::try_from(end).unwrap_or(u32::MAX);
-                    self.finish_text(class, (text, coder, start, part_len));
+                    class.value = text.rule().or(class.value);
                     return;
                 }
                 let (here, label) = (at as u32, self.classes.label(*field));
@@ -544,15 +598,19 @@ impl Builder<'_> {
                         Some(kind) if name == REFERENCE && name_of_field == REFERENT => kind,
                         _ => EdgeKind::Strong,
                     };
-                    class.references.push(ReferenceField { at: here, label: label.unwrap_or(u32::MAX), kind });
+                    class.references.push(ReferenceField {
+                        at: here,
+                        label: label.unwrap_or(u32::MAX),
+                        kind,
+                    });
                 }
                 for (.., role) in known.iter().filter(|(_, field, _)| *field == name_of_field) {
                     match role {
-                        Role::Value if basic == BasicType::Object => text = Some(here),
+                        Role::Value if basic == BasicType::Object => text.array = Some(here),
                         Role::Value => class.value = Some(ValueRule::Number { at: here, basic }),
-                        Role::Coder => coder = Some(here),
-                        Role::PartStart if basic == BasicType::Int => start = Some(here),
-                        Role::PartLen if basic == BasicType::Int => part_len = Some(here),
+                        Role::Coder => text.coder = Some(here),
+                        Role::PartStart if basic == BasicType::Int => text.start = Some(here),
+                        Role::PartLen if basic == BasicType::Int => text.len = Some(here),
                         Role::StringValue if basic == BasicType::Object => {
                             class.value = Some(ValueRule::String { at: here });
                         }
@@ -570,24 +628,18 @@ impl Builder<'_> {
             }
         }
         class.n_bytes = u32::try_from(at).unwrap_or(u32::MAX);
-        self.finish_text(class, (text, coder, start, part_len));
-    }
-
-    #[allow(clippy::type_complexity)]
-    fn finish_text(
-        &self,
-        class: &mut Class,
-        (text, coder, start, part_len): (Option<u32>, Option<u32>, Option<u32>, Option<u32>),
-    ) {
-        if let Some(array) = text {
-            class.value = Some(ValueRule::Text { array, coder, part: start.zip(part_len) });
-        }
+        class.value = text.rule().or(class.value);
     }
 
     /// `java.lang.StringUTF16` says in which order it keeps the bytes of a character.
     fn find_endian(&mut self) -> Result<(), Error> {
-        let found = self.names.iter().position(|name| matches!(name.as_str(), "java/lang/StringUTF16" | "java.lang.StringUTF16"));
-        let Some(dump) = found.and_then(|position| self.scan.classes[position].dump.as_ref()) else { return Ok(()) };
+        let found = self
+            .names
+            .iter()
+            .position(|name| matches!(name.as_str(), "java/lang/StringUTF16" | "java.lang.StringUTF16"));
+        let Some(dump) = found.and_then(|position| self.scan.classes[position].dump.as_ref()) else {
+            return Ok(());
+        };
         let mut bytes = Vec::new();
         read_range(self.strings.file, &mut bytes, dump.offset, 1 << 16)?;
         let Ok(sized) = self.scan.dialect.sub_record(&bytes) else { return Ok(()) };

@@ -182,8 +182,8 @@ pub(super) enum RootKind {
     ThreadBlock,
     Monitor,
     JniMonitor,
-    JniGlobal,
     SystemClass,
+    JniGlobal,
     Interned,
     Finalizing,
     Debugger,
@@ -210,9 +210,20 @@ pub(super) struct RootRecord {
 pub(super) enum SubRecord<'b> {
     Root(RootRecord),
     Class(ClassDump<'b>),
-    Instance { address: u64, class: u64 },
-    ObjectArray { address: u64, class: u64, count: u32 },
-    PrimitiveArray { address: u64, element: BasicType, count: u32 },
+    Instance {
+        address: u64,
+        class: u64,
+    },
+    ObjectArray {
+        address: u64,
+        class: u64,
+        count: u32,
+    },
+    PrimitiveArray {
+        address: u64,
+        element: BasicType,
+        count: u32,
+    },
     /// Android says to which heap the following objects belong.
     HeapInfo,
 }

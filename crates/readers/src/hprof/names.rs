@@ -13,11 +13,14 @@ pub(super) fn modified_utf8(bytes: &[u8]) -> (String, bool) {
     let mut is_valid = true;
     let mut rest = bytes;
     while let Some(&first) = rest.first() {
-        let continued = |at: usize| rest.get(at).filter(|byte| **byte & 0xc0 == 0x80).map(|byte| u16::from(byte & 0x3f));
+        let continued =
+            |at: usize| rest.get(at).filter(|byte| **byte & 0xc0 == 0x80).map(|byte| u16::from(byte & 0x3f));
         let (unit, len) = match (first, continued(1), continued(2)) {
             (0..0x80, ..) => (first.into(), 1),
             (0xc0..0xe0, Some(low), _) => ((u16::from(first & 0x1f) << 6) | low, 2),
-            (0xe0..0xf0, Some(middle), Some(low)) => ((u16::from(first & 0x0f) << 12) | (middle << 6) | low, 3),
+            (0xe0..0xf0, Some(middle), Some(low)) => {
+                ((u16::from(first & 0x0f) << 12) | (middle << 6) | low, 3)
+            }
             _ => {
                 is_valid = false;
                 (0xfffd, 1)

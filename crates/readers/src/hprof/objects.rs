@@ -119,7 +119,14 @@ enum Found {
 
 impl<'m> ObjectReader<'m> {
     pub(super) fn new(model: &'m Model, file: &'m File) -> Self {
-        Self { model, pages: Pages::new(file), block: (0, &[]), run: 0, text: String::new(), units: Vec::new() }
+        Self {
+            model,
+            pages: Pages::new(file),
+            block: (0, &[]),
+            run: 0,
+            text: String::new(),
+            units: Vec::new(),
+        }
     }
 
     /// The same with a part of the file in memory.
@@ -248,14 +255,14 @@ impl<'m> ObjectReader<'m> {
     pub(super) fn text(&mut self, data: &[u8], rule: ValueRule) -> Option<(&str, u64)> {
         let ValueRule::Text { array, coder, part } = rule else { return None };
         let address = self.id_at(data, array)?;
-        let Found::PrimitiveArray { element, count, body, n_bytes } = self.find(address)? else { return None };
+        let Found::PrimitiveArray { element, count, body, n_bytes } = self.find(address)? else {
+            return None;
+        };
         let is_latin1 = coder.and_then(|coder| data.get(coder as usize)).is_none_or(|coder| *coder == 0);
         let (encoding, unit_bytes) = match element {
             BasicType::Char => (Encoding::Utf16 { is_big_endian: true }, 2),
             BasicType::Byte if is_latin1 => (Encoding::Latin1, 1),
-            BasicType::Byte => {
-                (Encoding::Utf16 { is_big_endian: self.model.classes.is_big_endian }, 2)
-            }
+            BasicType::Byte => (Encoding::Utf16 { is_big_endian: self.model.classes.is_big_endian }, 2),
             _ => return None,
         };
         let all = u64::from(count) * element.bytes(0) as u64 / unit_bytes;
@@ -306,7 +313,9 @@ impl<'m> ObjectReader<'m> {
         let mut data: std::borrow::Cow<'_, [u8]> = data.into();
         for _ in 0..MAX_STEPS {
             match rule {
-                LenRule::Number { at, basic } => return whole_number(&data, at, basic).filter(|len| *len >= 0),
+                LenRule::Number { at, basic } => {
+                    return whole_number(&data, at, basic).filter(|len| *len >= 0);
+                }
                 LenRule::Of { at } => {
                     let address = self.id_at(&data, at)?;
                     match self.find(address)? {

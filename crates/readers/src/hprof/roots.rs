@@ -1,12 +1,16 @@
 //! The kinds of roots in words: why, and for what a thread holds, by which thread and where.
 
-use std::{fs::File, sync::atomic::{AtomicBool, Ordering}};
+use std::{
+    fs::File,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use hashbrown::HashMap;
 
 use super::{
-    classes, names,
+    classes,
     dialect::{RootKind, RootRecord},
+    names,
     objects::{Model, ObjectReader},
 };
 use crate::Error;
@@ -34,7 +38,7 @@ pub(super) fn roots(model: &Model, file: &File, cancel: &AtomicBool) -> Result<V
     roots.dedup_by_key(|root| root.address);
     let mut named = Vec::with_capacity(roots.len());
     for (i, root) in roots.into_iter().enumerate() {
-        if i % POLL == 0 && cancel.load(Ordering::Relaxed) {
+        if i.is_multiple_of(POLL) && cancel.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
         named.push((root.address, namer.kind(root)?));
@@ -78,7 +82,9 @@ impl RootNamer<'_> {
             if serial == 0 || self.threads.contains_key(&serial) {
                 continue;
             }
-            let name = self.recorded_name(serial).map_or_else(|| format!("thread {serial}"), |name| format!("thread {name}"));
+            let name = self
+                .recorded_name(serial)
+                .map_or_else(|| format!("thread {serial}"), |name| format!("thread {name}"));
             self.threads.insert(serial, Thread { name, stack: *stack });
         }
     }

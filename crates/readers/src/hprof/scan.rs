@@ -222,7 +222,10 @@ struct Scanner<'s> {
 enum Neighbour {
     /// Of the class at a position.
     Instance(u32),
-    Array { count: u32, element_bytes: u8 },
+    Array {
+        count: u32,
+        element_bytes: u8,
+    },
 }
 
 /// How much of a heap dump was met.
@@ -263,7 +266,7 @@ impl Scanner<'_> {
         let mut n_records = 0_u32;
         while self.position < self.end {
             n_records = n_records.wrapping_add(1);
-            if n_records % POLL == 0 {
+            if n_records.is_multiple_of(POLL) {
                 self.check_cancel()?;
             }
             let head = self.window.at(self.position, RECORD_HEAD)?;
@@ -298,7 +301,8 @@ impl Scanner<'_> {
                 return self.truncated("a record");
             }
             if !self.record(tag, body, len)? {
-                let what = format!("a record with tag 0x{tag:02x} of {len} bytes is too short; it was left out");
+                let what =
+                    format!("a record with tag 0x{tag:02x} of {len} bytes is too short; it was left out");
                 self.issue(IssueKind::Malformed, self.position, what)?;
             }
             self.position = body + u64::from(len);
@@ -365,7 +369,7 @@ impl Scanner<'_> {
         let mut n_polled = 0_u32;
         loop {
             n_polled = n_polled.wrapping_add(1);
-            if n_polled % POLL == 0 {
+            if n_polled.is_multiple_of(POLL) {
                 self.check_cancel()?;
             }
             if self.position == end && self.ends_here()? {
@@ -397,7 +401,8 @@ impl Scanner<'_> {
                 Ok((object, head, body)) => {
                     let next = self.position + head + body;
                     if is_trusted && next > end && self.is_record(end)? {
-                        let what = format!("an object of {} bytes does not fit its heap dump record", head + body);
+                        let what =
+                            format!("an object of {} bytes does not fit its heap dump record", head + body);
                         self.lost(what, end)?;
                         return Ok(Walk::On);
                     }
@@ -412,7 +417,9 @@ impl Scanner<'_> {
                     self.truncated("an object")?;
                     return Ok(Walk::Stopped);
                 }
-                Err(SubError::Tag(tag)) if !is_trusted && is_known(tag) && self.is_record(self.position)? => {
+                Err(SubError::Tag(tag))
+                    if !is_trusted && is_known(tag) && self.is_record(self.position)? =>
+                {
                     return Ok(Walk::On);
                 }
                 Err(error) => {
@@ -594,7 +601,14 @@ impl Scanner<'_> {
         let Scan { classes, positions, .. } = &mut self.scan;
         let offset = self.position;
         let position = *positions.entry(address).or_insert_with(|| {
-            classes.push(ScannedClass { address, dump: None, n_objects: 0, max_bytes: 0, distance: None, offset });
+            classes.push(ScannedClass {
+                address,
+                dump: None,
+                n_objects: 0,
+                max_bytes: 0,
+                distance: None,
+                offset,
+            });
             classes.len() as u32 - 1
         });
         self.last_class = (address, position);

@@ -52,7 +52,9 @@ fn read_source(
         Ok::<_, Error>(())
     })?;
     let names = types.names();
-    let text = |text: Option<&[u8]>| text.map_or("-".to_owned(), |text| format!("{:?}", std::str::from_utf8(text).unwrap()));
+    let text = |text: Option<&[u8]>| {
+        text.map_or("-".to_owned(), |text| format!("{:?}", std::str::from_utf8(text).unwrap()))
+    };
     let rows = all.iter().flat_map(Records::iter).map(|(_, record)| {
         let kinds: Vec<_> = record.kinds().collect();
         let refs: Vec<String> = record
@@ -61,7 +63,8 @@ fn read_source(
             .enumerate()
             .map(|(i, child)| {
                 let label = record.label(i).map_or("-".into(), String::from_utf8_lossy);
-                let kind = kinds.iter().find(|(position, _)| *position == i as u32).map(|(_, kind)| kind.name());
+                let kind =
+                    kinds.iter().find(|(position, _)| *position == i as u32).map(|(_, kind)| kind.name());
                 format!("{child:x} {label}{}", kind.map_or(String::new(), |kind| format!(" {kind}")))
             })
             .collect();
@@ -133,8 +136,8 @@ main @0x22e0 : java.lang.Thread -.name-> mainname
 mainname @0x2300 : java.lang.String = "main" -.value-> mainbytes
 mainbytes @0x2320 : byte[]
 root(thread main) main
-root(thread main, com.shop.Cart.add(Cart.java:41)) order
-root(thread worker, com.shop.Cart.run(native)) grid
+root("thread main, com.shop.Cart.add(Cart.java:41)") order
+root("thread worker, com.shop.Cart.run(native)") grid
 root(system class) object
 root(JNI global) weak
 root(monitor) soft
@@ -155,13 +158,15 @@ fn dialects() -> Vec<HprofOptions> {
     all
 }
 
+/// A row without one of its words, from 0.
+fn without_word(row: &str, word: usize) -> String {
+    let mut words: Vec<&str> = row.split(' ').collect();
+    words.remove(word);
+    words.join(" ")
+}
+
 #[test]
 fn a_heap_comes_back_in_every_dialect() {
-    let without_size = |row: &str| {
-        let mut words: Vec<&str> = row.split(' ').collect();
-        words.remove(1);
-        words.join(" ")
-    };
     for options in dialects() {
         let dump = whole(&written(SHOP, &options));
         for (address, expected) in [
@@ -186,7 +191,7 @@ fn a_heap_comes_back_in_every_dialect() {
             (0x22a0, "int[][] 1 - - [22c0 [0]]"),
             (0x22e0, r#"java.lang.Thread - "main" - [2300 .name]"#),
         ] {
-            assert_eq!(without_size(row(&dump, address)), expected, "{options:?}");
+            assert_eq!(without_word(row(&dump, address), 1), expected, "{options:?}");
         }
         let roots: Vec<(u64, &str)> = dump.roots.iter().map(|(address, kind)| (*address, &**kind)).collect();
         let expected = [
@@ -308,16 +313,23 @@ fn the_length_of_a_heap_record_is_not_trusted() {
 #[test]
 fn an_object_that_claims_too_much_is_left_out_with_what_follows() {
     let options = HprofOptions { segment_bytes: Some(120), ..HprofOptions::default() };
-    let bytes = written("a: byte[] len=3\nb: long[] len=2\nc: int[] len=1\nd: X -.a-> a\nroot(monitor) d", &options);
+    let bytes =
+        written("a: byte[] len=3\nb: long[] len=2\nc: int[] len=1\nd: X -.a-> a\nroot(monitor) d", &options);
     let expected = whole(&bytes);
     let array = bytes.windows(9).position(|window| window == [0x23, 0, 0, 0, 0, 0, 0, 0x10, 0x10]).unwrap();
     for count in [u32::MAX, 1 << 31, 1000] {
         let mut wrong = bytes.clone();
         wrong[array + 13..array + 17].copy_from_slice(&count.to_be_bytes());
-        let Err(Error::Damaged(issue)) = read_file(&wrong, false, 1, 1 << 20).map(drop) else { panic!("{count}") };
+        let Err(Error::Damaged(issue)) = read_file(&wrong, false, 1, 1 << 20).map(drop) else {
+            panic!("{count}")
+        };
         assert_eq!(issue.offset, array as u64);
         let dump = read_file(&wrong, true, 1, 1 << 20).unwrap();
-        assert!(dump.rows.len() < expected.rows.len() && dump.rows.iter().all(|row| expected.rows.contains(row)));
+        // Sizes depend on neighbours.
+        let without_sizes =
+            |dump: &ReadDump| dump.rows.iter().map(|row| without_word(row, 2)).collect::<Vec<_>>();
+        let (found, all) = (without_sizes(&dump), without_sizes(&expected));
+        assert!(found.len() < all.len() && found.iter().all(|row| all.contains(row)), "{found:#?} {all:#?}");
     }
 }
 
@@ -347,8 +359,12 @@ fn a_second_dump_in_a_file_is_told() {
 /// Replaces the only occurrence of some bytes.
 #[track_caller]
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let found: Vec<usize> =
-        bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from).map(|(at, _)| at).collect();
+    let found: Vec<usize> = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter(|(_, window)| *window == from)
+        .map(|(at, _)| at)
+        .collect();
     assert_eq!(found.len(), 1, "{found:?}");
     [&bytes[..found[0]], to, &bytes[found[0] + from.len()..]].concat()
 }
@@ -371,7 +387,10 @@ fn missing_and_invalid_names_are_told() {
     let (row_of_type, found) = kinds(&replaced(&bytes, &utf8("com/shop/Order"), b""));
     assert_eq!((row_of_type.starts_with("(unknown class) "), found), (true, vec![IssueKind::BadType]));
     let (row_of_text, found) = kinds(&replaced(&bytes, b"com/shop/Order", b"com/\xffhop/Order"));
-    assert_eq!((row_of_text.starts_with("com.\u{fffd}hop.Order "), found), (true, vec![IssueKind::InvalidUtf8]));
+    assert_eq!(
+        (row_of_text.starts_with("com.\u{fffd}hop.Order "), found),
+        (true, vec![IssueKind::InvalidUtf8])
+    );
 }
 
 #[test]
@@ -398,7 +417,8 @@ fn an_instance_that_is_shorter_than_its_fields_keeps_what_is_there() {
     let heap = "a: com.shop.Order -.first-> a -.second-> a; b: byte[] len=2; root(monitor) a";
     let bytes = written(heap, &HprofOptions::default());
     let class = 0x7000_0100_u64.to_be_bytes();
-    let long = [&class[..], &16_u32.to_be_bytes(), &0x1000_u64.to_be_bytes(), &0x1000_u64.to_be_bytes()].concat();
+    let long =
+        [&class[..], &16_u32.to_be_bytes(), &0x1000_u64.to_be_bytes(), &0x1000_u64.to_be_bytes()].concat();
     let short = [&class[..], &8_u32.to_be_bytes(), &0x1000_u64.to_be_bytes()].concat();
     let mut wrong = replaced(&bytes, &long, &short);
     let at = record_at(&wrong, 0x1c);
@@ -414,7 +434,9 @@ fn an_instance_that_is_shorter_than_its_fields_keeps_what_is_there() {
 #[test]
 fn sizes_are_those_of_the_vm_that_neighbours_tell() {
     // References and headers as in HotSpot with compressed references, then without, then with compact headers.
-    for (node, bytes_of_3, expected) in [(24, 24, [24, 24, 16]), (32, 32, [32, 32, 16]), (16, 16, [16, 16, 8])] {
+    for (node, bytes_of_3, expected) in
+        [(24, 24, [24, 24, 16]), (32, 32, [32, 32, 16]), (16, 16, [16, 16, 8])]
+    {
         let mut heap = String::new();
         let mut at = 0x10000_u64;
         for i in 0..40 {
@@ -436,7 +458,12 @@ fn sizes_are_those_of_the_vm_that_neighbours_tell() {
             .collect();
         let [node, bytes, empty] = expected;
         let expected = [format!("Empty {empty}"), format!("Node {node}"), format!("byte[] {bytes}")];
-        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), expected, "{:?}", dump.summary.content.process.layout);
+        assert_eq!(
+            sizes.into_iter().collect::<Vec<_>>(),
+            expected,
+            "{:?}",
+            dump.summary.content.process.layout
+        );
     }
 }
 
@@ -461,7 +488,10 @@ fn other_versions_are_refused_by_name() {
     let mut bytes = written("a: X", &HprofOptions::default());
     bytes[17] = b'9';
     let message = read_file(&bytes, true, 1, 1 << 20).map(drop).unwrap_err().to_string();
-    assert!(message.ends_with("it is an HPROF file, and its version is not 1.0.1, 1.0.2 or 1.0.3"), "{message}");
+    assert!(
+        message.ends_with("it is an HPROF file, and its version is not 1.0.1, 1.0.2 or 1.0.3"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -487,7 +517,11 @@ fn real_files_have_what_another_tool_counts() {
         assert_eq!(n_arrays - n_primitive, count("object_arrays"));
         assert_eq!(types.len() - n_arrays, count("classes") + count("instances"));
         assert!(dump.roots.iter().any(|(_, kind)| kind.starts_with("thread ") && kind.contains(".java:")));
+        // One of them numbers its objects.
         let layout = dump.summary.content.process.layout.unwrap();
-        assert!(layout.contains("so 9") || layout.contains("so 100"), "{layout}");
+        assert!(
+            layout.contains("assumed") || layout.contains("end where the next object begins"),
+            "{layout}"
+        );
     }
 }
