@@ -246,7 +246,7 @@ impl<'t> Lexer<'t> {
     fn word(&mut self, start: usize) -> Result<TokenKind, Error> {
         self.dotted_word();
         // Arrays of Java: `byte[][]`.
-        while self.text[self.at()..].starts_with("[]") {
+        while self.rest().starts_with("[]") {
             self.chars.next();
             self.chars.next();
         }
