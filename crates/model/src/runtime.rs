@@ -386,6 +386,9 @@ const JVM: Runtime = Runtime {
     addresses_survive: false,
     weak_types: &[],
     kept_alive: &[],
+    root_notes: &[],
+    field_labels: dotted_field,
+    capacity: |_, _, _, _| None,
     roles: &[
         (TypeRole::Text, &["java.lang.String"]),
         (TypeRole::Buffer, &["byte[]", "char[]", "java.lang.StringBuilder", "java.lang.StringBuffer"]),

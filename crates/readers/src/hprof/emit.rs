@@ -106,6 +106,7 @@ impl<'m> BlockParser<'m> {
             value_len: Row::NO_TEXT,
             refs: self.batch.refs.len() as u32,
             n_refs: 0,
+            refcount: 0,
             line: 0,
             offset: at as u32,
         });
