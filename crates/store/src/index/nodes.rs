@@ -27,12 +27,6 @@ pub(crate) struct Refcounts {
 }
 
 impl Refcounts {
-    /// The counts of the first nodes; 0 if it is not known.
-    #[cfg(test)]
-    pub(crate) fn of_nodes(counts: &[u32]) -> Self {
-        Self { counts: counts.to_vec() }
-    }
-
     /// Room for the counts of `n_nodes`, none of which is known.
     pub(crate) fn unknown(n_nodes: usize) -> Self {
         // Zeroed memory that is never written to costs nothing.

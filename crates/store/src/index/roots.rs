@@ -283,12 +283,13 @@ mod tests {
                 recorded.iter().map(|(address, kind)| (*address, Arc::from(*kind))).collect();
             let node = |address: u64| if address < 5 { address as u32 } else { u32::NONE };
             let kept = [KeptAlive::ByReferences, KeptAlive::AsModule];
-            let counts = Refcounts::of_nodes(counts);
+            let mut refcounts = Refcounts::default();
+            counts.iter().enumerate().for_each(|(node, count)| refcounts.push(node, *count));
             let recorded = super::recorded(&recorded, node);
-            let mut roots = Roots::find(graph, &[1, 0, 0, 0, 0], &kept, &counts, recorded);
+            let mut roots = Roots::find(graph, &[1, 0, 0, 0, 0], &kept, &refcounts, recorded);
             let mut search = heaplake_graph::DepthFirstSearch::new(graph, &cancel);
             search.add_roots(roots.nodes.iter().map(|root| root.index())).unwrap();
-            roots.add_cycles(graph, &search.unreached(), &counts, &cancel).unwrap();
+            roots.add_cycles(graph, &search.unreached(), &refcounts, &cancel).unwrap();
             let kinds = roots.kinds.iter().map(|kind| roots.names[*kind as usize].clone());
             roots.nodes.iter().copied().zip(kinds).collect::<Vec<_>>()
         };
