@@ -74,7 +74,7 @@ del _MODULES
 __all__ = ["CaptureError", "dump", "install", "memory_errors", "uninstall"]
 
 #: Version of the lines that are written.
-FORMAT = 1
+FORMAT = 2
 #: Characters of a text with values="short", and of a key in a label.
 SHORT = 100
 #: With fork=False: bytes of text that are kept until every object was seen.

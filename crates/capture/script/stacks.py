@@ -100,11 +100,16 @@ class _Stacks:
                     frame = frame.f_back
 
 
+def _in_module(module, name):
+    """What a module has under a name; None where nothing, or where the program does not use the module."""
+    found = _item(sys.modules, module) if type(sys.modules) is dict else None
+    return _item(_module_dict(found), name) if type(found) is types.ModuleType else None
+
+
 def _greenlet_type():
     """The type of greenlets; None where the program has none."""
-    module = sys.modules.get("greenlet")
-    found = _module_dict(module).get("greenlet") if type(module) is types.ModuleType else None
-    is_one = type(found) is type and type(_proxy_of(found).get("gr_frame")) is types.GetSetDescriptorType
+    found = _in_module("greenlet", "greenlet")
+    is_one = type(found) is type and type(_own(found, "gr_frame")) is types.GetSetDescriptorType
     return found if is_one else None
 
 
@@ -123,7 +128,7 @@ def _is_ours(obj, whole):
     if cls is types.MethodType:
         return type(obj.__func__) is types.FunctionType and obj.__func__.__globals__ is _GLOBALS
     if not whole:
-        return _proxy_of(cls).get("is_of_one_dump") is _IS_OF_ONE_DUMP
+        return _own(cls, "is_of_one_dump") is _IS_OF_ONE_DUMP
     if cls is types.FunctionType:
         return obj.__globals__ is _GLOBALS
     if _is_one_of(type, _mro_of(cls)):
@@ -139,7 +144,7 @@ _IS_OF_ONE_DUMP = object()
 
 
 def _is_our_class(cls):
-    module = _proxy_of(cls).get("__module__")
+    module = _own(cls, "__module__")
     return type(module) is str and module == __name__
 
 
@@ -156,14 +161,14 @@ def _ours(todo, ends, whole=False):
 
 
 def _thread_names():
-    threading = sys.modules.get("threading")
+    active = _in_module("threading", "_active")
     names = {}
-    for thread, known in list(getattr(threading, "_active", {}).items()):
+    for thread, known in list(active.items()) if type(active) is dict else ():
         try:
             name = object.__getattribute__(known, "_name")
         except AttributeError:
             continue
-        if type(name) is str:
+        if type(thread) is int and type(name) is str:
             names[thread] = _clean(name[:SHORT])
     return names
 

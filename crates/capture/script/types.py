@@ -7,6 +7,8 @@ _bases_of = type.__dict__["__bases__"].__get__
 _base_of = type.__dict__["__base__"].__get__
 _basic_size_of = type.__dict__["__basicsize__"].__get__
 _name_of = type.__dict__["__name__"].__get__
+_qualified_name_of = type.__dict__["__qualname__"].__get__
+_module_of = type.__dict__["__module__"].__get__
 _flags_of = type.__dict__["__flags__"].__get__
 _real_proxy_of = type.__dict__["__dict__"].__get__
 _get_attribute = object.__getattribute__
@@ -64,6 +66,48 @@ def _class_dict(cls):
     return inner[0] if inner and type(inner[0]) is dict else None
 
 
+def _is_of_texts(space):
+    """Whether all keys of a dictionary are texts: the collector is shown its keys as soon as one is none."""
+    return len(gc.get_referents(space)) == len(space)
+
+
+def _item(space, name):
+    """What a dictionary has under a name; None where nothing.
+
+    A key that is no `str` may have an `__eq__` of its own and the hash of the name: then every key is looked at.
+    """
+    if _is_of_texts(space):
+        return space.get(name)
+    for key, found in space.items():
+        if type(key) is str and key == name:
+            return found
+    return None
+
+
+def _own(cls, name):
+    """What a class itself has under a name; None where nothing."""
+    space = _class_dict(cls)
+    return None if space is None else _item(space, name)
+
+
+def _type_name(cls):
+    """The name of a type: with its module, unless that is `builtins`, as the interpreter itself shows it."""
+    # Names may be of subclasses of `str`, with methods of their own.
+    name = str.__str__(_qualified_name_of(cls))[:_LONGEST_NAME]
+    if _flags_of(cls) & _HEAP_TYPE:
+        module = _own(cls, "__module__")
+    else:
+        module = _module_of(cls)
+    if not _is_one_of(str, _mro_of(type(module))):
+        return name
+    module = str.__str__(module)[:_LONGEST_NAME]
+    return name if module == "builtins" or not module else f"{module}.{name}"
+
+
+#: Characters of a module or of the qualified name of a type.
+_LONGEST_NAME = 500
+
+
 def _is_one_of(cls, classes):
     """`cls in classes` by identity: a class may have an `__eq__` of its own."""
     return any(cls is one for one in classes)
@@ -72,7 +116,7 @@ def _is_one_of(cls, classes):
 def _in_class(mro, name):
     """What a class or its bases have under a name; None where nothing."""
     for cls in mro:
-        found = _proxy_of(cls).get(name)
+        found = _own(cls, name)
         if found is not None:
             return found
     return None
@@ -92,15 +136,18 @@ def _names_in(code):
 class _Type:
     """What is known of a type: how to write its objects, and how to find the names of what they refer to."""
 
-    __slots__ = ("cls", "mro", "head", "size", "plain", "names", "readers", "known", "quick", "has_values")
+    __slots__ = ("cls", "mro", "head", "size", "plain", "names", "readers", "known", "quick", "has_values", "is_of_texts")
 
     def __init__(self, cls):
         self.cls = cls
         self.mro = _mro_of(cls)
-        self.head = f', "type": {_quote(_clean(_name_of(cls)))}, "size": '
+        self.head = f', "type": {_quote(_clean(_type_name(cls)))}, "size": '
+        #: Whether the interpreter may look for a name in the class and its bases: any other key could have an `__eq__`.
+        self.is_of_texts = all([_is_of_texts(_class_dict(one) or {}) for one in self.mro])
         size = _in_class(self.mro, "__sizeof__")
         # A `__sizeof__` in Python is the program's own code.
-        self.size = sys.getsizeof if _is_one_of(type(size), _C_METHODS) else self._bare_size
+        is_safe = self.is_of_texts and _is_one_of(type(size), _C_METHODS)
+        self.size = sys.getsizeof if is_safe else self._bare_size
         #: By number of references: what was found before.
         self.known = {}
         #: Pairs of a label and a function of the object.
@@ -121,13 +168,14 @@ class _Type:
                 if type(found) is types.MemberDescriptorType and type(name) is str:
                     readers.append(("." + name, found.__get__))
             for name in _PLAIN.get(id(cls), ()):
-                found = _proxy_of(cls).get(name)
+                found = _own(cls, name)
                 if found is not None:
                     readers.append(("." + name, found.__get__))
         self.readers = readers
         self.has_values = _VERSION >= (3, 11) and bool(_flags_of(self.cls) & _MANAGED_DICT)
         self.quick = (
-            _in_class(self.mro, "__getattribute__") is _get_attribute_slot
+            self.is_of_texts
+            and _in_class(self.mro, "__getattribute__") is _get_attribute_slot
             and _in_class(self.mro, "__getattr__") is None
         )
 
@@ -150,6 +198,8 @@ class _Type:
 
     def is_plain(self, name):
         """Whether an attribute of that name can be read: a descriptor in the class would run."""
+        if not self.is_of_texts:
+            return False
         found = self.default(name)
         return found is None or _in_class(_mro_of(type(found)), "__get__") is None
 

@@ -3,6 +3,9 @@
 
 def _clean(text):
     """A text without halves of surrogate pairs, which UTF-8 does not have."""
+    if type(text) is not str:
+        # A subclass may have methods of its own.
+        text = str.__str__(text)
     if text.isascii():
         return text
     try:

@@ -277,7 +277,7 @@ class _Walk:
         refs = gc.get_referents(obj)
         space = _module_dict(obj)
         labels = ", ".join(['".__dict__"' if ref is space else "null" for ref in refs])
-        name = space.get("__name__") if type(space) is dict else None
+        name = _item(space, "__name__") if type(space) is dict else None
         name = f', "name": {_quote(_clean(name))}' if type(name) is str else ""
         return self._write(obj, info, refs, labels, name)
 
@@ -336,8 +336,7 @@ class _Walk:
 
     def _array_type(self):
         """numpy's arrays, where the program uses numpy. Their class has no references that the collector sees."""
-        numpy = sys.modules.get("numpy")
-        found = _module_dict(numpy).get("ndarray") if type(numpy) is types.ModuleType else None
+        found = _in_module("numpy", "ndarray")
         return found if type(found) is type else None
 
     def _array(self, obj, info):
