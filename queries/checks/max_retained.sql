@@ -1,6 +1,6 @@
 -- Do the objects of a type retain more than allowed?
 -- Needs the graph index.
--- param type type = *: which types; * is any number of characters
+-- param type type = *: which types; web.* or Session; without a dot the name without its module
 -- param limit size = 100MiB: bytes that a type may retain
 -- column type: type
 -- column count: objects
@@ -8,5 +8,5 @@
 -- column allowed: the limit in bytes
 SELECT type, count, retained, allowed
 FROM (SELECT *, $limit AS allowed FROM type_stat) AS stat
-WHERE glob($type, type) AND retained > allowed
+WHERE type_matches($type, type) AND retained > allowed
 ORDER BY retained DESC, type

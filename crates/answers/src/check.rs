@@ -79,6 +79,10 @@ impl Check {
                 warnings.extend(check_name(key, kind, name, session)?);
             }
         }
+        if session.has_baseline() {
+            let note = session.note_on_type_names(&["baseline", "current"])?;
+            warnings.extend(note.map(str::to_owned));
+        }
         let verdict = self.verdict(&statements, max_shown, session)?;
         // Only what finds nothing may have asked for nothing.
         if !allow_missing && matches!(verdict, Verdict::Holds) && self.names.is_empty() {
@@ -115,14 +119,14 @@ impl Check {
 
 /// An error if a name is of nothing in any dump, a warning if a pattern matches nothing.
 fn check_name(key: &str, kind: &ParameterKind, name: &str, session: &Session) -> Result<Option<String>> {
-    let (what, column, table) = match kind {
-        ParameterKind::Type => ("type", "type", "type_stat"),
-        ParameterKind::Holder => ("holder", "holder", "holder_stat"),
+    let (what, column, table, fits) = match kind {
+        ParameterKind::Type => ("type", "type", "type_stat", "type_matches"),
+        ParameterKind::Holder => ("holder", "holder", "holder_stat", "glob"),
         ParameterKind::Pattern => return session.check_types_of_set(name).map(|()| None),
         _ => return Ok(None),
     };
     let found = session.collect(&format!(
-        "SELECT {column} FROM history.{table} WHERE glob({}, {column}) LIMIT 1",
+        "SELECT {column} FROM history.{table} WHERE {fits}({}, {column}) LIMIT 1",
         quoted(name)
     ))?;
     if found.iter().any(|batch| batch.num_rows() > 0) {

@@ -29,6 +29,9 @@ const STACK_BYTES: usize = 16 << 20;
 /// How long cancelled work may take to tidy up after itself.
 const GRACE: Duration = Duration::from_secs(1);
 
+const TYPES_BY_SHORT_NAME: &str = "an older dump names types without their modules: types of the same short name are compared, and added up where there \
+     are several";
+
 /// The threads of all sessions that exist at the moment.
 static RUNTIME: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
 
@@ -138,6 +141,16 @@ impl Session {
     pub fn check_types_of_set(&self, set: &str) -> Result<()> {
         let unknown = self.engine.unknown_types_of_set(set)?;
         unknown.into_iter().next().map_or(Ok(()), |missing| Err(not_found(missing)))
+    }
+
+    /// Whether there is a dump that `baseline` means.
+    pub fn has_baseline(&self) -> bool {
+        self.engine.has_baseline()
+    }
+
+    /// What to say where some of the dumps that selectors mean name types with their modules and others do not.
+    pub fn note_on_type_names(&self, selectors: &[&str]) -> Result<Option<&'static str>> {
+        Ok(self.engine.are_types_named_differently(selectors)?.then_some(TYPES_BY_SHORT_NAME))
     }
 
     /// The names of all functions, of values and of tables, in order.

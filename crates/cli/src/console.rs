@@ -8,6 +8,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 
+use heaplake_answers::Session;
 use heaplake_engine::{Edited, SessionOptions};
 
 use crate::{
@@ -107,6 +108,14 @@ impl Console {
             let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| width.0.into());
             self.note(&wrapped(&text, width.unwrap_or(usize::MAX)).join("\n"));
         }
+    }
+
+    /// Says it where dumps are compared that name types in different ways.
+    pub fn note_on_type_names(&self, session: &Session, dumps: &[&str]) -> anyhow::Result<()> {
+        if let Some(note) = session.note_on_type_names(dumps)? {
+            self.note(&format!("({note})"));
+        }
+        Ok(())
     }
 
     /// What says notes for others.

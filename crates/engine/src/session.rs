@@ -32,11 +32,13 @@ use crate::{
     explain::ErrorContext,
     functions,
     graph::{self, Edited},
-    guard, headings, mistake,
+    guard, headings,
+    history::are_types_named_differently,
+    mistake,
     parameters::{self, Parameters, Value},
     path,
     signature::{self, StatementSignature},
-    snapshot::{CURRENT, Notice, PathPlan, Snapshot, SnapshotOptions},
+    snapshot::{BASELINE, CURRENT, Notice, PathPlan, Snapshot, SnapshotOptions},
     statements,
     type_names::{self, AskedType},
     yielding::JoinsYield,
@@ -163,6 +165,11 @@ impl Session {
         self.snapshot.select(selector)
     }
 
+    /// Whether there is a dump that the schema `baseline` means.
+    pub fn has_baseline(&self) -> bool {
+        self.snapshot.baseline().is_some()
+    }
+
     /// The statements of a text, separated by `;`, without those that hold nothing. Path patterns become SQL.
     pub fn statements(&self, text: &str) -> Result<Vec<String>> {
         let statements = statements::split(text)?;
@@ -278,6 +285,19 @@ impl Session {
     /// The same of a set of objects or references, as graph functions take it, or of a path pattern.
     pub fn unknown_types_of_set(&self, set: &str) -> Result<Vec<Missing>> {
         self.unknown(type_names::in_set(set))
+    }
+
+    /// Whether some of the dumps that selectors mean name types with their modules and others do not, so that `diff` and
+    /// `trend` compare types by their short names.
+    pub fn are_types_named_differently(&self, selectors: &[&str]) -> Result<bool> {
+        let mut dumps = Vec::new();
+        for selector in selectors {
+            match *selector {
+                CURRENT | BASELINE => dumps.push(self.snapshot.manifest(Some(selector))?),
+                selector => dumps.extend(self.snapshot.select(selector)?),
+            }
+        }
+        Ok(are_types_named_differently(&dumps))
     }
 
     fn unknown(&self, asked: Vec<AskedType>) -> Result<Vec<Missing>> {

@@ -10,6 +10,8 @@ use datafusion::sql::{
         parser::Parser,
     },
 };
+use heaplake_model::{asked_part, is_type_meant, short_type_name};
+use heaplake_pathql::glob_matches;
 use heaplake_store::Dump;
 
 use crate::mistake;
@@ -25,15 +27,14 @@ const MAX_DEPTH: usize = 2;
 pub(crate) struct AskedType {
     /// Its name as it is written.
     pub(crate) name: String,
-    /// Whether it must be the whole name; otherwise the part after the last dot suffices, as in patterns.
+    /// Whether it must be the whole name; otherwise a name without a dot is the part after the last dot, as in patterns.
     pub(crate) is_exact: bool,
 }
 
 impl AskedType {
     /// Whether a type of a dump is meant.
     pub(crate) fn matches(&self, name: &str) -> bool {
-        let is_last = || name.strip_suffix(self.name.as_str()).is_some_and(|rest| rest.ends_with('.'));
-        name == self.name || (!self.is_exact && is_last())
+        if self.is_exact { name == self.name } else { is_type_meant(&self.name, name) }
     }
 }
 
@@ -55,16 +56,22 @@ pub(crate) fn in_set(set: &str) -> Vec<AskedType> {
     names.found
 }
 
-/// The types that were probably meant. A type in quotes must have its whole name, another its part after the last dot.
+/// Whether a glob is for a type: one without a dot for the part of its name after the last dot.
+pub(crate) fn is_glob_for(glob: &str, name: &str) -> bool {
+    glob_matches(glob, asked_part(glob, name))
+}
+
+/// The types that were probably meant. A type in quotes must have its whole name, as must one with a dot.
 pub(crate) fn nearest_types<'m>(wanted: &str, is_exact: bool, manifest: &'m Dump) -> Vec<&'m str> {
-    let last = |name: &'m str| name.rsplit('.').next().unwrap_or(name);
     let names = || manifest.types.iter().map(|stat| stat.name.as_str());
-    let longer: Vec<&str> = names().filter(|name| is_exact && last(name) == wanted).collect();
-    match (longer.is_empty(), is_exact) {
+    let is_whole = is_exact || wanted.contains('.');
+    let is_longer = |name: &str| name.strip_suffix(wanted).is_some_and(|rest| rest.ends_with('.'));
+    let longer: Vec<&str> = names().filter(|name| is_whole && is_longer(name)).collect();
+    match (longer.is_empty(), is_whole) {
         (false, _) => longer,
         (true, true) => mistake::nearest_few(wanted, names()),
         (true, false) => {
-            let mut all: Vec<&str> = names().chain(names().map(last)).collect();
+            let mut all: Vec<&str> = names().chain(names().map(short_type_name)).collect();
             all.sort_unstable();
             all.dedup();
             mistake::nearest_few(wanted, all)
@@ -193,9 +200,25 @@ mod tests {
     }
 
     #[test]
+    fn a_glob_without_a_dot_is_for_the_last_part() {
+        for (glob, name, fits) in [
+            ("web.*", "web.Session", true),
+            ("web.*", "billing.Session", false),
+            ("Ses*", "web.Session", true),
+            ("*", "web.Session", true),
+            ("web*", "web.Session", false),
+            ("*.Session", "Session", false),
+            ("Session", "web.Session", true),
+        ] {
+            assert_eq!(is_glob_for(glob, name), fits, "{glob} {name}");
+        }
+    }
+
+    #[test]
     fn a_pattern_means_the_part_after_the_last_dot() {
         let asked = |name: &str, is_exact| AskedType { name: name.to_owned(), is_exact };
         assert!(asked("A", false).matches("web.A") && !asked("A", true).matches("web.A"));
         assert!(!asked("A", false).matches("webA") && asked("web.A", true).matches("web.A"));
+        assert!(asked("web.A", false).matches("web.A") && !asked("web.A", false).matches("my.web.A"));
     }
 }

@@ -14,6 +14,7 @@ mod remedy;
 mod runtime;
 pub mod schema;
 mod text;
+mod type_name;
 
 pub use dump_id::{DumpId, InvalidDumpId};
 pub use edge_kind::EdgeKind;
@@ -26,3 +27,4 @@ pub use runtime::{
     Capacity, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole, thread_of_root,
 };
 pub use text::shortened;
+pub use type_name::{asked_part, is_type_meant, module_of_type, short_type_name};

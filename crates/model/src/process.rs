@@ -8,6 +8,9 @@ use crate::{MemoryAccount, ProcessMemory};
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Process {
+    /// Version of the format of the dump, where the format has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<u32>,
     /// The runtime, `CPython`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
@@ -78,6 +81,7 @@ impl Process {
     fn of_tags(tags: &BTreeMap<String, String>) -> Self {
         let [pid, host, version, command, rss] = TAGS.map(|name| tags.get(name));
         let process = Self {
+            format: None,
             runtime: None,
             version: version.cloned(),
             pid: pid.and_then(|pid| pid.parse().ok()),
@@ -111,6 +115,7 @@ mod tests {
     #[test]
     fn tags_and_back() {
         let process = Process {
+            format: None,
             runtime: Some("CPython".to_owned()),
             version: Some("3.12.1".to_owned()),
             pid: Some(7),

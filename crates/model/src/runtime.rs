@@ -13,6 +13,8 @@ pub struct Runtime {
     pub name: &'static str,
     /// Whether an object keeps its address for as long as it lives. False where a collector moves objects.
     pub addresses_survive: bool,
+    /// The version of the format from which on dumps name types with their module; `None` where none does.
+    types_have_modules_from: Option<u32>,
     /// Types whose references keep nothing alive although the dump does not mark them.
     weak_types: &'static [&'static str],
     /// Types whose objects are kept alive by something that the dump does not record.
@@ -165,6 +167,11 @@ impl Runtime {
         Self::of_format(format).unwrap_or(&NOTHING_KNOWN)
     }
 
+    /// Whether the dumps of a version of the format name types with their module, as far as they have one.
+    pub fn types_have_modules(&self, version: Option<u32>) -> bool {
+        self.types_have_modules_from.is_some_and(|from| version.unwrap_or(0) >= from)
+    }
+
     /// Whether the references of objects of this type keep nothing alive although the dump does not mark them as weak.
     pub fn holds_weakly(&self, type_name: &str) -> bool {
         self.weak_types.contains(&type_name)
@@ -239,6 +246,7 @@ static NOTHING_KNOWN: Runtime = UNKNOWN;
 const UNKNOWN: Runtime = Runtime {
     name: "unknown",
     addresses_survive: false,
+    types_have_modules_from: None,
     weak_types: &[],
     kept_alive: &[],
     roles: &[],
@@ -258,6 +266,7 @@ static RUNTIMES: [(&str, Runtime); 4] = [
     (
         "meliae",
         Runtime {
+            types_have_modules_from: None,
             weak_types: &[
                 "weakref",
                 "weakproxy",
@@ -281,6 +290,7 @@ static RUNTIMES: [(&str, Runtime); 4] = [
 const CPYTHON: Runtime = Runtime {
     name: "CPython",
     addresses_survive: true,
+    types_have_modules_from: Some(2),
     weak_types: &[],
     kept_alive: &[],
     roles: &[
@@ -320,6 +330,7 @@ const CPYTHON: Runtime = Runtime {
                 "staticmethod",
                 "property",
                 "weakref",
+                "weakref.ReferenceType",
                 "functools.partial",
                 "functools._lru_cache_wrapper",
             ],
@@ -355,6 +366,36 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
+/// Names between double underscores that tell nothing of an object: almost every module, class or function has them. All
+/// others are data of the program, as are `__defaults__` and `__warningregistry__`.
+const CPYTHON_STRUCTURE: [&str; 25] = [
+    "__base__",
+    "__bases__",
+    "__builtins__",
+    "__cached__",
+    "__class__",
+    "__code__",
+    "__dict__",
+    "__doc__",
+    "__file__",
+    "__func__",
+    "__globals__",
+    "__loader__",
+    "__module__",
+    "__mro__",
+    "__name__",
+    "__objclass__",
+    "__package__",
+    "__path__",
+    "__qualname__",
+    "__self__",
+    "__slots__",
+    "__spec__",
+    "__static_attributes__",
+    "__type_params__",
+    "__weakref__",
+];
+
 /// The labels of objects whose keys are names of the program.
 const CPYTHON_NAMESPACES: [&str; 2] = [".__dict__", ".__globals__"];
 
@@ -371,8 +412,7 @@ fn cpython_label(label: &str) -> LabelSays<'_> {
     }
     let key = label.strip_prefix("['").and_then(|label| label.strip_suffix("']"));
     let name = key.or(label.strip_prefix('.')).unwrap_or(label);
-    // Attributes that every object has tell nothing.
-    let is_name = is_name(name) && !(name.starts_with("__") && name.ends_with("__"));
+    let is_name = is_name(name) && !CPYTHON_STRUCTURE.contains(&name);
     match (is_name, key) {
         (false, _) => LabelSays::Nothing,
         (true, Some(_)) => LabelSays::Key(name),
@@ -593,6 +633,13 @@ mod tests {
     }
 
     #[test]
+    fn newer_captures_name_types_with_their_module() {
+        assert!(of("capture").types_have_modules(Some(2)));
+        assert!(!of("capture").types_have_modules(Some(1)) && !of("capture").types_have_modules(None));
+        assert!(!of("meliae").types_have_modules(Some(2)));
+    }
+
+    #[test]
     fn types_have_roles_and_natures() {
         let runtime = of("capture");
         assert!(
@@ -616,6 +663,12 @@ mod tests {
             ("['HISTORY']", LabelSays::Key("HISTORY")),
             (".__dict__", LabelSays::Namespace),
             (".__class__", LabelSays::Nothing),
+            (".__defaults__", LabelSays::Name("__defaults__")),
+            (".__kwdefaults__", LabelSays::Name("__kwdefaults__")),
+            ("['__warningregistry__']", LabelSays::Key("__warningregistry__")),
+            ("['__wrapped__']", LabelSays::Key("__wrapped__")),
+            ("['__doc__']", LabelSays::Nothing),
+            (".__mro__", LabelSays::Nothing),
             ("['a b']", LabelSays::Nothing),
             ("['redacted:7:0123456789abcdef']", LabelSays::Nothing),
             ("[0]", LabelSays::Nothing),

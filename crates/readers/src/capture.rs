@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Capture;
 
 /// The newest version of the format that is read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Characters of a text by which a dump describes its process.
 const MAX_PROCESS_CHARS: usize = 1000;
 
@@ -64,8 +64,9 @@ impl Format for Capture {
 impl Capture {
     /// What the header says of the process.
     fn process(&self, header: &Header) -> Process {
-        let Header { format: _, time: _, pid, host, python, command, rss, memory } = header;
+        let Header { format, time: _, pid, host, python, command, rss, memory } = header;
         Process {
+            format: Some(*format),
             runtime: Runtime::of_format(self.name()).map(|runtime| runtime.name.to_owned()),
             version: python.clone().map(shortened),
             pid: *pid,

@@ -130,6 +130,11 @@ impl Manifest {
         Runtime::of_any_format(&self.source.format)
     }
 
+    /// Whether the dump names types with their module, as far as they have one.
+    pub fn types_have_modules(&self) -> bool {
+        self.runtime().types_have_modules(self.process.format)
+    }
+
     /// The tags as they are shown: what the dump says about its process, and what the user says, which takes precedence.
     pub fn all_tags(&self) -> BTreeMap<String, String> {
         let mut tags = self.process.tags();

@@ -84,6 +84,7 @@ pub fn print(
             write_process(&growth, sink)?;
         }
         show(by, args.n, &diff.groups(session)?, plan, console, sink)?;
+        console.note_on_type_names(session, &[&args.before, &args.after])?;
     } else {
         query::run(session, &diff.statement(), plan, sink)?;
     }

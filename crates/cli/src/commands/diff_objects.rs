@@ -64,7 +64,8 @@ pub fn print(
         if more > 0 { format!("; {more} more types with -n {n_types}") } else { String::new() },
         recognised(&types)
     );
-    console.remark(&summary, plan, sink)
+    console.remark(&summary, plan, sink)?;
+    console.note_on_type_names(session, &[&args.before, &args.after])
 }
 
 /// By what objects were recognised, and how sure that is.

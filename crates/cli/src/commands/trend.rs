@@ -60,6 +60,7 @@ pub fn print(
             writeln!(sink)?;
         }
         show(&trend, args.n, &trend.series(session)?, plan, console, sink)?;
+        console.note_on_type_names(session, &[&trend.dumps])?;
     } else {
         query::run(session, &trend.statement(), plan, sink)?;
     }

@@ -17,7 +17,7 @@ use crate::{
         ArgumentDoc, ArgumentKind, ColumnDoc, ColumnType, FunctionDoc, FunctionGroup, ResultDoc, RowsDoc,
         column,
     },
-    history::{BY, By, HistoryFunction, HistoryQuestion, Metric, Total, by},
+    history::{BY, By, HistoryFunction, HistoryQuestion, Metric, Total, TypeNaming, by},
     snapshot::Snapshot,
 };
 
@@ -30,7 +30,8 @@ pub(super) static DIFF: HistoryFunction = HistoryFunction {
         group: FunctionGroup::History,
         usage: "diff('before', 'after' [, 'type'|'holder'|'module'])",
         purpose: "What is more and what is less in the second of two dumps: a row per type, holder or module, those included \
-                  that did not change; what grew most first. What is not in a dump counts 0.",
+                  that did not change; what grew most first. What is not in a dump counts 0. If one of the dumps names types \
+                  without their modules, types of the same short name are compared.",
         arguments: &[
             ArgumentDoc::required("before", ArgumentKind::Dump, "the dump to compare with"),
             ArgumentDoc::required("after", ArgumentKind::Dump, "the dump that is compared"),
@@ -108,8 +109,9 @@ fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
     let schema = schema(DIFF.doc.rows(0)?, kind);
     let answered = schema.clone();
     let answer = move |_: &heaplake_store::ImportProgress| {
+        let naming = TypeNaming::of(&dumps, &lake)?;
         let [before, after] = &dumps;
-        let rows = rows(kind, kind.totals(&lake, before)?, kind.totals(&lake, after)?);
+        let rows = rows(kind, kind.totals(&lake, before, &naming)?, kind.totals(&lake, after, &naming)?);
         batch(&rows, answered.clone())
     };
     Ok(HistoryQuestion { schema, answer: Arc::new(answer) })

@@ -19,6 +19,7 @@ mod growing_containers;
 mod immediate_dominators;
 mod kids;
 mod label;
+mod module;
 mod parents;
 mod path;
 mod path_explain;
@@ -30,6 +31,7 @@ mod reachable;
 mod removed_edges;
 mod retained;
 mod sccs;
+mod short;
 mod survivors;
 mod suspects;
 mod tag;
@@ -39,6 +41,8 @@ mod top_retained;
 mod trend;
 mod type_dominators;
 mod type_is;
+mod type_matches;
+mod type_part;
 mod whatif_cut;
 
 use std::sync::Arc;
@@ -53,10 +57,13 @@ use crate::{
 pub(crate) use tag::add_column;
 
 /// Every function of ours, in the order of their presentation.
-static FUNCTIONS: [&dyn Function; 38] = [
+static FUNCTIONS: [&dyn Function; 41] = [
     &tag::TAG_FUNCTION,
     &glob::GLOB,
     &type_is::TYPE_IS,
+    &type_matches::TYPE_MATCHES,
+    &short::SHORT,
+    &module::MODULE,
     &field::FIELD,
     &label::LABEL,
     &program_name::PROGRAM_NAME,

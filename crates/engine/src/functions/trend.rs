@@ -20,8 +20,8 @@ use crate::{
         ArgumentDoc, ArgumentKind, ColumnType, FunctionDoc, FunctionGroup, ResultDoc, RowsDoc, column,
     },
     history::{
-        BY, By, HistoryFunction, HistoryQuestion, Metric, SeriesShape, Verdict, by, judge, metric, slope,
-        spark,
+        BY, By, HistoryFunction, HistoryQuestion, Metric, SeriesShape, TypeNaming, Verdict, by, judge,
+        metric, slope, spark,
     },
     snapshot::Snapshot,
 };
@@ -35,7 +35,8 @@ pub(super) static TREND: HistoryFunction = HistoryFunction {
         group: FunctionGroup::History,
         usage: "trend(['dumps' [, 'type'|'holder'|'module' [, 'count'|'size'|'retained']]])",
         purpose: "How totals go over any number of dumps, in the order in which they were taken: a row per type, holder or \
-                  module, what grows most first. A single outlier of five measurements or more is ignored.",
+                  module, what grows most first. A single outlier of five measurements or more is ignored. If one of the dumps \
+                  names types without their modules, types of the same short name are compared.",
         arguments: &[
             ArgumentDoc::optional("dumps", ArgumentKind::Dumps, "'*', all", "the dumps"),
             BY,
@@ -125,10 +126,11 @@ fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
     let schema = schema(TREND.doc.rows(0)?, kind);
     let answered = schema.clone();
     let answer = move |_: &ImportProgress| {
-        let series = series(&lake, &dumps, kind, measured)?;
+        let naming = TypeNaming::of(&dumps, &lake)?;
+        let series = series(&lake, &dumps, &naming, kind, measured)?;
         let roles = match (kind, dumps.first(), dumps.last()) {
             (By::Holder, Some(first), Some(last)) => {
-                Some(roles(kind.totals(&lake, first)?, kind.totals(&lake, last)?))
+                Some(roles(kind.totals(&lake, first, &naming)?, kind.totals(&lake, last, &naming)?))
             }
             _ => None,
         };
@@ -143,7 +145,13 @@ type Series = HashMap<String, Vec<Option<i64>>>;
 /// Dumps whose summaries are in memory at once.
 const AT_ONCE: usize = 64;
 
-fn series(lake: &Lake, dumps: &[Arc<Manifest>], by: By, metric: Metric) -> Result<Series> {
+fn series(
+    lake: &Lake,
+    dumps: &[Arc<Manifest>],
+    naming: &TypeNaming,
+    by: By,
+    metric: Metric,
+) -> Result<Series> {
     let mut all = Series::new();
     for (piece, manifests) in dumps.chunks(AT_ONCE).enumerate() {
         let summaries: Vec<_> =
@@ -155,9 +163,10 @@ fn series(lake: &Lake, dumps: &[Arc<Manifest>], by: By, metric: Metric) -> Resul
                 let add = |values: &mut Vec<Option<i64>>| {
                     values[at] = values[at].zip(value).map(|(sum, value)| sum.saturating_add(value));
                 };
-                match all.get_mut(name) {
+                let name = naming.name(by, name);
+                match all.get_mut(&*name) {
                     Some(values) => add(values),
-                    None => add(all.entry(name.to_owned()).or_insert_with(|| vec![Some(0); dumps.len()])),
+                    None => add(all.entry(name.into_owned()).or_insert_with(|| vec![Some(0); dumps.len()])),
                 }
             });
         }

@@ -115,9 +115,12 @@ impl Set {
             Set::Objects(predicate) => format!("SELECT address FROM {schema}.obj WHERE {predicate}"),
             Set::Edges(predicate) => Self::edges_query(predicate, dump),
             Set::Type(name) => {
-                format!(
-                    "SELECT address FROM {schema}.obj WHERE type = '{name}' OR ends_with(type, '.{name}')"
-                )
+                let or_last = if name.contains('.') {
+                    String::new()
+                } else {
+                    format!(" OR ends_with(type, '.{name}')")
+                };
+                format!("SELECT address FROM {schema}.obj WHERE type = '{name}'{or_last}")
             }
             Set::Ends(pattern) => {
                 let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
@@ -154,7 +157,7 @@ fn is_pattern(text: &str) -> bool {
 pub fn is_type_name(text: &str) -> bool {
     let is_part = |part: &str| {
         part.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$'))
     };
     let is_word = ["true", "false", "null"].iter().any(|word| text.eq_ignore_ascii_case(word));
     !is_word && text.split('.').all(is_part)

@@ -3,6 +3,7 @@
 //! Nothing but the tables `type_stat`, `holder_stat` and `module_stat` is read, so that the size of the dumps does not matter. The work is
 //! done when the rows are asked for.
 
+mod naming;
 mod series;
 mod totals;
 
@@ -30,6 +31,7 @@ use crate::{
     operator::{Operator, OperatorExec, OperatorInputs, OperatorRows, OperatorTask, describe_limit},
     snapshot::Snapshot,
 };
+pub(crate) use naming::{TypeNaming, are_types_named_differently};
 pub(crate) use series::{SeriesShape, Verdict, judge, slope, spark};
 pub(crate) use totals::{By, Metric, Total};
 

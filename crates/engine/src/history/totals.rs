@@ -9,6 +9,7 @@ use datafusion::arrow::{
 use heaplake_model::{Runtime, TypeRole, schema::Table};
 use heaplake_store::{Lake, Manifest};
 
+use super::naming::TypeNaming;
 use crate::{Error, Result};
 
 /// What totals are of.
@@ -102,12 +103,17 @@ impl By {
     }
 
     /// The totals of a dump by what they are of. Hostile names can make two holders read the same; they are added up.
-    pub(crate) fn totals(self, lake: &Lake, manifest: &Manifest) -> Result<HashMap<String, Total>> {
+    pub(crate) fn totals(
+        self,
+        lake: &Lake,
+        manifest: &Manifest,
+        naming: &TypeNaming,
+    ) -> Result<HashMap<String, Total>> {
         let mut totals: HashMap<String, Total> = HashMap::new();
         self.each(manifest.runtime(), &self.summary(lake, manifest)?, |name, total, held_by| {
-            let sum = totals.entry(name.to_owned()).or_default();
+            let sum = totals.entry(naming.name(self, name).into_owned()).or_default();
             sum.add(total);
-            sum.held_by = held_by.map(str::to_owned);
+            sum.held_by = held_by.map(|above| naming.name(self, above).into_owned());
         });
         Ok(totals)
     }

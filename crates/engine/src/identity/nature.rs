@@ -1,7 +1,23 @@
 //! What may change about the objects of a type, and the types of two dumps under common numbers.
 
-use heaplake_model::Nature;
+use std::collections::HashMap;
+
+use heaplake_model::{Nature, short_type_name};
 use heaplake_store::Dump;
+
+/// The names under which the types of a dump are compared: where one of two dumps names types without their modules, short
+/// names, as far as only one type of the dump has them.
+fn common_names(dump: &Dump, is_mixed: bool) -> Vec<&str> {
+    let names = || dump.types.iter().map(|stat| stat.name.as_str());
+    if !is_mixed {
+        return names().collect();
+    }
+    let mut n_with: HashMap<&str, usize> = HashMap::new();
+    names().for_each(|name| *n_with.entry(short_type_name(name)).or_default() += 1);
+    names()
+        .map(|name| if n_with[short_type_name(name)] == 1 { short_type_name(name) } else { name })
+        .collect()
+}
 
 /// The types of two dumps together, in byte order of their names.
 #[derive(Debug)]
@@ -18,20 +34,21 @@ pub(super) struct Types {
 
 impl Types {
     pub(super) fn new(before: &Dump, after: &Dump) -> Self {
-        let stats = before.types.iter().chain(&after.types);
-        let mut all: Vec<String> = stats.map(|stat| stat.name.clone()).collect();
+        let is_mixed = before.manifest.types_have_modules() != after.manifest.types_have_modules();
+        let (ours, theirs) = (common_names(before, is_mixed), common_names(after, is_mixed));
+        let mut all: Vec<&str> = ours.iter().chain(&theirs).copied().collect();
         all.sort_unstable();
         all.dedup();
-        let place = |name: &String| all.binary_search(name).unwrap_or_default() as u32;
-        let places = |manifest: &Dump| manifest.types.iter().map(|stat| place(&stat.name)).collect();
+        let place = |name: &&str| all.binary_search(name).unwrap_or_default() as u32;
+        let places = |names: &[&str]| names.iter().map(place).collect();
         let (first, second) = (before.manifest.runtime(), after.manifest.runtime());
         // What one of two runtimes may change may change.
-        let nature = |name: &String| match (first.nature(name), second.nature(name)) {
+        let nature = |name: &&str| match (first.nature(name), second.nature(name)) {
             (nature, other) if nature == other => nature,
             _ => Nature::Other,
         };
         let natures = all.iter().map(nature).collect();
-        let (before, after) = (places(before), places(after));
+        let (before, after) = (places(&ours), places(&theirs));
         Self { n_types: all.len(), natures, before, after }
     }
 }

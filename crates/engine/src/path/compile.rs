@@ -1,16 +1,21 @@
 //! A pattern for one dump: types by name, tests as SQL where they need it, and the automaton over them.
 
 use heaplake_graph::{BitSet, Walk, search::Transition};
+use heaplake_model::is_type_meant;
 use heaplake_pathql::{
     Automaton, EdgeTest, Filter, Item, Label, LabelTerm, Node, Query, Selector, Span, Term, TermKind, Way,
-    glob_matches, parse,
+    parse,
 };
 use heaplake_store::Dump;
 use regex::Regex;
 
 use crate::{
-    Error, Result, address::with_plain_addresses, error::Thing, graph::check_is_one_expression, mistake,
-    type_names::nearest_types,
+    Error, Result,
+    address::with_plain_addresses,
+    error::Thing,
+    graph::check_is_one_expression,
+    mistake,
+    type_names::{is_glob_for, nearest_types},
 };
 
 /// A query, resolved against the types of a dump.
@@ -342,18 +347,12 @@ impl Resolving<'_> {
             TermKind::Regex(regex) => Some(self.regex(regex, &term.span)?),
             _ => None,
         };
-        let passes = |name: &str| {
-            let last = || name.rsplit('.').next().unwrap_or(name);
-            match &term.kind {
-                TermKind::Type(wanted) => {
-                    name == wanted
-                        || name.strip_suffix(wanted.as_str()).is_some_and(|rest| rest.ends_with('.'))
-                }
-                TermKind::Exact(wanted) => name == wanted,
-                TermKind::Glob(glob) => glob_matches(glob, name) || glob_matches(glob, last()),
-                TermKind::Regex(_) => regex.as_ref().is_some_and(|regex| regex.is_match(name)),
-                _ => false,
-            }
+        let passes = |name: &str| match &term.kind {
+            TermKind::Type(wanted) => is_type_meant(wanted, name),
+            TermKind::Exact(wanted) => name == wanted,
+            TermKind::Glob(glob) => is_glob_for(glob, name),
+            TermKind::Regex(_) => regex.as_ref().is_some_and(|regex| regex.is_match(name)),
+            _ => false,
         };
         let types = &self.names.manifest.types;
         let ranks = types.iter().enumerate().filter(|(_, stat)| passes(&stat.name)).map(|(rank, _)| rank);
