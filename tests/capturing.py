@@ -61,6 +61,11 @@ def text(path):
     return (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("ascii")
 
 
+def short(type_name):
+    """The name of a type without its module."""
+    return type_name.rpartition(".")[2]
+
+
 class Heap:
     """The objects of a dump, by address."""
 
@@ -75,7 +80,10 @@ class Heap:
                 assert len(line.get(field, line["refs"])) == len(line["refs"]), line
 
     def all(self, type_name):
-        return [obj for obj in self.objects.values() if obj["type"] == type_name]
+        """The objects of a type; a name without a dot is the name without the module."""
+        def is_meant(name):
+            return name == type_name or ("." not in type_name and short(name) == type_name)
+        return [obj for obj in self.objects.values() if is_meant(obj["type"])]
 
     def one(self, type_name, **fields):
         found = [obj for obj in self.all(type_name) if all(obj.get(name) == value for name, value in fields.items())]

@@ -5,13 +5,16 @@ Python 3.14 is tested where it is installed; what is special there is that text 
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
-from capturing import TIMEOUT, VERSIONS, Heap, pythons, run, start, text
+from capturing import FOLDER, TIMEOUT, VERSIONS, Heap, pythons, run, short, start, text
 
 FOUND = pythons()
+sys.path.insert(0, str(FOLDER))
+from heaplake_dump import MASKS
 
 
 @pytest.fixture(params=VERSIONS)
@@ -174,7 +177,7 @@ def test_a_dump_is_imported_without_an_issue(python, known_heap, lake, options):
 
 def test_the_header_tells_where_it_is_from(python, known_heap):
     capture = Heap(known_heap(python)).header["capture"]
-    assert capture["format"] == 1 and capture["pid"] > 1 and capture["rss"] > 1 << 20
+    assert capture["format"] == 2 and capture["pid"] > 1 and capture["rss"] > 1 << 20
     assert is_at_least(python, int(capture["python"].split(".")[1]))
     assert capture["command"][-1] == "{}" and capture["host"] and capture["fork"] is True
     assert abs(time.mktime(time.strptime(capture["time"][:19], "%Y-%m-%dT%H:%M:%S")) - time.time()) < 100_000
@@ -306,10 +309,72 @@ def test_roots(known):
 def test_a_dump_has_nothing_of_its_own(known):
     assert not [obj for obj in known.all("frame") if "heaplake_dump" in obj.get("value", "")]
     own = {"_Walk", "_Output", "_Options", "_Job", "_Stacks", "_Frame", "_Type", "_Template", "_KeyLabels", "_Child", "_Turn"}
-    assert not own & {obj["type"] for obj in known.objects.values()}
+    assert not own & {short(obj["type"]) for obj in known.objects.values()}
     assert not known.all("catch_warnings")
     # The list of everything would be the longest by far.
     assert max(obj["len"] for obj in known.all("list")) < 5000
+
+
+TYPES = """
+import collections, datetime, functools, sys, types, weakref
+import heaplake_dump
+
+armed = False
+class Trap(str):
+    "Text whose methods tell when they run."
+    def tell(self, *args):
+        if armed:
+            print("a method of the program ran")
+        return False
+    __eq__ = isascii = encode = __len__ = __getitem__ = tell
+    __hash__ = str.__hash__
+
+class Meta(type):
+    @property
+    def __module__(cls):
+        print("a property of the program ran")
+        return "wrong"
+    __name__ = __dict__ = __module__
+    def __getattribute__(cls, name):
+        print("__getattribute__ ran")
+        return type.__getattribute__(cls, name)
+
+class Session: pass
+class Outer:
+    class Inner: pass
+def make():
+    class Local: pass
+    return Local
+
+other = types.ModuleType("billing")
+exec("class Session: pass", other.__dict__)
+kept = {
+    "own": Session(), "other": other.Session(), "inner": Outer.Inner(), "local": make()(),
+    "meta": Meta("OfMeta", (), {"__slots__": ()})(),
+    "text": type(Trap("Named"), (), {"__module__": Trap("deep.module"), "__qualname__": Trap("Out.Named")})(),
+    "bare": type("Bare", (), {"__module__": 7})(),
+    "key": type("Key", (), {Trap("__sizeof__"): 1, Trap("__mro__"): 2})(),
+    "queue": collections.deque(), "partial": functools.partial(print), "time": datetime.date(2026, 3, 1),
+    "dict": {}, "function": make, "weak": weakref.WeakSet(), "ordered": collections.OrderedDict(),
+}
+armed = True
+heaplake_dump.dump(sys.argv[1], fork=sys.argv[2] == "fork")
+armed = False
+"""
+
+
+@pytest.mark.parametrize("way", ["fork", "here"])
+def test_types_have_their_module(python, tmp_path, way):
+    assert run(python, TYPES, tmp_path / "types.dump", way) == ""
+    heap = Heap(tmp_path / "types.dump")
+    names = {label[2:-2]: child["type"] for label, child in heap.edges(heap.main("kept")) if label != "<key>"}
+    assert names == {
+        "own": "__main__.Session", "other": "billing.Session", "inner": "__main__.Outer.Inner",
+        "local": "__main__.make.<locals>.Local", "meta": "__main__.OfMeta", "text": "deep.module.Out.Named",
+        "bare": "Bare", "key": "__main__.Key", "queue": "collections.deque", "partial": "functools.partial",
+        "time": "datetime.date", "dict": "dict", "function": "function", "weak": "_weakrefset.WeakSet",
+        "ordered": "collections.OrderedDict",
+    }
 
 
 #: Objects that tell when any of their code runs; a child would tell as well.
@@ -416,7 +481,7 @@ def test_nothing_of_the_program_runs(python, tmp_path, way):
     run(python, TRAPS, tmp_path / "traps.dump", trapped, way)
     assert not trapped.exists(), trapped.read_text()
     heap = Heap(tmp_path / "traps.dump")
-    names = {obj["type"] for obj in heap.objects.values()}
+    names = {short(obj["type"]) for obj in heap.objects.values()}
     assert {"Plain", "Quiet", "Dict", "List", "Tuple", "Str", "Int", "Bytes", "Slots", "weakproxy"} & names >= {"Dict", "Str"}
     assert heap.attribute(heap.all("Plain")[0], "field")["type"] == "list"
 
@@ -594,6 +659,94 @@ def test_redaction_leaks_no_text(python, tmp_path, values):
         assert keys == [f"['{name['value']}']"]
 
 
+SECRETS = """
+import collections, os, sys, heaplake_dump
+
+def hidden(name):
+    "A text that no code has as a constant."
+    made.append("-".join(["hidden", name]))
+    return made[-1]
+made = []
+class Trap(str):
+    def lower(self): tell("lower")
+    def __eq__(self, other): tell("__eq__")
+    def __len__(self): return tell("__len__") or 1
+    def __getitem__(self, at): tell("__getitem__")
+    def encode(self, *args): tell("encode")
+    def isascii(self): tell("isascii")
+    def __hash__(self): return hash("trapped")
+armed = False
+def tell(what):
+    if armed:
+        print(what, "ran")
+class Account:
+    def __init__(self, n):
+        self.api_key, self.user = hidden("attribute"), "shown-user-%d" % n
+class Slots:
+    __slots__ = ("auth_token", "count")
+    def __init__(self):
+        self.auth_token, self.count = hidden("slot"), 7000007
+class Text(str): pass
+accounts = [Account(n) for n in range(3)]
+slots = Slots()
+config = {
+    "Password": hidden("key"), "X-Api-Key": hidden("bytes").encode(), "user": "shown-user",
+    "tokens": [hidden("list"), (hidden("tuple"), {"x": hidden("deep")}), collections.deque([hidden("deque")])],
+    b"session_cookie": hidden("under bytes"), "client secret": Trap(hidden("subclass")), "secret_number": int("98765" "4321"),
+    "is_secret": True, "token_count": 3, "password_file": None, "pin": hidden("by a word of its own"), 1: "shown-one",
+}
+text = Text("shown-text")
+text.passphrase = Text(hidden("of a text"))
+headers = [(b"authorization", hidden("header").encode()), ("cookie", hidden("pair")), ("accept", "shown-accept")]
+class Evil:
+    def __eq__(self, other): tell("__eq__ of a key")
+    def __hash__(self): return hash("password")
+strange = {"password": hidden("in a strange dictionary"), Evil(): "shown-strange"}
+def wait(token):
+    local_token = token + ""
+    yield
+waiting = wait(hidden("suspended"))
+next(waiting)
+os.environ["DB_PASSWORD"] = hidden("environment")
+def go(passwd):
+    heaplake_dump.dump(sys.argv[1], fork=sys.argv[2] == "fork", **eval(sys.argv[3]))
+made.clear()
+armed = True
+go(hidden("frame"))
+armed = False
+"""
+
+
+@pytest.mark.parametrize("way", ["fork", "here"])
+@pytest.mark.parametrize("values", ["short", "full"])
+def test_values_of_secrets_are_left_out(python, tmp_path, way, values):
+    path = tmp_path / "secrets.dump"
+    arguments = ["--db-password", "hidden-argument", "--token=hidden-option", "shown-argument"]
+    options = repr({"values": values, "mask": ["PIN", *MASKS]})
+    assert run(python, SECRETS, path, way, options, *arguments) == ""
+    heap = Heap(path)
+    assert [obj["value"] for obj in heap.objects.values() if "hidden-" in str(obj.get("value", ""))] == []
+    shown = {obj["value"] for obj in heap.all("str") + heap.all("Text")}
+    assert {"shown-user", "shown-user-2", "shown-one", "shown-text", "shown-accept", "shown-strange", "shown-argument"} <= shown
+    assert heap.header["capture"]["command"][-4:] == ["--db-password", "<masked>", "--token=<masked>", "shown-argument"]
+    config = heap.main("config")
+    assert heap.follow(config, "['Password']")["value"].startswith("redacted:10:")
+    assert heap.follow(config, "['secret_number']").get("value") is None
+    assert heap.follow(config, "['is_secret']")["value"] == "True" and heap.follow(config, "['token_count']")["value"] == 3
+    assert heap.follow(heap.main("slots"), ".count")["value"] == 7000007
+    assert "\0" not in text(path)
+
+
+def test_masks_can_be_changed(newest, tmp_path):
+    run(newest, SECRETS, tmp_path / "none.dump", "fork", "{'mask': None}")
+    unmasked = Heap(tmp_path / "none.dump")
+    assert unmasked.follow(unmasked.main("config"), "['Password']")["value"] == "hidden-key"
+    run(newest, SECRETS, tmp_path / "usual.dump", "fork", "{}")
+    usual = Heap(tmp_path / "usual.dump")
+    assert usual.follow(usual.main("config"), "['pin']")["value"] == "hidden-by a word of its own"
+    assert usual.follow(usual.main("config"), "['Password']")["value"].startswith("redacted:")
+
+
 @pytest.mark.parametrize("values", ["none", "short", "full"])
 def test_values_as_asked(newest, known_heap, values):
     heap = Heap(known_heap(newest, repr({"values": values})))
@@ -714,6 +867,7 @@ assert "No such file" in message(path=folder + "/none/dump", fork=False)
 assert "values must be" in message(path=folder + "/dump", values="all")
 assert "compress must be" in message(path=folder + "/dump", compress="xz")
 assert "salt must be bytes" in message(path=folder + "/dump", salt="text")
+assert "mask must be words" in message(path=folder + "/dump", mask="password")
 try:
     heaplake_dump.install(dir=folder)
 except heaplake_dump.CaptureError as error:

@@ -176,7 +176,7 @@ def test_with_and_without_a_fork_the_dump_is_the_same(python, tmp_path):
               if fork.objects.get(one) != here.objects.get(one)]
     # Of each dump alone: the number of its turn, the frame of `both`, whose line is another, copies of the local variables
     # of running frames, and what belongs to the thread that writes in the child.
-    kinds = {"float", "int", "frame", "dict", "set", "cell", "_localdummy"}
+    kinds = {"float", "int", "frame", "dict", "set", "cell", "_thread._localdummy"}
     rest = [pair for pair in differ for one in filter(None, pair) if one["type"] not in kinds and one.get("name") != "_Output"]
     assert rest == [] and len(differ) <= 40, differ
     assert abs(len(fork.objects) - len(here.objects)) <= 20
@@ -335,6 +335,6 @@ def test_every_attribute_has_its_name(python, tmp_path, way):
                 found.update((name[2:-2], value["address"]) for name, value in heap.edges(child) if name != "<key>")
             elif label and label.startswith(".") and not label.startswith(".__"):
                 found[label[1:]] = child["address"]
-        if obj["type"] == "Error":
+        if obj["type"] == "__main__.Error":
             found.pop("args")
         assert found == attributes | slots if hasattr(dict, "__or__") else {**attributes, **slots}, obj

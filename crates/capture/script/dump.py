@@ -1,19 +1,21 @@
 # A dump -------------------------------------------------------------------------------------------------------------
 
 
-def dump(path, *, fork=True, values="short", redact=False, salt=None, compress=None, wait=True, exception=None):
+def dump(path, *, fork=True, values="short", redact=False, salt=None, compress=None, wait=True, exception=None, mask=MASKS):
     """Writes a dump to `path` and returns what is known of it: path, objects, bytes and seconds.
 
     fork       the child of a fork writes, the program goes on; False: the program stands still until it is done
     values     text of strings and numbers: "none", "short" (the first 100 characters) or "full"
     redact     no text of the program's data: its length and a salted hash stand for it
     salt       bytes for these hashes; by default new ones in every dump, so that dumps cannot be compared by them
+    mask       words that names of secrets contain: the texts and numbers under such keys, attributes and variables are
+               redacted; (*MASKS, "pin") for more, None for none
     compress   "gzip", "zstd" (Python 3.14), or "none"; by default what the end of the path says: .gz, .zst
     wait       False: return as soon as there is a child; what goes wrong is said on stderr.
                A function: the same, and it is called with the result
     exception  an exception that is being handled, whose traceback keeps objects alive
     """
-    options = _Options(path, values, redact, salt, compress, fork)
+    options = _Options(path, values, redact, salt, compress, fork, mask)
     turn = options.turn = _Turn()
     is_watched = False
     try:

@@ -47,8 +47,9 @@ try:
 except ImportError:
     _ctypes = None
 try:
-    from _json import encode_basestring_ascii as _quote
+    from _json import encode_basestring_ascii as _quote, scanstring as _scan
 except ImportError:
+    from json.decoder import py_scanstring as _scan
     from json.encoder import encode_basestring_ascii as _quote
 try:
     from _blake2 import blake2b as _blake2b
@@ -71,7 +72,7 @@ if _IS_FROM_OUTSIDE:
         del sys.modules[_name]
 del _MODULES
 
-__all__ = ["CaptureError", "dump", "install", "memory_errors", "uninstall"]
+__all__ = ["CaptureError", "MASKS", "dump", "install", "memory_errors", "uninstall"]
 
 #: Version of the lines that are written.
 FORMAT = 2
@@ -93,6 +94,10 @@ _REMEMBERED_KEYS = 50_000
 _TURN = 0.05
 #: Seconds without progress after which a child is ended.
 _STALL = 60
+
+
+#: Marks classes of what lives as long as a dump is being made, and is no part of it.
+_IS_OF_ONE_DUMP = object()
 
 
 class CaptureError(RuntimeError):

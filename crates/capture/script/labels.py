@@ -48,9 +48,10 @@ class _Labels:
     def __init__(self, options, values):
         self.options = options
         self.values = values
+        self.masks = options.masks
         #: With `redact`: the names that the program's text has.
         self.names = None
-        self.keys = _KeyLabels(self.key)
+        self.keys = _KeyLabels(self.key, options.masks)
         self.index_labels = [f'"[{i}]"' for i in range(1024)]
 
     def key(self, key):
@@ -170,17 +171,21 @@ class _Labels:
     def joined(self, labels):
         if all(label is None for label in labels):
             return ""
-        return ", ".join(["null" if label is None else _quote(_clean(label)) for label in labels])
+        return ", ".join(["null" if label is None else self.masks.marked(label) for label in labels])
 
 
 class _KeyLabels(dict):
     """By key of a dictionary, the labels of the references to the key and to its value, ready to be written."""
 
-    def __init__(self, label):
+    def __init__(self, label, masks):
         self._label = label
+        self._masks = masks
 
     def made(self, key):
-        return f'"<key>", {_quote(self._label(key))}'
+        label = _quote(self._label(key))
+        if (type(key) is str or type(key) is bytes) and self._masks.cover(key):
+            label = f'"{_SECRET}{label[1:]}'
+        return f'"<key>", {label}'
 
     def __missing__(self, key):
         made = self[key] = self.made(key)

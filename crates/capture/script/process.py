@@ -6,7 +6,7 @@ class _Options:
 
     is_of_one_dump = _IS_OF_ONE_DUMP
 
-    def __init__(self, path, values="short", redact=False, salt=None, compress=None, fork=True):
+    def __init__(self, path, values="short", redact=False, salt=None, compress=None, fork=True, mask=MASKS):
         self.path = os.path.abspath(os.fsdecode(path))
         if values not in ("none", "short", "full"):
             raise CaptureError(f"values must be 'none', 'short' or 'full', not {values!r}")
@@ -23,6 +23,11 @@ class _Options:
             raise CaptureError(_WHY_NO_FORK)
         if salt is not None and not isinstance(salt, (bytes, bytearray)):
             raise CaptureError("salt must be bytes")
+        mask = () if mask is None else mask
+        if isinstance(mask, (str, bytes)) or not all(isinstance(word, str) and word for word in mask):
+            raise CaptureError("mask must be words, a list of texts")
+        # With redact there is nothing more to hide.
+        self.masks = _Masks(() if redact else mask)
         self.values = values
         self.redact = bool(redact)
         self.salt = bytes(salt) if salt is not None else posix.urandom(16)
@@ -304,7 +309,6 @@ def _header(options):
     """What the first line says of the process; the rest of its memory is found out later."""
     now = _time()
     moment = _original(time, "strftime")("%Y-%m-%dT%H:%M:%S", _original(time, "gmtime")(now))
-    command = getattr(sys, "orig_argv", None) or [sys.executable or "python", *getattr(sys, "argv", [])]
     memory = _process_memory()
     return {
         "format": FORMAT,
@@ -312,10 +316,20 @@ def _header(options):
         "pid": posix.getpid(),
         "host": None if options.redact else posix.uname().nodename,
         "python": ".".join(map(str, sys.version_info[:3])),
-        "command": None if options.redact else [part if type(part) is str else "" for part in command],
+        "command": None if options.redact else _command(options),
         "rss": memory.pop("rss"),
         "values": options.values,
         "redact": options.redact,
         "fork": options.fork,
         "memory": memory,
     }
+
+
+def _command(options):
+    """The command line. Of a part with a secret the name remains."""
+    command = getattr(sys, "orig_argv", None) or [sys.executable or "python", *getattr(sys, "argv", [])]
+    command = [part if type(part) is str else "" for part in command]
+    for at in options.masks.secret_arguments(command):
+        name, has_value, _ = command[at].partition("=")
+        command[at] = name + "=<masked>" if has_value and options.masks.cover(name) else "<masked>"
+    return command

@@ -139,10 +139,6 @@ def _is_ours(obj, whole):
     return _is_our_class(cls)
 
 
-#: Marks classes of what lives as long as a dump is being made, and is no part of it.
-_IS_OF_ONE_DUMP = object()
-
-
 def _is_our_class(cls):
     module = _own(cls, "__module__")
     return type(module) is str and module == __name__

@@ -39,6 +39,10 @@ class _Values:
         """A field with a text."""
         return "" if self.options.values == "none" else f', "value": {self.text(text)}'
 
+    def secret(self, text):
+        """A field that stands for a text or bytes."""
+        return "" if self.options.values == "none" else f', "value": {self.redacted(text)}'
+
     def number(self, number):
         """A field with a number; nothing where it is not shown."""
         options = self.options

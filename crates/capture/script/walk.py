@@ -1,6 +1,12 @@
 # The walk -----------------------------------------------------------------------------------------------------------
 
 
+#: Containers of the language whose items may be secrets.
+_CONTAINERS = (list, tuple, set, frozenset, _collections.deque)
+#: Values that are the same objects for all who use them.
+_SHARED = (bool, type(None))
+
+
 class _Walk:
     """Every object once, as lines."""
 
@@ -17,18 +23,26 @@ class _Walk:
         #: Whether all containers are in `objects`. Those that the program has frozen are not.
         self.all_listed = not gc.get_freeze_count()
         self.values = _Values(options)
+        #: Addresses of what is found under the name of a secret, and texts and numbers, which wait until all are known.
+        self.secrets = set()
+        self._cover = options.masks.cover
+        self.held = []
         self._value = self.values.field
         self._number = self.values.number
         self.labels = _Labels(options, self.values)
         self._labels = self.labels.of
         self._indexes = self.labels.indexes
         self.keys = self.labels.keys
-        self.handlers = {
+        #: How held objects are written, by address of their type.
+        self.writers = {}
+        self.atoms = {
             str: self._str,
             int: self._int,
             float: self._float,
             bool: self._bool,
             bytes: self._bytes,
+        }
+        self.handlers = {
             list: self._list,
             tuple: self._tuple,
             dict: self._dict,
@@ -60,6 +74,10 @@ class _Walk:
         for frame in self.stacks.frames:
             refs += self._running_frame(frame)
             skip.add(frame.address)
+        for arguments in (getattr(sys, "argv", None), getattr(sys, "orig_argv", None)):
+            if type(arguments) is list:
+                for at in self.options.masks.secret_arguments(arguments):
+                    self._keep_secret(arguments[at])
         self.seen.update(skip)
         self.seen.update(map(id, self.stacks.greenlets))
         if not self.all_listed:
@@ -74,6 +92,54 @@ class _Walk:
                 batch = [obj for obj in batch if id(obj) not in skip]
             self._others(self._lines(batch, raw))
             out.flush()
+        self._write_held()
+
+    def _write_held(self):
+        """Writes the texts and numbers, after what they refer to themselves."""
+        at = 0
+        while at < len(self.held):
+            batch = self.held[at : at + _BATCH]
+            at += len(batch)
+            refs = []
+            for obj in batch:
+                writer, info = self.writers[id(type(obj))]
+                if type(obj) is not info.cls or not _is_one_of(info.cls, self.atoms):
+                    of_obj = gc.get_referents(obj)
+                    self._without_marks(self._labels(obj, info, list(map(id, of_obj))), of_obj)
+                    refs += of_obj
+            self._others(refs)
+        for at in range(0, len(self.held), _BATCH):
+            for obj in self.held[at : at + _BATCH]:
+                write, info = self.writers[id(type(obj))]
+                write(obj, info)
+            self.out.flush()
+
+    def _hold(self, obj, info):
+        self.held.append(obj)
+
+    def _without_marks(self, labels, refs):
+        """Labels as they are written. What marked ones lead to is kept secret."""
+        if _SECRET not in labels:
+            return labels
+        for place in _marked_positions(labels):
+            self._keep_secret(refs[place])
+        return labels.replace(_SECRET, "")
+
+    def _keep_secret(self, obj):
+        """A text or number, and those in containers of the language."""
+        todo = [obj]
+        while todo:
+            obj = todo.pop()
+            cls = type(obj)
+            if id(obj) in self.secrets or _is_one_of(cls, _SHARED):
+                continue
+            if cls is dict:
+                todo += obj.values()
+            elif _is_one_of(cls, _CONTAINERS):
+                todo += gc.get_referents(obj)
+            elif self._atom_writer(cls) is None:
+                continue
+            self.secrets.add(id(obj))
 
     def _others(self, refs):
         """Writes what is referred to, is not listed, and was not met before; then what that refers to."""
@@ -111,7 +177,21 @@ class _Walk:
                 found += refs
         return found
 
+    def _atom_writer(self, cls):
+        """What writes the texts or numbers of a class; None of another class."""
+        if _is_one_of(cls, self.atoms):
+            return self.atoms[cls]
+        mro = _mro_of(cls)
+        for base, writer in ((str, self._str_subclass), (bytes, self._bytes_subclass), (int, self._int_subclass)):
+            if _is_one_of(base, mro):
+                return writer
+        return None
+
     def _handler(self, cls):
+        writer = self._atom_writer(cls)
+        if writer is not None:
+            self.writers[id(cls)] = writer, _Type(cls)
+            return self._hold
         handler = self.handlers.get(cls) if type(cls) is type else None
         if handler is not None:
             return handler
@@ -122,9 +202,6 @@ class _Walk:
             (list, self._sequence_subclass),
             (tuple, self._sequence_subclass),
             (_collections.deque, self._sequence_subclass),
-            (str, self._str_subclass),
-            (bytes, self._bytes_subclass),
-            (int, self._int_subclass),
             (types.ModuleType, self._module),
             (_weakref.ReferenceType, self._weakref),
         ):
@@ -165,7 +242,9 @@ class _Walk:
     def _str(self, obj, info):
         n = len(obj)
         options = self.options
-        if options.redact or options.values != "short" or not obj.isascii():
+        if id(obj) in self.secrets and n > 1:
+            value = self.values.secret(obj)
+        elif options.redact or options.values != "short" or not obj.isascii():
             value = self._value(obj)
         else:
             value = f', "value": {_quote(obj if n <= SHORT else obj[:SHORT])}'
@@ -174,19 +253,25 @@ class _Walk:
         )
 
     def _bytes(self, obj, info):
-        value = self._value(obj if self.options.redact else self.values.latin(obj))
+        if id(obj) in self.secrets:
+            value = self.values.secret(obj)
+        else:
+            value = self._value(obj if self.options.redact else self.values.latin(obj))
         self.out.lines.append(
             f'{{"address": {id(obj)}{info.head}{info.size(obj)}, "len": {len(obj)}{value}, "refs": []}}'
         )
 
 
     def _int(self, obj, info):
+        # Small ones are the same object wherever they are.
+        value = "" if id(obj) in self.secrets and not -6 < obj < 257 else self._number(obj)
         self.out.lines.append(
-            f'{{"address": {id(obj)}{info.head}{info.size(obj)}{self._number(obj)}, "refs": []}}'
+            f'{{"address": {id(obj)}{info.head}{info.size(obj)}{value}, "refs": []}}'
         )
 
     def _bool(self, obj, info):
-        value = "" if self.options.values == "none" or self.options.redact else f', "value": "{obj!r}"'
+        is_hidden = self.options.values == "none" or self.options.redact or id(obj) in self.secrets
+        value = "" if is_hidden else f', "value": "{obj!r}"'
         self.out.lines.append(f'{{"address": {id(obj)}{info.head}{info.size(obj)}{value}, "refs": []}}')
 
     _float = _bool
@@ -198,6 +283,9 @@ class _Walk:
         return self._write(obj, info, refs, self._indexes(len(refs)), f', "len": {len(refs)}')
 
     def _tuple(self, obj, info):
+        if len(obj) == 2 and (type(obj[0]) is str or type(obj[0]) is bytes) and self._cover(obj[0]):
+            # A header, an item of a dictionary.
+            self._keep_secret(obj[1])
         return self._write(obj, info, obj, self._indexes(len(obj)), f', "len": {len(obj)}')
 
     def _set(self, obj, info):
@@ -244,15 +332,20 @@ class _Walk:
     # Texts and numbers with attributes
 
     def _str_subclass(self, obj, info):
-        return self._atom(obj, info, f', "len": {str.__len__(obj)}{self._value(str.__str__(obj)[:])}')
+        text = str.__str__(obj)[:]
+        value = self.values.secret(text) if id(obj) in self.secrets else self._value(text)
+        return self._atom(obj, info, f', "len": {len(text)}{value}')
 
     def _bytes_subclass(self, obj, info):
         data = bytes.__getitem__(obj, slice(None))
-        value = self._value(data if self.options.redact else self.values.latin(data))
+        if id(obj) in self.secrets:
+            value = self.values.secret(data)
+        else:
+            value = self._value(data if self.options.redact else self.values.latin(data))
         return self._atom(obj, info, f', "len": {len(data)}{value}')
 
     def _int_subclass(self, obj, info):
-        return self._atom(obj, info, self._number(int.__add__(obj, 0)))
+        return self._atom(obj, info, "" if id(obj) in self.secrets else self._number(int.__add__(obj, 0)))
 
     def _atom(self, obj, info, fields):
         refs = gc.get_referents(obj)
@@ -418,9 +511,10 @@ class _Walk:
         self.roots[frame.address] = frame.root
         name, value = self._of_frame(frame.code, frame.line)
         refs = ", ".join([str(id(ref)) for ref in frame.refs])
+        labels = self._without_marks(self.labels.joined(frame.labels), frame.refs)
         self.out.lines.append(
             f'{{"address": {frame.address}, "type": "frame", "size": {frame.size}{name}{value}, "refs": [{refs}], '
-            f'"labels": [{self.labels.joined(frame.labels)}]{self._root(frame.address)}}}'
+            f'"labels": [{labels}]{self._root(frame.address)}}}'
         )
         return frame.refs
 
@@ -434,6 +528,8 @@ class _Walk:
     def _write(self, obj, info, refs, labels, fields="", more=""):
         address = id(obj)
         ids = str(list(map(id, refs)))
+        if _SECRET in labels:
+            labels = self._without_marks(labels, refs)
         if labels:
             more = f', "labels": [{labels}]{more}'
         if address in self.roots:

@@ -147,7 +147,8 @@ pub enum CaptureHow {
 #[command(after_help = "\
 The process forks, and its child writes: it stands still for the fork only. The permission to look into the
 process is needed, and nothing else to install. What the dump holds is as secret as the process: only its user may read
-the file, and --redact leaves all texts out.
+the file. Values whose key, attribute or variable is called after a secret (password, token, cookie and others) are
+left out, and --redact leaves all texts out.
 
 Examples:
   heaplake capture python --pid 4711 -o web.dump.gz
@@ -177,6 +178,13 @@ pub struct CapturePythonArgs {
     /// Values of texts and numbers
     #[arg(long, value_name = "WHICH", default_value = "short")]
     pub values: CaptureValues,
+    /// A word that names of secrets contain, besides password, token, cookie and others; their values are left out; may be
+    /// given several times
+    #[arg(long = "mask", value_name = "WORD", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub masks: Vec<String>,
+    /// Write the values of secrets as those of all else
+    #[arg(long, conflicts_with = "masks")]
+    pub no_masks: bool,
     /// Put lengths and salted hashes in the place of texts
     #[arg(long)]
     pub redact: bool,
@@ -1231,6 +1239,8 @@ mod tests {
             "heaplake capture script",
             "heaplake capture python --pid 4711 -o x.dump.gz --import-to y --values full --redact --no-fork \
              --timeout 60",
+            "heaplake capture python --pid 4711 -o x.dump.gz --mask pin --mask ssn",
+            "heaplake capture python --pid 4711 -o x.dump.gz --no-masks",
             "heaplake --lake x dumps --format ndjson",
             "heaplake info --lake x --quiet",
             "heaplake sql --dump a --format csv -o x.csv --memory-limit 1GiB --allow-files select",

@@ -107,10 +107,11 @@ impl Exchange {
 
     fn write(&self, options: &Options, target: &Target) -> Result<(), Error> {
         let entry = format!(
-            "{SCRIPT}\n\n_remote({}, {}, values={:?}, redact={}, fork={})\n",
+            "{SCRIPT}\n\n_remote({}, {}, values={:?}, mask={}, redact={}, fork={})\n",
             bytes_literal(&self.theirs.join(&self.dump)),
             bytes_literal(&self.theirs.join(ANSWER)),
             options.values.name(),
+            masks_literal(options.masks.as_deref()),
             if options.redact { "True" } else { "False" },
             if options.fork { "True" } else { "False" },
         );
@@ -226,6 +227,13 @@ fn elsewhere(target: &Target) -> Option<(tempfile::TempDir, PathBuf, Option<File
         let theirs = Path::new(candidate).join(folder.path().file_name()?);
         Some((folder, theirs, Some(base)))
     })
+}
+
+/// The words that names of secrets contain, in Python.
+fn masks_literal(more: Option<&[String]>) -> String {
+    let Some(more) = more else { return "None".to_owned() };
+    let words: String = more.iter().map(|word| format!("{}.decode(), ", bytes_literal(Path::new(word)))).collect();
+    format!("(*MASKS, {words})")
 }
 
 /// A path as bytes of Python, in characters that need no escape anywhere.

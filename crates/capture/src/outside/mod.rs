@@ -49,6 +49,8 @@ pub struct Options {
     pub values: Values,
     /// Put lengths and salted hashes in the place of texts.
     pub redact: bool,
+    /// Words that names of secrets contain, besides those that the script knows; `None` masks nothing.
+    pub masks: Option<Vec<String>>,
     /// A child of the process writes; false: the process itself, and stands still meanwhile.
     pub fork: bool,
     /// How long to wait for the dump.

@@ -44,6 +44,7 @@ fn python(args: &CapturePythonArgs, console: &Console) -> Result<ExitCode> {
             CaptureValues::Full => Values::Full,
         },
         redact: args.redact,
+        masks: (!args.no_masks).then(|| args.masks.clone()),
         fork: !args.no_fork,
         timeout: Duration::from_secs(args.timeout),
         via: match args.via {
