@@ -306,6 +306,99 @@ def test_roots(known):
     assert [obj["root"] for obj in signals] == ["signal SIGINT"]
 
 
+HELD_BY_C = """
+import asyncio, atexit, contextvars, sys, threading, weakref, heaplake_dump
+class Value:
+    def __init__(self, name):
+        self.name = name
+class Target: pass
+class Sub(threading.local):
+    def __init__(self):
+        self.of_init = Value("of init")
+local, sub = threading.local(), Sub()
+local.attribute = Value("local of main")
+variable, session_token = contextvars.ContextVar("request"), contextvars.ContextVar("session_token")
+ready, stop = threading.Event(), threading.Event()
+def work():
+    local.attribute, sub.other = Value("local of worker"), Value("sub of worker")
+    variable.set(Value("context of worker"))
+    ready.set()
+    stop.wait()
+thread = threading.Thread(target=work, name="worker 7")
+thread.start()
+ready.wait()
+variable.set(Value("context of main"))
+many = [contextvars.ContextVar("many-%d" % n) for n in range(40)]
+for n, one in enumerate(many):
+    one.set(Value("many %d" % n))
+session_token.set("-".join(["a", "secret"]))
+atexit.register(lambda value: None, Value("at exit"))
+atexit.unregister(print)
+target = Target()
+reference = weakref.ref(target, lambda _, value=Value("of a callback"): None)
+finalizer = weakref.finalize(target, print, Value("of a finalizer"))
+try:
+    raise ValueError(Value("of a failure"))
+except ValueError as error:
+    sys.last_value = error
+heaplake_dump.dump(sys.argv[1], fork=sys.argv[2] == "fork")
+stop.set()
+thread.join()
+"""
+
+
+#: References on the way from a value of the program below to what holds it, at most.
+MOST_HOPS = 7
+
+
+def ways_up(obj, referrers):
+    """Labels of the ways from an object up, nearest first; a root kind comes last."""
+    todo, found = [(obj, (), {obj["address"]})], set()
+    while todo:
+        obj, labels, met = todo.pop()
+        if "root" in obj or len(labels) == MOST_HOPS:
+            found.add((*labels, obj.get("root")))
+            continue
+        for label, parent in referrers.get(obj["address"], []):
+            # Modules hold each other, and every function holds its module.
+            if parent["address"] not in met and label not in (".__globals__", ".f_globals", ".f_locals", ".__class__"):
+                todo.append((parent, (*labels, label), met | {parent["address"]}))
+    return found
+
+
+@pytest.mark.parametrize("way", ["fork", "here"])
+def test_what_the_interpreter_itself_holds_is_said(python, tmp_path, way):
+    run(python, HELD_BY_C, tmp_path / "held.dump", way)
+    heap = Heap(tmp_path / "held.dump")
+    referrers = {}
+    for parent in heap.objects.values():
+        for label, address in zip(parent.get("labels", [None] * len(parent["refs"])), parent["refs"]):
+            referrers.setdefault(address, []).append((label, parent))
+    ways = {}
+    for obj in heap.all("Value"):
+        ways.setdefault(heap.attribute(obj, "name")["value"], set()).update(ways_up(obj, referrers))
+
+    def has(name, *labels):
+        """Whether a way has these labels in this order, with others between."""
+        def fits(way):
+            rest = iter(way)
+            return all(any(label == one for one in rest) for label in labels)
+        return any(fits(way) for way in ways[name])
+
+    assert has("local of main", "['attribute']", "[<thread MainThread>]", "['local']"), ways["local of main"]
+    assert has("local of worker", "['attribute']", "[<thread worker 7>]", "['local']"), ways["local of worker"]
+    assert has("sub of worker", "['other']", "[<thread worker 7>]", "['sub']")
+    assert has("of init", "['of_init']", "['sub']")
+    assert has("context of main", "[<ContextVar request>]", "thread MainThread"), ways["context of main"]
+    assert has("context of worker", "[<ContextVar request>]", "thread worker 7")
+    assert all(has(f"many {n}", f"[<ContextVar many-{n}>]", "thread MainThread") for n in range(40))
+    assert has("at exit", "[0]", "atexit" if is_at_least(python, 10) else "sys.modules"), ways["at exit"]
+    assert has("of a callback", ".__defaults__", ".__callback__", "['reference']")
+    assert has("of a finalizer", ".args", "[<finalize>]", "['_registry']"), ways["of a finalizer"]
+    assert has("of a failure", "['last_value']", "interpreter"), ways["of a failure"]
+    assert not [obj for obj in heap.objects.values() if obj.get("value") == "a-secret"]
+
+
 def test_a_dump_has_nothing_of_its_own(known):
     assert not [obj for obj in known.all("frame") if "heaplake_dump" in obj.get("value", "")]
     own = {"_Walk", "_Output", "_Options", "_Job", "_Stacks", "_Frame", "_Type", "_Template", "_KeyLabels", "_Child", "_Turn"}

@@ -39,7 +39,7 @@ import time
 import types
 import zlib
 from _queue import SimpleQueue
-from itertools import chain, filterfalse, repeat
+from itertools import chain, compress, filterfalse, repeat
 from operator import attrgetter, itemgetter
 
 try:

@@ -49,6 +49,8 @@ class _Labels:
         self.options = options
         self.values = values
         self.masks = options.masks
+        #: See `_Stacks`.
+        self.local_owners = {}
         #: With `redact`: the names that the program's text has.
         self.names = None
         self.keys = _KeyLabels(self.key, options.masks)
@@ -75,7 +77,22 @@ class _Labels:
             return repr(key)
         if cls is tuple and len(key) <= 4 and not any(type(part) is tuple for part in key):
             return f"({', '.join([self._shown_key(part, type(part)) for part in key])})"
-        return f"<{_clean(_name_of(cls))}>"
+        owner = self._thread_of(key)
+        return f"<{_clean(_name_of(cls)) if owner is None else owner}>"
+
+    def _thread_of(self, key):
+        """Which thread a key of a table of `threading.local` stands for; None where that is not what it is."""
+        target = _weakref.ReferenceType.__call__(key) if type(key) is _weakref.ReferenceType else key
+        owner = self.local_owners.get(id(target))
+        return owner if owner is not None and _type_name(type(target)) == "_thread._localdummy" else None
+
+    def variable(self, key):
+        """The label of a value in a context, ready to be written; `key` is its ContextVar."""
+        name = _own(type(key), "name").__get__(key)
+        if self.options.redact or type(name) is not str:
+            return '"[<ContextVar>]"'
+        mark = _SECRET if self.masks.cover(name) else ""
+        return f'"{mark}{_quote(_clean(f"[<ContextVar {name[:SHORT]}>]"))[1:]}'
 
     def attribute(self, name):
         """The label of an instance's attribute, whose name may be data."""

@@ -119,6 +119,7 @@ class _Job:
                 counts = _raw_counts(objects)
                 stacks.hide()
             stacks.add_greenlets(objects)
+            stacks.add_states(objects)
             walk = _Walk(options, out, stacks, objects, counts)
             out.lines.append(self._head())
             walk.run()

@@ -30,9 +30,12 @@ class _Stacks:
         self.greenlets = []
         #: Pairs of a kind of root and an object.
         self.roots = []
+        #: By address of what stands for a thread in the tables of `threading.local`, the thread.
+        self.local_owners = {}
+        self._is_child = job.options.fork
         _made_locals.clear()
         ours = [job]
-        names = {} if job.options.redact else _thread_names()
+        names = self._names = {} if job.options.redact else _thread_names()
         for thread, frame in sys._current_frames().items():
             kind = f"thread {names.get(thread, thread)}"
             called_us = False
@@ -75,10 +78,34 @@ class _Stacks:
 
     def hide(self):
         """Hides itself and what it has, where the objects were listed afterwards."""
-        self.own.update(map(id, (self, self.own, self.frames, self.greenlets, self.roots, self.__dict__)))
+        self.own.update(map(id, (self, self.own, self.frames, self.greenlets, self.roots, self.local_owners, self.__dict__)))
         self.own.update(map(id, self.roots))
         for frame in self.frames:
             self.own.update((id(frame), id(frame.refs), id(frame.labels)))
+
+    def add_states(self, objects):
+        """What threads have beside their frames, and what is called at the end."""
+        if not _IS_NATIVE:
+            return
+        kinds = {}
+        for state in _thread_states(sys._current_frames()):
+            if self._is_child and state.thread == _this_thread():
+                continue
+            kind = f"thread {self._names.get(state.thread, state.thread)}"
+            if state.dictionary:
+                # An empty one, or one of objects without references, is not listed.
+                space = _ctypes.PyObj_FromPtr(state.dictionary)
+                self.roots.append((kind, space))
+                for key, value in space.items() if type(space) is dict else ():
+                    if type(key) is str and key.startswith("thread.local."):
+                        self.local_owners[id(value)] = kind
+            kinds.update(dict.fromkeys(state.words, kind))
+            if _VERSION >= (3, 13):
+                self.local_owners.update(dict.fromkeys(state.words, kind))
+        for kind, addresses in ((None, kinds), ("atexit", _functions_at_end())):
+            for obj in compress(objects, map(addresses.__contains__, map(id, objects))):
+                if id(obj) not in self.own and not _is_one_of(type(obj), _KNOWN_OTHERWISE):
+                    self.roots.append((kind or kinds[id(obj)], obj))
 
     def add_greenlets(self, objects):
         """The frames of greenlets that wait, as those of threads."""
@@ -100,10 +127,8 @@ class _Stacks:
                     frame = frame.f_back
 
 
-def _in_module(module, name):
-    """What a module has under a name; None where nothing, or where the program does not use the module."""
-    found = _item(sys.modules, module) if type(sys.modules) is dict else None
-    return _item(_module_dict(found), name) if type(found) is types.ModuleType else None
+#: Types of which the state of a thread has objects that are found in another way, or are everywhere.
+_KNOWN_OTHERWISE = (types.FrameType, type(_thread.allocate_lock()))
 
 
 def _greenlet_type():

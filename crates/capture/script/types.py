@@ -90,6 +90,12 @@ def _own(cls, name):
     return None if space is None else _item(space, name)
 
 
+def _in_module(module, name):
+    """What a module has under a name; None where nothing, or where the program does not use the module."""
+    found = _item(sys.modules, module) if type(sys.modules) is dict else None
+    return _item(_module_dict(found), name) if type(found) is types.ModuleType else None
+
+
 def _type_name(cls):
     """The name of a type: with its module, unless that is `builtins`, as the interpreter itself shows it."""
     # Names may be of subclasses of `str`, with methods of their own.

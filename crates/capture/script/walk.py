@@ -3,6 +3,9 @@
 
 #: Containers of the language whose items may be secrets.
 _CONTAINERS = (list, tuple, set, frozenset, _collections.deque)
+#: Types of the tables of contexts, and of their keys, which no module names.
+_CONTEXT_NODES = ("hamt_bitmap_node", "hamt_array_node", "hamt_collision_node")
+_CONTEXT_VARIABLES = ("ContextVar", "_contextvars.ContextVar")
 #: Values that are the same objects for all who use them.
 _SHARED = (bool, type(None))
 
@@ -30,6 +33,7 @@ class _Walk:
         self._value = self.values.field
         self._number = self.values.number
         self.labels = _Labels(options, self.values)
+        self.labels.local_owners = stacks.local_owners
         self._labels = self.labels.of
         self._indexes = self.labels.indexes
         self.keys = self.labels.keys
@@ -213,6 +217,8 @@ class _Walk:
             return self._greenlet
         if _is_one_of(cls, _GENERATORS):
             return self._generator
+        if type(cls) is type and _type_name(cls) in _CONTEXT_NODES:
+            return self._context_node
         if cls is set or cls is frozenset:
             return self._set
         return self._instance
@@ -408,6 +414,20 @@ class _Walk:
             refs = [*refs, target]
             labels = f'{labels}, "()"' if labels else '"()"'
         return self._write(obj, info, refs, labels, "", weak)
+
+    def _context_node(self, obj, info):
+        """A part of the table of a context: the collector shows values before their keys, and other parts alone."""
+        refs = gc.get_referents(obj)
+        labels = ["null"] * len(refs)
+        at = 0
+        while at + 1 < len(refs):
+            if _type_name(type(refs[at])) in _CONTEXT_NODES:
+                at += 1
+            else:
+                if _type_name(type(refs[at + 1])) in _CONTEXT_VARIABLES:
+                    labels[at] = self.labels.variable(refs[at + 1])
+                at += 2
+        return self._write(obj, info, refs, ", ".join(labels))
 
     def _memoryview(self, obj, info):
         refs = gc.get_referents(obj)
