@@ -752,7 +752,7 @@ def test_redaction_leaks_no_text(python, tmp_path, values):
         assert keys == [f"['{name['value']}']"]
 
 
-SECRETS = """
+MASKED = """
 import collections, os, sys, heaplake_dump
 
 def hidden(name):
@@ -816,7 +816,7 @@ def test_values_of_secrets_are_left_out(python, tmp_path, way, values):
     path = tmp_path / "secrets.dump"
     arguments = ["--db-password", "hidden-argument", "--token=hidden-option", "shown-argument"]
     options = repr({"values": values, "mask": ["PIN", *MASKS]})
-    assert run(python, SECRETS, path, way, options, *arguments) == ""
+    assert run(python, MASKED, path, way, options, *arguments) == ""
     heap = Heap(path)
     assert [obj["value"] for obj in heap.objects.values() if "hidden-" in str(obj.get("value", ""))] == []
     shown = {obj["value"] for obj in heap.all("str") + heap.all("Text")}
@@ -831,10 +831,10 @@ def test_values_of_secrets_are_left_out(python, tmp_path, way, values):
 
 
 def test_masks_can_be_changed(newest, tmp_path):
-    run(newest, SECRETS, tmp_path / "none.dump", "fork", "{'mask': None}")
+    run(newest, MASKED, tmp_path / "none.dump", "fork", "{'mask': None}")
     unmasked = Heap(tmp_path / "none.dump")
     assert unmasked.follow(unmasked.main("config"), "['Password']")["value"] == "hidden-key"
-    run(newest, SECRETS, tmp_path / "usual.dump", "fork", "{}")
+    run(newest, MASKED, tmp_path / "usual.dump", "fork", "{}")
     usual = Heap(tmp_path / "usual.dump")
     assert usual.follow(usual.main("config"), "['pin']")["value"] == "hidden-by a word of its own"
     assert usual.follow(usual.main("config"), "['Password']")["value"].startswith("redacted:")
@@ -932,6 +932,38 @@ else:
     else:
         fail()
 """
+
+
+WITHOUT_MEMORY = """
+import resource, sys, heaplake_dump
+heaplake_dump.install(on_memory_error=True, dir=sys.argv[1], fork=sys.argv[2] == "fork")
+with open("/proc/self/statm") as file:
+    size = int(file.read().split()[0]) * resource.getpagesize()
+class Small:
+    __slots__ = ("text", "more")
+    def __init__(self, n):
+        self.text, self.more = "small %d" % n, [n]
+kept = []
+by_name = {}
+resource.setrlimit(resource.RLIMIT_AS, (size + (60 << 20),) * 2)
+while True:
+    kept.append(Small(len(kept)))
+    by_name[kept[-1].text] = kept[-1]
+"""
+
+
+@pytest.mark.parametrize("way", ["fork", "here"])
+def test_many_small_objects_reach_a_limit_of_memory(python, tmp_path, way):
+    process = start(python, WITHOUT_MEMORY, tmp_path, way)
+    _, error = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1 and error.decode().rstrip().endswith("MemoryError")
+    assert "heaplake_dump" not in error.decode(), error.decode()
+    [path] = tmp_path.glob("heap-*-memory-error.dump.gz")
+    heap = Heap(path)
+    assert heap.header["capture"]["reason"] == "MemoryError"
+    assert heap.main("kept")["len"] == len(heap.all("Small")) > 50_000
+    assert heap.follow(heap.main("kept"), "[40000]", ".text")["value"] == "small 40000"
+    assert heap.follow(heap.main("by_name"), "['small 30000']", ".more", "[0]")["value"] == 30000
 
 
 @pytest.mark.parametrize("where", ["main", "thread", "with"])

@@ -16,6 +16,7 @@ def dump(path, *, fork=True, values="short", redact=False, salt=None, compress=N
     exception  an exception that is being handled, whose traceback keeps objects alive
     """
     options = _Options(path, values, redact, salt, compress, fork, mask)
+    options.reason = _reason_of(exception)
     turn = options.turn = _Turn()
     is_watched = False
     try:
@@ -30,6 +31,11 @@ def dump(path, *, fork=True, values="short", redact=False, salt=None, compress=N
     finally:
         if not is_watched:
             turn.give_back()
+
+
+def _reason_of(exception):
+    """The name of the exception for which a dump is made."""
+    return None if exception is None else _type_name(type(exception))
 
 
 #: By process id, what has the turn: a process that was forked while a dump was written does not wait for it.

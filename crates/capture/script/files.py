@@ -92,11 +92,11 @@ class _Timer:
 
 
 def _install_hooks(files):
-    room = [bytearray(1 << 20)]
+    reserve = _Reserve()
 
     def at_error(kind, error):
         if kind is not None and issubclass(kind, MemoryError):
-            room.clear()
+            reserve.free()
             files.dump_of_memory_error(error)
 
     def hook(kind, error, traceback):
@@ -116,3 +116,4 @@ def _install_hooks(files):
     thread_before = threading.excepthook
     threading.excepthook = thread_hook
     _installed.append(lambda: setattr(threading, "excepthook", thread_before))
+    _installed.append(reserve.free)

@@ -44,8 +44,11 @@ from operator import attrgetter, itemgetter
 
 try:
     import _ctypes
-except ImportError:
-    _ctypes = None
+
+    _WHY_NO_CTYPES = None
+except ImportError as _error:
+    # Isolated interpreters of 3.12 may not load it.
+    _ctypes, _WHY_NO_CTYPES = None, f"_ctypes cannot be used in this interpreter ({_error})"
 try:
     from _json import encode_basestring_ascii as _quote, scanstring as _scan
 except ImportError:

@@ -33,13 +33,15 @@ class memory_errors:
     def __init__(self, *, dir=".", keep=None, **options):
         self._files = _Files(dir, keep, options)
         # Freed when the error comes, so that there is room to act.
-        self._room = bytearray(1 << 20)
+        self._reserve = None
 
     def __enter__(self):
+        self._reserve = _Reserve()
         return self
 
     def __exit__(self, kind, error, traceback):
+        reserve, self._reserve = self._reserve, None
+        reserve.free()
         if kind is not None and issubclass(kind, MemoryError):
-            self._room = None
             self._files.dump_of_memory_error(error)
         return False

@@ -107,6 +107,11 @@ class _Labels:
             return ", ".join(self.index_labels[:n])
         return ", ".join([f'"[{i}]"' for i in range(n)])
 
+    def index_pieces(self, n, n_at_once):
+        """The same in pieces."""
+        for at in range(0, n, n_at_once):
+            yield ", ".join([f'"[{i}]"' for i in range(at, min(at + n_at_once, n))])
+
     def of(self, obj, info, ids):
         """The labels of an object's references, ready to be written; empty where none is known."""
         known = info.known.get(len(ids))
@@ -203,6 +208,17 @@ class _KeyLabels(dict):
         if (type(key) is str or type(key) is bytes) and self._masks.cover(key):
             label = f'"{_SECRET}{label[1:]}'
         return f'"<key>", {label}'
+
+    def pieces(self, keys, n_at_once):
+        """The labels of many keys, so many at once."""
+        made = []
+        for key in keys:
+            made.append(self.made(key))
+            if len(made) == n_at_once:
+                yield ", ".join(made)
+                made = []
+        if made:
+            yield ", ".join(made)
 
     def __missing__(self, key):
         made = self[key] = self.made(key)

@@ -131,6 +131,32 @@ def _interpreter_lock():
     raise CaptureError("the lock of this interpreter is not where it is in CPython 3.8 to 3.14; use fork=False")
 
 
+class _Reserve:
+    """Room that is kept until memory is short: a piece of memory, and addresses without memory for stacks and tables."""
+
+    def __init__(self):
+        self._room = bytearray(1 << 20)
+        self._address = 0
+        if _IS_NATIVE:
+            # PROT_NONE; MAP_PRIVATE, MAP_ANONYMOUS and MAP_NORESERVE.
+            map_memory = _native("mmap", *[_Long] * 6, result=_Long)
+            address = map_memory(0, _RESERVE, 0, 2 | 0x20 | 0x4000, (1 << 64) - 1, 0)
+            self._address = address if address % 4096 == 0 else 0
+            self._unmap = _native("munmap", _Long, _Long)
+
+    def free(self):
+        self._room = None
+        address, self._address = self._address, 0
+        if address:
+            self._unmap(address, _RESERVE)
+
+    __del__ = free
+
+
+#: Bytes of addresses that are kept for a dump without memory: two stacks of 16 MiB, tables, buffers.
+_RESERVE = 96 << 20
+
+
 class _Fork:
     """Forks so that nothing of the program runs, and so that the child is nobody's child.
 
@@ -154,6 +180,7 @@ class _Fork:
         self._signal = _native("signal", _Long, _Long)
         self._signal.restype = None
         self._getrlimit = _native("getrlimit", _Long, _Long)
+        self._setrlimit = _native("setrlimit", _Long, _Long)
         self._errno = _native("__errno_location", result=_Long)
         signals = _array(_Byte, 128)
         self._all, self._one, self._old = signals(), signals(), signals()
@@ -176,6 +203,19 @@ class _Fork:
         usual = limits[0] if limits[0] < 1 << 40 else 0
         return 2 * max(_stack_size(), usual, 8 << 20)
 
+    def _without_limits(self):
+        """Steps that let the child have as much memory as it may: a program that has reached its limit needs a dump, too."""
+        step = _functools.partial
+        self._limits = []
+        for resource in (2, 9):
+            # RLIMIT_DATA and RLIMIT_AS.
+            limits = _array(_Long, 2)()
+            self._getrlimit(resource, _ctypes.addressof(limits))
+            if limits[0] != limits[1]:
+                limits[0] = limits[1]
+                self._limits.append((resource, limits))
+        return [step(self._setrlimit, resource, _ctypes.addressof(limits)) for resource, limits in self._limits]
+
     def alive(self):
         """The child makes progress: it has time again."""
         self._alarm(_STALL)
@@ -193,6 +233,7 @@ class _Fork:
             _all_of(self._fork, step(self._exit, 0)),
             # The second child.
             step(self._alarm, _STALL),
+            *self._without_limits(),
             gc.disable,
             step(gc.set_threshold, *[(1 << 31) - 1] * 3),
             *map(step, [self._mutex_init] * 2, self._mutexes, [0, 0]),
@@ -247,7 +288,7 @@ def _fork_or_why():
     if _IS_FREE_THREADED:
         return None, "this Python is a free-threaded build, which is not supported yet"
     if not _IS_NATIVE:
-        what = "there is no _ctypes in this Python" if _ctypes is None else "this is not Linux on a 64-bit machine"
+        what = _WHY_NO_CTYPES or "this is not Linux on a 64-bit machine"
         return None, f"forking without running the program's hooks is not possible: {what}; use fork=False"
     try:
         return _Fork(), None

@@ -12,7 +12,8 @@ class _Output:
         # Dumps hold whatever the program held: nobody else may read them.
         self._fd = posix.open(options.part, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600)
         self._n_bytes = 0
-        self._held = None if options.fork else []
+        # Where memory is short, other threads get their turn rather than the text its room.
+        self._held = None if options.fork or options.reason else []
         self._n_held = 0
         if options.compress == "gzip":
             packer = zlib.compressobj(1, zlib.DEFLATED, 31)
@@ -43,6 +44,15 @@ class _Output:
         self.lines.append("")
         text = "\n".join(self.lines).encode("ascii")
         self.lines.clear()
+        self._hand_over(text)
+
+    def piece(self, text, n_lines=0):
+        """Hands over a part of a line that is too long to be made at once, and with its end the line."""
+        self.flush()
+        self._hand_over(text.encode("ascii"))
+        self.n_lines += n_lines
+
+    def _hand_over(self, text):
         if self._held is not None:
             self._held.append(text)
             self._n_held += len(text)

@@ -27,6 +27,8 @@ class _Options:
         if isinstance(mask, (str, bytes)) or not all(isinstance(word, str) and word for word in mask):
             raise CaptureError("mask must be words, a list of texts")
         # With redact there is nothing more to hide.
+        #: Why there is a dump, if not because somebody asked for it.
+        self.reason = None
         self.masks = _Masks(() if redact else mask)
         self.values = values
         self.redact = bool(redact)
@@ -323,6 +325,8 @@ def _header(options):
         "redact": options.redact,
         "fork": options.fork,
         "memory": memory,
+        "interpreters": _interpreters(),
+        "reason": options.reason,
     }
 
 

@@ -41,6 +41,18 @@ def _thread_states(threads):
     return found
 
 
+def _interpreters():
+    """How many interpreters the process has; None where that is not known."""
+    if not _IS_NATIVE:
+        return None
+    follow = _native("PyInterpreterState_Next", _Long, result=_Long)
+    interpreter, n = _native("PyInterpreterState_Head", result=_Long)(), 0
+    while interpreter:
+        interpreter = follow(interpreter)
+        n += 1
+    return n
+
+
 def _words(address, n_bytes):
     return list(_array(_Long, n_bytes // 8).from_address(address))
 

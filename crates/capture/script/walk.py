@@ -6,8 +6,50 @@ _CONTAINERS = (list, tuple, set, frozenset, _collections.deque)
 #: Types of the tables of contexts, and of their keys, which no module names.
 _CONTEXT_NODES = ("hamt_bitmap_node", "hamt_array_node", "hamt_collision_node")
 _CONTEXT_VARIABLES = ("ContextVar", "_contextvars.ContextVar")
+#: References of an object that are written at once.
+_LONG = 1 << 14
 #: Values that are the same objects for all who use them.
 _SHARED = (bool, type(None))
+
+
+class _CutLine(BaseException):
+    """A part of a line is written and the rest is not, so that there is no dump. No reason to go on with other objects."""
+
+
+class _Addresses(set):
+    """Addresses that were met."""
+
+    is_of_one_dump = _IS_OF_ONE_DUMP
+
+    def added(self, addresses):
+        """Adds addresses; those that were not there."""
+        new = set(addresses) - self
+        self |= new
+        return new
+
+
+class _CompactAddresses:
+    """The same in a sixtieth of the memory of the objects, and slower: for a process that has no more."""
+
+    is_of_one_dump = _IS_OF_ONE_DUMP
+
+    def __init__(self):
+        #: By megabyte, a bit for every eighth byte.
+        self._pages = {}
+
+    def added(self, addresses):
+        new, pages = [], self._pages
+        for address in addresses:
+            page = pages.get(address >> 20)
+            if page is None:
+                page = pages[address >> 20] = bytearray(1 << 14)
+            at, bit = address >> 6 & 0x3FFF, 1 << (address >> 3 & 7)
+            if not page[at] & bit:
+                page[at] |= bit
+                new.append(address)
+        return new
+
+    update = added
 
 
 class _Walk:
@@ -21,7 +63,7 @@ class _Walk:
         self.types = {}
         self.roots = {}
         #: Objects that are not in `objects` and were met.
-        self.seen = set()
+        self.seen = _CompactAddresses() if options.reason else _Addresses()
         self.kept_alive = None if options.fork else []
         #: Whether all containers are in `objects`. Those that the program has frozen are not.
         self.all_listed = not gc.get_freeze_count()
@@ -30,6 +72,8 @@ class _Walk:
         self.secrets = set()
         self._cover = options.masks.cover
         self.held = []
+        #: The counts of those that the collector tracks.
+        self.held_counts = {}
         self._value = self.values.field
         self._number = self.values.number
         self.labels = _Labels(options, self.values)
@@ -115,11 +159,17 @@ class _Walk:
         for at in range(0, len(self.held), _BATCH):
             for obj in self.held[at : at + _BATCH]:
                 write, info = self.writers[id(type(obj))]
-                write(obj, info)
+                self.raw = self.held_counts.get(id(obj))
+                try:
+                    write(obj, info)
+                except Exception:
+                    self._write(obj, info, gc.get_referents(obj), "")
             self.out.flush()
 
     def _hold(self, obj, info):
         self.held.append(obj)
+        if self.raw is not None:
+            self.held_counts[id(obj)] = self.raw
 
     def _without_marks(self, labels, refs):
         """Labels as they are written. What marked ones lead to is kept secret."""
@@ -150,10 +200,10 @@ class _Walk:
         while refs:
             if self.all_listed:
                 refs = list(filterfalse(gc.is_tracked, refs))
-            met = dict(zip(map(id, refs), refs))
-            new = set(met) - self.seen
-            self.seen |= new
-            fresh = [met[address] for address in new]
+            fresh = []
+            for at in range(0, len(refs), _LONG):
+                met = {id(ref): ref for ref in refs[at : at + _LONG]}
+                fresh += [met[address] for address in self.seen.added(met)]
             if self.kept_alive is not None:
                 self.kept_alive += fresh
             refs = []
@@ -286,6 +336,8 @@ class _Walk:
 
     def _list(self, obj, info):
         refs = obj[:]
+        if len(refs) > _LONG:
+            return self._write_long(obj, info, refs, self.labels.index_pieces(len(refs), _LONG), f', "len": {len(refs)}')
         return self._write(obj, info, refs, self._indexes(len(refs)), f', "len": {len(refs)}')
 
     def _tuple(self, obj, info):
@@ -301,6 +353,8 @@ class _Walk:
     def _dict(self, obj, info):
         refs = list(chain.from_iterable(obj.items()))
         keys = self.keys
+        if len(refs) > _LONG:
+            return self._write_long(obj, info, refs, keys.pieces(obj, _LONG // 2), f', "len": {len(obj)}')
         # A dictionary of nothing but strings does not show its keys to the collector.
         if len(obj) <= 1024 and len(gc.get_referents(obj)) == len(obj):
             labels = ", ".join(map(keys.__getitem__, obj))
@@ -545,6 +599,28 @@ class _Walk:
 
     # Lines
 
+    def _count(self, address):
+        """The field of the count of the object that is being written."""
+        raw = self.raw
+        if raw is None:
+            return ""
+        return self.count_fields[raw] if address not in self.counts.added else self.counts.field(address, raw)
+
+    def _write_long(self, obj, info, refs, labels, fields):
+        """Writes an object of very many references piece by piece; `labels` gives the labels of each piece."""
+        out = self.out
+        try:
+            out.piece(f'{{"address": {id(obj)}{info.head}{info.size(obj)}{fields}, "refs": [')
+            for at in range(0, len(refs), _LONG):
+                out.piece((", " if at else "") + str(list(map(id, refs[at : at + _LONG])))[1:-1])
+            out.piece('], "labels": [')
+            for at, text in zip(range(0, len(refs), _LONG), labels):
+                out.piece((", " if at else "") + self._without_marks(text, refs[at : at + _LONG]))
+            out.piece(f"]{self._root(id(obj))}{self._count(id(obj))}}}\n", 1)
+        except Exception as error:
+            raise _CutLine(f"a line could not be finished: {error!r}") from error
+        return refs
+
     def _write(self, obj, info, refs, labels, fields="", more=""):
         address = id(obj)
         ids = str(list(map(id, refs)))
@@ -554,9 +630,8 @@ class _Walk:
             more = f', "labels": [{labels}]{more}'
         if address in self.roots:
             more += self._root(address)
-        raw = self.raw
-        if raw is not None:
-            more += self.count_fields[raw] if address not in self.counts.added else self.counts.field(address, raw)
+        if self.raw is not None:
+            more += self._count(address)
         self.out.lines.append(
             f'{{"address": {address}{info.head}{info.size(obj)}{fields}, "refs": {ids}{more}}}'
         )

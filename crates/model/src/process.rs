@@ -35,10 +35,16 @@ pub struct Process {
     /// How objects lie in memory and how that is known, where the format leaves sizes to the reader.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// How many interpreters the process had, if more than the one whose objects the dump has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interpreters: Option<u64>,
+    /// Why there is a dump, if nobody asked for it: the type of an exception.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The names under which a process is shown among the tags of its dump.
-const TAGS: [&str; 5] = ["pid", "host", "python", "command", "rss"];
+const TAGS: [&str; 7] = ["pid", "host", "python", "command", "rss", "interpreters", "reason"];
 
 impl Process {
     /// Whether nothing is known.
@@ -56,7 +62,7 @@ impl Process {
         self.memory.account(self.resident_bytes?, object_bytes)
     }
 
-    /// What is known, as tags: `pid`, `host`, `python`, `command`, `rss`.
+    /// What is known, as tags: `pid`, `host`, `python`, `command`, `rss`, `interpreters`, `reason`.
     pub fn tags(&self) -> BTreeMap<String, String> {
         TAGS.into_iter().filter_map(|name| Some((name.to_owned(), self.tag(name)?))).collect()
     }
@@ -69,6 +75,8 @@ impl Process {
             "python" => self.version.clone(),
             "command" => self.command.clone(),
             "rss" => self.resident_bytes.map(|bytes| bytes.to_string()),
+            "interpreters" => self.interpreters.map(|n| n.to_string()),
+            "reason" => self.reason.clone(),
             _ => None,
         }
     }
@@ -79,7 +87,7 @@ impl Process {
     }
 
     fn of_tags(tags: &BTreeMap<String, String>) -> Self {
-        let [pid, host, version, command, rss] = TAGS.map(|name| tags.get(name));
+        let [pid, host, version, command, rss, ..] = TAGS.map(|name| tags.get(name));
         let process = Self {
             format: None,
             runtime: None,
@@ -90,6 +98,9 @@ impl Process {
             resident_bytes: rss.and_then(|rss| rss.parse().ok()),
             memory: ProcessMemory::default(),
             layout: None,
+            // Newer than these manifests.
+            interpreters: None,
+            reason: None,
         };
         let runtime = (!process.is_empty()).then(|| "CPython".to_owned());
         Self { runtime, ..process }
@@ -103,6 +114,8 @@ impl Process {
             "python" => self.version = None,
             "command" => self.command = None,
             "rss" => self.resident_bytes = None,
+            "interpreters" => self.interpreters = None,
+            "reason" => self.reason = None,
             _ => {}
         }
     }
@@ -124,16 +137,24 @@ mod tests {
             resident_bytes: Some(1 << 40),
             memory: ProcessMemory::default(),
             layout: None,
+            interpreters: None,
+            reason: None,
         };
+        let newer =
+            Process { interpreters: Some(3), reason: Some("MemoryError".to_owned()), ..process.clone() };
+        assert_eq!(newer.tags().len(), TAGS.len());
+        assert_eq!(
+            (newer.tag("interpreters"), newer.tag("reason")),
+            (Some("3".into()), Some("MemoryError".into()))
+        );
         let tags = process.tags();
-        assert_eq!(tags.len(), TAGS.len());
         assert_eq!(Process::of_tags(&tags), process);
         assert_eq!(process.identity(), Some(("web3", 7)));
         assert_eq!(Process::of_old_manifest("capture", &tags), process);
         // In a dump that does not describe its process, tags of these names come from the user.
         assert!(Process::of_old_manifest("meliae", &tags).is_empty());
         assert!(Process::of_tags(&BTreeMap::new()).is_empty());
-        let mut forgotten = process;
+        let mut forgotten = newer;
         TAGS.into_iter().for_each(|tag| forgotten.forget(tag));
         assert_eq!(forgotten.identity(), None);
         assert!(forgotten.tags().is_empty());

@@ -64,7 +64,7 @@ impl Format for Capture {
 impl Capture {
     /// What the header says of the process.
     fn process(&self, header: &Header) -> Process {
-        let Header { format, time: _, pid, host, python, command, rss, memory } = header;
+        let Header { format, time: _, pid, host, python, command, rss, memory, interpreters, reason } = header;
         Process {
             format: Some(*format),
             runtime: Runtime::of_format(self.name()).map(|runtime| runtime.name.to_owned()),
@@ -75,6 +75,8 @@ impl Capture {
             resident_bytes: *rss,
             memory: *memory,
             layout: None,
+            interpreters: interpreters.filter(|n| *n > 1),
+            reason: reason.clone().map(shortened),
         }
     }
 }

@@ -232,7 +232,8 @@ fn elsewhere(target: &Target) -> Option<(tempfile::TempDir, PathBuf, Option<File
 /// The words that names of secrets contain, in Python.
 fn masks_literal(more: Option<&[String]>) -> String {
     let Some(more) = more else { return "None".to_owned() };
-    let words: String = more.iter().map(|word| format!("{}.decode(), ", bytes_literal(Path::new(word)))).collect();
+    let words: String =
+        more.iter().map(|word| format!("{}.decode(), ", bytes_literal(Path::new(word)))).collect();
     format!("(*MASKS, {words})")
 }
 

@@ -29,6 +29,12 @@ pub(crate) struct Header {
     /// What else is known of its memory.
     #[serde(default)]
     pub(crate) memory: ProcessMemory,
+    /// Interpreters of the process.
+    #[serde(default)]
+    pub(crate) interpreters: Option<u64>,
+    /// Why there is a dump.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
 }
 
 /// What the last line of a capture says.
