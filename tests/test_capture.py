@@ -945,7 +945,7 @@ class Small:
         self.text, self.more = "small %d" % n, [n]
 kept = []
 by_name = {}
-resource.setrlimit(resource.RLIMIT_AS, (size + (60 << 20),) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (size + (24 << 20),) * 2)
 while True:
     kept.append(Small(len(kept)))
     by_name[kept[-1].text] = kept[-1]
@@ -961,9 +961,9 @@ def test_many_small_objects_reach_a_limit_of_memory(python, tmp_path, way):
     [path] = tmp_path.glob("heap-*-memory-error.dump.gz")
     heap = Heap(path)
     assert heap.header["capture"]["reason"] == "MemoryError"
-    assert heap.main("kept")["len"] == len(heap.all("Small")) > 50_000
-    assert heap.follow(heap.main("kept"), "[40000]", ".text")["value"] == "small 40000"
-    assert heap.follow(heap.main("by_name"), "['small 30000']", ".more", "[0]")["value"] == 30000
+    assert heap.main("kept")["len"] == len(heap.all("Small")) > 20_000
+    assert heap.follow(heap.main("kept"), "[15000]", ".text")["value"] == "small 15000"
+    assert heap.follow(heap.main("by_name"), "['small 12000']", ".more", "[0]")["value"] == 12000
 
 
 @pytest.mark.parametrize("where", ["main", "thread", "with"])

@@ -276,8 +276,7 @@ def test_dumps_with_and_without_modules_are_compared_by_short_names(sessions):
     result = lake.run("diff", "old", "second", "--format", "table")
     assert b"types without their modules" in result.stderr and b"shop.Order" not in result.stdout
     assert b"types without their modules" not in lake.run("diff", "first", "second", "--format", "table").stderr
-    series = "select series from trend('old,first,second', 'type', 'count') where type = 'Session'"
-    assert "5" in str(lake.sql(series)) and "6" in str(lake.sql(series))
+    assert lake.sql("select first, last from trend('*', 'type', 'count') where type = 'Session'") == [(5, 6)]
     result = lake.run("check", "--dump", "second", "--baseline", "old", "no_new_type")
     assert result.returncode == 0 and b"types without their modules" in result.stdout + result.stderr
     holders = "select holder from diff('old', 'second', 'holder') where status = 'new'"
