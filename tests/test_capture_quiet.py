@@ -175,9 +175,10 @@ def test_with_and_without_a_fork_the_dump_is_the_same(python, tmp_path):
     differ = [(fork.objects.get(one), here.objects.get(one)) for one in {*fork.objects, *here.objects}
               if fork.objects.get(one) != here.objects.get(one)]
     # Of each dump alone: the number of its turn, the frame of `both`, whose line is another, copies of the local variables
-    # of running frames, and what belongs to the thread that writes in the child.
+    # of running frames, and what belongs to the thread that writes in the child. 3.8 makes the code of `_word` larger once
+    # it was called often.
     kinds = {"float", "int", "frame", "dict", "set", "cell", "_thread._localdummy"}
-    rest = [pair for pair in differ for one in filter(None, pair) if one["type"] not in kinds and one.get("name") != "_Output"]
+    rest = [pair for pair in differ for one in filter(None, pair) if one["type"] not in kinds and one.get("name") not in ("_Output", "_word")]
     assert rest == [] and len(differ) <= 40, differ
     assert abs(len(fork.objects) - len(here.objects)) <= 20
 

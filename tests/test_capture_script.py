@@ -67,8 +67,9 @@ def test_values_alone(values, text, number):
 
 
 def test_keys_alone():
-    parts = load("head", "values", "types", "labels")
-    labels = parts["_Labels"](Options(), parts["_Values"](Options()))
+    parts = load("head", "values", "masks", "types", "labels")
+    options = Options(masks=parts["_Masks"](parts["MASKS"]))
+    labels = parts["_Labels"](options, parts["_Values"](options))
     shown = ["['a']", "[7]", "[b'raw']", "[None]", "[(1, 'a')]", "[<int>]", "[<object>]", "[<Key>]"]
     keys = ["a", 7, b"raw", None, (1, "a"), 10**40, object(), type("Key", (str,), {})("text")]
     assert [labels.key(key) for key in keys] == shown

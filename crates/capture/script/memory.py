@@ -45,7 +45,7 @@ class _Statistics:
     """What the allocators print of themselves, into a stream that is nothing but memory: no file, no descriptor."""
 
     def __init__(self):
-        self._words = _array(_Long, 2)()
+        self._words = _Pair()
         self._open = _native("open_memstream", _Long, _Long, result=_Long)
         self._close = _native("fclose", _Long)
         self._free = _native("free", _Long)

@@ -68,6 +68,21 @@ def _array(kind, n):
     return type("_Array", (_ctypes.Array,), {"_type_": kind, "_length_": n})
 
 
+if _IS_NATIVE:
+    # Made once: a class that is made for every dump would stay behind until the collector comes.
+    _Pair = _array(_Long, 2)
+    _Page = _array(_Long, 512)
+
+
+def _words(address, n_bytes):
+    """The words of a piece of memory."""
+    words, end = [], address + n_bytes // 8 * 8
+    while end - address >= 4096:
+        words += _Page.from_address(address)
+        address += 4096
+    return words + [_word(at) for at in range(address, end, 8)]
+
+
 def _original(module, name):
     """A function of a module in C as it was made, whatever the program has put in its place."""
     found = getattr(module, name)
@@ -198,7 +213,7 @@ class _Fork:
         Larger than those of the program, as C libraries give the stacks of threads that are gone to new ones, and those
         of the program's threads are looked at. Pages that are not used cost nothing.
         """
-        limits = _array(_Long, 2)()
+        limits = _Pair()
         self._getrlimit(3, _ctypes.addressof(limits))
         usual = limits[0] if limits[0] < 1 << 40 else 0
         return 2 * max(_stack_size(), usual, 8 << 20)
@@ -209,7 +224,7 @@ class _Fork:
         self._limits = []
         for resource in (2, 9):
             # RLIMIT_DATA and RLIMIT_AS.
-            limits = _array(_Long, 2)()
+            limits = _Pair()
             self._getrlimit(resource, _ctypes.addressof(limits))
             if limits[0] != limits[1]:
                 limits[0] = limits[1]

@@ -53,10 +53,6 @@ def _interpreters():
     return n
 
 
-def _words(address, n_bytes):
-    return list(_array(_Long, n_bytes // 8).from_address(address))
-
-
 def _functions_at_end():
     """Addresses of what `atexit` calls, with what: where the interpreter itself keeps it (3.10 and later)."""
     count = _in_module("atexit", "_ncallbacks")

@@ -64,7 +64,8 @@ impl Format for Capture {
 impl Capture {
     /// What the header says of the process.
     fn process(&self, header: &Header) -> Process {
-        let Header { format, time: _, pid, host, python, command, rss, memory, interpreters, reason } = header;
+        let Header { format, time: _, pid, host, python, command, rss, memory, interpreters, reason } =
+            header;
         Process {
             format: Some(*format),
             runtime: Runtime::of_format(self.name()).map(|runtime| runtime.name.to_owned()),
