@@ -68,7 +68,7 @@ def test_what_the_dump_says_of_its_process(lake, tmp_path):
     assert (manifest["taken"], manifest["taken_from"]) == ("2026-03-01T12:00:00.250Z", "dump")
     assert manifest["tags"] == {}
     assert manifest["process"] == {
-        "runtime": "CPython", "version": "3.11.7", "pid": 4711, "host": "web3", "command": "python app.py",
+        "format": 2, "runtime": "CPython", "version": "3.11.7", "pid": 4711, "host": "web3", "command": "python app.py",
         "resident_bytes": 1048576,
     }
     shown = {"pid": "4711", "host": "web3", "python": "3.11.7", "command": "python app.py", "rss": "1048576"}
