@@ -424,6 +424,7 @@ fn cpython_label(label: &str) -> LabelSays<'_> {
 const JVM: Runtime = Runtime {
     name: "JVM",
     addresses_survive: false,
+    types_have_modules_from: Some(0),
     weak_types: &[],
     kept_alive: &[],
     root_notes: &[],
