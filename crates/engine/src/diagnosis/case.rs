@@ -49,8 +49,6 @@ pub(super) struct Case {
     pub(super) beside: Vec<(String, Option<i64>)>,
     /// Types of objects below the samples.
     pub(super) below: HashSet<String>,
-    /// The names of the samples that have one.
-    pub(super) sample_names: Vec<String>,
 }
 
 /// How the content of a holder is counted.
@@ -146,7 +144,6 @@ impl Case {
             holder_path: String::new(),
             held_by: None,
             beside: Vec::new(),
-            sample_names: Vec::new(),
         };
         for moment in 0..moments.len() {
             let found = match case.rule {
@@ -342,8 +339,6 @@ impl Case {
             let label = facts.label(edge).unwrap_or_default().to_owned();
             self.beside.push((label, number));
         }
-        self.sample_names =
-            self.samples.iter().filter_map(|kid| facts.name(*kid)).map(str::to_owned).collect();
         Ok(())
     }
 }

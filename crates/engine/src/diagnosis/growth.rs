@@ -83,17 +83,6 @@ impl Growth {
         with_index!(&*newest.open.index, |index| below(index, &self.fresh, node))
     }
 
-    /// Bytes that have gone from below a node of the earlier dump.
-    fn gone_below(&self, earlier: &Heap, node: usize) -> i64 {
-        with_index!(&*earlier.open.index, |index| below(index, &self.gone, node))
-    }
-
-    /// What has come, less what has gone.
-    pub(super) fn below(&self, newest: &Heap, earlier: &Heap, node: usize) -> i64 {
-        let gone = self.partner(node).map_or(0, |partner| self.gone_below(earlier, partner));
-        self.fresh_below(newest, node) - gone
-    }
-
     /// All growth.
     pub(super) fn total(&self) -> i64 {
         self.fresh.last().copied().unwrap_or(0) - self.gone.last().copied().unwrap_or(0)

@@ -130,10 +130,6 @@ impl Heap {
         })
     }
 
-    pub(super) fn n_refs(&self, node: usize) -> usize {
-        with_index!(&*self.open.index, |index| index.graph().forward.range(node).len())
-    }
-
     /// The references of a node that keep something alive: position of the edge, and the child.
     pub(super) fn refs(&self, node: usize) -> Vec<(usize, usize)> {
         fn of<I: Id>(graph: heaplake_graph::Graph<'_, I>, node: usize) -> Vec<(usize, usize)> {
