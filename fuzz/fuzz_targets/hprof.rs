@@ -4,7 +4,7 @@
 
 use std::{io::Cursor, sync::atomic::AtomicBool};
 
-use heaplake_readers::{Error, ReadOptions, Source, TypeTable, read};
+use heaplake_readers::{ReadOptions, Source, TypeTable, read};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let version = [b'1', b'2', b'3'][bytes.first().map_or(0, |byte| usize::from(*byte % 3))];
@@ -22,11 +22,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         };
         let source = Source::stream(Cursor::new([&header, bytes].concat()));
         let types = TypeTable::default();
-        let _ = read(source, None, &options, &types, |records| {
+        let _ = read(source, None, &options, &types, &mut |records| {
             for (_, record) in records.iter() {
                 assert!((record.type_id as usize) < types.names().len());
             }
-            Ok::<_, Error>(())
+            Ok(())
         });
     }
 });

@@ -45,11 +45,11 @@ fn read_source(
     };
     let types = TypeTable::default();
     let (mut all, mut roots, mut issues) = (Vec::new(), Vec::new(), Vec::new());
-    let summary = read(source, None, &options, &types, &mut |mut records| {
+    let summary = read(source, None, &options, &types, &mut |mut records: Records| {
         roots.append(&mut records.roots);
         issues.extend(records.issues.drain(..).map(|issue| (issue.kind, issue.offset, issue.what)));
         all.push(records);
-        Ok::<_, Error>(())
+        Ok(())
     })?;
     let names = types.names();
     let text = |text: Option<&[u8]>| {
