@@ -42,7 +42,7 @@ impl TypeNaming {
     /// The name under which something is compared.
     pub(crate) fn name<'n>(&'n self, by: By, name: &'n str) -> Cow<'n, str> {
         match (&self.whole, by) {
-            (None, _) | (_, By::Module) => Cow::Borrowed(name),
+            (None, _) | (_, By::Module | By::HolderModule) => Cow::Borrowed(name),
             (Some(_), By::Type) => Cow::Borrowed(self.type_name(name)),
             (Some(_), By::Holder) => Cow::Owned(self.holder(name)),
         }
