@@ -100,7 +100,7 @@ impl<'t> Typed<'t> {
         // A command may take a file, whose folders are a part of its name.
         let has_folders = commands::find(before).is_some() || before.contains('|');
         let start = before
-            .rfind(|c| !is_part(c) && !(has_folders && matches!(c, '/' | '~')))
+            .rfind(|c| !(is_part(c) || has_folders && matches!(c, '/' | '~')))
             .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
         // Behind an arrow, only what follows it.
         let start = start + before[start..].rfind("->").map_or(0, |at| at + 2);
