@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use heaplake_model::{LabelSays, Runtime, TypeRole, shortened};
+use heaplake_model::{LabelSays, Runtime, TypeRole, short_type_name, shortened};
 
 use super::{
     candidate::{Candidate, How},
@@ -21,8 +21,10 @@ pub(super) struct Case {
     /// What part of the objects that have come has also gone again; `None` where it is not known.
     pub(super) turnover: Option<f64>,
     pub(super) holder_type: String,
-    /// Type of what the holder refers to.
+    /// Type of what the holder refers to, without its module.
     pub(super) kid_type: String,
+    /// The same as the dump names it.
+    full_kid_type: String,
     /// What a programmer would say accumulates.
     pub(super) type_name: String,
     pub(super) rule: CountRule,
@@ -128,7 +130,8 @@ impl Case {
             how: candidate.how,
             turnover: None,
             holder_type: heap.type_name(node).to_owned(),
-            kid_type,
+            kid_type: short_type_name(&kid_type).to_owned(),
+            full_kid_type: kid_type,
             type_name: if rule == CountRule::Direct && depth > 0 { type_name } else { counted.clone() },
             rule,
             counts: Vec::new(),
@@ -161,7 +164,7 @@ impl Case {
         case.measure_slot(moments);
         if is_huge {
             case.counts = case.bytes.iter().map(|bytes| bytes.map(|_| 1)).collect();
-            case.type_name = case.slots.first().map_or(&case.holder_type, |_| &case.kid_type).clone();
+            case.type_name = case.slots.first().map_or(&case.holder_type, |_| &case.full_kid_type).clone();
         }
         let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty();
         if is_content && heap.sort_of_rank(kid_rank) != Sort::Scalar {
@@ -321,7 +324,7 @@ impl Case {
             .iter()
             .enumerate()
             .map(|(i, node)| WayStep {
-                type_name: heap.type_name(*node).to_owned(),
+                type_name: short_type_name(heap.type_name(*node)).to_owned(),
                 name: facts.name(*node).map(str::to_owned),
                 label: i.checked_sub(1).and_then(|before| label_of(way[before], *node)),
                 root_kind: heap.root_kind(*node).map(str::to_owned),
@@ -329,7 +332,7 @@ impl Case {
             .collect();
         self.held_by = held_by(&self.way, runtime);
         self.holder_path = holder_path(heap, facts, runtime, &dominators);
-        let wrapper = way.iter().rev().find(|node| heap.type_name(**node) == LRU_WRAPPER);
+        let wrapper = way.iter().rev().find(|node| short_type_name(heap.type_name(**node)) == LRU_WRAPPER);
         if let Some(bound) = wrapper.and_then(|wrapper| lru_bound(heap, facts, *wrapper).transpose()) {
             self.beside.push((".maxsize".to_owned(), Some(bound?)));
         }
@@ -407,11 +410,13 @@ fn turnover(case: &Case, moments: &Moments, kids: &[usize]) -> Option<f64> {
     let growths = moments.growths();
     let (at, growth) = growths.iter().find(|(at, _)| moments.at(*at, case.anchor).is_some())?;
     let n_of = |heap: &Heap, node: usize| {
-        heap.refs(node).into_iter().filter(|(_, kid)| heap.type_name(*kid) == case.kid_type).count() as i64
+        heap.refs(node).into_iter().filter(|(_, kid)| heap.type_name(*kid) == case.full_kid_type).count()
+            as i64
     };
     let heap = moments.newest();
     let net = n_of(heap, case.anchor) - n_of(moments.heap(*at), moments.at(*at, case.anchor)?);
-    let is_counted = |kid: &&usize| heap.type_name(**kid) == case.kid_type && growth.partner(**kid).is_none();
+    let is_counted =
+        |kid: &&usize| heap.type_name(**kid) == case.full_kid_type && growth.partner(**kid).is_none();
     let new = kids.iter().filter(is_counted).count();
     (new >= 4).then(|| 1.0 - net as f64 / new as f64)
 }
@@ -420,7 +425,7 @@ fn turnover(case: &Case, moments: &Moments, kids: &[usize]) -> Option<f64> {
 fn types_below(heap: &Heap, samples: &[usize]) -> HashSet<String> {
     const MAX_EACH: usize = 40;
     let below = samples.iter().take(8).flat_map(|sample| heap.subtree(*sample, MAX_EACH));
-    below.map(|node| heap.type_name(node).to_owned()).collect()
+    below.map(|node| short_type_name(heap.type_name(node)).to_owned()).collect()
 }
 
 /// What a step's label adds to the expression by which the program reaches an object.

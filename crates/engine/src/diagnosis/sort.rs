@@ -2,6 +2,8 @@
 //!
 //! Names only add words and confidence: what is found does not depend on them, except that code is not a content.
 
+use heaplake_model::short_type_name;
+
 /// What the objects of a type are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -120,7 +122,9 @@ const SORTS: [(Sort, &[&str]); 7] = [
 
 /// What the objects of a type are for.
 pub(super) fn sort_of(type_name: &str) -> Sort {
-    let found = SORTS.iter().find(|(_, names)| names.contains(&type_name));
+    // Newer captures name types with their module.
+    let short = short_type_name(type_name);
+    let found = SORTS.iter().find(|(_, names)| names.contains(&type_name) || names.contains(&short));
     found.map_or(Sort::Program, |(sort, _)| *sort)
 }
 

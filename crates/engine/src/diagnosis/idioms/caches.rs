@@ -66,7 +66,7 @@ pub(super) static IDIOMS: [Idiom; 5] = [
     Idiom {
         name: "unbounded_cache",
         fits: |case| {
-            let is_dict = matches!(case.holder_type.as_str(), "dict" | "OrderedDict" | "defaultdict" | "set");
+            let is_dict = matches!(case.above(0), "dict" | "OrderedDict" | "defaultdict" | "set");
             (is_dict && case.is_called(&CACHE_WORDS)).then_some(0.3)
         },
         advice: |case| {

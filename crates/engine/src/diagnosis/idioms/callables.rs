@@ -36,8 +36,7 @@ pub(super) static IDIOMS: [Idiom; 5] = [
             let is_keyword = n >= 3
                 && case.above(2) == "function"
                 && case.way[n - 2].label.as_deref() == Some(".__kwdefaults__");
-            let is_container =
-                matches!(case.holder_type.as_str(), "list" | "dict" | "set" | "deque" | "defaultdict");
+            let is_container = matches!(case.above(0), "list" | "dict" | "set" | "deque" | "defaultdict");
             ((is_default || is_keyword) && is_container).then_some(0.8)
         },
         advice: |case| {

@@ -1,5 +1,7 @@
 //! What waits to be run: tasks, generators, queues.
 
+use heaplake_model::short_type_name;
+
 use super::{Idiom, ends_with, holder_name};
 
 pub(super) static IDIOMS: [Idiom; 4] = [
@@ -8,7 +10,7 @@ pub(super) static IDIOMS: [Idiom; 4] = [
         fits: |case| {
             let is_task =
                 |name: &str| matches!(name, "Task" | "Future" | "TimerHandle" | "Handle" | "Waiter");
-            let found = is_task(&case.type_name)
+            let found = is_task(short_type_name(&case.type_name))
                 || is_task(&case.kid_type)
                 || case.below.contains("Task")
                 || case.below.contains("Future");
@@ -26,7 +28,7 @@ pub(super) static IDIOMS: [Idiom; 4] = [
         name: "suspended_generator",
         fits: |case| {
             let kinds = ["generator", "async_generator", "coroutine"];
-            (kinds.contains(&case.kid_type.as_str()) || kinds.contains(&case.type_name.as_str()))
+            (kinds.contains(&case.kid_type.as_str()) || kinds.contains(&short_type_name(&case.type_name)))
                 .then_some(0.5)
         },
         advice: |case| {
