@@ -164,8 +164,8 @@ def siblings(h, n):
 def two_holders(h, n):
     """A list and an index of the same objects: neither alone keeps them."""
     items = h.items("order", n)
-    h.set("shop", "by_id", h.container("by id", "dict", items, label=key_label))
-    return h.set("shop", "ORDERS", h.container("orders", "list", items))
+    h.set("shop", "ORDERS", h.container("orders", "list", items))
+    return h.set("shop", "by_id", h.container("by id", "dict", items, label=key_label))
 
 
 def classes(h, n):

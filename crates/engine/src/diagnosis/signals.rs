@@ -116,7 +116,7 @@ fn pace(case: &Case) -> Option<Signal> {
     let n_rising = steps.iter().filter(|step| **step > 0).count();
     if n_rising * 10 < steps.len() * 7 {
         let fact = format!("it grew in {n_rising} of {} steps", steps.len());
-        return told(if n_rising == 1 { -3.0 } else { -1.5 }, fact);
+        return told(if n_rising == 1 { -5.0 } else { -1.5 }, fact);
     }
     let (least, most) = (steps.iter().min().copied()?, steps.iter().max().copied()?);
     match () {
@@ -148,7 +148,7 @@ fn amount(case: &Case) -> Option<Signal> {
         return None;
     }
     match n {
-        ..=2 => silent(-2.5),
+        ..=2 => silent(-3.8),
         3..=7 => silent(-1.2),
         8..=19 => silent(-0.2),
         20..=99 => silent(0.4),
@@ -220,7 +220,7 @@ fn bound(case: &Case) -> Option<Signal> {
             told(0.2, format!("its {label}, {}, is so high that it is none", words::count(bound)))
         }
         () if bound + bound / 10 >= count => told(
-            -3.2,
+            -5.0,
             format!(
                 "it has a bound: {label} is {}, of which {} are used",
                 words::count(bound),
