@@ -85,11 +85,11 @@ def test_what_c_code_holds_and_what_nothing_holds(lake, tmp_path, version, pytho
 
     lake.load(file, "heap")
     types = "', '".join(EXPECTED)
-    rows = lake.sql(f"select type, external, count(*) from obj where type in ('{types}') group by 1, 2")
+    rows = lake.sql(f"select short(type), external, count(*) from obj where short(type) in ('{types}') group by 1, 2")
     assert {name: {n: count for other, n, count in rows if other == name} for name in EXPECTED} == EXPECTED
     assert dict(lake.sql("select address, external from obj where external is not null")) == found
-    assert lake.sql("select root_kind, count(*) from obj where type = 'Leaked' group by 1") == [("external", 300)]
-    assert lake.sql("select root_kind, count(*) from obj where type = 'Ring' group by 1 order by 1 nulls last") == [
+    assert lake.sql("select root_kind, count(*) from obj where short(type) = 'Leaked' group by 1") == [("external", 300)]
+    assert lake.sql("select root_kind, count(*) from obj where short(type) = 'Ring' group by 1 order by 1 nulls last") == [
         ("external", 1), (None, 1),
     ]
     # No cycle remains of which it is not known whether it is garbage.
@@ -97,7 +97,7 @@ def test_what_c_code_holds_and_what_nothing_holds(lake, tmp_path, version, pytho
     assert kinds["garbage"] == 500 and "cycle" not in kinds
     # `run unreachable` has garbage only, and all of it.
     listed = {row["type"]: row["count"] for row in json.loads(lake.ok("run", "unreachable", "--format", "json"))}
-    assert listed.pop("Garbage") == 1_000 and listed.pop("Below") == 500
+    assert listed.pop("__main__.Garbage") == 1_000 and listed.pop("__main__.Below") == 500
     assert not set(listed) - {"dict"}
     # A path from a root is from what is alive, unless garbage is asked for.
     assert lake.sql("select count(*) from path('root ..> Below')") == [(0,)]
@@ -105,8 +105,9 @@ def test_what_c_code_holds_and_what_nothing_holds(lake, tmp_path, version, pytho
     asked = "ANY SHORTEST (g: * WHERE root_kind = ''garbage'') ..> Below"
     assert lake.sql(f"select count(*) from path('{asked}')") != [(0,)]
     assert lake.sql("select count(*) from path('root ..> Below')", "--plan", "join") == [(0,)]
-    [top] = lake.sql("select count from holder_stat where holder = '(garbage) -> Garbage'")
-    assert top == (500,)
+    # One object stands for each cycle: until 3.10 it may be the dictionary of one.
+    top = "select sum(count) from holder_stat where holder in ('(garbage) -> __main__.Garbage', '(garbage) -> dict')"
+    assert lake.sql(top) == [(500,)]
 
 
 def test_an_index_that_is_built_otherwise_says_the_same(lake, tmp_path):

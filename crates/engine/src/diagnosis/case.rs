@@ -385,10 +385,10 @@ fn named_type(heap: &Heap, samples: &[usize], is_new: &dyn Fn(usize) -> bool) ->
             ranks.into_iter().for_each(|rank| *votes.entry(rank).or_default() += 1);
         }
         let best = votes.into_iter().max_by_key(|(rank, n)| (*n, std::cmp::Reverse(*rank)));
-        if let Some((rank, n)) = best {
-            if n * 5 >= samples.len() * 3 {
-                return Some((heap.open.type_name(rank).to_owned(), depth));
-            }
+        if let Some((rank, n)) = best
+            && n * 5 >= samples.len() * 3
+        {
+            return Some((heap.open.type_name(rank).to_owned(), depth));
         }
         for nodes in &mut level {
             let below: Vec<usize> = nodes
