@@ -307,7 +307,7 @@ def test_figures_are_those_of_the_queries(lake):
     first = ask(lake)[0]
     whatif = next(query for query in first["queries"] if " whatif " in query)
     cut = re.search(r"--cut '([^']*)'", whatif)[1]
-    assert cut == f"parent = {holder}"
+    assert cut == f"parent = @{holder:#x}"
     freed = json.loads(lake.ok("whatif", "--cut", cut, "--dump", "d3", "--format", "json"))
     assert first["retained"] in freed[0].values(), (first["retained"], freed)
     assert lake.sql(f"SELECT count(*) FROM d3.edge WHERE parent = {holder}") == [(300,)]

@@ -74,7 +74,9 @@ pub fn duration(time: Duration) -> String {
         0 => format!("{} ms", time.as_millis()),
         1..10 => format!("{:.2} s", time.as_secs_f64()),
         10..60 => format!("{:.1} s", time.as_secs_f64()),
-        _ => format!("{} min {} s", seconds / 60, seconds % 60),
+        60..7_200 => format!("{} min {} s", seconds / 60, seconds % 60),
+        7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} days {} h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
 }
 
@@ -115,9 +117,15 @@ mod tests {
 
     #[test]
     fn durations_have_the_unit_that_fits() {
-        for (ms, shown) in
-            [(0, "0 ms"), (340, "340 ms"), (1250, "1.25 s"), (42_000, "42.0 s"), (125_000, "2 min 5 s")]
-        {
+        for (ms, shown) in [
+            (0, "0 ms"),
+            (340, "340 ms"),
+            (1250, "1.25 s"),
+            (42_000, "42.0 s"),
+            (125_000, "2 min 5 s"),
+            (7_260_000, "2 h 1 min"),
+            (176_400_000, "2 days 1 h"),
+        ] {
             assert_eq!(duration(Duration::from_millis(ms)), shown);
         }
     }

@@ -102,7 +102,8 @@ impl Report<'_> {
             self.none(&others, sink)?;
         }
         if said.len() > n {
-            self.console.note(&format!("({} more with -n {})", said.len() - n, said.len()));
+            writeln!(sink)?;
+            self.say(&format!("{} more with -n {}.", said.len() - n, said.len()), 0, sink)?;
         }
         if let Some(advice) = self.surer(said.first().copied()) {
             writeln!(sink)?;

@@ -177,12 +177,12 @@ impl Judged {
         }
         let mut holders = vec![case.node];
         holders.extend(&case.also);
-        let addresses: Vec<String> = holders.iter().map(|node| heap.address(*node).to_string()).collect();
+        let addresses: Vec<String> = holders.iter().map(|node| shown(heap, *node)).collect();
         let parents = match addresses.as_slice() {
             [one] => format!("parent = {one}"),
             many => format!("parent IN ({})", many.join(", ")),
         };
-        let slots: Vec<String> = case.slots.iter().map(|slot| heap.address(*slot).to_string()).collect();
+        let slots: Vec<String> = case.slots.iter().map(|slot| shown(heap, *slot)).collect();
         Some(match slots.as_slice() {
             [] => parents,
             slots => format!("{parents} AND child IN ({})", slots.join(", ")),
@@ -212,7 +212,7 @@ impl Judged {
             let also: Vec<String> = case
                 .also
                 .iter()
-                .map(|node| format!("a {} at {}", heap.type_name(*node), heap.address(*node)))
+                .map(|node| format!("a {} at {}", heap.type_name(*node), shown(heap, *node)))
                 .collect();
             evidence.push(format!("the same objects are also held by {}", also.join(", ")));
         }
@@ -301,6 +301,11 @@ fn per_hour(case: &Case, taken: &[DateTime<Utc>]) -> Option<f64> {
         .collect();
     let (times, values): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
     slope(&times, &values)
+}
+
+/// The address of an object as commands and patterns take it.
+fn shown(heap: &Heap, node: usize) -> String {
+    format!("@{:#x}", heap.address(node))
 }
 
 /// The way to a holder: `module shop -.orders-> list`.
