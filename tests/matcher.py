@@ -77,8 +77,13 @@ ROOT = Term("root", lambda o: o.root_kind is not None)
 ANY = Term("*", lambda o: True)
 
 
+def asked_part(asked, type_name):
+    """Without a dot the last part of a type's name is asked for, with one the whole."""
+    return type_name if "." in asked else type_name.split(".")[-1]
+
+
 def named(name):
-    return Term(name, lambda o: o.type == name or o.type.endswith("." + name))
+    return Term(name, lambda o: asked_part(name, o.type) == name)
 
 
 def exactly(name):
@@ -87,7 +92,7 @@ def exactly(name):
 
 def glob(text):
     regex = ".*".join(map(re.escape, text.split("*")))
-    return Term(text, lambda o: any(re.fullmatch(regex, s, re.S) for s in (o.type, o.type.split(".")[-1])))
+    return Term(text, lambda o: re.fullmatch(regex, asked_part(text, o.type), re.S) is not None)
 
 
 def regex(text):

@@ -650,7 +650,7 @@ def test_two_million_objects(newest, lake, tmp_path):
     assert int(objects) > 2_000_000
     assert float(pause) < 1
     lake.load(tmp_path / "dump.gz", "big")
-    assert lake.sql("select count(*) from obj where type = 'Item'") == [(500_000,)]
+    assert lake.sql("select count(*) from obj where type = '__main__.Item'") == [(500_000,)]
     assert lake.sql("select dangling, issues from dump") == [(0, 0)]
 
 

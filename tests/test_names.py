@@ -54,7 +54,8 @@ for n in (1, 4, 5, 6, 10, 11, 40, 100, 700, 30000):
     known["list %d" % n] = (grown, (sys.getsizeof(grown) - sys.getsizeof([])) // 8)
 expected = {id(obj): [name, room, len(obj)] for name, (obj, room) in known.items()}
 
-def waits(order_of_thread):
+def waits(n):
+    order_of_thread = [bytearray(n)]
     inner(dict.fromkeys(range(1000)))
 
 def inner(items_of_frame):
@@ -62,7 +63,7 @@ def inner(items_of_frame):
     done.wait()
 
 ready, done = threading.Event(), threading.Event()
-thread = threading.Thread(target=waits, name="waiter", args=([bytearray(300000)],))
+thread = threading.Thread(target=waits, name="waiter", args=(300000,))
 thread.start()
 ready.wait()
 heaplake_dump.dump(sys.argv[1])

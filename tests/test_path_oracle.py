@@ -58,7 +58,7 @@ def show(rows):
 
 
 def seed_of(dump):
-    return int(dump.removeprefix("heap-"))
+    return int(dump.removeprefix("heap_"))
 
 
 @pytest.fixture(scope="module")

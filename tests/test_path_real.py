@@ -143,8 +143,10 @@ class Dump:
         return sorted(addresses, key=key)
 
     def any_shortest(self, walks):
-        """One of the shortest walks: the first by the types that lead to most ends, as a list."""
-        shortest = [next(walks)]
+        """One of the shortest walks: the first by the types that lead to most ends, as a list. Empty if there is none."""
+        shortest = list(itertools.islice(walks, 1))
+        if not shortest:
+            return []
         shortest += itertools.takewhile(lambda walk: len(walk) == len(shortest[0]), walks)
         ends = collections.defaultdict(set)
         for walk in shortest:

@@ -12,7 +12,7 @@ N_HEAPS = 200
 
 @pytest.fixture(scope="module")
 def heap_lake(tmp_path_factory):
-    """A lake of all the heaps: heap-0, heap-1, ..."""
+    """A lake of all the heaps: heap_0, heap_1, ..."""
     folder = tmp_path_factory.mktemp("random")
     files = []
     for seed in range(N_HEAPS):
@@ -24,7 +24,7 @@ def heap_lake(tmp_path_factory):
 
 
 def by_dump(rows):
-    dumps = {f"heap-{seed}": [] for seed in range(N_HEAPS)}
+    dumps = {f"heap_{seed}": [] for seed in range(N_HEAPS)}
     for dump, *row in rows:
         dumps[dump].append(tuple(row))
     return dumps
@@ -47,7 +47,7 @@ def expected(seed):
 def test_every_table_of_every_heap(heap_lake, table, columns, rows_of):
     found = by_dump(heap_lake.sql(f"select dump, {columns} from history.{table}"))
     for seed in range(N_HEAPS):
-        assert sorted(found[f"heap-{seed}"], key=repr) == sorted(rows_of(expected(seed)), key=repr), f"heap {seed}"
+        assert sorted(found[f"heap_{seed}"], key=repr) == sorted(rows_of(expected(seed)), key=repr), f"heap {seed}"
 
 
 def test_the_manifests_count_right(heap_lake):
@@ -55,12 +55,12 @@ def test_the_manifests_count_right(heap_lake):
     assert len(rows) == N_HEAPS
     for seed in range(N_HEAPS):
         dump = expected(seed)
-        assert rows[f"heap-{seed}"] == (len(dump.obj), len(dump.edge), dump.dangling, 0), f"heap {seed}"
+        assert rows[f"heap_{seed}"] == (len(dump.obj), len(dump.edge), dump.dangling, 0), f"heap {seed}"
 
 
 def test_the_files_are_in_order(heap_lake):
     for seed in range(N_HEAPS):
-        files = heap_lake.manifest(f"heap-{seed}")["files"]
+        files = heap_lake.manifest(f"heap_{seed}")["files"]
         rows = {table: [] for table in ("obj", "edge")}
         for file in files:
             if file["table"] in rows:
