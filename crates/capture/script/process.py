@@ -116,6 +116,9 @@ class _Job:
             counts = _raw_counts(objects) if objects is not None else None
             stacks = _Stacks(self, objects)
             if objects is None:
+                # The list that the interpreter keeps for `repr` of containers must be among the objects: the state of
+                # this thread refers to it once a line has been written.
+                repr([None])
                 # After the stacks: other threads go on, and what frames refer to must be among the objects.
                 objects = gc.get_objects()
                 counts = _raw_counts(objects)

@@ -58,6 +58,13 @@ fn every_file_is_shipped_as_it_is() {
     }
 }
 
+/// What meliae's dumps do not have: a thread's frame, and the version of Python, which tells how much room a list has.
+const CAPTURED: &str = r#"{"address": 0, "type": "heaplake capture", "size": 0, "capture": {"format": 2, "python": "3.11.7"}, "refs": []}
+{"address": 16, "type": "frame", "size": 400, "name": "serve", "value": "app.py:7", "refs": [32], "labels": ["orders"], "root": "thread MainThread"}
+{"address": 32, "type": "list", "size": 80056, "len": 10, "refs": []}
+{"address": 1, "type": "heaplake capture", "size": 0, "end": {"objects": 2}, "refs": []}
+"#;
+
 #[test]
 fn every_query_gives_the_columns_of_its_header() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -67,9 +74,11 @@ fn every_query_gives_the_columns_of_its_header() {
         &lake,
         &["import", "--dump", "first", "--taken", "2015-11-22T10:00:00Z", "datasets/edx/py27/1.dump.gz"],
     );
-    for (python, n) in [("py27", 3), ("py38", 1), ("py38", 3)] {
-        let dump = format!("{python}-{n}");
-        let file = format!("datasets/edx/{python}/{n}.dump.gz");
+    let captured = folder.path().join("captured.json");
+    fs::write(&captured, CAPTURED).expect("a file");
+    let of = |python: &str, n: u32| (format!("{python}-{n}"), format!("datasets/edx/{python}/{n}.dump.gz"));
+    let captured = ("captured".to_owned(), captured.display().to_string());
+    for (dump, file) in [of("py27", 3), of("py38", 1), of("py38", 3), captured] {
         heaplake(&lake, &["import", "--dump", &dump, &file]);
         for (name, text) in files() {
             let rows = heaplake(&lake, &["run", &name, "--dump", &dump, "--format", "csv"]);

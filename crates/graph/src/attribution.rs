@@ -148,7 +148,9 @@ mod tests {
     /// Groups and rules of a graph whose node 0 is the root.
     fn found(edges: &[(u32, u32)], n: usize, known: &[(usize, u32)], kinds: &[(usize, u32)]) -> String {
         let cancel = AtomicBool::new(false);
-        let forward = CsrBuf::<u32>::from_edges(n, edges.iter().map(|(from, to)| (*from as usize, *to)));
+        let mut edges: Vec<(usize, u32)> = edges.iter().map(|(from, to)| (*from as usize, *to)).collect();
+        edges.sort();
+        let forward = CsrBuf::<u32>::from_edges(n, edges);
         let reverse = CsrBuf::reversed(forward.view(), Bits::default(), 1, &cancel).expect("not cancelled");
         let graph = Graph { forward: forward.view(), skip: Bits::default(), reverse: reverse.view() };
         let tree = dominator_tree(graph, [0], &cancel).expect("not cancelled");

@@ -582,7 +582,7 @@ mod tests {
             ("diff --by ho", &["holder"]),
             ("diff --by=ho", &["holder"]),
             ("top --b", &["--by"]),
-            ("top --by ", &["object", "type"]),
+            ("top --by ", &["module", "object", "type"]),
             ("diff --format nd", &["ndjson"]),
             ("select 1 | nd", &["ndjson"]),
             ("root ..> A | Comb", &["Combined"]),

@@ -472,7 +472,9 @@ impl Scanner<'_> {
             return Ok(true);
         }
         let mut bytes = Bytes(self.window.at(position, RECORD_HEAD)?);
-        let (Some(tag), Some(_), Some(len)) = (bytes.u1(), bytes.u4(), bytes.u4()) else { return Ok(false) };
+        let Some(tag) = bytes.u1() else { return Ok(false) };
+        // The file may be cut inside the head of a record.
+        let (Some(_), Some(len)) = (bytes.u4(), bytes.u4()) else { return Ok(is_known(tag)) };
         let fits = position + RECORD_HEAD as u64 + u64::from(len) <= self.end;
         // A segment may be cut.
         Ok(is_known(tag) && (fits || tag == HEAP_SEGMENT))
