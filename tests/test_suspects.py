@@ -161,11 +161,23 @@ def siblings(h, n):
     return h.set("shop", "users", h.container("users", "dict", users, label=key_label))
 
 
+class Either(int):
+    """One of two holders of the same objects; the other is as right."""
+
+    other = None
+
+    def __eq__(self, holder):
+        return holder in (int(self), self.other)
+
+    __hash__ = int.__hash__
+
+
 def two_holders(h, n):
     """A list and an index of the same objects: neither alone keeps them."""
     items = h.items("order", n)
-    h.set("shop", "ORDERS", h.container("orders", "list", items))
-    return h.set("shop", "by_id", h.container("by id", "dict", items, label=key_label))
+    holder = Either(h.set("shop", "ORDERS", h.container("orders", "list", items)))
+    holder.other = h.set("shop", "by_id", h.container("by id", "dict", items, label=key_label))
+    return holder
 
 
 def classes(h, n):
@@ -236,7 +248,12 @@ def test_two_dumps(lake, name):
 def test_one_dump_names_the_holder_and_is_not_sure(lake, name):
     holder = load(lake, LEAKS[name], [300])
     found = ask(lake)
-    assert holder in [suspect["holder"] for suspect in found[:3]], found
+    if name == "chain":
+        # Of one that does not grow it is not told what stands before it: its first link is named.
+        link = lake.sql(f"select count(*) from edge where parent = {holder} and child = {found[0]['holder']}")
+        assert found[0]["idiom"] == "chain" and link == [(1,)], found
+    else:
+        assert holder in [suspect["holder"] for suspect in found[:3]], found
     assert found[0]["count_growth"] is None and found[0]["per_hour"] is None
 
 
@@ -276,7 +293,8 @@ def imports(h, n):
 
 
 def with_modules(h, n):
-    h.obj("modules", "dict", 2000, root="interpreter")
+    h.module("sys")
+    h.set("sys", "modules", h.obj("modules", "dict", 2000, root="interpreter"))
     imports(h, n)
 
 
@@ -309,7 +327,7 @@ def test_figures_are_those_of_the_queries(lake):
     cut = re.search(r"--cut '([^']*)'", whatif)[1]
     assert cut == f"parent = @{holder:#x}"
     freed = json.loads(lake.ok("whatif", "--cut", cut, "--dump", "d3", "--format", "json"))
-    assert first["retained"] in freed[0].values(), (first["retained"], freed)
+    assert first["retained"] == sum(row["size"] for row in freed), (first["retained"], freed)
     assert lake.sql(f"SELECT count(*) FROM d3.edge WHERE parent = {holder}") == [(300,)]
     assert (first["count"], first["count_growth"]) == (300, 200)
 
@@ -320,7 +338,7 @@ def test_what_two_hold_goes_when_both_let_go(lake):
     cut = re.search(r"--cut '([^']*)'", " ".join(first["queries"]))[1]
     assert cut.startswith("parent IN (")
     freed = json.loads(lake.ok("whatif", "--cut", cut, "--dump", "d3", "--format", "json"))
-    assert first["retained"] in freed[0].values()
+    assert first["retained"] == sum(row["size"] for row in freed)
     assert first["retained"] > 300 * 100
 
 
