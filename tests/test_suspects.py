@@ -248,12 +248,7 @@ def test_two_dumps(lake, name):
 def test_one_dump_names_the_holder_and_is_not_sure(lake, name):
     holder = load(lake, LEAKS[name], [300])
     found = ask(lake)
-    if name == "chain":
-        # Of one that does not grow it is not told what stands before it: its first link is named.
-        link = lake.sql(f"select count(*) from edge where parent = {holder} and child = {found[0]['holder']}")
-        assert found[0]["idiom"] == "chain" and link == [(1,)], found
-    else:
-        assert holder in [suspect["holder"] for suspect in found[:3]], found
+    assert holder in [suspect["holder"] for suspect in found[:3]], found
     assert found[0]["count_growth"] is None and found[0]["per_hour"] is None
 
 

@@ -1,6 +1,6 @@
 //! Candidates: objects that may be what must let go, before anything is said about how likely that is.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     growth::{Grown, Growth},
@@ -146,8 +146,15 @@ fn accumulates(heap: &Heap, node: usize) -> bool {
 /// The candidate of a chain of which a part is below a node: what it hangs from, which is the first object above that is of no
 /// type of the chain. Where that is a module or its dictionary, the first object of the chain itself.
 pub(super) fn chain(heap: &Heap, from: usize, way: &[usize], own: i64) -> Candidate {
-    let types: HashSet<u32> = way.iter().map(|node| heap.type_rank(*node)).collect();
-    let (mut at, mut below) = (from, way.iter().copied().find(|node| *node != from).unwrap_or(from));
+    // What comes once is before the chain or after it.
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    way.iter().for_each(|node| *counts.entry(heap.type_rank(*node)).or_default() += 1);
+    let types: HashSet<u32> = counts.into_iter().filter(|(_, n)| *n > 1).map(|(rank, _)| rank).collect();
+    let begin = way.iter().position(|node| types.contains(&heap.type_rank(*node)));
+    let (mut at, mut below) = match begin.map(|begin| &way[begin..]) {
+        Some([at, below, ..]) => (*at, *below),
+        _ => (from, from),
+    };
     while types.contains(&heap.type_rank(at)) && heap.sort(at) != Sort::Module {
         match heap.idom(at) {
             Some(above) => (at, below) = (above, at),
