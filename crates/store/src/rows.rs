@@ -3,11 +3,13 @@
 //! Only the pages that contain the rows are read. The position of a node's edge is its row in `edge`; an object's row in `obj`
 //! is given by type, then address.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use arrow::{
-    array::RecordBatch,
-    compute::{concat_batches, take_record_batch},
+    array::{RecordBatch, new_null_array},
+    compute::{cast, concat_batches, take_record_batch},
+    datatypes::{Fields, Schema},
+    error::ArrowError,
 };
 use heaplake_model::schema::Table;
 use parquet::{
@@ -42,7 +44,7 @@ impl Lake {
         let names = |name: &str| columns.contains(&name);
         let indices: Vec<usize> =
             (0..fields.fields().len()).filter(|i| names(fields.field(*i).name())).collect();
-        let schema = std::sync::Arc::new(fields.project(&indices).map_err(|error| {
+        let schema = Arc::new(fields.project(&indices).map_err(|error| {
             self.folder_damaged(
                 &crate::lake::LakeFolder::table(table, &manifest.id),
                 &format!("it cannot be read: {error}"),
@@ -101,9 +103,7 @@ impl Lake {
         let parquet_error = |source| stored.parquet_error(source);
         let file =
             stored.open().map_err(|source| self.perhaps_replaced(manifest, stored.io_error(source)))?;
-        let options = ArrowReaderOptions::new()
-            .with_schema(entry.table.schema())
-            .with_page_index_policy(PageIndexPolicy::Optional);
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(&file, options).map_err(parquet_error)?;
         let mask = ProjectionMask::columns(metadata.parquet_schema(), columns.iter().copied());
         let n_rows = usize::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
@@ -118,8 +118,44 @@ impl Lake {
             builder = builder.with_row_selection(selection);
         }
         for batch in builder.build().map_err(parquet_error)? {
+            let batch = batch.and_then(|batch| with_all_columns(&batch, entry.table, columns));
             take(batch.map_err(|error| parquet_error(error.into()))?)?;
         }
         Ok(())
+    }
+}
+
+/// Rows with the columns of these names in the order and of the types of the table; one that an older heaplake did not write
+/// is null.
+fn with_all_columns(batch: &RecordBatch, table: Table, columns: &[&str]) -> Result<RecordBatch, ArrowError> {
+    let schema = table.schema();
+    let fields: Fields =
+        schema.fields().iter().filter(|field| columns.contains(&field.name().as_str())).cloned().collect();
+    let arrays = fields.iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) => cast(column, field.data_type()),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+    });
+    RecordBatch::try_new(Arc::new(Schema::new(fields.clone())), arrays.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int32Array, UInt64Array};
+
+    use super::*;
+
+    #[test]
+    fn a_column_that_an_older_version_did_not_write_is_null() {
+        let address = ("address", Arc::new(UInt64Array::from(vec![16, 32])) as _);
+        let size = ("size", Arc::new(Int32Array::from(vec![1, 2])) as _);
+        let old = RecordBatch::try_from_iter([size, address]).expect("columns");
+        let rows = with_all_columns(&old, Table::Obj, &["address", "size", "external"]).expect("columns");
+        let schema = Table::Obj.schema();
+        for (name, field) in ["address", "size", "external"].iter().zip(rows.schema().fields()) {
+            assert_eq!(field.as_ref(), schema.field_with_name(name).expect("a column"));
+        }
+        assert_eq!(rows.column(2).null_count(), 2);
+        // An address has no substitute.
+        assert!(with_all_columns(&old.project(&[0]).expect("a column"), Table::Obj, &["address"]).is_err());
     }
 }
