@@ -22,6 +22,9 @@ pub(super) struct Signal {
     pub(super) fact: Option<String>,
 }
 
+/// Bytes by which single objects differ that take each other's place.
+const SMALL_GROWTH: i64 = 4096;
+
 /// What all cases of a diagnosis share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whole {
@@ -145,7 +148,11 @@ fn turnover(case: &Case) -> Option<Signal> {
 fn amount(case: &Case) -> Option<Signal> {
     let n = case.count_growth().unwrap_or_else(|| case.count());
     if case.how == How::Huge {
-        return None;
+        let first = case.bytes.iter().flatten().next().copied().unwrap_or(0);
+        let last = case.bytes.iter().flatten().next_back().copied().unwrap_or(0);
+        // One object in the place of another is a few bytes larger or smaller.
+        let is_small = case.bytes.len() > 1 && last - first < SMALL_GROWTH;
+        return if is_small { silent(-3.8) } else { None };
     }
     match n {
         ..=2 => silent(-3.8),
