@@ -378,7 +378,7 @@ EVERY_COMMAND = [
     "diff before later", "trend", "run histogram", "check max_total limit=1GiB", "cut type = 'CombinedSystem'",
     "pin type = 'module'", "gc", "edits", "undo", "undo all", "whatif --cut \"type = 'list'\"", "layers",
     "set leak #3.1", "set", "echo $leak", "save saved.txt", "load saved.txt", "unset leak", "width 80", "width", "width auto",
-    "pager off", "timing on", "debug off", "history", "help", "help cut", "help top", "verify", "help capture", "rm before", "stats", "quit",
+    "pager off", "timing on", "debug off", "history", "help", "help cut", "help top", "verify", "help capture", "suspects", "rm before", "stats", "quit",
 ]  # fmt: skip
 
 
@@ -434,7 +434,7 @@ def test_formats_and_files(lake_of_two, tmp_path):
     assert pyarrow.parquet.read_table(tmp_path / "a b.parquet").num_rows == 132
     assert (tmp_path / "one.csv").read_text() == "one\n1\n"
     assert len(json.loads((tmp_path / "path.json").read_text())) == 10
-    assert result.stdout.decode().startswith("type,count,size,retained,held_by_type\n")
+    assert result.stdout.decode().startswith("type,count,size,retained,percent,held_by_type\n")
     assert "text\na | csv\n" in result.stdout.decode()
     assert result.stderr.decode().count("error: ") == 3
     assert not (tmp_path / "x.nothing").exists() and not (tmp_path / "a").exists()

@@ -150,20 +150,20 @@ pub(super) fn chain(heap: &Heap, from: usize, way: &[usize], own: i64) -> Candid
     let mut counts: HashMap<u32, usize> = HashMap::new();
     way.iter().for_each(|node| *counts.entry(heap.type_rank(*node)).or_default() += 1);
     let types: HashSet<u32> = counts.into_iter().filter(|(_, n)| *n > 1).map(|(rank, _)| rank).collect();
-    let begin = way.iter().position(|node| types.contains(&heap.type_rank(*node)));
-    let (mut at, mut below) = match begin.map(|begin| &way[begin..]) {
-        Some([at, below, ..]) => (*at, *below),
-        _ => (from, from),
-    };
+    let begin = way.iter().position(|node| types.contains(&heap.type_rank(*node))).unwrap_or(0);
+    // From the second link up to what is before the first.
+    let mut line: Vec<usize> = way[begin..].iter().take(2).rev().copied().collect();
+    let mut at = line.last().copied().unwrap_or(from);
     while types.contains(&heap.type_rank(at)) && heap.sort(at) != Sort::Module {
-        match heap.idom(at) {
-            Some(above) => (at, below) = (above, at),
-            None => break,
-        }
+        let Some(above) = heap.idom(at) else { break };
+        at = above;
+        line.push(at);
     }
-    let is_namespace = heap.sort(at) == Sort::Module
-        || heap.parents(at).into_iter().take(64).any(|parent| heap.sort(parent) == Sort::Module);
-    let node = if is_namespace { below } else { at };
+    let is_namespace = |node: usize| {
+        heap.sort(node) == Sort::Module
+            || heap.parents(node).into_iter().take(64).any(|parent| heap.sort(parent) == Sort::Module)
+    };
+    let node = line.iter().rev().copied().find(|node| !is_namespace(*node)).unwrap_or(at);
     Candidate { anchor: at, ..Candidate::new(node, How::Chain, own) }
 }
 

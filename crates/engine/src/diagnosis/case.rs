@@ -352,8 +352,9 @@ const LRU_WRAPPER: &str = "_lru_cache_wrapper";
 /// The bound of an lru_cache, which its function `cache_parameters` has in a cell since CPython 3.9.
 fn lru_bound(heap: &Heap, facts: &mut Facts, wrapper: usize) -> crate::Result<Option<i64>> {
     let below = |nodes: &[usize], type_name: &str| -> Vec<usize> {
-        let kids = nodes.iter().flat_map(|node| heap.refs(*node).into_iter().take(64)).map(|(_, kid)| kid);
-        kids.filter(|kid| heap.type_name(*kid) == type_name).collect()
+        // Links come before the dictionary.
+        let kids = nodes.iter().flat_map(|node| heap.refs(*node)).map(|(_, kid)| kid);
+        kids.filter(|kid| heap.type_name(*kid) == type_name).take(64).collect()
     };
     let functions = below(&below(&[wrapper], "dict"), "function");
     heap.load(facts, &functions, &[])?;

@@ -217,7 +217,7 @@ fn bound(case: &Case) -> Option<Signal> {
     let count = case.count();
     let is_lru = case.kid_type == "_lru_list_elem" || case.below.contains("_lru_list_elem");
     let unknown =
-        || if is_lru { told(-1.5, "it is an lru_cache with a bound".to_owned()) } else { bare_bound(case) };
+        || if is_lru { told(-3.5, "it is an lru_cache with a bound".to_owned()) } else { bare_bound(case) };
     let bounds = case.beside.iter().filter_map(|(label, number)| Some((label.to_lowercase(), (*number)?)));
     let bound = bounds.filter(|(label, n)| *n > 1 && WORDS.iter().any(|word| label.contains(word)));
     let Some((label, bound)) = bound.min_by_key(|(_, n)| n.abs_diff(count)) else { return unknown() };
