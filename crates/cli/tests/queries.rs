@@ -81,7 +81,12 @@ fn every_query_gives_the_columns_of_its_header() {
     for (dump, file) in [of("py27", 3), of("py38", 1), of("py38", 3), captured] {
         heaplake(&lake, &["import", "--dump", &dump, &file]);
         for (name, text) in files() {
-            let rows = heaplake(&lake, &["run", &name, "--dump", &dump, "--format", "csv"]);
+            let mut arguments = vec!["run", &name, "--dump", &dump, "--format", "csv"];
+            if name == "suspects" {
+                // One dump alone makes nothing sure.
+                arguments.push("confidence=0");
+            }
+            let rows = heaplake(&lake, &arguments);
             let mut lines = rows.lines();
             let columns: Vec<_> = lines.next().expect("a header").split(',').collect();
             assert_eq!(columns, named(&text, "column"), "{name}");
