@@ -273,7 +273,7 @@ def line(address, obj):
         fields += f', "value": {quote(obj.f_code.co_name)}'
     elif cls is FUNCTION or cls is type(sys):
         fields += f', "name": {quote(obj.__name__)}'
-    elif isinstance(obj, type):
+    elif issubclass(cls, type):
         fields += f', "name": {quote(type.__dict__["__name__"].__get__(obj))}'
     refs = ", ".join([str(id(ref)) for ref in gc.get_referents(obj)])
     return f'{{"address": {address}, "type": {quote(cls.__name__)}, "size": {sys.getsizeof(obj)}{fields}, "refs": [{refs}]}}\n'

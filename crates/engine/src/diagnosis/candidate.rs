@@ -171,7 +171,8 @@ pub(super) fn chain(heap: &Heap, from: usize, way: &[usize], own: i64) -> Candid
 fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
     let mut groups: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     for node in newest.dominated(newest.n_nodes()) {
-        let Some(kind) = newest.root_kind(node).filter(|kind| matches!(*kind, CYCLE | UNREFERENCED)) else {
+        let Some(kind) = newest.root_kind(node).filter(|kind| *kind == CYCLE || NO_OBJECTS.contains(kind))
+        else {
             continue;
         };
         if is_new(node) && newest.sort(node) != Sort::Scalar {
@@ -190,8 +191,8 @@ fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
 
 /// The kind of roots that stand for cycles.
 const CYCLE: &str = "cycle";
-/// The kind of roots that no object refers to.
-const UNREFERENCED: &str = "unreferenced";
+/// The kinds of roots that no object keeps alive. Garbage that reference counts tell from them is collected one day.
+const NO_OBJECTS: [&str; 3] = ["unreferenced", "external", "atexit"];
 
 /// Puts what holds them in the place of candidates that look the same.
 fn siblings(newest: &Heap, candidates: Vec<Candidate>) -> Vec<Candidate> {
