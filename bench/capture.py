@@ -24,7 +24,7 @@ class Order:
         self.lines = [i * 1.5, (i, None)]
         self.tags = {"state": "open", "n": str(i)}
 def with_memory(job, objects, write=heaplake_dump._Job._result):
-    """In the child, which is nobody's child: its memory goes with its answer."""
+    # In the child, which is nobody's child: its memory goes with its answer.
     result = write(job, objects)
     result["child"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return result
