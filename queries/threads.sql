@@ -11,7 +11,7 @@
 -- column type: its type; null likewise
 -- column name: the object's name; null where there is none
 -- column size: its shallow size in bytes; for the thread that of its frames and of what else it holds
--- column retained: bytes that would go with it, itself included
+-- column retained: bytes that would be freed with it, itself included
 WITH held AS (
     SELECT t.thread, t.frame, t.address, t.type, t.size, t.retained, o.name, o.value,
            type_is(o.dump, o.type, 'frame') AS is_frame

@@ -8,7 +8,7 @@
 -- column type: what accumulates
 -- column count: how many there are
 -- column count_growth: how many more than in the first dump; null for one dump
--- column retained: bytes that would go with the content
+-- column retained: bytes that would be freed with the content
 -- column retained_growth: how much more than in the first dump; null for one dump
 -- column advice: what to do
 SELECT confidence, idiom, coalesce(held_by, holder_path) AS holder, type, count, count_growth, retained, retained_growth, advice

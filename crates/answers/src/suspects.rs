@@ -50,7 +50,7 @@ pub struct Suspect {
     pub count: i64,
     /// How many more than in the first dump; `None` for one dump.
     pub count_growth: Option<i64>,
-    /// Bytes that would go with the content of the holder.
+    /// Bytes that would be freed with the content of the holder.
     pub retained: i64,
     /// How much more than in the first dump; `None` for one dump.
     pub retained_growth: Option<i64>,

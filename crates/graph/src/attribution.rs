@@ -101,7 +101,7 @@ fn by_paths<I: Id>(of: Attributed<'_, I>, groups: &mut [u32], poll: &mut Poll<'_
         order[starts[distance]] = I::new(node);
         starts[distance] += 1;
     }
-    // Numbers of shortest paths, of which only the proportions matter.
+    // Numbers of shortest paths. Only their proportions matter.
     let mut paths = vec![0_f32; groups.len()];
     let mut votes: Vec<(u32, f32)> = Vec::new();
     for node in order {

@@ -53,7 +53,7 @@ impl ProcessMemory {
         *self == Self::default()
     }
 
-    /// The memory of which the kernel says that it is resident or swapped out.
+    /// The memory that the kernel counts as resident or swapped out.
     pub(crate) fn account(&self, resident_bytes: u64, object_bytes: i64) -> Option<MemoryAccount> {
         // A dump that says nothing but the resident size does not say what it consists of.
         self.anonymous?;

@@ -141,7 +141,7 @@ impl Report<'_> {
         }
     }
 
-    /// One suspect: headline, how sure and why, way, what would go, what to do, how to see it.
+    /// One suspect: headline, how sure and why, way, what would be freed, what to do, how to see it.
     fn suspect(&self, suspect: &Suspect, sink: &mut Sink) -> Result<()> {
         let number = format!("{:>2}  ", suspect.rank);
         self.with_head(&number, &headline(suspect), sink)?;
@@ -157,7 +157,7 @@ impl Report<'_> {
             writeln!(sink, "{}{line}", if i == 0 { "    way    " } else { "           " })?;
         }
         if suspect.retained > 0 {
-            let freed = format!("{} would go with its content", human::signed_bytes(suspect.retained));
+            let freed = format!("{} would be freed with its content", human::signed_bytes(suspect.retained));
             self.with_head("    frees  ", &freed, sink)?;
         }
         self.with_head("    do     ", &suspect.advice, sink)?;

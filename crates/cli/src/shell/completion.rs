@@ -2,7 +2,7 @@
 //!
 //! The command that a text begins with says what its arguments are, its options come from the command line's own
 //! declaration. In SQL the pieces before the cursor say whether a table, a column or a keyword is next; elsewhere a path
-//! pattern is being written. Functions, of which there are hundreds, are offered once a letter of them is there.
+//! pattern is being written. There are hundreds of functions: they are offered once a letter is typed.
 
 use std::borrow::Cow;
 

@@ -143,8 +143,8 @@ fn accumulates(heap: &Heap, node: usize) -> bool {
         && main_kids(heap, &kids).is_some_and(|(_, n)| n >= MIN_KIDS && n * 4 >= kids.len())
 }
 
-/// The candidate of a chain of which a part is below a node: what it hangs from, which is the first object above that is of no
-/// type of the chain. Where that is a module or its dictionary, the first object of the chain itself.
+/// The candidate of a chain that passes through `way`: the nearest object above the chain whose type is not one of the chain's. If
+/// that object is a module or its dictionary, the first object of the chain itself.
 pub(super) fn chain(heap: &Heap, from: usize, way: &[usize], own: i64) -> Candidate {
     // What comes once is before the chain or after it.
     let mut counts: HashMap<u32, usize> = HashMap::new();

@@ -4,7 +4,10 @@
 //! SELECT * FROM type_stat WHERE glob('app.*', type)
 //! ```
 
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use datafusion::{
     arrow::{
@@ -38,20 +41,42 @@ pub(super) static GLOB: ValueFunction = ValueFunction {
         cost: "O(characters of pattern and text) at best, their product at worst.",
         source: None,
     },
-    implementation: |_| {
-        ScalarUDF::new_from_impl(Glob { signature: Signature::any(2, Volatility::Immutable) })
-    },
+    implementation: |_| ScalarUDF::new_from_impl(TextTest::new("glob", glob_matches)),
 };
 
-/// `glob('pattern', text)`: whether a text fits.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Glob {
+/// A function of a pattern and a text that says whether the text fits.
+#[derive(Debug)]
+pub(super) struct TextTest {
+    /// The name of the function, which tells it from others.
+    name: &'static str,
     signature: Signature,
+    /// Whether a text fits a pattern.
+    fits: fn(&str, &str) -> bool,
 }
 
-impl ScalarUDFImpl for Glob {
+impl TextTest {
+    pub(super) fn new(name: &'static str, fits: fn(&str, &str) -> bool) -> Self {
+        Self { name, signature: Signature::any(2, Volatility::Immutable), fits }
+    }
+}
+
+impl PartialEq for TextTest {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for TextTest {}
+
+impl Hash for TextTest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for TextTest {
     fn name(&self) -> &str {
-        "glob"
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -66,7 +91,7 @@ impl ScalarUDFImpl for Glob {
         let texts = |of: &ColumnarValue| cast(&of.to_array(args.number_rows)?, &DataType::Utf8View);
         let [patterns, texts] = [texts(&args.args[0])?, texts(&args.args[1])?];
         let rows = patterns.as_string_view().iter().zip(texts.as_string_view());
-        let fits: BooleanArray = rows.map(|(pattern, text)| Some(glob_matches(pattern?, text?))).collect();
+        let fits: BooleanArray = rows.map(|(pattern, text)| Some((self.fits)(pattern?, text?))).collect();
         Ok(ColumnarValue::Array(Arc::new(fits)))
     }
 }

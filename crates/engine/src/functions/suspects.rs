@@ -50,7 +50,7 @@ pub(super) static SUSPECTS: HistoryFunction = HistoryFunction {
             column("type", ColumnType::Text, "what accumulates, as a programmer would name it"),
             column("count", ColumnType::Int64, "how many there are"),
             column("count_growth", ColumnType::Int64, "how many more than in the first dump").null(ONE_DUMP),
-            column("retained", ColumnType::Int64, "what would go with the content of the holder")
+            column("retained", ColumnType::Int64, "what would be freed with the content of the holder")
                 .unit("bytes"),
             column("retained_growth", ColumnType::Int64, "how much more than in the first dump")
                 .unit("bytes")

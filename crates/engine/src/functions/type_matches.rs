@@ -4,21 +4,12 @@
 //! SELECT * FROM type_stat WHERE type_matches('web.*', type) OR type_matches('Order', type)
 //! ```
 
-use std::sync::Arc;
+use datafusion::logical_expr::ScalarUDF;
 
-use super::ValueFunction;
+use super::{ValueFunction, glob::TextTest};
 use crate::{
     function::{ArgumentDoc, ArgumentKind, ColumnType, FunctionDoc, FunctionGroup, ResultDoc, column},
     type_names::is_glob_for,
-};
-use datafusion::{
-    arrow::{
-        array::{AsArray as _, BooleanArray},
-        compute::cast,
-        datatypes::DataType,
-    },
-    error::Result,
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 
 pub(super) static TYPE_MATCHES: ValueFunction = ValueFunction {
@@ -39,35 +30,5 @@ pub(super) static TYPE_MATCHES: ValueFunction = ValueFunction {
         cost: "O(characters of pattern and name) at best, their product at worst.",
         source: None,
     },
-    implementation: |_| {
-        ScalarUDF::new_from_impl(TypeMatches { signature: Signature::any(2, Volatility::Immutable) })
-    },
+    implementation: |_| ScalarUDF::new_from_impl(TextTest::new("type_matches", is_glob_for)),
 };
-
-/// `type_matches('pattern', type)`: whether a type fits.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct TypeMatches {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for TypeMatches {
-    fn name(&self) -> &str {
-        "type_matches"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Boolean)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let texts = |of: &ColumnarValue| cast(&of.to_array(args.number_rows)?, &DataType::Utf8View);
-        let [patterns, names] = [texts(&args.args[0])?, texts(&args.args[1])?];
-        let rows = patterns.as_string_view().iter().zip(names.as_string_view());
-        let fits: BooleanArray = rows.map(|(pattern, name)| Some(is_glob_for(pattern?, name?))).collect();
-        Ok(ColumnarValue::Array(Arc::new(fits)))
-    }
-}

@@ -1,4 +1,4 @@
-//! One way to name types in dumps of which some name them with their module and others do not.
+//! One way to name types where some dumps name them with their module and others do not.
 //!
 //! A type has its whole name where only one type of all these dumps has its short name, and the short name otherwise: what
 //! `Session` of an old dump is cannot be told where there are `web.Session` and `billing.Session`.

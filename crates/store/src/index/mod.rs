@@ -211,7 +211,7 @@ impl<I: Id> GraphIndex<I> {
         self.sections.numbers(&self.ranges.root)
     }
 
-    /// The roots without those of garbage, of which it is known that nothing holds it.
+    /// The roots without those of garbage, which nothing holds.
     pub fn live_roots(&self) -> impl Iterator<Item = I> + '_ {
         let is_live = |(i, _): &(usize, &I)| self.root_kind(*i) != roots::GARBAGE;
         self.roots().iter().enumerate().filter(is_live).map(|(_, root)| *root)
