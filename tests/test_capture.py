@@ -961,7 +961,8 @@ def test_many_small_objects_reach_a_limit_of_memory(python, tmp_path, way):
     [path] = tmp_path.glob("heap-*-memory-error.dump.gz")
     heap = Heap(path)
     assert heap.header["capture"]["reason"] == "MemoryError"
-    assert heap.main("kept")["len"] == len(heap.all("Small")) > 20_000
+    # The allocation that failed may have been one inside of Small(), whose frame then holds an object that is not kept yet.
+    assert 20_000 < heap.main("kept")["len"] <= len(heap.all("Small")) <= heap.main("kept")["len"] + 1
     assert heap.follow(heap.main("kept"), "[15000]", ".text")["value"] == "small 15000"
     assert heap.follow(heap.main("by_name"), "['small 12000']", ".more", "[0]")["value"] == 12000
 
