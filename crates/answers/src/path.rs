@@ -119,9 +119,11 @@ pub struct PathWay {
 }
 
 /// The ways that the paths of a pattern take, those of most objects first. Of `ANY SHORTEST` without `PER` these are the
-/// shortest of all, and the first is the one that `path` shows.
-pub fn path_ways(pattern: &str, session: &Session) -> Result<Vec<PathWay>> {
-    let statement = format!("SELECT signature, hops, objects, asked FROM path_ways({})", quoted(pattern));
+/// shortest of all, and the first is the one that `path` shows. None where the shortest paths have more than `max_steps`
+/// different steps.
+pub fn path_ways(pattern: &str, max_steps: u32, session: &Session) -> Result<Vec<PathWay>> {
+    let statement =
+        format!("SELECT signature, hops, objects, asked FROM path_ways({}, {max_steps})", quoted(pattern));
     let rows = AnswerColumns::new(&session.collect(&statement)?)?;
     let (hops, objects) = (rows.numbers("hops")?, rows.numbers("objects")?);
     let asked = rows.optional_numbers("asked")?;

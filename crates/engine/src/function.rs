@@ -377,3 +377,12 @@ pub(crate) fn text(value: &ScalarValue) -> Option<&str> {
         _ => None,
     }
 }
+
+/// The whole number of a constant.
+pub(crate) fn integer(value: &ScalarValue) -> Option<u64> {
+    match value {
+        ScalarValue::Int64(Some(n)) => u64::try_from(*n).ok(),
+        ScalarValue::UInt64(Some(n)) => Some(*n),
+        _ => None,
+    }
+}

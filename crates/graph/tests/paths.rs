@@ -425,7 +425,10 @@ fn each_bound_node_has_its_first_path_and_all_of_its_ways() {
                     assert_eq!(path, walks[0], "node {node}, {}", what());
                 }
             }
-            let found = found.ways(&GO_ON).expect("goes on");
+            let n_steps = found.nodes().map(|node| found.path(node).len() - 1).max();
+            let limited = found.ways(0, &GO_ON).expect("goes on");
+            assert_eq!(limited.is_none(), n_steps.is_some_and(|n_steps| n_steps > 0), "{}", what());
+            let found = found.ways(u64::MAX, &GO_ON).expect("goes on").expect("no limit");
             assert!(found.is_complete);
             assert_eq!(totals(&found), ways, "ways, {}", what());
         });

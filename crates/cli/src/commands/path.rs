@@ -22,6 +22,9 @@ use crate::{
     query, selection,
 };
 
+/// Steps on shortest paths up to which the objects that take the way of the path are counted: counting more takes longer than
+/// the search.
+const MAX_WAY_STEPS: u32 = 1 << 17;
 /// Hops of a repetition's first round are shown, the others folded, from so many rounds on.
 const MIN_FOLDED_ROUNDS: usize = 3;
 /// Objects that are listed one by one on a terminal; of more the types are.
@@ -240,8 +243,11 @@ fn root_note(hop: &PathHop, runtime: &Runtime) -> Option<&'static str> {
 /// Of a pattern that asks for one path only: how many of the objects take the way that was shown, and how to see the others.
 fn takers(pattern: &str, session: &Session, sink: &mut Sink) -> Result<()> {
     let Some(rest) = rest_of_paths(pattern) else { return Ok(()) };
-    let ways = path_ways(pattern, session)?;
-    let Some((shown, others)) = ways.split_first() else { return Ok(()) };
+    let ways = path_ways(pattern, MAX_WAY_STEPS, session)?;
+    let Some((shown, others)) = ways.split_first() else {
+        writeln!(sink, "one of many paths as short; {} shows the others", escape::line(&rest.pattern))?;
+        return Ok(());
+    };
     let Some(asked) = shown.asked.filter(|asked| *asked > 1) else { return Ok(()) };
     let what = escape::line(&rest.what);
     let taken = format!("{} of {} {what} by this way", human::count(shown.objects), human::count(asked));

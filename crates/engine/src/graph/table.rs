@@ -12,13 +12,12 @@ use datafusion::{
     execution::SessionState,
     logical_expr::Expr,
     physical_plan::ExecutionPlan,
-    scalar::ScalarValue,
 };
 use heaplake_store::Dump;
 
 use super::{exec::GraphOperator, question::GraphFunction, set::Set};
 use crate::{
-    function::{ArgumentDefault, ArgumentDoc, ArgumentKind, text},
+    function::{ArgumentDefault, ArgumentDoc, ArgumentKind, integer, text},
     mistake,
     operator::OperatorExec,
     snapshot::Snapshot,
@@ -104,14 +103,6 @@ impl TableFunctionImpl for GraphTableFunction {
         let call = GraphCall { function: self.function, sets, numbers, manifest };
         let schema = doc.rows(0)?.schema();
         Ok(Arc::new(GraphTable { call, snapshot: self.snapshot.clone(), schema }))
-    }
-}
-
-fn integer(value: &ScalarValue) -> Option<u64> {
-    match value {
-        ScalarValue::Int64(Some(n)) => u64::try_from(*n).ok(),
-        ScalarValue::UInt64(Some(n)) => Some(*n),
-        _ => None,
     }
 }
 

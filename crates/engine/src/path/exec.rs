@@ -226,9 +226,9 @@ impl PathOperator {
         let counts: Vec<u64> = self.manifest.types.iter().map(|stat| stat.count).collect();
         let types = NodeTypes { of: index.types(), graph: &type_graph, counts: &counts };
         let mut search = PathSearch::new(index.graph(), types, &pattern).ordered(ground::ranks(index));
-        if self.kind == RowKind::Ways {
+        if let RowKind::Ways { max_steps } = self.kind {
             let n_asked = ways::n_asked(compiled, &search);
-            return self.give_ways(&mut search, index, n_asked, target);
+            return self.give_ways(&mut search, index, max_steps, n_asked, target);
         }
         if compiled.selector != Selector::Dominated {
             return self.give(&mut search, index, target, self.memo_key());
@@ -276,7 +276,7 @@ impl PathOperator {
         let types = NodeTypes { of: &subgraph.types, graph: &subgraph.type_graph, counts: &subgraph.counts };
         let mut search = PathSearch::new(graph, types, &pattern).ordered(subgraph.ranks());
         match self.kind {
-            RowKind::Ways => self.give_ways(&mut search, subgraph, None, target),
+            RowKind::Ways { max_steps } => self.give_ways(&mut search, subgraph, max_steps, None, target),
             _ => self.give(&mut search, subgraph, target, None),
         }
     }
@@ -286,14 +286,15 @@ impl PathOperator {
         &self,
         search: &mut PathSearch<'_, I>,
         ground: &dyn Ground,
+        max_steps: u64,
         n_asked: Option<u64>,
         target: &RowTarget<'_>,
     ) -> Result<()> {
         let type_name = |rank: u32| {
             self.manifest.types.get(rank as usize).map_or(String::new(), |stat| stat.name.clone())
         };
-        let found = ways::ways(&self.compiled, search, ground, &type_name, target.cancel).map_err(stopped)?;
-        let (rows, visited) = found;
+        let found = ways::ways(&self.compiled, search, ground, &type_name, max_steps, target.cancel);
+        let (rows, visited) = found.map_err(stopped)?;
         target.note(visited);
         let mut out = self.out(ground, target);
         for row in rows {

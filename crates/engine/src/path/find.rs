@@ -12,7 +12,7 @@ use super::compile::Compiled;
 
 /// The maximum number of steps on shortest paths that are looked at to tell which way most objects take. In a wider graph
 /// the first path is taken.
-pub(super) const MAX_WAY_STEPS: u64 = 1 << 20;
+pub(super) const MAX_WAY_STEPS: u64 = 1 << 17;
 
 /// One answer.
 pub(super) enum PathHit<'f> {

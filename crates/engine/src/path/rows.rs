@@ -27,8 +27,8 @@ pub(super) enum RowKind {
     Hops,
     /// A path.
     Paths,
-    /// A way that paths take.
-    Ways,
+    /// A way that paths take; none where the shortest paths have more different steps.
+    Ways { max_steps: u64 },
     /// The objects of one type, as many hops away.
     Types,
 }
@@ -120,7 +120,7 @@ impl RowKind {
         let parts: &'static [&'static [ColumnDoc]] = match self {
             RowKind::Hops => &[HOP_COLUMNS],
             RowKind::Paths => &[PATH_COLUMNS],
-            RowKind::Ways => &[WAY_COLUMNS],
+            RowKind::Ways { .. } => &[WAY_COLUMNS],
             RowKind::Types => &[TYPE_COLUMNS],
         };
         RowsDoc::always(parts).schema()
@@ -252,7 +252,7 @@ impl<'r> RowBuilder<'r> {
         let columns = self.projection.iter().map(|column| match self.kind {
             RowKind::Hops => self.hop_column(*column),
             RowKind::Paths => self.path_column(*column),
-            RowKind::Ways => self.way_column(*column),
+            RowKind::Ways { .. } => self.way_column(*column),
             RowKind::Types => self.type_column(*column),
         });
         let columns: Vec<ArrayRef> = columns.collect();

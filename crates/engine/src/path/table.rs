@@ -26,7 +26,7 @@ use super::{
 use crate::{
     Error,
     catalog::CATALOG,
-    function::{ColumnDoc, ColumnType, column},
+    function::{ColumnDoc, ColumnType, column, integer},
     operator::OperatorExec,
     snapshot::{CURRENT, PathPlan, Snapshot},
 };
@@ -52,7 +52,13 @@ pub(crate) fn compile(text: &str, manifest: &Dump, snapshot: &Snapshot) -> crate
 impl TableFunctionImpl for PathTableFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
         let PathFunction { doc, gives } = self.function;
-        let (pattern, dump) = match doc.texts(args.exprs())?.as_slice() {
+        let (exprs, max_steps) = match (gives, args.exprs()) {
+            (PathRows::Ways, [exprs @ .., Expr::Literal(value, _)]) if let Some(n) = integer(value) => {
+                (exprs, n)
+            }
+            (_, exprs) => (exprs, u64::MAX),
+        };
+        let (pattern, dump) = match doc.texts(exprs)?.as_slice() {
             [pattern] => (*pattern, None),
             [pattern, dump] => (*pattern, Some(*dump)),
             _ => return Err(doc.misuse("it takes a pattern, and perhaps the name of a dump").into()),
@@ -68,6 +74,7 @@ impl TableFunctionImpl for PathTableFunction {
         let schema = doc.rows(usize::from(has_totals && compiled.shape() == PathShape::Types))?.schema();
         Ok(Arc::new(PathTable {
             gives: *gives,
+            max_steps,
             compiled: Arc::new(compiled),
             manifest,
             snapshot: self.snapshot.clone(),
@@ -104,6 +111,8 @@ const LABEL: &str = "label";
 #[derive(Debug)]
 struct PathTable {
     gives: PathRows,
+    /// Most steps of the shortest paths whose ways are asked for.
+    max_steps: u64,
     compiled: Arc<Compiled>,
     manifest: Arc<Dump>,
     snapshot: Arc<Snapshot>,
@@ -155,7 +164,7 @@ impl TableProvider for PathTable {
                 return Ok(OperatorExec::plan(operator, inputs, schema));
             }
             (PathRows::Summary, _) => RowKind::Paths,
-            (PathRows::Ways, _) => RowKind::Ways,
+            (PathRows::Ways, _) => RowKind::Ways { max_steps: self.max_steps },
             (_, PathShape::Types) => RowKind::Types,
             (PathRows::Nodes, _) => RowKind::Hops,
         };

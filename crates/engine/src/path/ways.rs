@@ -35,12 +35,14 @@ pub(super) struct WayRow {
     pub(super) example: usize,
 }
 
-/// Finds the ways; those that most objects take come first.
+/// Finds the ways; those that most objects take come first. None where all shortest paths together have more than `max_steps`
+/// different steps.
 pub(super) fn ways<I: Id>(
     compiled: &Compiled,
     search: &mut PathSearch<'_, I>,
     ground: &dyn Ground,
     type_name: &dyn Fn(u32) -> String,
+    max_steps: u64,
     cancel: &AtomicBool,
 ) -> Result<(Vec<WayRow>, Visited), Cancelled> {
     let within = compiled.within.map_or(u64::MAX, u64::from);
@@ -49,7 +51,7 @@ pub(super) fn ways<I: Id>(
         (Selector::AnyShortest | Selector::AllShortest, None) => {
             let found = search.shortest(within, cancel)?;
             if let Some(paths) = found.paths
-                && let Some(ways) = paths.ways(u64::MAX, cancel)?
+                && let Some(ways) = paths.ways(max_steps, cancel)?
             {
                 rows.add_all(&ways, cancel)?;
             }
@@ -57,7 +59,9 @@ pub(super) fn ways<I: Id>(
         }
         (Selector::AnyShortest | Selector::AllShortest, Some(test)) => {
             let found = search.bindings(test, within, cancel)?;
-            rows.add_all(&found.ways(cancel)?, cancel)?;
+            if let Some(ways) = found.ways(max_steps, cancel)? {
+                rows.add_all(&ways, cancel)?;
+            }
             found.visited
         }
         _ => {

@@ -132,6 +132,9 @@ struct WaySets {
 /// What a set, or a way, comes from: one of the level before, the type of one more step, and whether that goes up.
 type StepToSet = (Option<u32>, u32, bool);
 
+/// By node its set among those that are kept, and the ways that these are of.
+type NodeWays = (HashMap<usize, u32>, WaySets);
+
 /// Node, state and set of each pair of a level, by node and state.
 type SetLevel<I> = Vec<(I, u32, u32)>;
 
@@ -434,12 +437,17 @@ impl<I: Id> Shortest<'_, I> {
 }
 
 impl<I: Id> Bindings<'_, I> {
-    /// The ways of the shortest paths that bind each node of [`Self::nodes`].
-    pub fn ways(&self, cancel: &AtomicBool) -> Result<Ways<I>, Cancelled> {
+    /// The ways of the shortest paths that bind each node of [`Self::nodes`]; `None` if the paths to these nodes, or those
+    /// from them, have more than `max_steps` different steps.
+    pub fn ways(&self, max_steps: u64, cancel: &AtomicBool) -> Result<Option<Ways<I>>, Cancelled> {
         let mut poll = Poll::new(cancel);
         let (mut kept_before, mut kept_after) = (KeptSets::default(), KeptSets::default());
-        let (before, tree_before) = self.ways_before(&mut kept_before, &mut poll)?;
-        let (after, tree_after) = self.ways_after(&mut kept_after, &mut poll)?;
+        let Some((before, tree_before)) = self.ways_before(max_steps, &mut kept_before, &mut poll)? else {
+            return Ok(None);
+        };
+        let Some((after, tree_after)) = self.ways_after(max_steps, &mut kept_after, &mut poll)? else {
+            return Ok(None);
+        };
         let mut groups = Groups::new(self.search);
         for node in self.nodes() {
             poll.step()?;
@@ -447,17 +455,20 @@ impl<I: Id> Bindings<'_, I> {
                 groups.add(node, *before, after.get(&node).copied());
             }
         }
-        Ok(groups.ways((tree_before, kept_before.sets.as_slice()), (tree_after, kept_after.sets.as_slice())))
+        let before = (tree_before, kept_before.sets.as_slice());
+        Ok(Some(groups.ways(before, (tree_after, kept_after.sets.as_slice()))))
     }
 
     /// By bound node, the set of the ways that lead to it.
     fn ways_before(
         &self,
+        max_steps: u64,
         kept: &mut KeptSets,
         poll: &mut Poll<'_>,
-    ) -> Result<(HashMap<usize, u32>, WaySets), Cancelled> {
+    ) -> Result<Option<NodeWays>, Cancelled> {
         let search = self.search;
         let mut sets = WaySets::default();
+        let mut n_steps = 0_u64;
         let mut found = HashMap::new();
         let mut bound: SetLevel<I> = Vec::new();
         for node in self.nodes().filter(|node| self.hops_to(*node) == Some(0)) {
@@ -475,7 +486,7 @@ impl<I: Id> Bindings<'_, I> {
             }
             sets.end_level();
             if hops == self.n_levels() {
-                return Ok((found, sets));
+                return Ok(Some((found, sets)));
             }
             hops += 1;
             let mut next: SetLevel<I> = Vec::new();
@@ -485,12 +496,17 @@ impl<I: Id> Bindings<'_, I> {
                 search.ahead(node.index(), state, &mut |to, state| {
                     if self.is_after(state) {
                         if self.hops_to(to) == Some(hops) && self.left_of(to).is_some() {
+                            n_steps += 1;
                             bound.push((I::new(to), 0, sets.longer(Some(set), search.types[to], hop)));
                         }
                     } else if self.is_wanted(hops, to, state) {
+                        n_steps += 1;
                         next.push((I::new(to), state, sets.longer(Some(set), search.types[to], hop)));
                     }
                 });
+                if n_steps > max_steps {
+                    return Ok(None);
+                }
             }
             level = sets.level(next);
         }
@@ -499,11 +515,13 @@ impl<I: Id> Bindings<'_, I> {
     /// By bound node that is not an end, the set of the ways from it.
     fn ways_after(
         &self,
+        max_steps: u64,
         kept: &mut KeptSets,
         poll: &mut Poll<'_>,
-    ) -> Result<(HashMap<usize, u32>, WaySets), Cancelled> {
+    ) -> Result<Option<NodeWays>, Cancelled> {
         let search = self.search;
         let mut sets = WaySets::default();
+        let mut n_steps = 0_u64;
         let mut found = HashMap::new();
         // The pairs on shortest paths from bound nodes to an end, by remaining hops.
         let mut levels: Vec<Vec<(usize, u32)>> = Vec::new();
@@ -520,9 +538,13 @@ impl<I: Id> Bindings<'_, I> {
                 poll.step()?;
                 search.ahead(*node, *state, &mut |to, state| {
                     if self.leads(left as u64 - 1, to, state) {
+                        n_steps += 1;
                         fewer.push((to, state));
                     }
                 });
+                if n_steps > max_steps {
+                    return Ok(None);
+                }
             }
         }
         if let Some(ends) = levels.first_mut() {
@@ -560,6 +582,6 @@ impl<I: Id> Bindings<'_, I> {
             }
             sets.end_level();
         }
-        Ok((found, sets))
+        Ok(Some((found, sets)))
     }
 }
