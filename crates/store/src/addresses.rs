@@ -1,10 +1,10 @@
 //! Sets of addresses: which addresses belong to an object, and which of these something refers to.
 //!
 //! One bit per 16 bytes of address space, or per 8 if objects begin at such addresses, in pages that a hash table finds by
-//! their number. On a real heap, whose objects are close together, a page covers 2 MiB: then the table stays in the first
-//! cache of the processor, a lookup is one access to the bits, and an object takes a few bytes. If objects are scattered,
-//! pages are smaller, down to 4 KiB; at worst, with one object per page, an object takes 80 bytes, and 128 more per thread
-//! that marks. Addresses that are not a multiple of 16 (or 8) are in a sorted list.
+//! their number. Pages have the size with which bits and table together are smallest: bits are read at random, by every
+//! thread, and what is smaller is more often in the caches. On a heap without gaps a page covers 2 MiB, and an object takes a
+//! byte or two; if objects are scattered, pages are smaller, down to 4 KiB; at worst, with one object per page, an object
+//! takes 80 bytes, and 128 more per thread that marks. Addresses that are not a multiple of 16 (or 8) are in a sorted list.
 
 use heaplake_graph::Id;
 
@@ -12,9 +12,8 @@ use heaplake_graph::Id;
 const PAGE_BITS: [u32; 4] = [21, 18, 15, 12];
 /// Low bits of an address that are always zero: CPython's allocator aligns to 16 bytes since 3.7, and to 8 before.
 const SLOT_BITS: [u32; 2] = [4, 3];
-/// Bytes of pages that are allowed per object, and for all objects together in any case, before pages become smaller.
-const BYTES_PER_OBJECT: usize = 8;
-const FREE_BYTES: usize = 1 << 20;
+/// Bytes of the table and the list of pages for each page.
+const PAGE_TABLE_BYTES: usize = 8 * size_of::<(u64, u32)>() + size_of::<u64>();
 
 /// A set of addresses. Fill it, seal it, then look up from any number of threads.
 #[derive(Debug)]
@@ -75,17 +74,20 @@ impl AddressSet {
 
     /// The sealed set of sorted addresses, with pages as large as their distances allow.
     pub(crate) fn of_sorted(addresses: impl ExactSizeIterator<Item = u64> + Clone) -> Self {
-        let allowed = FREE_BYTES + BYTES_PER_OBJECT * addresses.len();
         let all = addresses.clone().fold(0, |all, address| all | address);
         let slot_bits = if all.trailing_zeros() >= SLOT_BITS[0] { SLOT_BITS[0] } else { SLOT_BITS[1] };
-        let fits = |bits: u32| {
+        // The table has up to 8 slots for a page, and every thread reads it; the bits are read at random, too.
+        let bytes = |bits: u32| {
             let mut last = None;
             let numbers = addresses.clone().map(|address| address >> bits);
             let n_pages = numbers.filter(|number| last.replace(*number) != Some(*number)).count();
-            n_pages.saturating_mul(8 << (bits - slot_bits - 6)) <= allowed
+            n_pages.saturating_mul((8 << (bits - slot_bits - 6)) + PAGE_TABLE_BYTES)
         };
-        let smallest = PAGE_BITS[PAGE_BITS.len() - 1];
-        let page_bits = PAGE_BITS.into_iter().find(|&bits| fits(bits)).unwrap_or(smallest);
+        // Of several with about as few bytes the largest pages, because they have the smallest table.
+        let all_bytes = PAGE_BITS.map(bytes);
+        let least = all_bytes.into_iter().min().unwrap_or(0);
+        let page_bits = PAGE_BITS.into_iter().zip(all_bytes).find(|(_, bytes)| *bytes <= least + least / 4);
+        let page_bits = page_bits.map_or(PAGE_BITS[PAGE_BITS.len() - 1], |(bits, _)| bits);
         let mut set = Self::with_pages(page_bits, slot_bits);
         addresses.for_each(|address| set.insert(address));
         set.seal();

@@ -76,8 +76,8 @@ struct Page {
     bytes: Vec<u8>,
 }
 
-const PAGE_BYTES: u64 = 1 << 15;
-const N_PAGES: u64 = 64;
+const PAGE_BYTES: u64 = 1 << 13;
+const N_PAGES: u64 = 512;
 /// The largest range that is read through pages.
 pub(super) const MAX_RANGE: usize = 1 << 16;
 

@@ -45,17 +45,21 @@ pub(super) fn module_stats<I: Id>(
     )?;
     let mut sums = vec![ModuleSums::default(); groups.names.len() + 1];
     let (sizes, counts, retained) = (index.sizes(), index.retained_counts(), index.retained());
-    for (position, node) in index.preorder().iter().enumerate() {
-        let node = node.index();
-        let of_module = match of[node] {
-            NO_GROUP => groups.names.len(),
-            group => group as usize,
-        };
-        let sums = &mut sums[of_module];
+    let of_module = |node: usize| match of[node] {
+        NO_GROUP => groups.names.len(),
+        group => group as usize,
+    };
+    // What every object has a share in goes by address, as it is in memory; the preorder jumps.
+    for node in (0..index.n_nodes()).filter(|node| index.is_there(*node)) {
+        let sums = &mut sums[of_module(node)];
         sums.count += 1;
         sums.size = sums.size.saturating_add(sizes[node]);
         let by_rule = &mut sums.by_rule[rules[node] as usize];
         *by_rule = by_rule.saturating_add(sizes[node]);
+    }
+    for (position, node) in index.preorder().iter().enumerate() {
+        let node = node.index();
+        let sums = &mut sums[of_module(node)];
         if position >= sums.held_until {
             sums.held_until = position.saturating_add(counts[node].index());
             sums.retained = sums.retained.saturating_add(retained[node]);
