@@ -1,14 +1,20 @@
 """Runs heaplake and its peers on the same generated dump, in turn, and prints medians and ratios.
 
 usage: python3 bench/run.py [--objects N] [--runs R] [--only JOB,...] [--markdown]
+       python3 bench/run.py --quick [--keep VERSION]
 
 Each measurement is a whole process: wall time, user and system time and peak memory as the operating system counts
 them. The dump is read once before, so that the page cache is warm for everybody. Ratios are taken round by round,
 because machines are noisy. `cargo build --release --workspace` must have been run.
+
+--quick takes about three minutes: a small dump, DuckDB beside us for the same work, and the ratios compared with those
+that were kept of the last version (bench/ratios.json). It fails where one is worse by more than a fifth. --keep VERSION
+keeps the new ratios under that name, and writes docs/ratios.md.
 """
 import argparse
 import dataclasses
 import gzip
+import json
 import os
 import pathlib
 import random
@@ -23,6 +29,11 @@ import venv
 HERE = pathlib.Path(__file__).resolve().parent
 TARGET = HERE.parent / "target" / "release"
 DATA = HERE / "data"
+RATIOS = HERE / "ratios.json"
+PAGE = HERE.parent / "docs" / "ratios.md"
+# A ratio that is worse than the kept one by more than this is a fault: runs of the same binaries differ by a tenth.
+TOLERANCE = 0.2
+QUICK_OBJECTS = 1_000_000
 JOBS = ["import", "index", "memsee", "limit", "size", "histogram", "retained", "dominators", "paths",
         "history", "diff", "scale"]
 HISTOGRAM = "select type, count(*) as n, sum(size) as bytes from obj group by type order by bytes desc, type"
@@ -78,6 +89,8 @@ class Bench:
         self.heaplake = pathlib.Path(arguments.heaplake)
         self.python = self.environment()
         self.rows = []
+        # By job: DuckDB's median divided by ours, more is better for us.
+        self.ratios = {}
 
     @staticmethod
     def environment():
@@ -114,6 +127,8 @@ class Bench:
         for name, measured in rounds.items():
             walls = [one.wall for one in measured]
             ratio = statistics.median(one.wall / ours.wall for one, ours in zip(measured, first))
+            if name.startswith("DuckDB"):
+                self.ratios[title] = ratio
             self.row(title, name, f"{statistics.median(walls):.2f}", f"{min(walls):.2f}-{max(walls):.2f}",
                      f"{statistics.median(one.cpu for one in measured):.2f}",
                      f"{max(one.peak_mb for one in measured):.0f}", f"{ratio:.2f}")
@@ -142,6 +157,30 @@ class Bench:
             "heaplake, everything": self.importing_all(work / "lake", dump),
             "DuckDB, tables only": self.peer("convert_duckdb", dump, work / "duckdb"),
         })
+
+    def job_quick(self, work):
+        """What a change may slow down, with DuckDB beside it."""
+        dump = generate(self.arguments.objects)
+        duckdb = self.peer("convert_duckdb", dump, work / "duckdb")
+        self.compare("import, tables only", {"heaplake": self.importing(work / "lake", dump), "DuckDB": duckdb})
+        self.check(work)
+        ours, theirs = (size_mb(work / folder) for folder in ("lake", "duckdb"))
+        self.ratios["bytes on disk"] = theirs / ours
+        self.row("bytes on disk", "heaplake", f"{ours:.1f} MB", "", "", "", "1.00")
+        self.row("bytes on disk", "DuckDB", f"{theirs:.1f} MB", "", "", "", f"{theirs / ours:.2f}")
+        self.compare("import, everything, against tables only",
+                     {"heaplake": self.importing_all(work / "lake", dump), "DuckDB": duckdb})
+        packed = work / "dump.gz"
+        with open(dump, "rb") as file, gzip.open(packed, "wb", compresslevel=6) as out:
+            shutil.copyfileobj(file, out, 1 << 20)
+        self.compare("import of gzip, tables only", {
+            "heaplake": self.importing(work / "packed", packed),
+            "DuckDB": self.peer("convert_duckdb", packed, work / "duckdb-packed"),
+        })
+        shutil.rmtree(work / "lake")
+        self.job_histogram(work)
+        shutil.rmtree(work / "lake")
+        self.job_diff(work)
 
     def job_retained(self, work):
         """One object's retained size, process start included."""
@@ -334,8 +373,8 @@ class Bench:
             if more < 0 or more != int(ours[name][1]) - int(gone) or ours[name][2:] != [after.replace("None", ""), before.replace("None", "")]:
                 sys.exit(f"heaplake and DuckDB disagree about {name}")
         self.compare("diff by object", {
-            "DuckDB, full outer join": theirs,
             "heaplake, diff_objects by type": by_address,
+            "DuckDB, full outer join": theirs,
             "heaplake, diff --by object": [*ask, "diff", "before", "after", "--by", "object", "--format", "table"],
             "heaplake, by path": [*ask, "sql", "--format", "csv", totals.format(", 'path'")],
         })
@@ -350,16 +389,57 @@ class Bench:
                      f"{peak:.0f}", "")
 
 
+def compare_ratios(ratios):
+    """Prints the ratios beside those of the last version that was kept; whether none is much worse."""
+    kept = json.loads(RATIOS.read_text()) if RATIOS.exists() else {}
+    version, before = next(reversed(kept.items()), ("", {}))
+    worse = []
+    print()
+    for job, ratio in ratios.items():
+        known = before.get(job)
+        print(f"{job}: {ratio:.2f} times DuckDB's" + (f", {version} {known:.2f}" if known else ""))
+        if known and ratio < known * (1 - TOLERANCE):
+            worse.append(job)
+    for job in before.keys() - ratios.keys():
+        worse.append(f"{job} (not measured)")
+    for job in worse:
+        print(f"WORSE than {version}: {job}")
+    return not worse
+
+
+def keep_ratios(version, ratios):
+    """Keeps the ratios of a version, and writes the page of all versions."""
+    kept = json.loads(RATIOS.read_text()) if RATIOS.exists() else {}
+    kept.pop(version, None)
+    kept[version] = {job: round(ratio, 2) for job, ratio in ratios.items()}
+    RATIOS.write_text(json.dumps(kept, indent=2) + "\n")
+    jobs = list(dict.fromkeys(job for of_version in kept.values() for job in of_version))
+    lines = ["# Ratios by version", "",
+             f"DuckDB's time (or bytes) divided by heaplake's for the same work on a dump of {QUICK_OBJECTS:,} objects, medians of one",
+             "run: more than 1 means that heaplake is faster, or smaller. `python3 bench/run.py --quick` measures them again and",
+             f"fails where one is worse by more than {TOLERANCE:.0%}; `--keep VERSION` writes this page.", "",
+             "| version | " + " | ".join(jobs) + " |", "|---" * (len(jobs) + 1) + "|"]
+    for of, values in kept.items():
+        lines.append(f"| {of} | " + " | ".join(f"{values[job]:.2f}" if job in values else "" for job in jobs) + " |")
+    PAGE.write_text("\n".join(lines) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--objects", type=int, default=10_000_000)
+    parser.add_argument("--objects", type=int)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--keep", metavar="VERSION")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default=",".join(JOBS[:-1]), help=f"of {','.join(JOBS)}; all but scale by default")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--heaplake", default=TARGET / "heaplake")
-    bench = Bench(parser.parse_args())
-    jobs = bench.arguments.only.split(",")
-    if unknown := set(jobs) - set(JOBS):
+    arguments = parser.parse_args()
+    if arguments.keep and not arguments.quick:
+        parser.error("--keep keeps the ratios of --quick")
+    arguments.objects = arguments.objects or (QUICK_OBJECTS if arguments.quick else 10_000_000)
+    bench = Bench(arguments)
+    jobs = ["quick"] if arguments.quick else arguments.only.split(",")
+    if unknown := set(jobs) - {*JOBS, "quick"}:
         sys.exit(f"no such job: {', '.join(unknown)}")
     bench.row("job", "who", "median s", "min-max s", "CPU s", "peak MB", "time / heaplake's")
     if bench.arguments.markdown:
@@ -367,6 +447,10 @@ def main():
     for job in jobs:
         with tempfile.TemporaryDirectory(dir=HERE, prefix="work-") as work:
             getattr(bench, f"job_{job}")(pathlib.Path(work))
+    if arguments.keep:
+        keep_ratios(arguments.keep, bench.ratios)
+    elif arguments.quick and not compare_ratios(bench.ratios):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
