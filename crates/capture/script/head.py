@@ -45,9 +45,10 @@ from operator import attrgetter, itemgetter
 try:
     import _ctypes
 
-    _WHY_NO_CTYPES = None
+    _WHY_NO_CTYPES, _IS_ISOLATED = None, False
 except ImportError as _error:
     # Isolated interpreters of 3.12 may not load it.
+    _IS_ISOLATED = "subinterpreters" in str(_error)
     _ctypes, _WHY_NO_CTYPES = None, f"_ctypes cannot be used in this interpreter ({_error})"
 try:
     from _json import encode_basestring_ascii as _quote, scanstring as _scan

@@ -141,7 +141,7 @@ class _Job:
         """The first line."""
         memory = self.header["memory"]
         memory.update(self.allocators)
-        memory.update(_mappings(self.header["pid"], sys._current_frames()))
+        memory.update(_mappings(self.header["pid"], _running_frames()))
         return _as_json({"address": 0, "type": "heaplake capture", "size": 0, "capture": self.header, "refs": []})
 
     def _progress(self, n_objects):

@@ -36,7 +36,7 @@ class _Stacks:
         _made_locals.clear()
         ours = [job]
         names = self._names = {} if job.options.redact else _thread_names()
-        for thread, frame in sys._current_frames().items():
+        for thread, frame in _running_frames().items():
             kind = f"thread {names.get(thread, thread)}"
             called_us = False
             while frame is not None:
@@ -51,8 +51,7 @@ class _Stacks:
                 frame = frame.f_back
         if job.exception is not None:
             self.roots.append(("exception", job.exception))
-        current = getattr(sys, "_current_exceptions", dict)()
-        for thread, error in current.items():
+        for thread, error in _current_errors().items():
             error = error[1] if type(error) is tuple else error
             if error is not None:
                 self.roots.append((f"thread {names.get(thread, thread)}", error))
@@ -88,7 +87,7 @@ class _Stacks:
         if not _IS_NATIVE:
             return
         kinds = {}
-        for state in _thread_states(sys._current_frames()):
+        for state in _thread_states(_running_frames()):
             if self._is_child and state.thread == _this_thread():
                 continue
             kind = f"thread {self._names.get(state.thread, state.thread)}"

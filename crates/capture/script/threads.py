@@ -53,6 +53,46 @@ def _interpreters():
     return n
 
 
+def _running_frames():
+    """By thread, the frame that it runs, of the threads of this interpreter.
+
+    `sys._current_frames` looks at all interpreters, and of a thread that runs several of them it shows one. It also makes
+    objects of their frames, with the allocator of the interpreter that asks: where each has its own (3.12 and later), the
+    process crashes when the other one frees them.
+    """
+    this = _this_thread()
+    # Of this thread, the frame of the caller: that of this function ends here.
+    if _VERSION < (3, 9) or (_interpreters() == 1 if _IS_NATIVE else not _IS_ISOLATED):
+        found = sys._current_frames()
+        if this in found:
+            found[this] = sys._getframe(1)
+        return found
+    if not _IS_NATIVE:
+        # Of other threads nothing can be asked.
+        return {this: sys._getframe(1)}
+    state = _native("PyThreadState_Get", result=_Long)()
+    frame_of, drop = _native("PyThreadState_GetFrame", _Long, result=_Long), _native("Py_DecRef", _Long)
+    follow = _native("PyThreadState_Next", _Long, result=_Long)
+    at = _words(state, _STATE_BYTES).index(this)
+    state = _native("PyInterpreterState_ThreadHead", _Long, result=_Long)(_word(state + 16))
+    found = {}
+    while state:
+        frame = frame_of(state)
+        # A thread that waits to begin or to end runs nothing.
+        if frame:
+            found[_word(state + 8 * at)] = _ctypes.PyObj_FromPtr(frame)
+            drop(frame)
+        state = follow(state)
+    found[this] = sys._getframe(1)
+    return found
+
+
+def _current_errors():
+    """By thread, the exception that it handles, of a process with one interpreter: Python tells only of all of them."""
+    is_alone = _interpreters() == 1 if _IS_NATIVE else not _IS_ISOLATED
+    return getattr(sys, "_current_exceptions", dict)() if is_alone else {}
+
+
 def _functions_at_end():
     """Addresses of what `atexit` calls, with what: where the interpreter itself keeps it (3.10 and later)."""
     count = _in_module("atexit", "_ncallbacks")
