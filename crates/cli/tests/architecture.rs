@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("heaplake-graph", &[]),
     ("heaplake-pathql", &[]),
     ("heaplake-capture", &[]),
+    ("heaplake-draw", &[]),
     ("heaplake-fixture", &[]),
     ("heaplake-readers", &["heaplake-model"]),
     ("heaplake-store", &["heaplake-model", "heaplake-readers", "heaplake-graph"]),
@@ -25,7 +26,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("heaplake-answers", &["heaplake-model", "heaplake-store", "heaplake-engine"]),
     (
         "heaplake-cli",
-        &["heaplake-answers", "heaplake-capture", "heaplake-model", "heaplake-store", "heaplake-engine"],
+        &[
+            "heaplake-answers",
+            "heaplake-capture",
+            "heaplake-draw",
+            "heaplake-model",
+            "heaplake-store",
+            "heaplake-engine",
+        ],
     ),
     ("heaplake-bench", &["heaplake-store", "heaplake-graph"]),
 ];
