@@ -42,6 +42,7 @@ mod dumps;
 pub mod encode;
 mod error;
 pub mod escape;
+mod frames;
 mod groups;
 pub mod library;
 mod path;
@@ -64,6 +65,9 @@ pub use diff_objects::{GrownObject, Identity, ObjectDiff, TypeDifference};
 pub use drawing::{Direction, Drawing, DrawnEdge, DrawnNode, MAX_STARTS};
 pub use dumps::{dump_facts, dump_rows, select_dump, select_dumps, types_by_size};
 pub use error::{Error, Result};
+pub use frames::{
+    Frame, FrameAmount, FrameAmounts, FrameKind, FrameMeasure, FrameQuestion, FrameTree, FramesBy,
+};
 pub use groups::{GroupBy, Metric};
 pub use heaplake_engine::{
     CancelToken, ObjectTables, Parameters, PathShape, RestOfPaths, SessionOptions, Value, path_shape,
@@ -83,7 +87,7 @@ pub use suspects::{Suspect, Suspects};
 pub use tables::import_tables;
 pub use top::{Top, TopBy};
 pub use tree::{Tree, TreeAnswer, TreeNode};
-pub use trend::{Trend, TrendSeries};
+pub use trend::{ChartedDump, RestOfSeries, Trend, TrendChart, TrendSeries};
 pub use whatif::{Whatif, WhatifAnswer};
 
 /// docs/rust.md, whose program is compiled and run with the documentation.

@@ -62,6 +62,20 @@ impl AnswerColumns {
         Ok(column.as_primitive::<Float64Type>().iter().collect())
     }
 
+    /// A column of lists of whole numbers; a null list is empty.
+    pub fn lists_of_numbers(&self, name: &str) -> Result<Vec<Vec<Option<i64>>>> {
+        let column = self.batch.column_by_name(name);
+        let column = column.ok_or_else(|| Error::Internal(format!("the answer has no column {name}")))?;
+        let Some(lists) = column.as_list_opt::<i32>() else {
+            return Err(Error::Internal(format!("{name} is not a column of lists")));
+        };
+        let numbers = |list: Option<ArrayRef>| match list {
+            Some(list) => Ok(cast(&list, &DataType::Int64)?.as_primitive::<Int64Type>().iter().collect()),
+            None => Ok(Vec::new()),
+        };
+        lists.iter().map(numbers).collect()
+    }
+
     /// A column of addresses.
     pub fn optional_addresses(&self, name: &str) -> Result<Vec<Option<u64>>> {
         let column = self.column(name, &DataType::UInt64)?;

@@ -42,6 +42,8 @@ pub struct TreeNode {
     pub root_kind: Option<String>,
     /// Objects that the node stands for.
     pub objects: i64,
+    /// Bytes of their shallow sizes.
+    pub size: i64,
     /// Bytes that they retain.
     pub retained: i64,
     /// Objects that they retain.
@@ -75,7 +77,7 @@ impl Tree {
         let (depths, addresses) = (rows.numbers("depth")?, rows.optional_addresses("address")?);
         let texts = |name| rows.optional_texts(name);
         let (types, names, kinds) = (texts("type")?, texts("name")?, texts("root_kind")?);
-        let labels = texts("label")?;
+        let (labels, sizes) = (texts("label")?, rows.numbers("size")?);
         let (objects, retained, counts) =
             (rows.numbers("objects")?, rows.numbers("retained")?, rows.numbers("retained_count")?);
         let node = |i: usize| TreeNode {
@@ -86,6 +88,7 @@ impl Tree {
             label: labels[i].clone(),
             root_kind: kinds[i].clone(),
             objects: objects[i],
+            size: sizes[i],
             retained: retained[i],
             retained_count: counts[i],
         };

@@ -1,5 +1,7 @@
 //! How types, holders or modules grow over any number of dumps.
 
+use chrono::{DateTime, Utc};
+
 use crate::{
     GroupBy, Metric, ProcessGrowth, Result, Session,
     groups::limit_clause,
@@ -44,6 +46,37 @@ pub struct TrendSeries {
     pub per_dump: Option<f64>,
     /// The dump in which the growth began; empty if it did not begin.
     pub began: String,
+    /// The measurements by dump; `None` where it was not measured.
+    pub values: Vec<Option<i64>>,
+}
+
+/// The series of a chart.
+#[derive(Debug, Clone)]
+pub struct TrendChart {
+    /// The dumps, oldest first.
+    pub dumps: Vec<ChartedDump>,
+    /// The series that are drawn, what grows most first.
+    pub series: Vec<TrendSeries>,
+    /// The other series; `None` if all are drawn.
+    pub rest: Option<RestOfSeries>,
+}
+
+/// A dump of a chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartedDump {
+    /// Its id.
+    pub id: String,
+    /// When it was taken.
+    pub taken: DateTime<Utc>,
+}
+
+/// The series that are not drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestOfSeries {
+    /// How many they are.
+    pub series: usize,
+    /// Their sums by dump; `None` for retained sizes, which hold each other.
+    pub values: Option<Vec<i64>>,
 }
 
 impl Trend {
@@ -89,6 +122,7 @@ impl Trend {
         let (first, last) = (rows.optional_numbers("first")?, rows.optional_numbers("last")?);
         let (per_hour, per_dump) = (rows.optional_floats("per_hour")?, rows.optional_floats("per_dump")?);
         let (began, confidence) = (rows.texts("began")?, rows.optional_floats("confidence")?);
+        let values = rows.lists_of_numbers("series")?;
         let series = |i: usize| TrendSeries {
             name: names[i].clone(),
             shape: shapes[i].clone(),
@@ -99,7 +133,25 @@ impl Trend {
             per_hour: per_hour[i],
             per_dump: per_dump[i],
             began: began[i].clone(),
+            values: values[i].clone(),
         };
         Ok((0..rows.n_rows()).map(series).collect())
+    }
+
+    /// The series for a chart of at most `limit` of them.
+    pub fn chart(&self, limit: usize, session: &Session) -> Result<TrendChart> {
+        let dumps = session.select(&self.dumps)?;
+        let dumps = dumps.iter().map(|dump| ChartedDump { id: dump.id.to_string(), taken: dump.taken });
+        let mut series = self.series(session)?;
+        let others = series.split_off(limit.min(series.len()));
+        let sum = |dump: usize| {
+            let values = others.iter().filter_map(|series| series.values.get(dump).copied().flatten());
+            values.fold(0, i64::saturating_add)
+        };
+        let dumps: Vec<ChartedDump> = dumps.collect();
+        let sums = || (0..dumps.len()).map(sum).collect();
+        let values = (self.measured() != Metric::Retained).then(sums);
+        let rest = (!others.is_empty()).then_some(RestOfSeries { series: others.len(), values });
+        Ok(TrendChart { dumps, series, rest })
     }
 }

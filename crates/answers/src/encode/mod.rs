@@ -10,6 +10,7 @@ pub mod flat;
 mod json;
 mod markdown;
 mod parquet;
+pub mod stacks;
 mod tsv;
 
 use std::{io::Write, path::Path};

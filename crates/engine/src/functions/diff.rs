@@ -46,6 +46,13 @@ pub(super) static DIFF: HistoryFunction = HistoryFunction {
                     "`new`, `gone`, `grown`, `shrunk` or `same`: by number, then by bytes",
                 ),
                 ROLE,
+                column("held_by", ColumnType::Text, "the holder above").only("by holder").null("at the top"),
+                column(
+                    "element",
+                    ColumnType::Text,
+                    "last element of its path: type of the objects, with their name",
+                )
+                .only("by holder"),
                 column("count_before", ColumnType::Int64, "objects before"),
                 column("count_after", ColumnType::Int64, "objects after"),
                 column("count_delta", ColumnType::Int64, "how many more"),
@@ -121,7 +128,7 @@ fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
 pub(super) fn schema(rows: &RowsDoc, by: By) -> SchemaRef {
     let is_key = |name: &str| ["type", "holder", "module"].contains(&name);
     rows.schema_of(|column| match column.name {
-        "role" => by == By::Holder,
+        "role" | "held_by" | "element" => by == By::Holder,
         name => !is_key(name) || name == by.column(),
     })
 }
@@ -161,6 +168,11 @@ struct Change {
 }
 
 impl Change {
+    /// The totals of the later dump, or of the earlier one if it is gone.
+    fn any(&self) -> Option<&Total> {
+        self.after.as_ref().or(self.before.as_ref())
+    }
+
     fn get(&self, metric: Metric) -> [Option<i64>; 2] {
         // What is not there is 0, but what was not measured is not known.
         let of = |own: &Option<Total>, other: &Option<Total>| match (own, other) {
@@ -224,7 +236,7 @@ fn rows(by: By, before: HashMap<String, Total>, after: HashMap<String, Total>) -
 /// `more` says which holders have more objects than before.
 fn role(row: &Change, more: &HashMap<String, bool>) -> Role {
     let (count, size) = (row.delta(Metric::Count).unwrap_or(0), row.delta(Metric::Size).unwrap_or(0));
-    let held_by = row.after.as_ref().or(row.before.as_ref()).and_then(|total| total.held_by.as_ref());
+    let held_by = row.any().and_then(|total| total.held_by.as_ref());
     if count > 0 || size > 0 {
         let is_inside = held_by.is_some_and(|above| more.get(above) == Some(&true));
         return if is_inside { Role::Inside } else { Role::Grows };
@@ -244,6 +256,10 @@ fn batch(rows: &[Change], schema: SchemaRef) -> Result<RecordBatch> {
     ];
     if schema.column_with_name("role").is_some() {
         columns.push(Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.role.name()))));
+        let place = |part: fn(&Total) -> Option<&String>| -> ArrayRef {
+            Arc::new(rows.iter().map(|row| row.any().and_then(part)).collect::<StringViewArray>())
+        };
+        columns.extend([place(|total| total.held_by.as_ref()), place(|total| total.element.as_ref())]);
     }
     for metric in METRICS {
         let side = |at: usize| -> ArrayRef {

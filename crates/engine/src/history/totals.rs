@@ -39,6 +39,17 @@ pub(crate) struct Total {
     pub(crate) retained: Option<i64>,
     /// Of a holder, the one above it.
     pub(crate) held_by: Option<String>,
+    /// Of a holder, the last element of its path.
+    pub(crate) element: Option<String>,
+}
+
+/// Where a holder is in the tree of holders; empty for everything else.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct HolderPlace<'r> {
+    /// The holder above.
+    pub(crate) held_by: Option<&'r str>,
+    /// The last element of the path.
+    pub(crate) element: Option<&'r str>,
 }
 
 impl Total {
@@ -110,26 +121,29 @@ impl By {
         naming: &TypeNaming,
     ) -> Result<HashMap<String, Total>> {
         let mut totals: HashMap<String, Total> = HashMap::new();
-        self.each(manifest.runtime(), &self.summary(lake, manifest)?, |name, total, held_by| {
-            let sum = totals.entry(naming.name(self, name).into_owned()).or_default();
+        self.each(manifest.runtime(), &self.summary(lake, manifest)?, |name, total, place| {
+            let renamed = |holder: &str| naming.name(self, holder).into_owned();
+            let sum = totals.entry(renamed(name)).or_default();
             sum.add(total);
-            sum.held_by = held_by.map(|above| naming.name(self, above).into_owned());
+            sum.held_by = place.held_by.map(renamed);
+            sum.element = place.element.map(renamed);
         });
         Ok(totals)
     }
 
-    /// Calls `take` with what the rows of a summary add to which name, and with the holder above.
+    /// Calls `take` with what the rows of a summary add to which name, and with its place in the tree of holders.
     pub(crate) fn each(
         self,
         runtime: &Runtime,
         batches: &[RecordBatch],
-        mut take: impl FnMut(&str, Total, Option<&str>),
+        mut take: impl FnMut(&str, Total, HolderPlace<'_>),
     ) {
         let mut modules = Modules { runtime, of_holder: HashMap::new() };
         for rows in batches {
             let (name, held_by) = (texts(rows, self.table_column()), texts(rows, "held_by"));
             let (count, size) = (numbers(rows, "count"), numbers(rows, "size"));
             let retained = numbers(rows, "retained");
+            let element = texts(rows, "type");
             for row in 0..rows.num_rows() {
                 let (name, above) = (name(row).unwrap_or_default(), held_by(row));
                 let mut total = Total {
@@ -137,13 +151,15 @@ impl By {
                     size: size(row).unwrap_or(0),
                     retained: retained(row),
                     held_by: None,
+                    element: None,
                 };
                 if self == By::HolderModule {
                     // What a holder retains is in what the one above it retains.
                     total.retained = total.retained.map(|bytes| if above.is_none() { bytes } else { 0 });
-                    take(modules.of(name, above), total, None);
+                    take(modules.of(name, above), total, HolderPlace::default());
                 } else {
-                    take(name, total, above);
+                    let element = element(row).filter(|_| self == By::Holder);
+                    take(name, total, HolderPlace { held_by: above, element });
                 }
             }
         }
