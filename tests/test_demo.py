@@ -27,7 +27,7 @@ def test_the_commands_of_the_demo_can_be_repeated(tmp_path):
     told = bash(tmp_path, "heaplake demo")
     assert time.monotonic() - begun < 10
     steps = STEP.findall(told)
-    assert len(steps) == 10
+    assert len(steps) == 11
     for command, below in steps:
         what = command.split()[3]
         if what == "import":

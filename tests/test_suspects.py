@@ -1,10 +1,16 @@
 """The verdict: each idiom and each signal alone on a heap of a few objects, at three moments of one process."""
 
 import json
+import os
+import pathlib
 import random
 import re
+import signal
+import time
 
 import pytest
+
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "suspects"
 
 ROOT = "sys.modules"
 
@@ -24,12 +30,12 @@ class Heap:
     def address(self, key):
         return self.addresses.setdefault(key, 0x7F0000000000 + 64 * len(self.addresses))
 
-    def obj(self, key, type_name, size=64, refs=(), name=None, value=None, root=None, length=None):
-        """An object, whose references are pairs of a label and an address."""
+    def obj(self, key, type_name, size=64, refs=(), name=None, value=None, root=None, length=None, weak=(), refcount=None):
+        """An object, whose references are pairs of a label and an address; `weak` are positions of those that keep nothing alive."""
         line = {"address": self.address(key), "type": self.rename(type_name), "size": size}
         line |= {k: v for k, v in (("name", name), ("len", length), ("value", value)) if v is not None}
         line |= {"refs": [address for _, address in refs], "labels": [label for label, _ in refs]}
-        line |= {"root": root} if root else {}
+        line |= {k: v for k, v in (("weak", list(weak)), ("root", root), ("refcount", refcount)) if v}
         self.lines[line["address"]] = line
         return line["address"]
 
@@ -56,9 +62,13 @@ class Heap:
         refs = [(label(i), item) for i, item in enumerate(items)]
         return self.obj(key, type_name, size or 56 + 8 * len(items), refs, length=len(items))
 
+    #: Whether and when the collector of the program runs; None: the capture does not say.
+    collector = None
+
     def write(self, path, moment, pid=4711):
         head = {"format": 1, "time": f"2026-03-01T12:{moment:02}:00.000000Z", "pid": pid, "host": "web3", "python": "3.12.1"}
         head |= {"command": ["python", "shop.py"], "rss": 50_000_000, "values": "short", "redact": False, "fork": True}
+        head |= {"collector": self.collector} if self.collector else {}
         lines = [{"address": 0, "type": "heaplake capture", "size": 0, "capture": head, "refs": []}, *self.lines.values()]
         lines.append({"address": 1, "type": "heaplake capture", "size": 0, "end": {"objects": len(self.lines)}, "refs": []})
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -269,6 +279,169 @@ def test_moved_objects_are_found_by_their_paths(lake):
     assert first["holder"] == holder and first["confidence"] >= 0.5
 
 
+# What is proved ----------------------------------------------------------------------------------------------------------
+
+
+def stuck_tasks(h, n, is_set_elsewhere=False):
+    """Tasks in a set, each waiting for a future; the future calls its task when it is done."""
+    tasks, futures = [], []
+    for i in range(n):
+        wakeup = h.obj(f"wakeup {i}", "builtin_function_or_method", 72, [(".__self__", h.address(f"task {i}"))])
+        futures.append(h.obj(f"future {i}", "_asyncio.Future", 120, [(None, wakeup)]))
+        coroutine = h.obj(f"coroutine {i}", "coroutine", 200, [("order", h.obj(f"order {i}", "Order", 700))], name="ask")
+        tasks.append(h.obj(f"task {i}", "_asyncio.Task", 180, [(None, coroutine), (None, futures[i])]))
+    if is_set_elsewhere:
+        h.set("shop", "answers", h.container("answers", "dict", futures, label=key_label))
+    return h.set("shop", "background", h.container("background", "set", tasks, label=lambda i: None))
+
+
+def tasks_with_a_timer(h, n):
+    """The same, with an object that cancels each after a while."""
+    found = stuck_tasks(h, n)
+    timers = [h.obj(f"timeout {i}", "Timeout", 64, [("._task", h.address(f"task {i}"))]) for i in range(n)]
+    h.set("shop", "scheduled", h.container("scheduled", "list", timers))
+    return found
+
+
+class Any(list):
+    """One of several holders is right."""
+
+    def __eq__(self, holder):
+        return holder in list(self)
+
+
+def waiting_threads(h, n, timeout="NoneType", is_notified=False):
+    """Threads that wait on a condition of their own."""
+    h.module("threading")
+    nothing = h.obj("timeout", timeout, 16)
+    leave = h.set("threading", "leave", h.obj("leave", "function", 136, name="__exit__"))
+    threads, conditions = [], []
+    for i in range(n):
+        conditions.append(h.obj(f"condition {i}", "threading.Condition", 48))
+        # On the stack of who is inside of a `with` statement.
+        h.obj(f"exit {i}", "method", 64, [(".__func__", leave), (".__self__", conditions[i])], refcount=1)
+        bag = h.obj(f"bag {i}", "Bag", 900)
+        thread = h.obj(f"thread {i}", "threading.Thread", 60, [("._target", conditions[i])])
+        threads.append(thread)
+        frames = [("_bootstrap", [("self", thread)]), ("talk", [("bag", bag)]), ("wait", [("self", conditions[i]), ("timeout", nothing)])]
+        for depth, (name, variables) in enumerate(frames):
+            back = [(".f_back", h.address(f"frame {i} {depth - 1}"))] if depth else []
+            h.obj(f"frame {i} {depth}", "frame", 400, back + variables, name=name, root=f"thread T-{i}")
+    h.set("threading", "_active", h.container("active", "dict", threads, label=lambda i: f"[{1000 + i}]"))
+    if is_notified:
+        h.set("shop", "conditions", h.container("conditions", "list", conditions))
+    return Any(threads)
+
+
+def weak_keys(h, n, is_kept=False):
+    """A WeakKeyDictionary whose values lead to their keys."""
+    refs, keys = [], []
+    for i in range(n):
+        keys.append(h.obj(f"request {i}", "Request", 800))
+        refs.append(("<key>", h.obj(f"reference {i}", "weakref.ReferenceType", 72, [("()", keys[i])], weak=[0])))
+        refs.append(("[<weakref.ReferenceType>]", h.obj(f"extra {i}", "Extra", 64, [] if is_kept else [(".request", keys[i])])))
+    if is_kept:
+        h.set("shop", "requests", h.container("requests", "list", keys))
+    data = h.obj("data", "dict", 8 * n, refs, length=n)
+    h.set("shop", "extras", h.obj("extras", "weakref.WeakKeyDictionary", 48, [(".data", data)]))
+    return data
+
+
+def dead_owners(h, n, is_kept=False):
+    """Bound methods in a registry, which alone keeps their objects."""
+    update = h.obj("update", "function", 136, name="update")
+    views = [h.obj(f"view {i}", "View", 500) for i in range(n)]
+    methods = [h.obj(f"method {i}", "method", 64, [(".__func__", update), (".__self__", view)]) for i, view in enumerate(views)]
+    if is_kept:
+        h.set("shop", "views", h.container("views", "tuple", views))
+    found = h.container("listeners", "list", methods)
+    h.set("shop", "order_paid", h.obj("order_paid", "Signal", 48, [(".listeners", found)]))
+    return found
+
+
+def cycles(h, n, collector={"enabled": False, "threshold": 700}):
+    """Pairs that refer to each other, to which nothing refers."""
+    h.collector = collector
+    return Any(
+        address
+        for i in range(n)
+        for address in (
+            h.obj(f"parent {i}", "Parent", 400, [(".child", h.address(f"child {i}"))], refcount=1),
+            h.obj(f"child {i}", "Child", 100, [(".parent", h.address(f"parent {i}"))], refcount=1),
+        )
+    )
+
+
+def from_c(h, n, is_held=False):
+    """Objects with one reference that no object has."""
+    tokens = [h.obj(f"token {i}", "Token", 300, refcount=2 if is_held else 1) for i in range(n)]
+    if is_held:
+        h.set("shop", "tokens", h.container("tokens", "tuple", tokens))
+    return Any(tokens)
+
+
+#: What one dump proves, with its idiom.
+PROVED = {
+    "tasks": (stuck_tasks, "pending_task"),
+    "threads": (waiting_threads, "endless_thread"),
+    "weak keys": (weak_keys, "weak_value_holds_key"),
+    "listeners": (dead_owners, "listener_registry"),
+    "cycles": (cycles, "garbage_cycle"),
+    "references from C": (from_c, "external_reference"),
+}
+
+#: The same shapes where something can still go on, or is held by what is alive.
+NOT_PROVED = {
+    "futures that something can set": lambda h, n: stuck_tasks(h, n, is_set_elsewhere=True),
+    "tasks that something will cancel": tasks_with_a_timer,
+    "threads that wait for a while": lambda h, n: waiting_threads(h, n, timeout="float"),
+    "threads that something can notify": lambda h, n: waiting_threads(h, n, is_notified=True),
+    "keys that are alive": lambda h, n: weak_keys(h, n, is_kept=True),
+    "listeners that are alive": lambda h, n: dead_owners(h, n, is_kept=True),
+    "cycles before the collector comes": lambda h, n: cycles(h, n, {"enabled": True, "threshold": 700}),
+    "objects that C and the program hold": lambda h, n: from_c(h, n, is_held=True),
+}
+
+
+@pytest.mark.parametrize("counts", [[40], [40, 60, 80]], ids=["one dump", "three dumps"])
+@pytest.mark.parametrize("name", PROVED)
+def test_what_is_proved_is_sure(lake, name, counts):
+    build, idiom = PROVED[name]
+    holder = load(lake, build, counts)
+    first = ask(lake)[0]
+    assert holder == first["holder"], first
+    assert (first["confidence"], first["basis"], first["idiom"]) == (1.0, "proved", idiom), first
+    assert first["evidence"][0].startswith("proved: "), first
+    assert "100 %, proved, " in lake.ok("suspects", "--format", "table")
+
+
+@pytest.mark.parametrize("name", NOT_PROVED)
+def test_what_can_go_on_is_not_proved(lake, name):
+    load(lake, NOT_PROVED[name], [40])
+    found = ask(lake)
+    assert {suspect["basis"] for suspect in found} <= {"judged"}, found
+    assert all(suspect["confidence"] < 1 for suspect in found), found
+
+
+def test_what_threads_keep_is_counted(lake):
+    load(lake, waiting_threads, [40, 60])
+    first = ask(lake)[0]
+    # Thread, condition, bag and three frames of each.
+    assert (first["count"], first["count_growth"]) == (60, 20)
+    assert first["retained"] == 60 * (60 + 48 + 900 + 3 * 400)
+    assert first["retained_growth"] == 20 * (60 + 48 + 900 + 3 * 400)
+
+
+def test_garbage_that_the_program_collects_itself_is_not_proved(lake):
+    load(lake, cycles, [80, 40, 60])
+    assert all(suspect["confidence"] < 0.5 for suspect in ask(lake)), ask(lake)
+
+
+def test_garbage_that_the_collector_frees_soon_is_not_suspected(lake):
+    load(lake, lambda h, n: cycles(h, n, {"enabled": True, "threshold": 2000}), [40, 60, 80])
+    assert all(suspect["confidence"] < 0.5 for suspect in ask(lake)), ask(lake)
+
+
 #: What grows, or looks odd, and is no leak: numbers of objects at three moments, and what builds them.
 def bounded(h, n):
     entries = h.container("entries", "dict", h.items("entry", n), label=key_label)
@@ -387,3 +560,149 @@ def test_a_confidence_is_from_0_to_1(lake, what):
 def test_as_a_function(lake):
     holder = load(lake, module_list, [100, 200, 300])
     assert lake.sql("SELECT holder, dumps FROM suspects('d1', 'd3') WHERE rank = 1") == [(holder, 2)]
+
+
+# Accepted suspects --------------------------------------------------------------------------------------------------------
+
+
+def test_an_accepted_suspect_is_reported_as_that(lake):
+    load(lake, module_list, [100, 200, 300])
+    said = lake.run("suspects", "--accept", "1", "--reason", "kept for the report")
+    assert said.returncode == 0 and b"accepted shop.ORDERS" in said.stderr
+    entry = json.loads((lake.path / "accepted.json").read_text())["accepted"][0]
+    assert (entry["holder"], entry["idiom"], entry["reason"]) == ("shop.ORDERS", "growing_container", "kept for the report")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", entry["date"]) and "who" in entry
+    first = ask(lake)[0]
+    assert first["confidence"] >= 0.8 and first["accepted"].startswith("kept for the report (")
+    text = lake.ok("suspects", "--format", "table")
+    assert "No suspect" in text and "Accepted: shop.ORDERS holds 300" in text
+    check = lake.run("check", "no_suspects")
+    assert check.returncode == 0 and b"accepted: " in check.stdout and b"kept for the report" in check.stdout
+    assert lake.run("verify").returncode == 0
+
+
+def test_holders_are_ignored_by_a_glob_in_a_file_of_a_repository(lake, tmp_path):
+    load(lake, module_list, [100, 200, 300])
+    file = tmp_path / "accepted.json"
+    lake.ok("suspects", "--ignore", "shop.*", "--reason", "old code", "--accepted", str(file))
+    assert not (lake.path / "accepted.json").exists()
+    assert ask(lake)[0]["accepted"] is None
+    assert ask(lake, "--accepted", str(file))[0]["accepted"].startswith("old code")
+    assert lake.run("check", "no_suspects").returncode == 1
+    assert lake.run("check", "no_suspects", "--accepted", str(file)).returncode == 0
+    # A holder that is named is compared as it is, whatever is in its name.
+    file.write_text('{"format": 1, "accepted": [{"holder": "shop.*"}]}')
+    assert ask(lake, "--accepted", str(file))[0]["accepted"] is None
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"format": 9, "accepted": []}', '{"format": 1, "accepted": [{}]}'])
+def test_a_file_that_is_no_list_of_accepted_suspects_is_an_error(lake, tmp_path, text):
+    load(lake, module_list, [100, 200, 300])
+    file = tmp_path / "accepted.json"
+    file.write_text(text)
+    assert "accepted.json" in lake.fails("suspects", "--accepted", str(file))
+    assert "accepted.json" in lake.fails("suspects", "--accept", "1", "--accepted", str(file))
+    assert lake.run("check", "no_suspects", "--accepted", str(file)).returncode == 2
+    assert file.read_text() == text
+
+
+def test_what_is_accepted_must_be_there(lake):
+    load(lake, module_list, [100, 200, 300])
+    assert "rank 99" in lake.fails("suspects", "--accept", "99")
+    assert "--accept" in lake.fails("suspects", "--reason", "why")
+    assert not (lake.path / "accepted.json").exists()
+
+
+def test_a_reason_does_not_reach_the_terminal(lake):
+    load(lake, module_list, [100, 200, 300])
+    evil = "\x1b[31mred\n\u202e"
+    assert lake.run("suspects", "--accept", "1", "--reason", evil).returncode == 0
+    for text in (lake.ok("suspects", "--format", "table"), lake.run("check", "no_suspects").stdout.decode()):
+        assert "\x1b" not in text and "\u202e" not in text and "red" in text
+    assert ask(lake)[0]["accepted"].startswith(evil)
+
+
+# Many dumps, and verdicts as they are read --------------------------------------------------------------------------------
+
+
+def test_of_many_dumps_some_are_asked(lake):
+    """Of 60 dumps of a process 48 are looked at, and the verdict is that of the first and the newest."""
+    holder = load(lake, module_list, range(100, 160))
+    first = ask(lake)[0]
+    assert (first["holder"], first["dumps"], first["count"], first["count_growth"]) == (holder, 48, 159, 59)
+
+
+@pytest.mark.slow
+def test_a_lake_of_a_thousand_dumps(lake, tmp_path):
+    """Those of one process among those of others, in one command each."""
+    addresses, files = {}, []
+    for number in range(1000):
+        heap = Heap(addresses)
+        holder = module_list(heap, 20 + number)
+        # Every hundredth is of the process that is asked about.
+        files.append(heap.write(tmp_path / f"d{number}.dump", 0, pid=1 if number % 100 == 99 else 2 + number))
+        text = files[-1].read_text().replace("T12:00:00", f"T{number // 60:02}:{number % 60:02}:00")
+        files[-1].write_text(text)
+    lake.ok("import", *files)
+    begun = time.monotonic()
+    first = ask(lake)[0]
+    assert time.monotonic() - begun < 10
+    assert (first["holder"], first["dumps"], first["count"]) == (holder, 10, 1019)
+    assert ask(lake, "*")[0]["dumps"] == 48
+
+
+def test_a_verdict_is_stopped(lake, big_dump):
+    """Ctrl-C at any time: nothing is said, at once."""
+    lake.load(big_dump, "a")
+    lake.load(big_dump, "b")
+    codes = []
+    for wait in (0.02, 0.05, 0.1, 0.2, 0.4):
+        process = lake.start("suspects", "a", "b", "--format", "json")
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=20)
+        codes.append(process.returncode)
+        # A signal that comes before the program listens ends it as it is; one that comes after the last row is too late.
+        assert process.returncode in (130, -signal.SIGINT, 0), process.returncode
+        assert (output == b"") == (process.returncode != 0)
+    assert 130 in codes, codes
+
+
+@pytest.mark.parametrize("name", [*LEAKS, *PROVED])
+def test_a_verdict_reads_as_it_did(lake, name):
+    build = LEAKS.get(name) or PROVED[name][0]
+    load(lake, build, [100, 200, 300])
+    text = lake.ok("suspects", "--format", "table").replace(str(lake.path), "LAKE")
+    golden = GOLDEN / f"{name.replace(' ', '_')}.txt"
+    if os.environ.get("HEAPLAKE_BLESS"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("name", [name for name, (build, _) in PROVED.items() if name not in ("tasks", "weak keys")])
+def test_a_proof_does_not_depend_on_the_names_of_the_program(lake, name):
+    """With other names for the types of the program; those of the interpreter and its library say what waits and what is called."""
+    names = {}
+    own = {"Order", "Bag", "View", "Signal", "Parent", "Child", "Token", "Request", "Extra"}
+    rename = lambda name: names.setdefault(name, f"T{len(names)}") if name in own else name
+    holder = load(lake, PROVED[name][0], [40], rename=rename)
+    first = ask(lake)[0]
+    assert holder == first["holder"] and first["basis"] == "proved", first
+
+
+#: A name that must not reach a terminal, a page or a query as it is.
+EVIL = "\x1b[31mred\x1b[0m' OR 1=1 --\n\u202e<b>|`"
+
+
+@pytest.mark.parametrize("name", [*LEAKS, *PROVED])
+def test_hostile_names_in_every_text(lake, name):
+    build = LEAKS.get(name) or PROVED[name][0]
+    rename = lambda name: f"{EVIL}{name}" if name[:1].isupper() and name not in ("NoneType",) else name
+    load(lake, build, [100, 200, 300], rename=rename)
+    for args in (["suspects", "--format", "table", "-n", "9"], ["suspects", "--format", "md"], ["check", "no_suspects"]):
+        text = lake.run(*args).stdout.decode()
+        assert not {c for c in text if (ord(c) < 32 and c != "\n") or c == "\u202e"}, (args, text)
+    for suspect in ask(lake):
+        for query in suspect["queries"]:
+            assert "\x1b" not in query and "\n" not in query

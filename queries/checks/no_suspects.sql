@@ -11,7 +11,8 @@
 -- column retained: bytes that would be freed with the content
 -- column retained_growth: how much more than in the first dump; null for one dump
 -- column advice: what to do
-SELECT confidence, idiom, coalesce(held_by, holder_path) AS holder, type, count, count_growth, retained, retained_growth, advice
+-- column accepted: why people live with it, when and who says so; such a suspect is no violation
+SELECT confidence, idiom, coalesce(held_by, holder_path) AS holder, type, count, count_growth, retained, retained_growth, advice, accepted
 FROM suspects()
 WHERE confidence >= $confidence AND NOT glob($ignore, coalesce(held_by, '')) AND NOT glob($ignore, holder_path)
 ORDER BY rank

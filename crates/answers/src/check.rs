@@ -1,10 +1,14 @@
 //! Checks: queries whose rows are violations, for jobs that must fail when memory grows.
 
-use arrow::{array::RecordBatch, compute::concat_batches};
+use arrow::{
+    array::RecordBatch,
+    compute::{concat_batches, filter_record_batch, is_not_null, is_null},
+};
 use heaplake_engine::{Parameters, nearest};
 
 use crate::{
     Error, Result, Session,
+    encode::row_in_words,
     library::{ParameterKind, Query},
     rows::{AnswerColumns, quoted},
 };
@@ -20,6 +24,8 @@ pub struct Check {
     pub parameters: Parameters,
     /// The names that were given: of parameter and what it names.
     names: Vec<(String, ParameterKind, String)>,
+    /// Whether its header has the column `accepted`.
+    may_accept: bool,
 }
 
 /// What came of a check.
@@ -29,7 +35,12 @@ pub struct CheckAnswer {
     pub verdict: Verdict,
     /// What may be wrong with the question, a sentence each: a pattern that matches nothing.
     pub warnings: Vec<String>,
+    /// Rows that would be violations if their column `accepted` did not say why they are not, in words.
+    pub accepted: Vec<String>,
 }
+
+/// The column that says of a row why it is accepted.
+const ACCEPTED: &str = "accepted";
 
 /// Whether a check holds.
 #[derive(Debug, Clone)]
@@ -55,13 +66,20 @@ impl Check {
             |key: &str| query.header.parameters.iter().find(|p| p.name == key).map(|p| p.kind.clone());
         let names = given.iter().filter_map(|(key, value)| Some((key.clone(), kind_of(key)?, value.clone())));
         let names = names.collect();
-        Ok(Self { title: format!("{name}{arguments}"), text: query.text, parameters, names })
+        let may_accept = query.header.columns.iter().any(|(column, _)| column == ACCEPTED);
+        Ok(Self { title: format!("{name}{arguments}"), text: query.text, parameters, names, may_accept })
     }
 
     /// A check that is written out.
     pub fn of_text(text: &str) -> Self {
         let title = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { title, text: text.to_owned(), parameters: Parameters::new(), names: Vec::new() }
+        Self {
+            title,
+            text: text.to_owned(),
+            parameters: Parameters::new(),
+            names: Vec::new(),
+            may_accept: false,
+        }
     }
 
     /// Runs the check; of a text with several statements the rows of all count. Keeps `max_shown` rows.
@@ -83,19 +101,34 @@ impl Check {
             let note = session.note_on_type_names(&["baseline", "current"])?;
             warnings.extend(note.map(str::to_owned));
         }
-        let verdict = self.verdict(&statements, max_shown, session)?;
+        let (verdict, accepted) = self.verdict(&statements, max_shown, session)?;
         // Only what finds nothing may have asked for nothing.
         if !allow_missing && matches!(verdict, Verdict::Holds) && self.names.is_empty() {
             statements.iter().try_for_each(|statement| session.check_types(statement))?;
         }
-        Ok(CheckAnswer { verdict, warnings })
+        Ok(CheckAnswer { verdict, warnings, accepted })
     }
 
-    fn verdict(&self, statements: &[String], max_shown: usize, session: &Session) -> Result<Verdict> {
+    fn verdict(
+        &self,
+        statements: &[String],
+        max_shown: usize,
+        session: &Session,
+    ) -> Result<(Verdict, Vec<String>)> {
         let mut n_rows = 0;
         let mut first: Option<RecordBatch> = None;
+        let mut accepted = Vec::new();
         for statement in statements {
             session.for_each_with(statement, &self.parameters, |batch| {
+                let (batch, rest) = if self.may_accept {
+                    without_accepted(batch)?
+                } else {
+                    (batch.clone(), batch.slice(0, 0))
+                };
+                let room = max_shown.saturating_sub(accepted.len()).min(rest.num_rows());
+                for row in 0..room {
+                    accepted.push(row_in_words(&rest, row)?);
+                }
                 n_rows += batch.num_rows() as u64;
                 let room = max_shown.saturating_sub(first.as_ref().map_or(0, RecordBatch::num_rows));
                 let head = batch.slice(0, room.min(batch.num_rows()));
@@ -110,11 +143,24 @@ impl Check {
                 Ok::<_, Error>(())
             })?;
         }
-        Ok(match first {
+        let verdict = match first {
             Some(first) if n_rows > 0 => Verdict::Violated { n_rows, first },
             _ => Verdict::Holds,
-        })
+        };
+        Ok((verdict, accepted))
     }
+}
+
+/// The rows that nobody accepts, without the column that would say so, and the others.
+fn without_accepted(batch: &RecordBatch) -> Result<(RecordBatch, RecordBatch)> {
+    let Ok(at) = batch.schema_ref().index_of(ACCEPTED) else {
+        return Ok((batch.clone(), batch.slice(0, 0)));
+    };
+    let column = batch.column(at);
+    let violates = filter_record_batch(batch, &is_null(column)?)?;
+    let accepted = filter_record_batch(batch, &is_not_null(column)?)?;
+    let columns: Vec<usize> = (0..batch.num_columns()).filter(|column| *column != at).collect();
+    Ok((violates.project(&columns)?, accepted))
 }
 
 /// An error if a name is of nothing in any dump, a warning if a pattern matches nothing.

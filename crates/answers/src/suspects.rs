@@ -68,6 +68,17 @@ pub struct Suspect {
     pub path: String,
     /// The references that keep the content, as a condition over `edge`.
     pub cut: Option<String>,
+    /// Whether the graph alone shows that it leaks; otherwise it is judged from growth or size.
+    pub is_proved: bool,
+    /// Why people live with it, when and who says so; `None` if it is not accepted.
+    pub accepted: Option<String>,
+}
+
+impl Suspect {
+    /// By what it is known in other dumps: the expression by which the program reaches the holder, else its path.
+    pub fn holder_name(&self) -> &str {
+        self.held_by.as_deref().unwrap_or(&self.holder_path)
+    }
 }
 
 impl Suspects {
@@ -144,6 +155,7 @@ fn suspects(batch: &RecordBatch) -> Result<Vec<Suspect>> {
     let (per_hour, shapes) = (rows.optional_floats("per_hour")?, rows.optional_texts("shape")?);
     let (dumps, advice) = (rows.numbers("dumps")?, rows.texts("advice")?);
     let (ways, cuts) = (rows.texts("path")?, rows.optional_texts("cut")?);
+    let (basis, accepted) = (rows.texts("basis")?, rows.optional_texts("accepted")?);
     let evidence = lists(batch, "evidence")?;
     let suspect = |i: usize| Suspect {
         rank: ranks[i],
@@ -165,6 +177,8 @@ fn suspects(batch: &RecordBatch) -> Result<Vec<Suspect>> {
         advice: advice[i].clone(),
         path: ways[i].clone(),
         cut: cuts[i].clone(),
+        is_proved: basis[i] == "proved",
+        accepted: accepted[i].clone(),
     };
     Ok((0..rows.n_rows()).map(suspect).collect())
 }

@@ -27,6 +27,8 @@ class _Options:
         if isinstance(mask, (str, bytes)) or not all(isinstance(word, str) and word for word in mask):
             raise CaptureError("mask must be words, a list of texts")
         # With redact there is nothing more to hide.
+        #: Read before a dump turns the collector off for itself.
+        self.collector = {"enabled": gc.isenabled(), "threshold": gc.get_threshold()[0]}
         #: Why there is a dump, if not because somebody asked for it.
         self.reason = None
         self.masks = _Masks(() if redact else mask)
@@ -329,6 +331,7 @@ def _header(options):
         "fork": options.fork,
         "memory": memory,
         "interpreters": _interpreters(),
+        "collector": options.collector,
         "reason": options.reason,
     }
 

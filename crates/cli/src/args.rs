@@ -694,6 +694,18 @@ pub struct SuspectsArgs {
     /// Leave out what is less sure, 0 to 1 [default: 0.5 for a person, 0 otherwise]
     #[arg(long, value_name = "P", value_parser = values::probability)]
     pub min_confidence: Option<f64>,
+    /// Live with the suspect of this rank: later runs and the check no_suspects report it as accepted
+    #[arg(long, value_name = "RANK", value_parser = values::at_least::<1>, conflicts_with = "ignore")]
+    pub accept: Option<u32>,
+    /// Live with holders that fit a glob, compared with what reaches them (shop.*) and with their paths
+    #[arg(long, value_name = "HOLDER")]
+    pub ignore: Option<String>,
+    /// Why, for --accept and --ignore
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// The file of accepted suspects, such as one in a repository [default: accepted.json in the lake]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub accepted: Option<PathBuf>,
     /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
@@ -954,6 +966,9 @@ pub struct CheckArgs {
     /// A file as a table, such as deploys=deploys.csv (.csv .tsv .ndjson .json .parquet .arrow); may be given several times
     #[arg(long = "attach", value_name = "NAME=FILE", value_parser = values::attached)]
     pub attached: Vec<Attached>,
+    /// The file of accepted suspects, for no_suspects [default: accepted.json in the lake]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub accepted: Option<PathBuf>,
     /// Parameters and statements may name types and holders that no dump has; without it that is an error
     #[arg(long)]
     pub allow_missing: bool,

@@ -67,6 +67,8 @@ pub struct SessionOptions {
     pub attached: Vec<Attached>,
     /// How path patterns are searched for.
     pub path_plan: PathPlan,
+    /// The file of suspects that are accepted; default the lake's own.
+    pub accepted: Option<PathBuf>,
     /// Is told when a query has to build a graph index first.
     pub notice: Option<Notice>,
     /// Stops the session's statements; default nothing does.
@@ -113,6 +115,7 @@ impl Session {
             limits: BuildLimits { memory: options.memory_limit, threads: options.threads },
             notice: options.notice.clone(),
             path_plan: options.path_plan,
+            accepted: options.accepted.clone(),
         };
         let (dump, baseline) = (options.dump.as_deref(), options.baseline.as_deref());
         let snapshot = Arc::new(Snapshot::new(manifests.clone(), dump, baseline, snapshot_options)?);

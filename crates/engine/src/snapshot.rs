@@ -4,12 +4,13 @@
 use std::{
     collections::HashMap,
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use heaplake_store::{
-    AnyIndex, BuildLimits, Dump, EdgeLabels, ImportProgress, Lake, Manifest, Manifests, index_fits,
-    open_or_build,
+    AcceptedSuspects, AnyIndex, BuildLimits, Dump, EdgeLabels, ImportProgress, Lake, Manifest, Manifests,
+    index_fits, open_or_build,
 };
 
 use crate::{Error, Result, index_cache, memo::Memo, select};
@@ -69,6 +70,8 @@ pub(crate) struct SnapshotOptions {
     pub(crate) limits: BuildLimits,
     pub(crate) notice: Option<Notice>,
     pub(crate) path_plan: PathPlan,
+    /// The file of accepted suspects; `None` for the lake's own.
+    pub(crate) accepted: Option<PathBuf>,
 }
 
 /// A lake as a session sees it.
@@ -125,6 +128,12 @@ impl Snapshot {
     /// The lake.
     pub(crate) fn lake(&self) -> &Lake {
         self.manifests.lake()
+    }
+
+    /// The suspects that people live with.
+    pub(crate) fn accepted(&self) -> Result<AcceptedSuspects> {
+        let of_lake = || self.lake().accepted_path();
+        Ok(AcceptedSuspects::read(&self.options.accepted.clone().unwrap_or_else(of_lake))?)
     }
 
     /// The dump of bare names; `None` where the lake has no dumps.

@@ -21,7 +21,7 @@ pub use edge_kind::EdgeKind;
 pub use issue::{Issue, IssueKind};
 pub use memory::{MemoryAccount, MemoryPart, ProcessMemory};
 pub use nearest::nearest;
-pub use process::Process;
+pub use process::{Collector, Process};
 pub use remedy::Remedy;
 pub use runtime::{
     Capacity, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole, thread_of_root,

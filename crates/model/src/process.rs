@@ -38,9 +38,28 @@ pub struct Process {
     /// How many interpreters the process had, if more than the one whose objects the dump has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interpreters: Option<u64>,
+    /// When the collector of cycles runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collector: Option<Collector>,
     /// Why there is a dump, if nobody asked for it: the type of an exception.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// When the collector of cycles of a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Collector {
+    /// Whether it runs by itself at all.
+    pub enabled: bool,
+    /// How many more objects that can be on a cycle are made than freed until it looks at the youngest; 0: it never does.
+    pub threshold: i64,
+}
+
+impl Collector {
+    /// Whether only the program itself starts it.
+    pub fn is_off(self) -> bool {
+        !self.enabled || self.threshold == 0
+    }
 }
 
 /// The names under which a process is shown among the tags of its dump.
@@ -100,6 +119,7 @@ impl Process {
             layout: None,
             // Newer than these manifests.
             interpreters: None,
+            collector: None,
             reason: None,
         };
         let runtime = (!process.is_empty()).then(|| "CPython".to_owned());
@@ -138,6 +158,7 @@ mod tests {
             memory: ProcessMemory::default(),
             layout: None,
             interpreters: None,
+            collector: None,
             reason: None,
         };
         let newer =

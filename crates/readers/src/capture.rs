@@ -64,8 +64,19 @@ impl Format for Capture {
 impl Capture {
     /// What the header says of the process.
     fn process(&self, header: &Header) -> Process {
-        let Header { format, time: _, pid, host, python, command, rss, memory, interpreters, reason } =
-            header;
+        let Header {
+            format,
+            time: _,
+            pid,
+            host,
+            python,
+            command,
+            rss,
+            memory,
+            interpreters,
+            collector,
+            reason,
+        } = header;
         Process {
             format: Some(*format),
             runtime: Runtime::of_format(self.name()).map(|runtime| runtime.name.to_owned()),
@@ -77,6 +88,7 @@ impl Capture {
             memory: *memory,
             layout: None,
             interpreters: interpreters.filter(|n| *n > 1),
+            collector: *collector,
             reason: reason.clone().map(shortened),
         }
     }

@@ -7,11 +7,13 @@
 //! <lake>/index/dump=<id>/*.graph       graph index, a cache: rebuilt when absent or damaged
 //! <lake>/layers/dump=<id>/*.json       named what-if layers
 //! <lake>/names/dump=<id>.json          names given to objects of a dump
+//! <lake>/accepted.json                 suspects of a leak that people live with
 //! <lake>/tmp/                          work in progress, journals, locks
 //! ```
 //!
 //! Any Parquet reader reads the tables as a hive-partitioned data set. This crate itself never queries them.
 
+mod accepted;
 mod addresses;
 mod commit;
 mod error;
@@ -31,6 +33,7 @@ mod summary;
 mod text_runs;
 mod verify;
 
+pub use accepted::{AcceptedSuspect, AcceptedSuspects, accept_in};
 pub use error::{Error, Result};
 pub use heaplake_readers::{
     Consume, DumpContent, Error as ReadError, FORMATS, Format, ObjectPacker, PlainObject, Provenance,

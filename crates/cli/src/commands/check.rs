@@ -32,6 +32,8 @@ struct CheckOutcome {
     verdict: Result<Verdict, String>,
     /// What may be wrong with the question.
     warnings: Vec<String>,
+    /// What would violate it, if it were not accepted.
+    accepted: Vec<String>,
 }
 
 /// Runs the checks, all of them, and says whether all hold.
@@ -51,6 +53,7 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
         baseline: args.baseline.clone(),
         memory_limit: args.memory_limit,
         attached: args.attached.clone(),
+        accepted: args.accepted.clone(),
         ..console.session(args.dump.as_deref(), None)
     };
     let session = query::open(&lake, &options)?;
@@ -58,16 +61,16 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
     let mut outcomes = Vec::new();
     for check in checks {
         let start = Instant::now();
-        let (verdict, warnings) = match check.answer(N_SHOWN, args.allow_missing, &session) {
+        let (verdict, warnings, accepted) = match check.answer(N_SHOWN, args.allow_missing, &session) {
             Err(error) if error.is_cancelled() => return Err(error.into()),
-            Err(error) => (Err(console::describe(&error.into())), Vec::new()),
+            Err(error) => (Err(console::describe(&error.into())), Vec::new(), Vec::new()),
             Ok(answer) if args.strict && !answer.warnings.is_empty() => {
-                (Err(answer.warnings.join("; ")), Vec::new())
+                (Err(answer.warnings.join("; ")), Vec::new(), Vec::new())
             }
-            Ok(answer) => (Ok(answer.verdict), answer.warnings),
+            Ok(answer) => (Ok(answer.verdict), answer.warnings, answer.accepted),
         };
         let (title, seconds) = (check.title, start.elapsed().as_secs_f64());
-        outcomes.push(CheckOutcome { title, seconds, verdict, warnings });
+        outcomes.push(CheckOutcome { title, seconds, verdict, warnings, accepted });
     }
     report(args, &plan, &dump, &outcomes)?;
     let count = |status: &str| outcomes.iter().filter(|outcome| outcome.status() == status).count();
@@ -159,7 +162,7 @@ impl CheckOutcome {
     /// What is wrong, one line each; nothing in it is unsafe to show.
     fn lines(&self) -> Result<Vec<String>> {
         match &self.verdict {
-            Ok(Verdict::Holds) => Ok(self.warned()),
+            Ok(Verdict::Holds) => Ok(self.remarks()),
             Err(why) => Ok(why.lines().map(|line| escape::line(line).into_owned()).collect()),
             Ok(Verdict::Violated { n_rows, first }) => {
                 let mut lines = (0..first.num_rows())
@@ -169,6 +172,7 @@ impl CheckOutcome {
                 if more > 0 {
                     lines.push(format!("and {} more", human::count(more)));
                 }
+                lines.extend(self.accepted());
                 Ok(lines)
             }
         }
@@ -176,9 +180,14 @@ impl CheckOutcome {
 }
 
 impl CheckOutcome {
-    /// The warnings, safe to show.
-    fn warned(&self) -> Vec<String> {
-        self.warnings.iter().map(|text| format!("warning: {}", escape::line(text))).collect()
+    /// The warnings and what is accepted, safe to show.
+    fn remarks(&self) -> Vec<String> {
+        let warnings = self.warnings.iter().map(|text| format!("warning: {}", escape::line(text)));
+        warnings.chain(self.accepted()).collect()
+    }
+
+    fn accepted(&self) -> impl Iterator<Item = String> + '_ {
+        self.accepted.iter().map(|text| format!("accepted: {}", escape::line(text)))
     }
 }
 
@@ -200,8 +209,8 @@ fn show(outcomes: &[CheckOutcome], plan: &Plan, sink: &mut Sink) -> Result<()> {
         match &outcome.verdict {
             Ok(Verdict::Holds) => {
                 writeln!(sink, "ok        {title}")?;
-                for warning in outcome.warned() {
-                    writeln!(sink, "          {warning}")?;
+                for remark in outcome.remarks() {
+                    writeln!(sink, "          {remark}")?;
                 }
             }
             Err(why) => writeln!(sink, "ERROR     {title}: {}", escape::message(why))?,
@@ -211,6 +220,9 @@ fn show(outcomes: &[CheckOutcome], plan: &Plan, sink: &mut Sink) -> Result<()> {
                 let more = n_rows - first.num_rows() as u64;
                 if more > 0 {
                     writeln!(sink, "and {} more", human::count(more))?;
+                }
+                for accepted in outcome.accepted() {
+                    writeln!(sink, "          {accepted}")?;
                 }
             }
         }

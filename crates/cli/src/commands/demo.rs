@@ -15,9 +15,12 @@ use heaplake_answers::{Session, SessionOptions, path_shape};
 use heaplake_model::DumpId;
 use heaplake_store::{Access, Error, ImportOptions, Input, Lake, Manifest};
 
-use super::{diff, import::import_one, path, trend, whatif};
+use super::{diff, import::import_one, path, suspects, trend, whatif};
 use crate::{
-    args::{DiffArgs, DiffBy, DumpChoice, GraphArgs, GroupBy, IdentityArg, MetricArg, TrendArgs, WhatifArgs},
+    args::{
+        DiffArgs, DiffBy, DumpChoice, GraphArgs, GroupBy, IdentityArg, MetricArg, SuspectsArgs, TrendArgs,
+        WhatifArgs,
+    },
     console::{Console, LakeChoice, shell_quoted},
     interrupt,
     output::{Format, Plan, Shape, Sink},
@@ -142,6 +145,26 @@ impl Tour {
 }
 
 impl Tour {
+    /// What leaks, in all dumps.
+    fn suspects(&mut self, lake: &Lake) -> Result<()> {
+        let dumps: Vec<String> = DUMPS.iter().map(|(id, ..)| (*id).to_owned()).collect();
+        self.show_command(&format!("suspects {}", dumps.join(" ")))?;
+        let args = SuspectsArgs {
+            dumps,
+            n: None,
+            min_confidence: None,
+            accept: None,
+            ignore: None,
+            reason: None,
+            accepted: None,
+            output: None,
+            shape: TABLE,
+        };
+        suspects::print(&args, &lake.snapshot(), &self.session, &self.plan, &mut self.sink, &self.console)?;
+        writeln!(self.sink)?;
+        Ok(self.sink.flush()?)
+    }
+
     /// The first dump against the last.
     fn diff(&mut self, by: DiffBy, n: u32) -> Result<()> {
         let option = if by == DiffBy::Holder { " --by holder" } else { "" };
@@ -213,45 +236,51 @@ fn tell(tour: &mut Tour, lake: &Lake) -> Result<()> {
     tour.show_command(&format!("import --replace --tag {}={} \\\n--taken {taken} {file}", TAG.0, TAG.1))?;
     tour.say("and so on for the other two. This is what the lake holds now:")?;
     tour.ask(DUMPS_IN_SHORT)?;
-    tour.say("1. What is in the newest one? Its types by size, in SQL:")?;
+    tour.say("1. What leaks? The verdict first, then what it rests on:")?;
+    tour.suspects(lake)?;
+    tour.say(
+        "That is the answer. The rest of the demo is the evidence: what an expert would\n\
+         ask, and how.\n\n\
+         2. What is in the newest one? Its types by size, in SQL:",
+    )?;
     tour.ask(HISTOGRAM)?;
     tour.say(
         "Much of it is what every Python process has. The question is not what is large\n\
          but what grows.\n\n\
-         2. What grew between the first dump and the last?",
+         3. What grew between the first dump and the last?",
     )?;
     tour.diff(DiffBy::Type, 6)?;
     tour.say(
         "Dicts and strings grow with anything. But classes of the application, such as\n\
          CombinedSystem and LmsModuleSystem, all by the same number, are a pattern.\n\n\
-         3. Does it go on? All dumps, oldest first:",
+         4. Does it go on? All dumps, oldest first:",
     )?;
     tour.trend(4)?;
     tour.say(
         "In step, and by the same number each time: made together and never released.\n\n\
-         4. Who holds them? A holder is the chain of objects without which they would be freed:",
+         5. Who holds them? A holder is the chain of objects without which they would be freed:",
     )?;
     tour.diff(DiffBy::Holder, 1)?;
     tour.say(
         "That is the leak in one line. The module store holds CapaDescriptors, each holds\n\
          an LmsModuleSystem, that holds a CombinedSystem, that an LmsModuleSystem, and so\n\
          on: what repeats is folded, (...)+.\n\n\
-         5. Does anything else refer to a CombinedSystem? What is above them, by hops:",
+         6. Does anything else refer to a CombinedSystem? What is above them, by hops:",
     )?;
     tour.ask(REFERRERS)?;
     tour.say(
         "Nothing but dicts, which are the attributes of an LmsModuleSystem each.\n\n\
-         6. How does the program get there? A path pattern is a chain of types: -> is one\n\
+         7. How does the program get there? A path pattern is a chain of types: -> is one\n\
          reference, ..> one or more, (...)+ a repetition, and dict? may be there or not:",
     )?;
     tour.path("root ..>\n(LmsModuleSystem -> dict? -> CombinedSystem ->)+ LmsModuleSystem")?;
-    tour.say("7. And how long is the chain? From a CapaDescriptor to the end of it:")?;
+    tour.say("8. And how long is the chain? From a CapaDescriptor to the end of it:")?;
     tour.path("CapaDescriptor -> dict? ->\n(LmsModuleSystem -> dict? -> CombinedSystem ->)+ NoneType")?;
     tour.say(
         "82 times: every grading keeps the one before, back to the first. In the program\n\
          LmsModuleSystem.descriptor_runtime kept the CombinedSystem. meliae writes no\n\
          names of attributes, but the types of both ends say which references are meant.\n\n\
-         8. What would be freed if .descriptor_runtime were cut? Exactly this:",
+         9. What would be freed if .descriptor_runtime were cut? Exactly this:",
     )?;
     tour.whatif("parent_type = 'dict'\nand child_type = 'CombinedSystem'")?;
     farewell(tour, lake.path())
@@ -268,6 +297,7 @@ fn farewell(tour: &mut Tour, lake: &Path) -> Result<()> {
              heaplake_dump.install(signal=signal.SIGUSR1)   # then: kill -USR1 PID\n\n\
          Such dumps have the names of attributes, too. Then ask:\n\n  \
            $ heaplake import one.dump.gz two.dump.gz\n  \
+           $ heaplake suspects                         what leaks, and what to do\n  \
            $ heaplake diff                             what grew\n  \
            $ heaplake diff --by holder                 in which container\n  \
            $ heaplake chains                           types that repeat along chains\n  \

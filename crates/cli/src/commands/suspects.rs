@@ -2,11 +2,11 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use anyhow::Result;
-
-use heaplake_answers::{Suspect, Suspects};
+use anyhow::{Result, bail};
+use chrono::Utc;
+use heaplake_answers::{Session, SessionOptions, Suspect, Suspects};
 use heaplake_engine::{ChoiceReason, DumpChoice};
-use heaplake_store::Manifest;
+use heaplake_store::{AcceptedSuspect, Manifest, Manifests, accept_in};
 
 use super::diff::broken;
 use crate::{
@@ -34,6 +34,13 @@ pub fn run(args: &SuspectsArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, args.output.as_deref())?;
     interrupt::install()?;
     let manifests = selection::open(console)?;
+    if let Some(pattern) = &args.ignore {
+        let entry = AcceptedSuspect { pattern: Some(pattern.clone()), ..AcceptedSuspect::default() };
+        return accept(entry, args, &manifests, console);
+    }
+    if args.reason.is_some() && args.accept.is_none() {
+        bail!("--reason says why something is accepted; give --accept RANK or --ignore HOLDER with it");
+    }
     let is_table = plan.format == Format::Table;
     let question = Suspects {
         dumps: args.dumps.clone(),
@@ -44,17 +51,72 @@ pub fn run(args: &SuspectsArgs, console: &Console) -> Result<ExitCode> {
     let (dumps, choice) = question.choice(&manifests, &newest)?;
     let question =
         Suspects { dumps: dumps.iter().map(|manifest| manifest.id.to_string()).collect(), ..question };
-    let session = query::of_lake(&manifests, None, console)?;
+    let options = SessionOptions {
+        notice: Some(console.notice()),
+        accepted: args.accepted.clone(),
+        ..SessionOptions::default()
+    };
+    let session = query::over(&manifests, &options)?;
+    if let Some(rank) = args.accept {
+        let all = Suspects { min_confidence: 0.0, limit: None, ..question }.found(&session)?;
+        let found = all.iter().find(|suspect| suspect.rank == i64::from(rank));
+        let Some(found) = found else {
+            bail!("there is no suspect of rank {rank}; there are {}", all.len());
+        };
+        let entry = AcceptedSuspect {
+            holder: Some(found.holder_name().to_owned()),
+            idiom: Some(found.idiom.clone()),
+            ..AcceptedSuspect::default()
+        };
+        return accept(entry, args, &manifests, console);
+    }
     let mut sink = plan.open()?;
     if is_table {
-        let found = question.found(&session)?;
         let report = Report { plan: &plan, console, dumps: &dumps };
-        report.write(args, &found, choice.as_ref(), &mut sink)?;
+        report.write(args, &question.found(&session)?, choice.as_ref(), &mut sink)?;
     } else {
         let batch = question.rows(&session, |suspect| commands(suspect, &dumps, console))?;
         plan.print_all_to(&[batch], &mut sink)?;
     }
     sink.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints for a person what is suspected in dumps that are named.
+pub fn print(
+    args: &SuspectsArgs,
+    manifests: &Manifests,
+    session: &Session,
+    plan: &Plan,
+    sink: &mut Sink,
+    console: &Console,
+) -> Result<()> {
+    let question = Suspects { dumps: args.dumps.clone(), ..Suspects::default() };
+    let dumps = heaplake_engine::select_all(manifests, &args.dumps)?;
+    let report = Report { plan, console, dumps: &dumps };
+    report.write(args, &question.found(session)?, None, sink)
+}
+
+/// Adds to the suspects that are accepted.
+fn accept(
+    entry: AcceptedSuspect,
+    args: &SuspectsArgs,
+    manifests: &Manifests,
+    console: &Console,
+) -> Result<ExitCode> {
+    let user = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let entry = AcceptedSuspect {
+        reason: args.reason.clone().unwrap_or_default(),
+        date: Utc::now().format("%Y-%m-%d").to_string(),
+        who: user.unwrap_or_default(),
+        ..entry
+    };
+    let name = entry.holder.as_ref().or(entry.pattern.as_ref()).cloned().unwrap_or_default();
+    let path = match &args.accepted {
+        Some(path) => accept_in(path, entry).map(|()| path.clone())?,
+        None => manifests.lake().accept(entry).map(|()| manifests.lake().accepted_path())?,
+    };
+    console.note(&format!("accepted {name}, in {}", path.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,14 +151,16 @@ impl Report<'_> {
     ) -> Result<()> {
         self.say(&self.asked(choice), 0, sink)?;
         let least = args.min_confidence.unwrap_or(MIN_CONFIDENCE);
+        let (accepted, found): (Vec<&Suspect>, Vec<&Suspect>) =
+            found.iter().partition(|suspect| suspect.accepted.is_some());
         let is_said = |suspect: &&Suspect| suspect.confidence >= least;
-        let said: Vec<&Suspect> = found.iter().filter(is_said).collect();
+        let said: Vec<&Suspect> = found.iter().copied().filter(is_said).collect();
         let n = args.n.map_or(N_SHOWN, |n| n as usize);
         for suspect in said.iter().take(n) {
             writeln!(sink)?;
             self.suspect(suspect, sink)?;
         }
-        let others: Vec<&Suspect> = found.iter().filter(|suspect| !is_said(suspect)).collect();
+        let others: Vec<&Suspect> = found.iter().copied().filter(|suspect| !is_said(suspect)).collect();
         if said.is_empty() {
             writeln!(sink)?;
             self.none(&others, sink)?;
@@ -104,6 +168,13 @@ impl Report<'_> {
         if said.len() > n {
             writeln!(sink)?;
             self.say(&format!("{} more with -n {}.", said.len() - n, said.len()), 0, sink)?;
+        }
+        for (i, suspect) in accepted.iter().filter(|suspect| is_said(suspect)).enumerate() {
+            if i == 0 {
+                writeln!(sink)?;
+            }
+            let why = suspect.accepted.as_deref().unwrap_or_default();
+            self.with_head("Accepted: ", &format!("{}: {why}", headline(suspect)), sink)?;
         }
         if let Some(advice) = self.surer(said.first().copied()) {
             writeln!(sink)?;
@@ -145,7 +216,8 @@ impl Report<'_> {
     fn suspect(&self, suspect: &Suspect, sink: &mut Sink) -> Result<()> {
         let number = format!("{:>2}  ", suspect.rank);
         self.with_head(&number, &headline(suspect), sink)?;
-        let sure = format!("{:.0} %, {}", suspect.confidence * 100.0, suspect.idiom);
+        let basis = if suspect.is_proved { "proved" } else { "judged" };
+        let sure = format!("{:.0} %, {basis}, {}", suspect.confidence * 100.0, suspect.idiom);
         self.with_head("    sure   ", &sure, sink)?;
         for (i, fact) in suspect.evidence.iter().enumerate() {
             self.with_head(if i == 0 { "    why    " } else { "           " }, fact, sink)?;

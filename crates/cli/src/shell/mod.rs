@@ -173,7 +173,7 @@ impl Shell {
             None => "the lake has no dumps yet: import FILE".to_owned(),
         };
         self.console.note(&format!(
-            "heaplake {}, {what}. SQL, path patterns, or help; Ctrl-D leaves.",
+            "heaplake {}, {what}. suspects says what leaks; then SQL, path patterns, or help; Ctrl-D leaves.",
             env!("CARGO_PKG_VERSION")
         ));
     }

@@ -55,5 +55,6 @@ pub(super) fn outside_objects(moments: &Moments) -> Option<Suspect> {
         queries: vec!["SELECT id, taken, bytes, tags FROM dump ORDER BY taken".to_owned()],
         path: String::new(),
         cut: None,
+        basis: "judged",
     })
 }

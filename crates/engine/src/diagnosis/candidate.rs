@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use heaplake_model::Collector;
+
 use super::{
     growth::{Grown, Growth},
     heap::Heap,
     sort::Sort,
     standing::{MIN_KIDS, descend, main_kids},
+    words,
 };
 
 /// Why an object is a candidate.
@@ -28,6 +31,8 @@ pub(super) enum How {
     Garbage,
     /// It stands for objects that no object refers to.
     External,
+    /// It stands for objects that wait for ever.
+    Stuck,
 }
 
 /// A candidate.
@@ -43,6 +48,8 @@ pub(super) struct Candidate {
     pub(super) members: Vec<usize>,
     /// What of the objects below it is meant; empty for all.
     pub(super) slots: Vec<usize>,
+    /// What proves that it leaks; `None` where growth and size decide.
+    pub(super) proof: Option<String>,
 }
 
 /// Siblings that have grown from which on what holds them is the candidate.
@@ -52,7 +59,7 @@ const MAX_SIBLING_HOPS: usize = 4;
 
 impl Candidate {
     pub(super) fn new(node: usize, how: How, own: i64) -> Self {
-        Self { node, anchor: node, how, own, members: Vec::new(), slots: Vec::new() }
+        Self { node, anchor: node, how, own, members: Vec::new(), slots: Vec::new(), proof: None }
     }
 
     fn with_members(self, members: Vec<usize>) -> Self {
@@ -171,10 +178,8 @@ pub(super) fn chain(heap: &Heap, from: usize, way: &[usize], own: i64) -> Candid
 fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
     let mut groups: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     for node in newest.dominated(newest.n_nodes()) {
-        let Some(kind) = newest.root_kind(node).filter(|kind| *kind == CYCLE || NO_OBJECTS.contains(kind))
-        else {
-            continue;
-        };
+        let is_meant = |kind: &&str| CYCLES.contains(kind) || NO_OBJECTS.contains(kind);
+        let Some(kind) = newest.root_kind(node).filter(is_meant) else { continue };
         if is_new(node) && newest.sort(node) != Sort::Scalar {
             groups.entry((kind, newest.telling_type(node))).or_default().push(node);
         }
@@ -183,16 +188,51 @@ fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
     groups
         .map(|((kind, _), nodes)| {
             let own = nodes.iter().map(|node| newest.retained(*node)).sum();
-            let how = if kind == CYCLE { How::Garbage } else { How::External };
-            Candidate::new(nodes[0], how, own).with_members(nodes)
+            let how = if CYCLES.contains(&kind) { How::Garbage } else { How::External };
+            let proof = proof_outside(newest, kind, &nodes);
+            Candidate { proof, ..Candidate::new(nodes[0], how, own).with_members(nodes) }
         })
         .collect()
 }
 
-/// The kind of roots that stand for cycles.
-const CYCLE: &str = "cycle";
-/// The kinds of roots that no object keeps alive. Garbage that reference counts tell from them is collected one day.
-const NO_OBJECTS: [&str; 3] = ["unreferenced", "external", "atexit"];
+/// What of a single dump is outside of the program's graph, where that alone says that it leaks.
+pub(super) fn proved_outside(heap: &Heap) -> Vec<Candidate> {
+    outside(heap, &|_| true).into_iter().filter(|candidate| candidate.proof.is_some()).collect()
+}
+
+/// Why some roots of one kind and type will not be freed, if the dump proves it.
+fn proof_outside(heap: &Heap, kind: &str, nodes: &[usize]) -> Option<String> {
+    if nodes.len() < MIN_PROVED {
+        return None;
+    }
+    let n = words::count(nodes.len() as i64);
+    match kind {
+        GARBAGE if heap.manifest().process.collector.is_some_and(Collector::is_off) => Some(format!(
+            "proved: only the {n} cycles themselves refer to their objects, and the collector is off"
+        )),
+        EXTERNAL if nodes.iter().all(|node| is_only_external(heap, *node)) => Some(format!(
+            "proved: C code holds each of the {n}: more refers to it than objects do, and no object outside of it does"
+        )),
+        _ => None,
+    }
+}
+
+/// Whether an object of the program is held by C code alone.
+fn is_only_external(heap: &Heap, node: usize) -> bool {
+    heap.sort(node) == Sort::Program
+        && heap.parents(node).into_iter().all(|parent| heap.dominates(node, parent))
+}
+
+/// Objects of one type outside of the program's graph from which on that alone is a proof.
+const MIN_PROVED: usize = 32;
+/// The kind of roots that stand for cycles to which nothing refers, where all references are counted.
+const GARBAGE: &str = "garbage";
+/// The kinds of roots that stand for cycles.
+const CYCLES: [&str; 2] = ["cycle", GARBAGE];
+/// The kind of roots with references that no object explains.
+const EXTERNAL: &str = "external";
+/// The kinds of roots that no object keeps alive.
+const NO_OBJECTS: [&str; 3] = ["unreferenced", EXTERNAL, "atexit"];
 
 /// Puts what holds them in the place of candidates that look the same.
 fn siblings(newest: &Heap, candidates: Vec<Candidate>) -> Vec<Candidate> {

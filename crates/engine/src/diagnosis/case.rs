@@ -1,16 +1,24 @@
 //! A case: a candidate with everything that is known of it, about which signals and idioms decide.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::AtomicBool,
+};
 
+use heaplake_graph::{BitSet, Cut};
 use heaplake_model::{LabelSays, Runtime, TypeRole, short_type_name, shortened};
+use heaplake_store::with_index;
 
 use super::{
     candidate::{Candidate, How},
+    freed,
     heap::{Facts, Heap},
     moments::Moments,
+    proof::frames_of_threads,
     sort::Sort,
     standing::main_kids,
 };
+use crate::Result;
 
 /// What is known of a candidate.
 #[derive(Debug, Clone)]
@@ -51,6 +59,8 @@ pub(super) struct Case {
     pub(super) beside: Vec<(String, Option<i64>)>,
     /// Types of objects below the samples.
     pub(super) below: HashSet<String>,
+    /// What proves that it leaks.
+    pub(super) proof: Option<String>,
 }
 
 /// How the content of a holder is counted.
@@ -81,7 +91,7 @@ const MAX_COUNTED: usize = 4_000_000;
 
 impl Case {
     /// What the graph says of a candidate.
-    pub(super) fn new(candidate: &Candidate, moments: &Moments) -> Option<Self> {
+    pub(super) fn new(candidate: &Candidate, moments: &Moments, cancel: &AtomicBool) -> Result<Option<Self>> {
         let heap = moments.newest();
         let node = candidate.node;
         let holders: Vec<usize> = match candidate.how {
@@ -89,7 +99,7 @@ impl Case {
             _ => vec![node],
         };
         let mut kids: Vec<usize> = match candidate.how {
-            How::Garbage | How::External => candidate.members.clone(),
+            How::Garbage | How::External | How::Stuck => candidate.members.clone(),
             How::Chain => heap.subtree(node, 2000).into_iter().skip(1).collect(),
             _ if !candidate.slots.is_empty() => candidate.slots.clone(),
             _ => holders.iter().flat_map(|holder| heap.refs(*holder)).map(|(_, kid)| kid).collect(),
@@ -103,7 +113,7 @@ impl Case {
         let kid_rank = match main_kids(heap, &new) {
             Some((rank, _)) => rank,
             None if is_huge => heap.type_rank(node),
-            None => return None,
+            None => return Ok(None),
         };
         let kid_type = heap.open.type_name(kid_rank).to_owned();
         let mut samples: Vec<usize> =
@@ -113,7 +123,7 @@ impl Case {
         let inside = |kid: usize| moments.len() == 1 || moments.is_new(kid, node);
         let (type_name, depth) = named_type(heap, &samples, &inside).unwrap_or((kid_type.clone(), 0));
         let rule = match candidate.how {
-            How::Garbage | How::External => CountRule::Members,
+            How::Garbage | How::External | How::Stuck => CountRule::Members,
             How::Chain | How::Siblings => CountRule::Below,
             _ if depth == 0 && candidate.slots.is_empty() => CountRule::Direct,
             _ if heap.retained(node) - heap.size(node) > 0 => CountRule::Below,
@@ -147,9 +157,11 @@ impl Case {
             holder_path: String::new(),
             held_by: None,
             beside: Vec::new(),
+            proof: candidate.proof.clone(),
         };
         for moment in 0..moments.len() {
             let found = match case.rule {
+                _ if case.how == How::Stuck => Some(case.stuck_at(moments, moment, cancel)?),
                 CountRule::Members => Some(case.members_at(moments, moment)),
                 _ => {
                     moments.at(moment, case.anchor).map(|at| case.measure(moments.heap(moment), at, &counted))
@@ -170,7 +182,7 @@ impl Case {
         if is_content && heap.sort_of_rank(kid_rank) != Sort::Scalar {
             case.turnover = turnover(&case, moments, &kids);
         }
-        Some(case)
+        Ok(Some(case))
     }
 
     /// Replaces the bytes of a case that is not about all content of its anchor.
@@ -234,6 +246,19 @@ impl Case {
         (alike.len() as i64, alike.iter().map(|node| heap.retained(*node)).sum())
     }
 
+    /// How many of the members were there, and the bytes that go with them and the frames that run in them.
+    fn stuck_at(&self, moments: &Moments, moment: usize, cancel: &AtomicBool) -> Result<(i64, i64)> {
+        let heap = moments.heap(moment);
+        let there: Vec<usize> =
+            self.members.iter().filter_map(|member| moments.at(moment, *member)).collect();
+        let frames = frames_of_threads(heap)?;
+        let of_members = there.iter().filter_map(|member| frames.get(member)).flatten();
+        let nodes = BitSet::of(heap.n_nodes(), there.iter().chain(of_members).copied());
+        let cut = Cut { nodes, edges: BitSet::default() };
+        let bytes = with_index!(&*heap.open.index, |index| freed(index, &cut, cancel))?;
+        Ok((there.len() as i64, bytes))
+    }
+
     pub(super) fn count(&self) -> i64 {
         self.counts.last().copied().flatten().unwrap_or(0)
     }
@@ -284,7 +309,7 @@ impl Case {
     }
 
     /// Reads names and labels.
-    pub(super) fn load(&mut self, heap: &Heap, facts: &mut Facts) -> crate::Result<()> {
+    pub(super) fn load(&mut self, heap: &Heap, facts: &mut Facts) -> Result<()> {
         let runtime = heap.manifest().runtime();
         let way = heap.way_to(self.node);
         let dominators = heap.dominators(self.node);
@@ -350,7 +375,7 @@ impl Case {
 const LRU_WRAPPER: &str = "_lru_cache_wrapper";
 
 /// The bound of an lru_cache, which its function `cache_parameters` has in a cell since CPython 3.9.
-fn lru_bound(heap: &Heap, facts: &mut Facts, wrapper: usize) -> crate::Result<Option<i64>> {
+fn lru_bound(heap: &Heap, facts: &mut Facts, wrapper: usize) -> Result<Option<i64>> {
     let below = |nodes: &[usize], type_name: &str| -> Vec<usize> {
         // Links come before the dictionary.
         let kids = nodes.iter().flat_map(|node| heap.refs(*node)).map(|(_, kid)| kid);

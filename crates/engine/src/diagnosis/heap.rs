@@ -6,7 +6,7 @@ use std::{
 };
 
 use datafusion::arrow::array::{Array as _, AsArray as _};
-use heaplake_graph::Id;
+use heaplake_graph::{Id, NO_DISTANCE};
 use heaplake_model::schema::Table;
 use heaplake_store::{Lake, Manifest, with_index};
 
@@ -105,6 +105,55 @@ impl Heap {
 
     pub(super) fn root_kind(&self, node: usize) -> Option<&str> {
         with_index!(&*self.open.index, |index| index.root_kind_of(node))
+    }
+
+    /// Whether the dump says what running code and C hold, so that what nothing reaches is not reached.
+    pub(super) fn is_whole(&self) -> bool {
+        let manifest = self.manifest();
+        manifest.source.format == "capture" && manifest.runtime().addresses_survive
+    }
+
+    /// Whether anything but a cycle that only holds itself leads to a node.
+    pub(super) fn is_held(&self, node: usize) -> bool {
+        with_index!(&*self.open.index, |index| index.distances()[node]) != NO_DISTANCE
+    }
+
+    /// The roots of some kinds, ascending.
+    pub(super) fn roots_with(&self, is_meant: impl Fn(&str) -> bool) -> Vec<usize> {
+        with_index!(&*self.open.index, |index| {
+            let roots = index.roots().iter().enumerate();
+            roots.filter(|(i, _)| is_meant(index.root_kind(*i))).map(|(_, root)| root.index()).collect()
+        })
+    }
+
+    /// The nodes of some types, ascending.
+    pub(super) fn nodes_of(&self, is_meant: impl Fn(&str) -> bool) -> Vec<usize> {
+        let types = &self.open.manifest.types;
+        let meant: Vec<bool> = types.iter().map(|stat| is_meant(&stat.name)).collect();
+        if !meant.contains(&true) {
+            return Vec::new();
+        }
+        with_index!(&*self.open.index, |index| {
+            let types = index.types().iter().enumerate();
+            let is_it = |rank: u32| meant.get(rank as usize) == Some(&true);
+            types
+                .filter(|(node, rank)| is_it(**rank) && index.is_there(*node))
+                .map(|(node, _)| node)
+                .collect()
+        })
+    }
+
+    /// What a node refers to without keeping it alive.
+    pub(super) fn weak_refs(&self, node: usize) -> Vec<usize> {
+        fn of<I: Id>(graph: heaplake_graph::Graph<'_, I>, node: usize) -> Vec<usize> {
+            let edges = graph.forward.range(node).filter(|edge| graph.skip.contains(*edge));
+            edges
+                .map(|edge| graph.forward.target(edge))
+                .filter(|end| *end != I::NONE)
+                .map(Id::index)
+                .collect()
+        }
+        with_index!(&*self.open.index, |index| of(index.graph(), node))
     }
 
     /// The dominated children of a node.

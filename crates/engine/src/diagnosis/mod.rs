@@ -16,6 +16,7 @@ mod growth;
 mod heap;
 mod idioms;
 mod moments;
+mod proof;
 mod signals;
 mod sort;
 mod standing;
@@ -44,6 +45,8 @@ pub(crate) const MAX_DUMPS: usize = 48;
 const MAX_CASES: usize = 60;
 /// Suspects that are reported.
 const MAX_SUSPECTS: usize = 40;
+/// Log odds of what is proved: more than signals come to.
+const PROVED: f64 = 20.0;
 /// Cases whose retained size is found by a cut.
 const MAX_CUTS: usize = 12;
 
@@ -72,6 +75,8 @@ pub(crate) struct Suspect {
     pub(crate) path: String,
     /// The references to cut, as a condition over `edge`.
     pub(crate) cut: Option<String>,
+    /// `proved` where the graph alone shows that it leaks, else `judged`.
+    pub(crate) basis: &'static str,
 }
 
 /// The suspects in dumps that are given oldest first, the likeliest first.
@@ -82,7 +87,9 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
     let heaps: Vec<Heap> = dumps.into_iter().map(|open| Heap::new(open, lake.clone())).collect();
     let moments = Moments::new(heaps, cancel)?;
     let mut candidates = candidates(&moments, cancel)?;
-    candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.own), candidate.node));
+    candidates.sort_by_key(|candidate| {
+        (candidate.proof.is_none(), std::cmp::Reverse(candidate.own), candidate.node)
+    });
     candidates.truncate(MAX_CASES);
     let growth = moments.growths().first().map_or(0, |(_, growth)| growth.total());
     let whole = Whole { growth, bytes: moments.newest().manifest().counts.bytes };
@@ -92,7 +99,7 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
         if cancel.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(crate::Error::Cancelled);
         }
-        let Some(mut case) = Case::new(candidate, &moments) else { continue };
+        let Some(mut case) = Case::new(candidate, &moments, cancel)? else { continue };
         case.load(moments.newest(), &mut facts)?;
         if is_of_capture(&case) {
             continue;
@@ -115,15 +122,26 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
 
 fn candidates(moments: &Moments, cancel: &AtomicBool) -> Result<Vec<Candidate>> {
     let newest = moments.newest();
-    if moments.len() == 1 {
-        return Ok(standing::candidates(newest));
-    }
     let mut found: HashMap<usize, Candidate> = HashMap::new();
+    if moments.len() == 1 {
+        let standing = standing::candidates(newest).into_iter().chain(candidate::proved_outside(newest));
+        found.extend(standing.map(|candidate| (candidate.node, candidate)));
+    }
     for (at, growth) in moments.growths() {
         let grown = growth.grown(newest, moments.heap(at), cancel)?;
         for candidate in candidate::grown(newest, growth, &grown) {
             found.entry(candidate.node).or_insert(candidate);
         }
+    }
+    for proved in proof::candidates(newest, cancel)? {
+        let other = found.remove(&proved.node);
+        let is_same =
+            |other: &Candidate| matches!(other.how, How::Refs | How::Standing) && other.slots.is_empty();
+        let candidate = match other {
+            Some(other) if is_same(&other) => Candidate { proof: proved.proof, ..other },
+            _ => proved,
+        };
+        found.insert(candidate.node, candidate);
     }
     Ok(found.into_values().collect())
 }
@@ -144,6 +162,7 @@ struct Judged {
     log_odds: f64,
     idiom: &'static idioms::Idiom,
     evidence: Vec<String>,
+    is_proved: bool,
 }
 
 impl Judged {
@@ -151,8 +170,13 @@ impl Judged {
         let signals = signals::signals(&case, moments, whole);
         let (idiom, fits) = idioms::idiom_of(&case);
         let log_odds = fits + signals.iter().map(|signal| signal.weight).sum::<f64>();
-        let evidence = signals.into_iter().filter_map(|signal| signal.fact).collect();
-        Self { confidence: signals::confidence(log_odds), log_odds, case, idiom, evidence }
+        let proof = signals::proof(&case);
+        let log_odds = if proof.is_some() { PROVED } else { log_odds };
+        let confidence = if proof.is_some() { 1.0 } else { signals::confidence(log_odds) };
+        let is_proved = proof.is_some();
+        let facts = signals.into_iter().filter_map(|signal| signal.fact);
+        let evidence = proof.into_iter().chain(facts).collect();
+        Self { confidence, log_odds, case, idiom, evidence, is_proved }
     }
 
     /// The likeliest first, then what is larger.
@@ -207,7 +231,7 @@ impl Judged {
     fn suspect(self, moments: &Moments) -> Suspect {
         let heap = moments.newest();
         let cut = self.cut(heap);
-        let Self { case, confidence, idiom, mut evidence, .. } = self;
+        let Self { case, confidence, idiom, mut evidence, is_proved, .. } = self;
         if !case.also.is_empty() {
             let also: Vec<String> = case
                 .also
@@ -246,6 +270,7 @@ impl Judged {
             evidence,
             queries,
             cut,
+            basis: if is_proved { "proved" } else { "judged" },
         }
     }
 }
@@ -286,9 +311,13 @@ fn merged(mut judged: Vec<Judged>, moments: &Moments) -> Vec<Judged> {
 fn freed_by_cut<I: Id>(index: &GraphIndex<I>, holders: &[usize], cancel: &AtomicBool) -> Result<i64> {
     let graph = index.graph();
     let edges = holders.iter().flat_map(|holder| graph.forward.range(*holder));
-    let cut = Cut { nodes: BitSet::default(), edges: BitSet::of(graph.forward.n_edges(), edges) };
+    freed(index, &Cut { nodes: BitSet::default(), edges: BitSet::of(graph.forward.n_edges(), edges) }, cancel)
+}
+
+/// Bytes of what nothing reaches after a cut, what is cut included.
+fn freed<I: Id>(index: &GraphIndex<I>, cut: &Cut, cancel: &AtomicBool) -> Result<i64> {
     let roots = BitSet::of(index.n_nodes(), index.roots().iter().map(|root| root.index()));
-    let gone = unreachable_after(graph, &roots, &cut, cancel)?;
+    let gone = unreachable_after(index.graph(), &roots, cut, cancel)?;
     Ok(i64::try_from(index.size_of(&gone)).unwrap_or(i64::MAX))
 }
 

@@ -56,8 +56,19 @@ pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signa
         bound(case),
         place(case),
         new_holder(case),
+        collector(case, moments),
+        line(case, moments),
+        running(case, moments),
     ];
     signals.into_iter().flatten().collect()
+}
+
+/// What proves that a case leaks. What the collector or C code may still let go must also grow, where there are several dumps, as
+/// must what listens.
+pub(super) fn proof(case: &Case) -> Option<String> {
+    let may_end = case.how == How::Garbage || case.how == How::External;
+    let is_growing = shape(case).is_none_or(|shape| shape == SeriesShape::Growing);
+    case.proof.clone().filter(|_| is_growing || !may_end)
 }
 
 /// The logistic function.
@@ -81,7 +92,10 @@ fn time(case: &Case, moments: &Moments) -> Option<Signal> {
         return told(-2.0, "there is one dump: it shows what is held, not whether it grows".to_owned());
     };
     let series = case.series();
-    let steps = series.iter().map(|n| words::count(*n)).collect::<Vec<_>>();
+    let steps: Vec<String> = match case.how {
+        How::Huge => case.bytes.iter().map(|bytes| words::bytes(bytes.unwrap_or(0))).collect(),
+        _ => series.iter().map(|n| words::count(*n)).collect(),
+    };
     let listed = if steps.len() <= 8 {
         steps.join(", ")
     } else {
@@ -90,7 +104,7 @@ fn time(case: &Case, moments: &Moments) -> Option<Signal> {
     let said = |what: &str| format!("{what} from dump to dump: {listed}");
     match (shape, n) {
         (SeriesShape::Growing, 2) if series[0] == 0 => told(
-            -0.9,
+            -1.4,
             format!("there were none in the first of the two dumps, and {} in the second", steps[1]),
         ),
         (SeriesShape::Growing, 2) => {
@@ -138,7 +152,7 @@ fn turnover(case: &Case) -> Option<Signal> {
         0.75.. => {
             told(-3.0, format!("for what came as much went: only {:.0} % of it stayed", 100.0 - percent))
         }
-        0.4.. => told(-1.8, format!("{percent:.0} % of what came went again, or took the place of others")),
+        0.4.. => told(-2.2, format!("{percent:.0} % of what came went again, or took the place of others")),
         0.15.. => told(-0.5, format!("{percent:.0} % of what came went again")),
         _ => None,
     }
@@ -206,9 +220,9 @@ fn kind(case: &Case) -> Option<Signal> {
     }
 }
 
-/// Whether the holder is the dictionary of a module or a class.
+/// Whether the holder is the dictionary of a module or a class, of whatever metaclass.
 fn is_namespace(case: &Case) -> bool {
-    matches!(case.above(1), "module" | "type")
+    matches!(sort_of(case.above(1)), Sort::Module | Sort::Code)
 }
 
 /// Whether it says itself how large it may become.
@@ -238,15 +252,24 @@ fn bound(case: &Case) -> Option<Signal> {
     }
 }
 
-/// A round number beside the holder, in a dump without labels.
+/// A round number beside the holder that it has not reached, in a dump without labels. One that it has just reached counts along.
 fn bare_bound(case: &Case) -> Option<Signal> {
     let count = case.count();
     let is_round = |n: i64| n % 10 == 0 || n.count_ones() == 1;
     let bare = case.beside.iter().filter(|(label, _)| label.is_empty()).filter_map(|(_, number)| *number);
     let mut bounds =
-        bare.filter(|n| is_round(*n) && *n >= 16 && *n >= count && *n <= count.saturating_mul(20));
+        bare.filter(|n| is_round(*n) && *n >= 16 && *n > count && *n <= count.saturating_mul(20));
     let bound = bounds.next()?;
-    told(-1.2, format!("beside it stands {}, perhaps its bound", words::count(bound)))
+    let is_near = bound <= count.saturating_mul(2);
+    let is_ordered = case.above(0) == "OrderedDict";
+    let weight = if is_near && is_ordered {
+        -3.2
+    } else if is_near {
+        -2.2
+    } else {
+        -1.2
+    };
+    told(weight, format!("beside it stands {}, perhaps its bound", words::count(bound)))
 }
 
 /// Library caches that fill and then stay as they are.
@@ -273,6 +296,10 @@ fn place(case: &Case) -> Option<Signal> {
     let module = case.module()?;
     let package = module.split('.').next().unwrap_or(module);
     match () {
+        () if is_library(module) && matches!(case.kid_type.as_str(), "ReferenceType" | "KeyedRef") => told(
+            -2.5,
+            format!("they are weak references of the library's {module}, which follow what others hold"),
+        ),
         () if BOUNDED_MODULES.contains(&package) => {
             told(-2.2, format!("it belongs to the library's {module}, which fills its caches and stops"))
         }
@@ -294,6 +321,57 @@ fn new_holder(case: &Case) -> Option<Signal> {
         0 => None,
         missing if missing + 1 == n => told(-1.5, "it was made since the last dump but one".to_owned()),
         _ => silent(-0.5),
+    }
+}
+
+/// Whether it is something in which objects stand in line: with two dumps, a long line is not told from one that never ends.
+fn line(case: &Case, moments: &Moments) -> Option<Signal> {
+    let is_line = |name: &str| name.ends_with("deque") || name.ends_with("Queue");
+    let is_near = case.way.iter().rev().take(3).any(|step| is_line(&step.type_name));
+    if moments.len() != 2 || !is_near {
+        return None;
+    }
+    told(-1.3, "a line may be long for a while: a third dump would tell".to_owned())
+}
+
+/// Whether one object grows of which the dump does not say that the program keeps it: a buffer of a function that ran.
+fn running(case: &Case, moments: &Moments) -> Option<Signal> {
+    let is_kept = case.module().is_some() || moments.newest().is_whole();
+    if case.how != How::Huge || is_kept {
+        return None;
+    }
+    told(-2.8, "no module leads to it: it may belong to what ran when the dump was taken".to_owned())
+}
+
+/// Objects that can be on cycles that the interpreter's usual settings leave until the collector looks, of any version.
+const USUAL_THRESHOLD: i64 = 2000;
+
+/// Whether the collector will come for garbage soon.
+fn collector(case: &Case, moments: &Moments) -> Option<Signal> {
+    if case.how != How::Garbage {
+        return None;
+    }
+    let heap = moments.newest();
+    let n_objects: i64 = case.members.iter().map(|node| heap.retained_count(*node) as i64).sum();
+    let Some(collector) = heap.manifest().process.collector else {
+        let is_usual = n_objects < 2 * USUAL_THRESHOLD && heap.is_whole();
+        let fact = "it may be waiting for a collection that comes soon: the dump does not say whether the collector is on";
+        return if is_usual { told(-0.8, fact.to_owned()) } else { None };
+    };
+    let threshold = collector.threshold;
+    let said = words::count(threshold);
+    match () {
+        () if collector.is_off() => told(2.0, "the collector is off".to_owned()),
+        () if threshold > 10 * USUAL_THRESHOLD => {
+            told(0.8, format!("the collector comes only when there are {said} more objects"))
+        }
+        () if n_objects < threshold.saturating_mul(2) => told(
+            -5.0,
+            format!(
+                "the collector is on and comes when there are {said} more objects: it may free this soon"
+            ),
+        ),
+        () => told(-0.5, format!("the collector is on and comes when there are {said} more objects")),
     }
 }
 

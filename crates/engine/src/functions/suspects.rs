@@ -9,7 +9,8 @@ use datafusion::arrow::{
     },
     datatypes::SchemaRef,
 };
-use heaplake_store::Manifest;
+use heaplake_pathql::glob_matches;
+use heaplake_store::{AcceptedSuspects, Manifest};
 
 use crate::{
     Error, Result,
@@ -71,6 +72,13 @@ pub(super) static SUSPECTS: HistoryFunction = HistoryFunction {
                 "the references that keep the content, as a condition over `edge`",
             )
             .null("where no object holds it, and where the holder itself is the content"),
+            column(
+                "basis",
+                ColumnType::Text,
+                "proved, where the graph alone shows that it leaks, else judged",
+            ),
+            column("accepted", ColumnType::Text, "why people live with it, when and who says so")
+                .null("where it is not among the accepted suspects"),
         ]])]),
         cost: "One pass over the graph index of the newest dump, and of the first and the last but one; of dumps of different \
                processes over all of them, with names and labels. 24 bytes of memory for every object of the newest dump and 8 of \
@@ -104,13 +112,14 @@ fn call(texts: &[&str], snapshot: &Arc<Snapshot>) -> Result<HistoryQuestion> {
     newest.check_whole()?;
     let dumps = some_of(dumps.into_iter().filter(|manifest| manifest.pruned.is_none()).collect());
     let schema = SUSPECTS.doc.rows(0)?.schema();
+    let accepted = snapshot.accepted()?;
     let (snapshot, answered) = (snapshot.clone(), schema.clone());
     let answer = move |progress: &heaplake_store::ImportProgress| {
         let mut open = Vec::with_capacity(dumps.len());
         for manifest in &dumps {
             open.push(snapshot.open_base(&snapshot.with_types(manifest)?, progress)?);
         }
-        batch(&diagnose(snapshot.lake(), open, &progress.cancel)?, answered.clone())
+        batch(&diagnose(snapshot.lake(), open, &progress.cancel)?, &accepted, answered.clone())
     };
     Ok(HistoryQuestion { schema, answer: Arc::new(answer) })
 }
@@ -124,7 +133,21 @@ fn some_of(dumps: Vec<Arc<Manifest>>) -> Vec<Arc<Manifest>> {
     (0..MAX_DUMPS).map(|i| dumps[i * (n - 1) / (MAX_DUMPS - 1)].clone()).collect()
 }
 
-fn batch(suspects: &[Suspect], schema: SchemaRef) -> Result<RecordBatch> {
+/// Why people live with a suspect; `None` where nobody says so.
+fn acceptance(suspect: &Suspect, accepted: &AcceptedSuspects) -> Option<String> {
+    let names = || suspect.held_by.as_deref().into_iter().chain([suspect.holder_path.as_str()]);
+    let entry = accepted.accepted.iter().find(|entry| {
+        let is_holder = |holder: &String| names().any(|name| name == holder);
+        let fits = |pattern: &String| names().any(|name| glob_matches(pattern, name));
+        entry.holder.as_ref().is_some_and(is_holder) || entry.pattern.as_ref().is_some_and(fits)
+    })?;
+    let reason = if entry.reason.is_empty() { "no reason given" } else { &entry.reason };
+    let origin: Vec<&str> =
+        [&entry.date, &entry.who].into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+    Some(if origin.is_empty() { reason.to_owned() } else { format!("{reason} ({})", origin.join(", ")) })
+}
+
+fn batch(suspects: &[Suspect], accepted: &AcceptedSuspects, schema: SchemaRef) -> Result<RecordBatch> {
     let text = |f: fn(&Suspect) -> Option<&str>| -> ArrayRef {
         Arc::new(suspects.iter().map(f).collect::<StringViewArray>())
     };
@@ -163,6 +186,8 @@ fn batch(suspects: &[Suspect], schema: SchemaRef) -> Result<RecordBatch> {
         texts(|suspect| &suspect.queries),
         text(|suspect| Some(&suspect.path)),
         text(|suspect| suspect.cut.as_deref()),
+        text(|suspect| Some(suspect.basis)),
+        Arc::new(suspects.iter().map(|suspect| acceptance(suspect, accepted)).collect::<StringViewArray>()),
     ];
     RecordBatch::try_new(schema, columns).map_err(|error| Error::Internal(error.to_string()))
 }

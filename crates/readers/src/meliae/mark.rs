@@ -1,6 +1,6 @@
 //! Lines of a capture that are about the dump: its first and its last.
 
-use heaplake_model::ProcessMemory;
+use heaplake_model::{Collector, ProcessMemory};
 use serde::Deserialize;
 
 /// What the first line of a capture says. docs/formats/capture.md has the units.
@@ -32,6 +32,9 @@ pub(crate) struct Header {
     /// Interpreters of the process.
     #[serde(default)]
     pub(crate) interpreters: Option<u64>,
+    /// When the collector of cycles runs.
+    #[serde(default)]
+    pub(crate) collector: Option<Collector>,
     /// Why there is a dump.
     #[serde(default)]
     pub(crate) reason: Option<String>,

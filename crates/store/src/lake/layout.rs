@@ -127,6 +127,11 @@ impl LakePath {
         Self(format!("{NAMES}/dump={dump}{JSON}"))
     }
 
+    /// The suspects that are accepted.
+    pub(crate) fn accepted() -> Self {
+        Self("accepted.json".to_owned())
+    }
+
     /// What the change that is under way may add and delete.
     pub(crate) fn journal() -> Self {
         LakeFolder::work().file("journal.json")

@@ -1,0 +1,82 @@
+//! What one dump proves: objects that can never go on, or that live only because of what was meant to follow them.
+//!
+//! A proof is a property of the graph and needs neither growth nor names of the program. It holds as far as the graph is whole, so
+//! that it is sought only in dumps that record roots and count references: in others, what C code holds is not to be seen.
+
+mod owners;
+mod waiters;
+mod weak_keys;
+
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
+
+use super::{
+    candidate::{Candidate, How},
+    heap::{Facts, Heap},
+    sort::Sort,
+    words,
+};
+use crate::Result;
+
+/// Tasks or threads that wait for ever from which on they are reported.
+const MIN_STUCK: usize = 4;
+
+/// The candidates that a dump proves.
+pub(super) fn candidates(heap: &Heap, cancel: &AtomicBool) -> Result<Vec<Candidate>> {
+    if !heap.is_whole() {
+        return Ok(Vec::new());
+    }
+    let mut found = stuck(heap, cancel)?;
+    found.extend(weak_keys::candidates(heap));
+    found.extend(owners::candidates(heap));
+    Ok(found)
+}
+
+/// By thread of a dump, the frames that run in it.
+pub(super) fn frames_of_threads(heap: &Heap) -> Result<BTreeMap<usize, Vec<usize>>> {
+    let stacks = waiters::stacks(heap, &mut Facts::default())?;
+    Ok(stacks.into_iter().filter_map(|stack| Some((stack.thread?, stack.frames))).collect())
+}
+
+/// What waits for ever, by what keeps it; each group of threads for itself.
+fn stuck(heap: &Heap, cancel: &AtomicBool) -> Result<Vec<Candidate>> {
+    let waiters::Stuck { tasks, threads } = waiters::stuck(heap, cancel)?;
+    let mut by_keeper: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+    for task in tasks {
+        let keeper = heap.idom(task).filter(|keeper| heap.edge(*keeper, task).is_some());
+        by_keeper
+            .entry(keeper.filter(|keeper| heap.sort(*keeper) == Sort::Container))
+            .or_default()
+            .push(task);
+    }
+    let mut found = Vec::new();
+    for (keeper, tasks) in by_keeper.into_iter().filter(|(_, tasks)| tasks.len() >= MIN_STUCK) {
+        let fact = format!(
+            "proved: {} tasks wait for something that only they themselves lead to; nothing that can still run can set it",
+            words::count(tasks.len() as i64)
+        );
+        found.push(proved(heap, keeper, tasks, fact));
+    }
+    if threads.len() >= MIN_STUCK {
+        let fact = format!(
+            "proved: {} threads wait without a timeout on a condition that only their own variables lead to; no other thread \
+             can notify it",
+            words::count(threads.len() as i64)
+        );
+        found.push(proved(heap, None, threads, fact));
+    }
+    Ok(found)
+}
+
+/// A candidate that is what keeps some objects, or where nothing does, these themselves.
+fn proved(heap: &Heap, keeper: Option<usize>, members: Vec<usize>, fact: String) -> Candidate {
+    let own = members.iter().map(|node| heap.retained(*node)).sum();
+    let candidate = match keeper {
+        Some(keeper) => Candidate::new(keeper, How::Standing, own),
+        None => Candidate {
+            members: members.clone(),
+            // The newest: what was there first may be what was meant to stay.
+            ..Candidate::new(members[members.len() - 1], How::Stuck, own)
+        },
+    };
+    Candidate { proof: Some(fact), ..candidate }
+}
