@@ -153,6 +153,12 @@ impl Session {
         Ok(self.engine.are_types_named_differently(selectors)?.then_some(TYPES_BY_SHORT_NAME))
     }
 
+    /// The dumps among those that selectors mean whose holders are named by older rules than those of the others.
+    pub fn dumps_with_old_names(&self, selectors: &[&str]) -> Result<Vec<String>> {
+        let old = self.engine.dumps_with_old_names(selectors)?;
+        Ok(old.iter().map(ToString::to_string).collect())
+    }
+
     /// The names of all functions, of values and of tables, in order.
     pub fn functions(&self) -> Vec<String> {
         self.engine.functions()

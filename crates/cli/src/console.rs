@@ -118,6 +118,20 @@ impl Console {
         Ok(())
     }
 
+    /// Says it where holders are compared that older versions named by other rules.
+    pub fn note_on_holder_names(&self, session: &Session, dumps: &[&str]) -> anyhow::Result<()> {
+        let old = session.dumps_with_old_names(dumps)?;
+        if let Some(first) = old.first() {
+            let others = if old.len() > 1 { " and others" } else { "" };
+            self.note(&format!(
+                "(the holders of {first}{others} have names by older rules, so that some differ in name alone: \
+                 `heaplake index {}` names them anew)",
+                old.join(" ")
+            ));
+        }
+        Ok(())
+    }
+
     /// What says notes for others.
     pub fn notice(&self) -> heaplake_engine::Notice {
         let console = self.clone();

@@ -415,6 +415,7 @@ mod tests {
             counts: Counts { objects: 10, ..Counts::default() },
             roots: [].into(),
             indexed: true,
+            naming: 0,
             issues: [].into(),
             pruned: None,
             files: Vec::new(),

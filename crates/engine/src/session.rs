@@ -33,7 +33,7 @@ use crate::{
     functions,
     graph::{self, Edited},
     guard, headings,
-    history::are_types_named_differently,
+    history::{are_types_named_differently, dumps_with_old_names},
     mistake,
     parameters::{self, Parameters, Value},
     path,
@@ -293,6 +293,17 @@ impl Session {
     /// Whether some of the dumps that selectors mean name types with their modules and others do not, so that `diff` and
     /// `trend` compare types by their short names.
     pub fn are_types_named_differently(&self, selectors: &[&str]) -> Result<bool> {
+        Ok(are_types_named_differently(&self.selected(selectors)?))
+    }
+
+    /// The dumps among those that selectors mean whose holders are named by older rules than those of the others; they cannot
+    /// be compared by holder until their summaries are made anew.
+    pub fn dumps_with_old_names(&self, selectors: &[&str]) -> Result<Vec<DumpId>> {
+        let dumps = self.selected(selectors)?;
+        Ok(dumps_with_old_names(&dumps).into_iter().map(|dump| dump.id.clone()).collect())
+    }
+
+    fn selected(&self, selectors: &[&str]) -> Result<Vec<Arc<Manifest>>> {
         let mut dumps = Vec::new();
         for selector in selectors {
             match *selector {
@@ -300,7 +311,7 @@ impl Session {
                 selector => dumps.extend(self.snapshot.select(selector)?),
             }
         }
-        Ok(are_types_named_differently(&dumps))
+        Ok(dumps)
     }
 
     fn unknown(&self, asked: Vec<AskedType>) -> Result<Vec<Missing>> {

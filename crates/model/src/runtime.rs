@@ -21,10 +21,14 @@ pub struct Runtime {
     kept_alive: &'static [(&'static str, KeptAlive)],
     /// Types by role; a type may have several.
     roles: &'static [(TypeRole, &'static [&'static str])],
+    /// The name of the module that is the program itself, beside those that it imports; empty if there is none.
+    main_module: &'static str,
     /// Types by their [`Nature`].
     natures: &'static [(Nature, &'static [&'static str])],
     /// What roots are, by type, name and kind.
     root_notes: &'static [((&'static str, &'static str, &'static str), &'static str)],
+    /// Whether dumps say by what an object refers to another.
+    pub has_labels: bool,
     label_says: for<'l> fn(&'l str) -> LabelSays<'l>,
     field_labels: fn(&str) -> Option<FieldLabels>,
     /// By version, type, shallow size and number of items.
@@ -199,6 +203,11 @@ impl Runtime {
         self.types_with(role).contains(&type_name)
     }
 
+    /// Whether a module of this name is the program itself.
+    pub fn is_main_module(&self, name: &str) -> bool {
+        !name.is_empty() && name == self.main_module
+    }
+
     /// Which properties of the objects of a type never change; for an unknown type only the name.
     pub fn nature(&self, type_name: &str) -> Nature {
         let found = self.natures.iter().find(|(_, types)| types.contains(&type_name));
@@ -250,8 +259,10 @@ const UNKNOWN: Runtime = Runtime {
     weak_types: &[],
     kept_alive: &[],
     roles: &[],
+    main_module: "",
     natures: &[],
     root_notes: &[],
+    has_labels: true,
     label_says: |_| LabelSays::Nothing,
     field_labels: |_| None,
     capacity: |_, _, _, _| None,
@@ -279,6 +290,7 @@ static RUNTIMES: [(&str, Runtime); 4] = [
                 "WeakMethod",
             ],
             kept_alive: &[("module", KeptAlive::AsModule), ("frame", KeptAlive::AsFrameWhileItRuns)],
+            has_labels: false,
             ..CPYTHON
         },
     ),
@@ -336,6 +348,7 @@ const CPYTHON: Runtime = Runtime {
             ],
         ),
     ],
+    main_module: "__main__",
     natures: &[
         (Nature::Value, &["bytes", "int", "long", "float", "complex", "bool", "NoneType", "range", "xrange"]),
         (Nature::Text, &["str", "unicode"]),
@@ -344,6 +357,7 @@ const CPYTHON: Runtime = Runtime {
     ],
     // The interpreter makes a function to run the statements of a file or of exec; only its frame, in C, refers to it.
     root_notes: &[(("function", "<module>", "unreferenced"), "top-level code that is running")],
+    has_labels: true,
     label_says: cpython_label,
     field_labels: dotted_field,
     capacity: cpython_capacity::capacity,
@@ -491,6 +505,7 @@ const JVM: Runtime = Runtime {
             ],
         ),
     ],
+    main_module: "",
     natures: &[(
         Nature::Value,
         &[
@@ -505,6 +520,7 @@ const JVM: Runtime = Runtime {
             "java.lang.Double",
         ],
     )],
+    has_labels: true,
     label_says: jvm_label,
 };
 

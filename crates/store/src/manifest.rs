@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+/// The rules by which holders name objects. Since 1 an object that several refer to is named by the best way to it, and small
+/// global tables name their items by their keys. Raise it when names change: dumps with other rules are not comparable by holder.
+pub(crate) const NAMING: u32 = 1;
+
 /// Everything the lake knows of one dump without opening its tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -37,6 +41,9 @@ pub struct Manifest {
     pub roots: BTreeMap<String, u64>,
     /// Whether `obj`, `root` and the types have the columns that come from the graph index.
     pub indexed: bool,
+    /// By which rules `holder_stat` names objects: [`NAMING`] now; 0 in manifests of older versions and without an index.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub naming: u32,
     /// Number of issues by kind (the names of `IssueKind`); the issues themselves are in the table `issue`.
     pub issues: BTreeMap<String, u64>,
     /// When objects and references were pruned; only the summaries of such a dump remain.
@@ -188,6 +195,10 @@ impl Manifest {
         let stray = self.files.iter().find(|file| !crate::lake::is_file_of(&file.path, file.table, id));
         stray.map(|file| format!("it names a file that is not of the dump: {:?}", file.path))
     }
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// The present, as precisely as manifests have it.

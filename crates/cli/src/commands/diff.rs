@@ -85,6 +85,9 @@ pub fn print(
         }
         show(by, args.n, &diff.groups(session)?, plan, console, sink)?;
         console.note_on_type_names(session, &[&args.before, &args.after])?;
+        if by == GroupBy::Holder {
+            console.note_on_holder_names(session, &[&args.before, &args.after])?;
+        }
     } else {
         query::run(session, &diff.statement(), plan, sink)?;
     }

@@ -247,6 +247,7 @@ mod tests {
             counts: Counts { objects: 3, edges: 1, dangling: 1, unreferenced: 2, bytes: 400, types: 2 },
             roots: [("unreferenced".to_owned(), 2)].into(),
             indexed: true,
+            naming: 0,
             issues: [("bad_size".to_owned(), 1)].into(),
             pruned: None,
             files: Vec::new(),

@@ -61,6 +61,9 @@ pub fn print(
         }
         show(&trend, args.n, &trend.series(session)?, plan, console, sink)?;
         console.note_on_type_names(session, &[&trend.dumps])?;
+        if trend.by == GroupBy::Holder {
+            console.note_on_holder_names(session, &[&trend.dumps])?;
+        }
     } else {
         query::run(session, &trend.statement(), plan, sink)?;
     }

@@ -16,16 +16,17 @@ pub(super) static PROGRAM_NAME: ObjectFunction = ObjectFunction {
         group: FunctionGroup::Value,
         usage: "program_name(address [, dump])",
         purpose: "What the program calls an object, as in the paths of holders: for the dictionary of a module the name of the \
-                  module; else the attribute, global or local variable by which its immediate dominator refers to it.",
+                  module; else the attribute, global or local variable by which its immediate dominator refers to it; where no \
+                  single object holds it, the best way to it with its owner, as `shop.cache.SESSIONS` or `Server.queue`.",
         arguments: &[
             ArgumentDoc::required("address", ArgumentKind::Number, "address of the object"),
             ArgumentDoc::DUMP,
         ],
         result: ResultDoc::Value(column("name", ColumnType::Text, "the name").null(
-            "where the program has no name for it, where no single object holds it, and where the dump has no labels",
+            "where the program has no name for it, and where the dump has no labels",
         )),
-        cost: "For each batch of rows the references of the immediate dominators; pages of `edge` without those that are \
-               asked for are not read.",
+        cost: "For each batch of rows the references of the immediate dominators, and all referrers of objects that no single \
+               object holds; pages of `edge` without those that are asked for are not read.",
         source: None,
     },
     answer,

@@ -31,7 +31,7 @@ use crate::{
     operator::{Operator, OperatorExec, OperatorInputs, OperatorRows, OperatorTask, describe_limit},
     snapshot::Snapshot,
 };
-pub(crate) use naming::{TypeNaming, are_types_named_differently};
+pub(crate) use naming::{TypeNaming, are_types_named_differently, dumps_with_old_names};
 pub(crate) use series::{SeriesShape, Verdict, judge, slope, spark};
 pub(crate) use totals::{By, Metric, Total};
 

@@ -92,6 +92,7 @@ fn add_dump(lake: &Path, id: &str, hour: i64) {
         counts: Counts { objects: n, edges: 2 * n, dangling: 3, unreferenced: 1, bytes: 1_999_000, types: 2 },
         roots: [("unreferenced".to_owned(), 1)].into(),
         indexed: false,
+        naming: 0,
         issues: Default::default(),
         pruned: None,
         files,

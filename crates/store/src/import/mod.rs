@@ -37,7 +37,7 @@ use crate::{
     file_names::FileNames,
     index,
     lake::WorkFolder,
-    manifest::{now, runtime_of},
+    manifest::{NAMING, now, runtime_of},
     memory::default_memory,
 };
 use collect::Collector;
@@ -237,6 +237,7 @@ fn import_source(
         counts: content.counts,
         roots: content.roots,
         indexed: content.indexed,
+        naming: if content.indexed { NAMING } else { 0 },
         issues: content.issues,
         pruned: None,
         files: content.files,

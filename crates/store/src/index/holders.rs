@@ -1,6 +1,11 @@
 //! The holders of a dump: its dominator tree folded to paths of types and names, see [`heaplake_graph::holders`].
 
-use std::{borrow::Cow, collections::HashMap, fmt::Write as _, sync::atomic::AtomicBool};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use heaplake_graph::{BitSet, Cancelled, HeldTree, Holder, Id, REST, holders, largest_holders, path_of};
 
@@ -30,7 +35,8 @@ const OTHERS: &str = "...";
 pub(crate) struct NodeNames {
     /// Node and position of its name; nodes ascend.
     of: Vec<(u64, u32)>,
-    positions: HashMap<Box<str>, u32>,
+    texts: Vec<Arc<str>>,
+    positions: HashMap<Arc<str>, u32>,
 }
 
 impl NodeNames {
@@ -52,22 +58,22 @@ impl NodeNames {
         self.of.iter().map(|(node, _)| *node as usize)
     }
 
-    /// The names by their positions.
-    pub(super) fn texts(&self) -> Vec<&str> {
-        let mut texts = vec![""; self.positions.len()];
-        self.positions.iter().for_each(|(name, position)| texts[*position as usize] = name);
-        texts
+    /// The name at a position.
+    pub(super) fn text(&self, position: u32) -> &str {
+        &self.texts[position as usize]
     }
 
     /// The position of a name; a new one if it is new, `None` if there are too many.
     pub(super) fn position(&mut self, name: &str) -> Option<u32> {
         let name = Self::clipped(name);
-        let n_names = self.positions.len();
-        match self.positions.get(&*name) {
-            Some(position) => Some(*position),
-            None if n_names >= MAX_NAMES => None,
-            None => Some(*self.positions.entry(name.into_owned().into()).or_insert(n_names as u32)),
+        if let Some(position) = self.positions.get(&*name) {
+            return Some(*position);
         }
+        let position = u32::try_from(self.texts.len()).ok().filter(|_| self.texts.len() < MAX_NAMES)?;
+        let text: Arc<str> = name.into();
+        self.texts.push(text.clone());
+        self.positions.insert(text, position);
+        Some(position)
     }
 
     /// A name as it is kept.
@@ -122,11 +128,10 @@ pub(super) fn holder_stats<I: Id>(
         elements: &elements,
     };
     let found = largest_holders(holders(tree, above, cancel)?, MAX_KEPT);
-    let texts = names.texts();
     let mut words = vec![String::new(); pairs.len()];
     for ((rank, name), element) in pairs {
         let word = &mut words[(element - n_fixed) as usize];
-        *word = format!("{} {}", NodeNames::clipped(type_names[rank as usize]), texts[name as usize]);
+        *word = format!("{} {}", NodeNames::clipped(type_names[rank as usize]), names.text(name));
     }
     let word = |element: u32| match element {
         REST => OTHERS.to_owned(),

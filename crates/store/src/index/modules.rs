@@ -98,10 +98,9 @@ impl Groups {
         let is_attributes: Vec<bool> =
             type_names.iter().map(|name| has_role(name, TypeRole::Attributes)).collect();
         let types = index.types();
-        let texts = names.texts();
         let mut modules: Vec<(usize, &str)> = Vec::new();
         for node in names.nodes().filter(|node| is_module[types[*node] as usize] && index.is_there(*node)) {
-            modules.extend(names.of(node).map(|name| (node, texts[name as usize])));
+            modules.extend(names.of(node).map(|name| (node, names.text(name))));
         }
         // The longest beginning of a type's name that is a module's name; a type of a function has `<locals>` in it.
         let known_names: BTreeSet<&str> = modules.iter().map(|(_, name)| *name).collect();

@@ -29,7 +29,7 @@ use crate::{
     Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, StoredFile, TypeStat, commit,
     file_names::FileNames,
     lake::{LakeFolder, LakePath, WorkFolder, index_name},
-    manifest::runtime_of,
+    manifest::{NAMING, runtime_of},
     memory::default_memory,
     parquet_file, properties, summary, with_index,
 };
@@ -70,8 +70,8 @@ pub fn index_fits(lake: &Lake, manifest: &Manifest, limits: &BuildLimits) -> boo
         || limits.check(bytes_needed(counts.objects, counts.edges, false)).is_ok()
 }
 
-/// Builds the index of a dump anew, and, if the dump was imported without one, the columns and tables that come from it. The
-/// dump is replaced as a whole; queries that already read it are not disturbed.
+/// Builds the index of a dump anew, and, if the dump was imported without one or its holders are named by older rules, the
+/// columns and tables that come from it. The dump is replaced as a whole; queries that already read it are not disturbed.
 pub fn index_dump(
     lake: &Lake,
     id: &DumpId,
@@ -82,9 +82,10 @@ pub fn index_dump(
     let manifest = lake.manifest(id.as_str())?;
     let work = lake.work_folder()?;
     let builder = IndexBuilder::new(lake, &manifest, options, limits, progress)?;
-    let (built, edges) = builder.graph(&work, !manifest.indexed)?;
+    let has_summaries = manifest.indexed && manifest.naming == NAMING;
+    let (built, edges) = builder.graph(&work, !has_summaries)?;
     built.file.sync_all().map_err(|source| lake.at(&LakePath::index(&manifest)).io_error(source))?;
-    if manifest.indexed {
+    if has_summaries {
         builder.install(&work)?;
         super::seal(lake, &manifest);
         return Ok(manifest);
@@ -111,6 +112,7 @@ pub fn index_dump(
     new.counts.unreferenced = built.counts.unreferenced;
     new.roots = built.counts.roots;
     new.indexed = true;
+    new.naming = NAMING;
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
     let new = commit::replace(lake, &manifest, new, &work)?;

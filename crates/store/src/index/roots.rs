@@ -155,8 +155,7 @@ impl<I: Id> Roots<I> {
     /// By root, its position in the order of kinds, then names, roots without a name last; equal for roots that are equal in
     /// both. Addresses play no part, so that the order means the same in dumps of other processes.
     pub(super) fn ranks(&self, names: &NodeNames) -> Vec<u32> {
-        let texts = names.texts();
-        let name_of = |root: &I| names.of(root.index()).map(|position| texts[position as usize]);
+        let name_of = |root: &I| names.of(root.index()).map(|position| names.text(position));
         let mut named: Vec<&str> = self.nodes.iter().filter_map(name_of).collect();
         named.sort_unstable();
         named.dedup();

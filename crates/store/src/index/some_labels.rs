@@ -6,16 +6,14 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use arrow::{array::AsArray as _, datatypes::UInt64Type};
+use arrow::array::AsArray as _;
 use heaplake_graph::Id;
-use heaplake_model::{LabelSays, Runtime, TypeRole, schema::Table};
-use parquet::arrow::{
-    ProjectionMask,
-    arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection},
-};
-use parquet::file::metadata::PageIndexPolicy;
+use heaplake_model::{LabelSays, Runtime, schema::Table, short_type_name};
 
-use super::{EdgeLabels, GraphIndex, labels::name_in};
+use super::{
+    EdgeLabels, GraphIndex, NodeNames,
+    labels::{LabelUse, Way, WayRank, has_names, is_small_table, name_in},
+};
 use crate::{Dump, Lake, Result};
 
 impl<I: Id> GraphIndex<I> {
@@ -113,23 +111,47 @@ impl<I: Id> GraphIndex<I> {
         nodes: &[usize],
     ) -> Result<Vec<Option<String>>> {
         let (graph, runtime) = (self.graph(), dump.runtime());
-        let has_role = |node: usize, role: TypeRole| {
-            let stat = dump.types.get(self.types()[node] as usize);
-            stat.is_some_and(|stat| runtime.has_role(&stat.name, role))
+        let rank_of = |node: usize| self.types()[node] as usize;
+        let type_of = |node: usize| dump.types.get(rank_of(node)).map_or("", |stat| stat.name.as_str());
+        let use_of = |node: usize| LabelUse::of(runtime, type_of(node));
+        let is_table = |node: &usize| use_of(*node) == LabelUse::Keys;
+        let parents_of = |node: usize| {
+            let mut parents: Vec<usize> = graph.parents(node).collect();
+            parents.dedup();
+            parents
         };
-        let holder = |node: usize| Some(self.idoms()[node].index()).filter(|idom| *idom < self.n_nodes());
-        // By which references a node is a namespace, if it is one.
-        let referrers = |node: usize| {
-            let of_namespace = has_role(node, TypeRole::Attributes);
-            graph.parents(node).filter(move |_| of_namespace).map(move |parent| (parent, node))
+        // Who may have a name for a node: its immediate dominator, or else all that refer to it.
+        let givers = |node: usize| {
+            let parents = parents_of(node);
+            let holder = self.idoms()[node].index();
+            match parents.contains(&holder) {
+                true => (true, vec![holder]),
+                false if !has_names(runtime, type_of(node)) => (false, Vec::new()),
+                false => {
+                    let says = |parent: &usize| use_of(*parent) != LabelUse::Nothing;
+                    (false, parents.into_iter().filter(says).collect())
+                }
+            }
+        };
+        let givers: Vec<(bool, Vec<usize>)> = nodes.iter().map(|node| givers(*node)).collect();
+        // Tables whose owners have to be known, and those that refer to small ones.
+        let mut tables: Vec<usize> =
+            givers.iter().flat_map(|(_, givers)| givers).copied().filter(is_table).collect();
+        let small = tables.iter().filter(|table| is_small_table(graph, **table));
+        let outer: Vec<usize> = small.flat_map(|table| graph.parents(*table)).filter(is_table).collect();
+        tables.extend(outer);
+        tables.sort_unstable();
+        tables.dedup();
+        let modules_of = |node: &usize| {
+            let parents = if is_table(node) { parents_of(*node) } else { Vec::new() };
+            parents.into_iter().filter(|parent| use_of(*parent) == LabelUse::Globals)
         };
         let mut pairs: Vec<(usize, usize)> = Vec::new();
-        for node in nodes {
-            pairs.extend(referrers(*node).filter(|(parent, _)| has_role(*parent, TypeRole::Module)));
-            if let Some(holder) = holder(*node) {
-                pairs.push((holder, *node));
-                pairs.extend(referrers(holder));
-            }
+        for (node, (_, givers)) in nodes.iter().zip(&givers) {
+            pairs.extend(givers.iter().copied().chain(modules_of(node)).map(|parent| (parent, *node)));
+        }
+        for table in &tables {
+            pairs.extend(parents_of(*table).into_iter().map(|parent| (parent, *table)));
         }
         pairs.sort_unstable();
         pairs.dedup();
@@ -141,36 +163,104 @@ impl<I: Id> GraphIndex<I> {
         };
         let leads_to_namespace =
             |pair| labels_of(pair).any(|label| runtime.label_says(label) == LabelSays::Namespace);
-        let mut namespaces: HashMap<usize, bool> = HashMap::new();
-        let mut is_namespace =
-            |node: usize| *namespaces.entry(node).or_insert_with(|| referrers(node).any(leads_to_namespace));
-        let mut module_names: HashMap<u32, HashMap<u64, String>> = HashMap::new();
-        let mut found = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            let holder = holder(*node);
-            let module = referrers(*node).find(|(parent, _)| {
-                Some(*parent) != holder
-                    && has_role(*parent, TypeRole::Module)
-                    && leads_to_namespace((*parent, *node))
-            });
-            if let Some((module, _)) = module {
-                let rank = self.types()[module];
-                let names = match module_names.get(&rank) {
-                    Some(names) => names,
-                    None => module_names.entry(rank).or_insert(lake.names_of_type(dump, rank)?),
-                };
-                if let Some(name) = names.get(&self.addresses()[module]) {
-                    found.push(Some(name.clone()));
-                    continue;
-                }
+        let owners: Vec<Vec<usize>> = tables
+            .iter()
+            .map(|table| {
+                let is_owner = |parent: &usize| leads_to_namespace((*parent, *table));
+                parents_of(*table).into_iter().filter(is_owner).collect()
+            })
+            .collect();
+
+        let mut named: Vec<usize> = owners.iter().flatten().copied().collect();
+        named.extend(nodes.iter().flat_map(modules_of));
+        for (node, (is_held, givers)) in nodes.iter().zip(&givers) {
+            if !is_held && !givers.is_empty() {
+                named.push(*node);
+                named.extend(givers.iter().filter(|giver| !is_table(giver)));
             }
-            let name = holder.and_then(|holder| {
-                let mut labels = labels_of((holder, *node));
-                labels.find_map(|label| name_in(runtime, label, || is_namespace(holder)))
+        }
+        let names = self.own_names(lake, dump, named)?;
+        let name_of = |node: usize| names.get(&node).map(String::as_str);
+        let owner_of = |table: usize| {
+            let owners = &owners[tables.binary_search(&table).ok()?];
+            owners.iter().copied().min_by_key(|owner| {
+                let name = name_of(*owner);
+                (use_of(*owner) != LabelUse::Globals, name.is_none(), name, rank_of(*owner))
+            })
+        };
+        let is_of_module =
+            |table: usize| owner_of(table).is_some_and(|owner| use_of(owner) == LabelUse::Globals);
+        let is_small_global = |table: usize| {
+            is_table(&table) && is_small_table(graph, table) && graph.parents(table).any(is_of_module)
+        };
+        let has_keys = |table: usize| owner_of(table).is_some() || is_small_global(table);
+
+        let mut found = Vec::with_capacity(nodes.len());
+        for (node, (is_held, givers)) in nodes.iter().zip(&givers) {
+            let of_module = modules_of(node)
+                .find(|module| !(*is_held && givers[0] == *module) && leads_to_namespace((*module, *node)));
+            if let Some(name) = of_module.and_then(name_of) {
+                found.push(Some(name.to_owned()));
+                continue;
+            }
+            if *is_held {
+                let name = givers.iter().find_map(|holder| {
+                    let mut labels = labels_of((*holder, *node));
+                    labels.find_map(|label| name_in(runtime, label, || has_keys(*holder)))
+                });
+                found.push(name.map(str::to_owned));
+                continue;
+            }
+            let ways = givers.iter().filter(|_| name_of(*node).is_none()).flat_map(|parent| {
+                let owner = owner_of(*parent).unwrap_or(*parent);
+                let name = name_of(owner);
+                let is_main = || name.is_some_and(|name| runtime.is_main_module(name));
+                let is_table = owner == *parent && is_small_global(*parent);
+                let rank = WayRank::of(use_of(*parent), use_of(owner), is_table, name.is_some(), is_main);
+                let rank = rank.filter(|rank| !rank.is_link(rank_of(owner) == rank_of(*node)));
+                let owner = match rank {
+                    Some(WayRank::Key) => "",
+                    _ => name.unwrap_or(short_type_name(type_of(owner))),
+                };
+                let labels = labels_of((*parent, *node));
+                labels.filter_map(move |label| {
+                    let name = rank?.name_in(runtime, label, || has_keys(*parent))?;
+                    Some(Way { rank: rank?, owner, name })
+                })
             });
-            found.push(name.map(str::to_owned));
+            found.push(ways.min().map(|way| NodeNames::clipped(&way.text()).into_owned()));
         }
         Ok(found)
+    }
+
+    /// The names that some nodes have themselves, as they are kept.
+    fn own_names(&self, lake: &Lake, dump: &Dump, mut nodes: Vec<usize>) -> Result<HashMap<usize, String>> {
+        nodes.sort_unstable();
+        nodes.dedup();
+        // Rows are by type, then in the order of the nodes.
+        let mut first: u64 = 0;
+        let mut next_row: Vec<u64> = Vec::with_capacity(dump.types.len());
+        for stat in &dump.types {
+            next_row.push(first);
+            first = first.saturating_add(stat.count);
+        }
+        let mut rows: Vec<u64> = Vec::with_capacity(nodes.len());
+        let mut at = 0;
+        for node in &nodes {
+            for rank in &self.types()[at..*node] {
+                if let Some(row) = next_row.get_mut(*rank as usize) {
+                    *row += 1;
+                }
+            }
+            at = *node;
+            rows.push(next_row.get(self.types()[at] as usize).copied().unwrap_or(u64::MAX));
+        }
+        if rows.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let batch = lake.rows_at(dump, Table::Obj, &["name"], &rows)?;
+        let names = nodes.into_iter().zip(batch.column(0).as_string::<i32>());
+        Ok(names.filter_map(|(node, name)| Some((node, NodeNames::clipped(name?).into_owned()))).collect())
     }
 }
 
@@ -186,55 +276,4 @@ fn at(labels: &EdgeLabels, edges: impl Iterator<Item = usize>) -> Result<HashMap
         found.insert(edge, label.to_owned());
     })?;
     Ok(found)
-}
-
-impl Lake {
-    /// The names of the objects of a type, by address. The rows of a type are together, and the types before it say where.
-    fn names_of_type(&self, dump: &Dump, rank: u32) -> Result<HashMap<u64, String>> {
-        let mut before: usize = 0;
-        let mut wanted = 0..0;
-        for (stat, at) in dump.types.iter().zip(0..) {
-            let end = before.saturating_add(usize::try_from(stat.count).unwrap_or(usize::MAX));
-            if at == rank {
-                wanted = before..end;
-            }
-            before = end;
-        }
-        let mut names = HashMap::new();
-        let mut first = 0;
-        for file in dump.files_of(Table::Obj) {
-            let stored = self.file(file);
-            let parquet_error = |source| stored.parquet_error(source);
-            let opened = stored.open().map_err(|source| stored.io_error(source));
-            let opened = opened.map_err(|error| self.perhaps_replaced(dump, error))?;
-            let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-            let metadata = ArrowReaderMetadata::load(&opened, options).map_err(parquet_error)?;
-            let n_rows = usize::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
-            let rows = wanted.start.clamp(first, first + n_rows) - first
-                ..wanted.end.clamp(first, first + n_rows) - first;
-            first += n_rows;
-            if rows.is_empty() {
-                continue;
-            }
-            let mask = ProjectionMask::columns(metadata.parquet_schema(), ["address", "name"]);
-            let selection = RowSelection::from_consecutive_ranges(std::iter::once(rows), n_rows);
-            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata)
-                .with_projection(mask)
-                .with_row_selection(selection)
-                .build()
-                .map_err(parquet_error)?;
-            for batch in reader {
-                let batch = batch.map_err(|error| parquet_error(error.into()))?;
-                let (Some(addresses), Some(texts)) = (
-                    batch.column(0).as_primitive_opt::<UInt64Type>(),
-                    batch.column(1).as_string_opt::<i32>(),
-                ) else {
-                    return Err(stored.damaged("its columns are not those of obj"));
-                };
-                let rows = addresses.values().iter().zip(texts);
-                names.extend(rows.filter_map(|(address, name)| Some((*address, name?.to_owned()))));
-            }
-        }
-        Ok(names)
-    }
 }
