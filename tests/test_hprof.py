@@ -167,6 +167,62 @@ def test_paths_begin_at_threads_and_frames(shop_lake):
 
 
 @needs_jdk
+def test_fields_are_kept_on_demand(shop_lake, shop, tmp_path):
+    message = shop_lake.fails("sql", "--dump", "shop", "select count(*) from field")
+    assert "no table of fields" in message and "--fields" in message, message
+    assert "--fields" in shop_lake.fails("sql", "--dump", "shop", "select * from fields('Shop$Leaf')")
+    lake = Lake(tmp_path / "lake")
+    lake.ok("import", "--fields", "--dump", "shop", shop("compressed")[0])
+    leaves = rows(lake, "select * from fields('Shop$Leaf')")
+    assert len(leaves) == 50
+    assert {json.dumps({k: v for k, v in leaf.items() if k != "address"}, sort_keys=True) for leaf in leaves} == {
+        json.dumps({"flag": 1, "id": 0, "count": 2, "on": True, "code": 3, "rate": 0.5, "mark": "x"}, sort_keys=True)
+    }
+    # A name without its package, and a column whose name has capital letters.
+    maps = rows(lake, """select f.address, f.size, f."modCount", o.len from fields('HashMap') f join obj o on o.address = f.address""")
+    assert maps and all(row["size"] == row["len"] for row in maps)
+    assert one(lake, "select count(*) as n from fields('java.util.HashMap') where threshold > 100")["n"] >= 1
+    ids = rows(lake, "select field_value(address, 'id') as id, field_value(address, 'note') as note from obj where type = 'Shop$Order'")
+    assert {row["note"] for row in ids} == {f"note {row['id']}" for row in ids} and len(ids) == 100
+    assert one(lake, "select field_value(address, 'on') as x from obj where type = 'Shop$Leaf' limit 1")["x"] == "true"
+    assert one(lake, "select field_value(address, 'nothing') as x from obj where type = 'Shop$Leaf' limit 1")["x"] is None
+    statics = rows(lake, "select integer from field where type = 'java.lang.Class' and name = 'MAX_VALUE' and kind = 'byte'")
+    assert {row["integer"] for row in statics} == {127}
+    assert "did you mean" in lake.fails("sql", "select * from fields('HashMpa')")
+    assert lake.ok("verify")
+    small = Lake(tmp_path / "small")
+    small.ok("import", "--fields", "--dump", "shop", "--memory-limit", "16MB", shop("compressed")[0])
+    same = "select type, name, count(*) as n, sum(integer) as i, sum(float) as f from field group by 1, 2 order by 1, 2"
+    assert rows(lake, same) == rows(small, same)
+    small.ok("import", "--dump", "next", shop("compressed")[0])
+    small.ok("prune", "--keep-last", "1", "--keep-summaries")
+    assert "pruned" in small.fails("sql", "--dump", "shop", "select count(*) from field")
+    assert one(small, "select count(*) as n from shop.thread where name = 'main'") == {"n": 1}
+    small.ok("rm", "shop", "next")
+    assert not [path for path in small.path.rglob("*.parquet")]
+
+
+@needs_jdk
+def test_threads_have_states_stacks_and_what_their_frames_hold(shop_lake):
+    threads = {row["name"]: row for row in rows(shop_lake, "select * from thread")}
+    worker = threads["cart-worker"]
+    assert (worker["state"], worker["virtual"]) == ("WAITING", False)
+    stack = worker["stack"].splitlines()
+    assert any(frame.startswith("Shop.hold(Shop.java:") for frame in stack) and stack[-1].startswith("java.lang.Thread.run(")
+    assert threads["main"]["state"] == "RUNNABLE"
+    assert one(shop_lake, f"select name from obj where address = {worker['address']}")["name"] == "cart-worker"
+    lines = json.loads(shop_lake.ok("run", "threads", "thread=cart-worker", "--format", "json"))
+    total, rest = lines[0], lines[1:]
+    assert total["thread"] == "cart-worker" and total["state"] == "WAITING" and total["retained"] >= 100_000
+    frames = [(line["frame"], f"{line['function']}({line['line']})") for line in rest if line["function"]]
+    assert frames == list(enumerate(stack))
+    (held,) = [line for line in rest if line["type"] == "Shop$Held"]
+    assert stack[held["frame"]].startswith("Shop.hold(")
+    (frame,) = [line for line in rest if line["function"] == "Shop.hold"]
+    assert frame["retained"] >= held["retained"] >= 100_000
+
+
+@needs_jdk
 def test_trees_trends_and_diffs_name_what_holds(shop_lake, shop, tmp_path):
     assert "Shop" in shop_lake.ok("tree", "--dump", "shop")
     assert "Shop$Held" in shop_lake.ok("top", "--dump", "shop")

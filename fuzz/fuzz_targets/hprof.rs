@@ -16,6 +16,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             threads: 1,
             block_bytes: 1 << 10,
             max_object_bytes: 1 << 20,
+            fields: true,
             work_folder: &std::env::temp_dir(),
             cancel: &AtomicBool::new(false),
             bytes_read: Default::default(),

@@ -14,6 +14,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             threads: 1,
             block_bytes: 64,
             max_object_bytes: 1 << 16,
+            fields: true,
             work_folder: &std::env::temp_dir(),
             cancel: &cancel,
             bytes_read: Default::default(),

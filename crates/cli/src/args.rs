@@ -266,6 +266,9 @@ pub struct ImportArgs {
     /// How many files are imported at the same time; each gets its share of memory and cores
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
+    /// Keep fields with values of their own (numbers, truth values, characters), where the format has any, in the table field
+    #[arg(long, conflicts_with = "objects")]
+    pub fields: bool,
     /// Leave the graph index out; `heaplake index` builds it later
     #[arg(long)]
     pub no_index: bool,
@@ -293,6 +296,7 @@ impl ImportArgs {
             replace: false,
             shared: false,
             jobs: 1,
+            fields: false,
             no_index: false,
             wide_ids: false,
             memory_limit: None,

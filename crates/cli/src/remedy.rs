@@ -27,6 +27,9 @@ pub fn worded(remedy: &Remedy) -> String {
         Remedy::ImportOrRemove => "`heaplake import` and `heaplake rm` do".to_owned(),
         Remedy::VerifyLake => "`heaplake verify` looks at every file".to_owned(),
         Remedy::BuildIndex { dump } => format!("`heaplake index {dump}` builds the index"),
+        Remedy::KeepFields { dump } => {
+            format!("`heaplake import --fields --replace --dump {dump} FILE` keeps them, where the format has any")
+        }
         Remedy::SaveLayer { name: None } => "`heaplake whatif --save NAME` makes one".to_owned(),
         Remedy::SaveLayer { name: Some(name) } => {
             format!("save it again with `heaplake whatif --save {name}`")

@@ -20,6 +20,7 @@ use crate::{
     snapshot::{BASELINE, CURRENT, Snapshot},
     summary,
     table::LakeTable,
+    threads,
 };
 
 /// Name of the catalog.
@@ -155,6 +156,9 @@ impl LakeSchema {
         }
         let lake = self.snapshot.manifests().lake().clone();
         let is_history = matches!(self.scope, Scope::History);
+        if name == Table::Thread.name() {
+            return Ok(Some(Arc::new(threads::table(&self.snapshot, dumps, is_history))));
+        }
         let table = match Table::ALL.into_iter().find(|table| table.name() == name) {
             Some(table) => LakeTable::new(lake, table, dumps, is_history),
             None => LakeTable::reference(lake, dumps, is_history),

@@ -38,6 +38,7 @@ mod snapshot;
 mod statements;
 mod summary;
 mod table;
+mod threads;
 mod type_names;
 mod yielding;
 

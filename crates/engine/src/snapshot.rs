@@ -10,7 +10,7 @@ use std::{
 
 use heaplake_store::{
     AcceptedSuspects, AnyIndex, BuildLimits, Dump, EdgeLabels, ImportProgress, Lake, Manifest, Manifests,
-    index_fits, open_or_build,
+    index_fits, open_or_build, with_index,
 };
 
 use crate::{Error, Result, index_cache, memo::Memo, select};
@@ -56,6 +56,33 @@ impl OpenIndex {
         }
         let labels = Arc::new(EdgeLabels::open(lake, &self.manifest)?);
         Ok(self.labels.get_or_init(|| labels).clone())
+    }
+
+    /// The rows of `obj` of some nodes.
+    pub(crate) fn obj_rows(&self, nodes: &[usize]) -> Vec<u64> {
+        let mut order: Vec<usize> = (0..nodes.len()).collect();
+        order.sort_unstable_by_key(|i| nodes[*i]);
+        let n_types = self.manifest.types.len();
+        with_index!(&*self.index, |index| {
+            let types = index.types();
+            // By type, how many objects of it were passed.
+            let mut passed = vec![0_u64; n_types];
+            let mut rows = vec![0; nodes.len()];
+            let mut at = 0;
+            for i in order {
+                let node = nodes[i];
+                for rank in &types[at..node] {
+                    passed[*rank as usize] += 1;
+                }
+                at = node;
+                rows[i] = passed[types[node] as usize];
+            }
+            let mut first = vec![0_u64; n_types];
+            for rank in 1..n_types {
+                first[rank] = first[rank - 1] + self.manifest.types[rank - 1].count;
+            }
+            nodes.iter().zip(rows).map(|(node, row)| first[types[*node] as usize] + row).collect()
+        })
     }
 
     /// The name of a type, by its position in the dump's list of types.

@@ -199,6 +199,12 @@ impl TableProvider for LakeTable {
                 .try_for_each(|manifest| manifest.check_whole())
                 .map_err(crate::Error::from)?;
         }
+        if !self.is_history && self.table == Table::Field {
+            self.manifests
+                .iter()
+                .try_for_each(|manifest| manifest.check_fields())
+                .map_err(crate::Error::from)?;
+        }
         let files = self.files(state, filters)?;
         if files.is_empty() {
             let schema = match projection {

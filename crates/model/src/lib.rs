@@ -24,7 +24,7 @@ pub use nearest::nearest;
 pub use process::{Collector, Process};
 pub use remedy::Remedy;
 pub use runtime::{
-    Capacity, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole, thread_of_root,
+    Capacity, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole, ThreadOfRoot,
 };
 pub use text::shortened;
 pub use type_name::{asked_part, is_type_meant, module_of_type, short_type_name};

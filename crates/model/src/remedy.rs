@@ -29,6 +29,11 @@ pub enum Remedy {
         /// The dump.
         dump: String,
     },
+    /// Import the dump again and keep its fields.
+    KeepFields {
+        /// The dump.
+        dump: String,
+    },
     /// Save a what-if layer.
     SaveLayer {
         /// The name, if a layer of that name has to be saved again.

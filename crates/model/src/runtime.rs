@@ -29,6 +29,8 @@ pub struct Runtime {
     root_notes: &'static [((&'static str, &'static str, &'static str), &'static str)],
     /// Whether dumps say by what an object refers to another.
     pub has_labels: bool,
+    /// Whether kinds of roots have the frame after the name of the thread.
+    roots_have_frames: bool,
     label_says: for<'l> fn(&'l str) -> LabelSays<'l>,
     field_labels: fn(&str) -> Option<FieldLabels>,
     /// By version, type, shallow size and number of items.
@@ -220,6 +222,21 @@ impl Runtime {
         found.map(|(_, note)| *note)
     }
 
+    /// The thread that keeps a root of this kind alive; `None` for other kinds. Formats whose roots are of threads name them
+    /// like this.
+    pub fn thread_of_root<'k>(&self, kind: &'k str) -> Option<ThreadOfRoot<'k>> {
+        if !self.roots_have_frames {
+            return Some(ThreadOfRoot { name: kind.strip_prefix("thread ")?, frame: None });
+        }
+        let kind = HELD_FOR_THREADS.iter().find_map(|before| kind.strip_prefix(before)).unwrap_or(kind);
+        let rest = kind.strip_prefix("virtual ").unwrap_or(kind).strip_prefix("thread ")?;
+        let is_frame = |text: &str| text == "frame" || (text.ends_with(')') && text.contains('('));
+        Some(match rest.rsplit_once(", ") {
+            Some((name, frame)) if is_frame(frame) => ThreadOfRoot { name, frame: Some(frame) },
+            _ => ThreadOfRoot { name: rest, frame: None },
+        })
+    }
+
     /// What the label of a reference says of the object that it leads to.
     pub fn label_says<'l>(&self, label: &'l str) -> LabelSays<'l> {
         (self.label_says)(label)
@@ -237,11 +254,18 @@ impl Runtime {
     }
 }
 
-/// The name of the thread that keeps a root of this kind alive; `None` for other kinds. Formats whose roots are of threads name
-/// them like this.
-pub fn thread_of_root(kind: &str) -> Option<&str> {
-    kind.strip_prefix("thread ")
+/// What a kind of root says of the thread that keeps the object alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreadOfRoot<'k> {
+    /// The name of the thread.
+    pub name: &'k str,
+    /// The frame that has the object, `com.shop.Cart.add(Cart.java:41)`; `None` where the thread itself has it, or where a frame
+    /// is an object.
+    pub frame: Option<&'k str>,
 }
+
+/// What may stand before the thread in a kind of root.
+const HELD_FOR_THREADS: [&str; 4] = ["JNI local, ", "native stack, ", "thread block, ", "JNI monitor, "];
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -263,6 +287,7 @@ const UNKNOWN: Runtime = Runtime {
     natures: &[],
     root_notes: &[],
     has_labels: true,
+    roots_have_frames: false,
     label_says: |_| LabelSays::Nothing,
     field_labels: |_| None,
     capacity: |_, _, _, _| None,
@@ -358,6 +383,7 @@ const CPYTHON: Runtime = Runtime {
     // The interpreter makes a function to run the statements of a file or of exec; only its frame, in C, refers to it.
     root_notes: &[(("function", "<module>", "unreferenced"), "top-level code that is running")],
     has_labels: true,
+    roots_have_frames: false,
     label_says: cpython_label,
     field_labels: dotted_field,
     capacity: cpython_capacity::capacity,
@@ -521,6 +547,7 @@ const JVM: Runtime = Runtime {
         ],
     )],
     has_labels: true,
+    roots_have_frames: true,
     label_says: jvm_label,
 };
 
@@ -631,6 +658,25 @@ mod tests {
         ] {
             assert_eq!(of("hprof").label_says(label), says, "{label}");
         }
+    }
+
+    #[test]
+    fn kinds_of_roots_name_threads_and_frames() {
+        let says = |format: &str, kind| {
+            of(format).thread_of_root(kind).map(|thread| (thread.name, thread.frame))
+        };
+        for (kind, expected) in [
+            ("thread main", Some(("main", None))),
+            ("thread a, b", Some(("a, b", None))),
+            ("thread a, b, x.A.f(A.java:7)", Some(("a, b", Some("x.A.f(A.java:7)")))),
+            ("virtual thread v, x.A.f(native)", Some(("v", Some("x.A.f(native)")))),
+            ("JNI local, thread main", Some(("main", None))),
+            ("JNI global", None),
+        ] {
+            assert_eq!(says("hprof", kind), expected, "{kind}");
+        }
+        assert_eq!(says("capture", "thread a, f(x)"), Some(("a, f(x)", None)));
+        assert_eq!(says("capture", "frame"), None);
     }
 
     fn of(format: &str) -> &'static Runtime {

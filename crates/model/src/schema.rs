@@ -36,6 +36,11 @@ pub enum Table {
     HolderStat,
     /// One row per module, the largest first. Empty without a graph index, absent from dumps of older versions.
     ModuleStat,
+    /// One row per field with a value of its own, in pieces that are each ordered by type, name and address. Absent where it
+    /// was not asked for.
+    Field,
+    /// One row per thread, in the order of the dump. Absent where the format describes no threads besides their roots.
+    Thread,
 }
 
 /// The declaration of a table, from which it is written, registered in SQL, and listed.
@@ -54,7 +59,7 @@ pub struct TableSpec {
 }
 
 /// The declarations, in the order of [`Table`]. This is the list of tables.
-const DECLARED: [TableSpec; 7] = [
+const DECLARED: [TableSpec; 9] = [
     TableSpec { table: Table::Obj, name: "obj", schema: obj, order: &["type", "address"], is_summary: false },
     TableSpec {
         table: Table::Edge,
@@ -86,6 +91,8 @@ const DECLARED: [TableSpec; 7] = [
         order: &[],
         is_summary: true,
     },
+    TableSpec { table: Table::Field, name: "field", schema: field, order: &[], is_summary: false },
+    TableSpec { table: Table::Thread, name: "thread", schema: thread, order: &[], is_summary: true },
 ];
 
 static SPECS: [TableSpec; DECLARED.len()] = DECLARED;
@@ -321,6 +328,50 @@ pub fn module_stat() -> SchemaRef {
             "bytes that its objects retain together, nothing counted twice",
         ),
         column("retained_count", DataType::Int64, false, "objects that they retain together"),
+    ])
+}
+
+/// Fields with values of their own: what is in an object and is not an object.
+pub fn field() -> SchemaRef {
+    schema([
+        column("address", DataType::UInt64, false, "address of the object"),
+        column("type", DataType::Utf8, false, "its type; java.lang.Class for static fields"),
+        column(
+            "name",
+            DataType::Utf8,
+            false,
+            "name of the field; after that of its class and a dot where a subclass has a field of the same name",
+        ),
+        column(
+            "kind",
+            DataType::Utf8,
+            false,
+            "boolean, byte, char, short, int, long, float or double, as the program declares it",
+        ),
+        column("integer", DataType::Int64, true, "value of a whole number, 0 or 1 of a boolean; null for others"),
+        column("float", DataType::Float64, true, "value of a float or double; null for others"),
+        column("text", DataType::Utf8, true, "value of a char; null for others"),
+    ])
+}
+
+/// Threads of the program.
+pub fn thread() -> SchemaRef {
+    schema([
+        column("name", DataType::Utf8, false, "name of the thread, as in the kinds of its roots"),
+        column("address", DataType::UInt64, true, "address of its object; null where the dump has none"),
+        column("virtual", DataType::Boolean, false, "whether the runtime and not the system schedules it"),
+        column(
+            "state",
+            DataType::Utf8,
+            true,
+            "what it does, as the runtime calls it, such as RUNNABLE or WAITING; null where the dump does not say",
+        ),
+        column(
+            "stack",
+            DataType::Utf8,
+            true,
+            "its frames, the innermost first, a line each; null where the dump has none",
+        ),
     ])
 }
 

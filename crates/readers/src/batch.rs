@@ -2,7 +2,7 @@
 
 use heaplake_model::{EdgeKind, Issue};
 
-use crate::{Labels, TypeId};
+use crate::{FieldRows, Labels, TypeId};
 
 /// One object; texts and references lie in the batch.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +72,8 @@ pub(crate) struct Batch {
     pub(crate) roots: Vec<(u64, String)>,
     /// What was repaired or left out, in the order of the input.
     pub(crate) issues: Vec<Issue>,
+    /// Fields with values of their own, where they are asked for.
+    pub(crate) fields: FieldRows,
 }
 
 impl Batch {
@@ -87,7 +89,7 @@ impl Batch {
 
     /// Empties it; the memory stays for the next use.
     pub(crate) fn clear(&mut self) {
-        let Self { n_lines, rows, text, refs, labels, kinds, roots, issues } = self;
+        let Self { n_lines, rows, text, refs, labels, kinds, roots, issues, fields } = self;
         *n_lines = 0;
         rows.clear();
         text.clear();
@@ -96,5 +98,6 @@ impl Batch {
         kinds.clear();
         roots.clear();
         issues.clear();
+        *fields = FieldRows::default();
     }
 }

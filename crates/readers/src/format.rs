@@ -83,6 +83,8 @@ pub struct ReadOptions<'o> {
     pub block_bytes: usize,
     /// The largest object to take, in bytes; at most 1 GiB counts.
     pub max_object_bytes: usize,
+    /// Hand over the fields of objects that have values of their own, too.
+    pub fields: bool,
     /// A folder for a copy of the source, where the format needs one.
     pub work_folder: &'o Path,
     /// Becomes true when the work should stop.

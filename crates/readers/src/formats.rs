@@ -155,6 +155,7 @@ mod tests {
             threads: 1,
             block_bytes: 1 << 20,
             max_object_bytes: 1 << 20,
+            fields: true,
             work_folder: &std::env::temp_dir(),
             cancel: &AtomicBool::new(false),
             bytes_read: Default::default(),

@@ -160,6 +160,7 @@ mod tests {
             threads: 1,
             block_bytes: 1 << 20,
             max_object_bytes: 64,
+            fields: true,
             work_folder: &std::env::temp_dir(),
             cancel: &AtomicBool::new(false),
             bytes_read: Default::default(),

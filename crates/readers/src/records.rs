@@ -18,7 +18,7 @@
 use heaplake_model::{EdgeKind, Issue};
 
 use crate::{
-    Labels, TypeId,
+    FieldRows, Labels, ThreadRecord, TypeId,
     batch::{Batch, Row},
 };
 
@@ -47,6 +47,10 @@ pub struct Records {
     pub roots: Vec<(u64, String)>,
     /// What was repaired or left out, in the order of the input.
     pub issues: Vec<Issue>,
+    /// Fields with values of their own; empty where they are not asked for, or objects have none.
+    pub fields: FieldRows,
+    /// Threads that the dump describes; empty where the format has no more than their roots.
+    pub threads: Vec<ThreadRecord>,
     bytes: Vec<u8>,
     len: usize,
     n_refs: usize,
@@ -162,6 +166,8 @@ impl Records {
             n_lines: batch.n_lines,
             roots: std::mem::take(&mut batch.roots),
             issues: std::mem::take(&mut batch.issues),
+            fields: std::mem::take(&mut batch.fields),
+            threads: Vec::new(),
             // A copy has exactly the memory that it needs.
             bytes: scratch.clone(),
             len: batch.rows.len(),

@@ -34,7 +34,7 @@ pub enum Error {
     DumpChanged(DumpId),
     /// Only the summaries of the dump remain.
     #[error(
-        "the objects and references of {dump} were pruned on {}; its type_stat, holder_stat and module_stat are left",
+        "the objects and references of {dump} were pruned on {}; its type_stat, holder_stat, module_stat and thread are left",
         .at.format("%Y-%m-%d")
     )]
     Pruned {
@@ -43,6 +43,9 @@ pub enum Error {
         /// When it was pruned.
         at: chrono::DateTime<chrono::Utc>,
     },
+    /// The dump was imported without its fields.
+    #[error("the dump {0} has no table of fields: they are kept on demand")]
+    NoFields(DumpId),
     /// The dump has no such layer.
     #[error("{dump} has no layer {name:?}{}", layers_of(.names))]
     NoSuchLayer {
@@ -111,6 +114,7 @@ impl Error {
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
             Error::NotALake(_) => Some(Remedy::MakeLake),
+            Error::NoFields(dump) => Some(Remedy::KeepFields { dump: dump.to_string() }),
             Error::DumpExists(_) => Some(Remedy::RenameOrReplace),
             Error::NoSuchLayer { names, .. } if names.is_empty() => Some(Remedy::SaveLayer { name: None }),
             Error::StaleLayer { name, .. } => Some(Remedy::SaveLayer { name: Some(name.to_string()) }),

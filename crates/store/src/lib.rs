@@ -3,7 +3,7 @@
 //! ```text
 //! <lake>/heaplake.json                 format version
 //! <lake>/dumps/<id>.json               manifest: the commit point of an import
-//! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue, type_stat, holder_stat, module_stat
+//! <lake>/<table>/dump=<id>/*.parquet   tables obj, edge, root, issue, type_stat, holder_stat, module_stat, field, thread
 //! <lake>/index/dump=<id>/*.graph       graph index, a cache: rebuilt when absent or damaged
 //! <lake>/layers/dump=<id>/*.json       named what-if layers
 //! <lake>/names/dump=<id>.json          names given to objects of a dump
@@ -17,6 +17,7 @@ mod accepted;
 mod addresses;
 mod commit;
 mod error;
+mod fields;
 mod file_names;
 mod import;
 mod index;
@@ -53,6 +54,7 @@ pub use manifest::{Counts, DumpEdit, FileEntry, Manifest, Source, TakenFrom};
 pub use manifests::Manifests;
 pub use memory::default_memory;
 pub use names::Named;
+pub use fields::FieldOfType;
 pub use summary::{Dump, HolderStat, ModuleStat, TypeStat};
 pub use verify::FileProblem;
 

@@ -167,6 +167,13 @@ impl Manifest {
         self.files.iter().filter(move |file| file.table == table)
     }
 
+    /// An error if the dump was imported without its fields.
+    pub fn check_fields(&self) -> Result<(), Error> {
+        self.check_whole()?;
+        let has_fields = self.files_of(Table::Field).next().is_some();
+        if has_fields { Ok(()) } else { Err(Error::NoFields(self.id.clone())) }
+    }
+
     /// Bytes of the files that stay when the dump is pruned.
     pub fn summary_bytes(&self) -> u64 {
         self.files.iter().filter(|file| file.table.is_summary()).map(|file| file.bytes).sum()

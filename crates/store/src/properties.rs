@@ -50,6 +50,23 @@ pub(crate) fn root() -> WriterProperties {
         .build()
 }
 
+/// The properties of `field`.
+pub(crate) fn field() -> WriterProperties {
+    let texts = ["type", "name", "kind", "integer", "float", "text"];
+    texts
+        .into_iter()
+        .fold(properties(), |properties, name| {
+            properties.set_column_dictionary_enabled(ColumnPath::from(name), true)
+        })
+        .set_column_encoding(ColumnPath::from("address"), Encoding::DELTA_BINARY_PACKED)
+        .build()
+}
+
+/// The properties of `thread`.
+pub(crate) fn thread() -> WriterProperties {
+    properties().set_dictionary_enabled(true).build()
+}
+
 /// The properties of a summary.
 pub(crate) fn summary(table: Table) -> WriterProperties {
     let fields = table.schema();

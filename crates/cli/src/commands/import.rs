@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use heaplake_answers::{self as answers, ObjectTables};
-use heaplake_model::DumpId;
+use heaplake_model::{DumpId, schema::Table};
 use heaplake_store::{
     self as store, Access, ImportOptions, ImportProgress, IndexOptions, Input, Lake, Manifest,
 };
@@ -201,6 +201,12 @@ fn import_all(
 
 fn report_import(manifest: &Manifest, lake: &Lake, time: Duration, args: &ImportArgs, console: &Console) {
     report(manifest, lake.index_bytes(manifest), time, console);
+    if args.fields && manifest.files_of(Table::Field).all(|file| file.rows == 0) {
+        console.warn(&format!(
+            "{}: the table field is empty: dumps of the format {} have no fields besides their objects",
+            manifest.id, manifest.source.format,
+        ));
+    }
     if !manifest.indexed && !args.no_index {
         console.warn(&format!(
             "{0}: the graph index does not fit into the memory limit; {1} index {0} builds it",
@@ -220,6 +226,7 @@ fn options(args: &ImportArgs) -> Result<ImportOptions> {
         format: Some(args.format.clone()).filter(|name| name != values::ANY_FORMAT),
         replace: args.replace,
         memory_limit: args.memory_limit,
+        fields: args.fields,
         index: IndexOptions { skip: args.no_index, wide_ids: args.wide_ids },
         ..ImportOptions::default()
     };

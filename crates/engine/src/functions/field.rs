@@ -21,7 +21,8 @@ pub(super) static FIELD: ObjectFunction = ObjectFunction {
         usage: "field(address, 'name' [, dump])",
         purpose: "The object that a field of an object refers to: `field(address, 'user')` is what `.user` is, whether it is \
                   a slot, kept in the object itself, or an entry of its `__dict__`, so that a query works for every version \
-                  of Python. What a class gives its instances (a class attribute, a property) is a field of the class.",
+                  of Python. What a class gives its instances (a class attribute, a property) is a field of the class. What a field \
+                  is that refers to no object, as a number of Java, says `field_value`.",
         arguments: &[
             ArgumentDoc::required("address", ArgumentKind::Number, "address of the object"),
             ArgumentDoc::required("name", ArgumentKind::Text, "name of the field, without a dot"),

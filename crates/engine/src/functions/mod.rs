@@ -12,6 +12,8 @@ mod diff_objects;
 mod dominated;
 mod dominator_tree;
 mod field;
+mod field_value;
+mod fields;
 mod glob;
 mod graph_nodes;
 mod graph_types;
@@ -57,7 +59,7 @@ use crate::{
 pub(crate) use tag::add_column;
 
 /// Every function of ours, in the order of their presentation.
-static FUNCTIONS: [&dyn Function; 41] = [
+static FUNCTIONS: [&dyn Function; 43] = [
     &tag::TAG_FUNCTION,
     &glob::GLOB,
     &type_is::TYPE_IS,
@@ -65,6 +67,8 @@ static FUNCTIONS: [&dyn Function; 41] = [
     &short::SHORT,
     &module::MODULE,
     &field::FIELD,
+    &field_value::FIELD_VALUE,
+    &fields::FIELDS,
     &label::LABEL,
     &program_name::PROGRAM_NAME,
     &capacity::CAPACITY,

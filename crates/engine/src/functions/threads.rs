@@ -1,19 +1,20 @@
 //! `threads`: what the threads of a program keep alive, frame by frame.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use datafusion::arrow::array::ArrayRef;
-use heaplake_graph::{Graph, Id};
-use heaplake_model::{TypeRole, thread_of_root};
+use heaplake_graph::Id;
+use heaplake_model::ThreadOfRoot;
 use heaplake_store::with_index;
 
 use crate::{
     function::{ColumnType, FunctionDoc, FunctionGroup, ResultDoc, RowsDoc, column},
     graph::{
         DUMP, GraphAnswer, GraphFunction, GraphQuestion, ListRows, OBJECT, numbers_or_null, object_column,
-        texts,
+        texts_or_null,
     },
     snapshot::OpenIndex,
+    threads::{ThreadRoots, thread_roots},
 };
 
 pub(super) static THREADS: GraphFunction = GraphFunction {
@@ -27,9 +28,11 @@ pub(super) static THREADS: GraphFunction = GraphFunction {
         arguments: &[DUMP],
         result: ResultDoc::Rows(&[RowsDoc::always(&[
             &[
-                column("thread", ColumnType::Text, "name of the thread, as the kind of root says it"),
+                column("thread", ColumnType::Text, "name of the thread, as in `thread`"),
                 column("frame", ColumnType::Int64, "number of the frame, from 0, the one that runs")
-                    .null("for a root that is no frame"),
+                    .null("for a root that is not a frame"),
+                column("function", ColumnType::Text, "the frame that has the object, as `com.shop.Cart.add(Cart.java:41)`")
+                    .null("where frames are objects, and for what the thread itself holds"),
             ],
             OBJECT,
         ])]),
@@ -49,21 +52,11 @@ struct ThreadRoot {
 }
 
 fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
-    let (index, runtime) = (question.index, question.dump.runtime());
-    let mut by_thread: BTreeMap<&str, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
-    let mut root_of: HashMap<usize, usize> = HashMap::new();
-    for (root, node) in index.roots().iter().enumerate() {
-        let Some(thread) = thread_of_root(index.root_kind(root)) else { continue };
-        let node = node.index();
-        root_of.insert(node, root);
-        let stat = question.dump.types.get(index.types()[node] as usize);
-        let is_frame = stat.is_some_and(|stat| runtime.has_role(&stat.name, TypeRole::Frame));
-        let (frames, others) = by_thread.entry(thread).or_default();
-        if is_frame { frames.push(node) } else { others.push(node) }
-    }
+    let index = question.index;
+    let root_of: HashMap<usize, usize> =
+        index.roots().iter().enumerate().map(|(root, node)| (node.index(), root)).collect();
     let mut rows = Vec::new();
-    for (frames, others) in by_thread.into_values() {
-        let frames = innermost_first(index.graph(), frames);
+    for ThreadRoots { frames, others, .. } in thread_roots(question.dump, index) {
         let numbered = frames.into_iter().zip(0..).map(|(node, number)| (node, Some(number)));
         let all = numbered.chain(others.into_iter().map(|node| (node, None)));
         rows.extend(all.map(|(node, frame)| ThreadRoot { node: node as u64, root: root_of[&node], frame }));
@@ -72,46 +65,18 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
 }
 
 fn thread_column(name: &str, rows: &[ThreadRoot], _: usize, open: &OpenIndex) -> Option<ArrayRef> {
+    let runtime = open.manifest.runtime();
+    let column = |says: fn(ThreadOfRoot<'_>) -> Option<&str>| {
+        with_index!(&*open.index, |index| {
+            texts_or_null(
+                rows.iter().map(|row| runtime.thread_of_root(index.root_kind(row.root)).and_then(says)),
+            )
+        })
+    };
     match name {
-        "thread" => with_index!(&*open.index, |index| {
-            texts(rows.iter().map(|row| thread_of_root(index.root_kind(row.root)).unwrap_or_default()))
-        }),
+        "thread" => column(|thread| Some(thread.name)),
+        "function" => column(|thread| thread.frame),
         "frame" => numbers_or_null(rows.iter().map(|row| row.frame)),
         _ => object_column(name, &rows.iter().map(|row| row.node).collect::<Vec<_>>(), open),
-    }
-}
-
-/// The frames of a thread in the order of calls: each refers to the one that called it. A frame may refer to others besides,
-/// so that this is an order in which a frame comes before all that it refers to; where that is a cycle, the order of
-/// addresses decides.
-fn innermost_first<I: Id>(graph: Graph<'_, I>, frames: Vec<usize>) -> Vec<usize> {
-    let mut referrers: HashMap<usize, usize> = frames.iter().map(|frame| (*frame, 0)).collect();
-    let callers = |frame: usize| graph.children(frame).filter(move |child| *child != frame);
-    for frame in &frames {
-        for caller in callers(*frame) {
-            if let Some(n) = referrers.get_mut(&caller) {
-                *n += 1;
-            }
-        }
-    }
-    let mut ready: Vec<usize> = frames.iter().copied().filter(|frame| referrers[frame] == 0).collect();
-    ready.reverse();
-    let mut order = Vec::with_capacity(frames.len());
-    let mut rest = frames.iter();
-    loop {
-        let next = ready.pop().or_else(|| rest.find(|frame| referrers.contains_key(*frame)).copied());
-        let Some(frame) = next else { return order };
-        if referrers.remove(&frame).is_none() {
-            continue;
-        }
-        order.push(frame);
-        for caller in callers(frame) {
-            if let Some(n) = referrers.get_mut(&caller) {
-                *n = n.saturating_sub(1);
-                if *n == 0 {
-                    ready.push(caller);
-                }
-            }
-        }
     }
 }

@@ -85,11 +85,11 @@ impl TableFunctionImpl for HistoryTableFunction {
     }
 }
 
-/// The rows of a call.
+/// The rows of a call, or of a table that is computed when it is asked for.
 #[derive(Debug)]
-struct HistoryTable {
-    name: &'static str,
-    question: HistoryQuestion,
+pub(crate) struct HistoryTable {
+    pub(crate) name: &'static str,
+    pub(crate) question: HistoryQuestion,
 }
 
 #[async_trait]

@@ -3,7 +3,10 @@
 
 use std::{
     fs::File,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use hashbrown::{HashMap, HashSet};
@@ -31,6 +34,8 @@ pub(super) struct Classes {
     pub(super) layout_evidence: String,
     /// Whether the VM keeps texts of 16 bits in big-endian order.
     pub(super) is_big_endian: bool,
+    /// Number of fields with values of their own, over all classes.
+    pub(super) n_values: u32,
     /// What was missing, or more than once.
     pub(super) issues: Vec<Issue>,
 }
@@ -44,6 +49,10 @@ pub(super) struct Class {
     pub(super) loader: u64,
     /// References of an instance, in the order of its data.
     pub(super) references: Vec<ReferenceField>,
+    /// Other fields of an instance, where they are asked for.
+    pub(super) values: Vec<ValueField>,
+    /// The number of the first of these among those of all classes.
+    pub(super) first_value: u32,
     /// Bytes of all its fields in the file.
     pub(super) n_bytes: u32,
     /// Shallow size of an instance.
@@ -56,6 +65,8 @@ pub(super) struct Class {
     /// Where the name is: a string.
     pub(super) name_at: Option<u32>,
     pub(super) len: Option<LenRule>,
+    /// Where the state of a thread is.
+    pub(super) state: Option<StateRule>,
     pub(super) is_virtual_thread: bool,
 }
 
@@ -66,6 +77,16 @@ pub(super) struct ReferenceField {
     pub(super) at: u32,
     pub(super) label: u32,
     pub(super) kind: EdgeKind,
+}
+
+/// A field with a value of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ValueField {
+    /// Byte of the instance's data.
+    pub(super) at: u32,
+    pub(super) basic: BasicType,
+    /// The name; after that of its class and a dot where a subclass has a field of the same name.
+    pub(super) name: Arc<str>,
 }
 
 /// Where the value of an instance is.
@@ -108,6 +129,15 @@ pub(super) enum LenRule {
     },
 }
 
+/// Where the state of a thread is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StateRule {
+    /// In this field, a number of 32 bits.
+    Number { at: u32 },
+    /// In the object that this field refers to.
+    Of { at: u32 },
+}
+
 /// What is known of a field of the JDK.
 #[derive(Debug, Clone, Copy)]
 enum Role {
@@ -119,6 +149,8 @@ enum Role {
     Name,
     Len,
     LenOf,
+    State,
+    StateOf,
 }
 
 /// Fields of the JDK that say the value, name or length of an object.
@@ -144,6 +176,10 @@ const FIELDS: &[(&str, &str, Role)] = &[
     ("java.lang.ClassLoader", "name", Role::Name),
     ("java.lang.Module", "name", Role::Name),
     ("java.lang.Thread", "name", Role::Name),
+    ("java.lang.Thread", "threadStatus", Role::State),
+    // Since JDK 19.
+    ("java.lang.Thread", "holder", Role::StateOf),
+    ("java.lang.Thread$FieldHolder", "threadStatus", Role::State),
     ("java.lang.ThreadGroup", "name", Role::Name),
     ("java.util.ArrayList", "size", Role::Len),
     ("java.util.LinkedList", "size", Role::Len),
@@ -242,6 +278,7 @@ impl Classes {
         scan: &Scan,
         file: &File,
         types: &TypeTable,
+        keeps_values: bool,
         cancel: &AtomicBool,
     ) -> Result<Self, Error> {
         let mut builder = Builder {
@@ -250,6 +287,7 @@ impl Classes {
             names: Vec::new(),
             supers: Vec::new(),
             believes_distances: false,
+            keeps_values,
             classes: Classes {
                 list: Vec::new(),
                 labels: Vec::new(),
@@ -257,6 +295,7 @@ impl Classes {
                 layout: ObjectLayout::of_arrays(scan.dialect, &[]).0,
                 layout_evidence: String::new(),
                 is_big_endian: false,
+                n_values: 0,
                 issues: Vec::new(),
             },
         };
@@ -301,6 +340,8 @@ struct Builder<'s> {
     supers: Vec<Option<u32>>,
     /// Whether the distances of objects tell their sizes.
     believes_distances: bool,
+    /// Whether fields with values of their own are asked for.
+    keeps_values: bool,
     classes: Classes,
 }
 
@@ -530,6 +571,8 @@ impl Builder<'_> {
                 type_id,
                 loader: scanned.dump.as_ref().map_or(0, |dump| dump.loader),
                 references: Vec::new(),
+                values: Vec::new(),
+                first_value: self.classes.n_values,
                 n_bytes: 0,
                 size: self.size(position),
                 own_size,
@@ -537,6 +580,7 @@ impl Builder<'_> {
                 value: None,
                 name_at: None,
                 len: None,
+                state: None,
                 is_virtual_thread: false,
                 name: name.into(),
             };
@@ -546,6 +590,7 @@ impl Builder<'_> {
             if scanned.n_objects > 0 {
                 self.lay_out(&mut class, position, scanned);
             }
+            self.classes.n_values = self.classes.n_values.saturating_add(class.values.len() as u32);
             self.classes.list.push(class);
         }
         Ok(())
@@ -572,6 +617,7 @@ impl Builder<'_> {
         let mut at = 0_u64;
         let mut text = TextFields::default();
         let mut kind = None;
+        let mut names_of_values: HashSet<Arc<str>> = HashSet::new();
         for above in self.chain(position) {
             let name = names::class_name(&self.names[above]);
             class.is_virtual_thread |=
@@ -603,6 +649,12 @@ impl Builder<'_> {
                         label: label.unwrap_or(u32::MAX),
                         kind,
                     });
+                } else if self.keeps_values && !name_of_field.is_empty() {
+                    let mut field: Arc<str> = name_of_field.into();
+                    if !names_of_values.insert(field.clone()) {
+                        field = format!("{name}.{name_of_field}").into();
+                    }
+                    class.values.push(ValueField { at: here, basic, name: field });
                 }
                 for (.., role) in known.iter().filter(|(_, field, _)| *field == name_of_field) {
                     match role {
@@ -617,6 +669,12 @@ impl Builder<'_> {
                         Role::Name if basic == BasicType::Object => class.name_at = Some(here),
                         Role::Len if matches!(basic, BasicType::Int | BasicType::Long) => {
                             class.len = class.len.or(Some(LenRule::Number { at: here, basic }));
+                        }
+                        Role::State if basic == BasicType::Int => {
+                            class.state = Some(StateRule::Number { at: here });
+                        }
+                        Role::StateOf if basic == BasicType::Object => {
+                            class.state = Some(StateRule::Of { at: here });
                         }
                         Role::LenOf if basic == BasicType::Object => {
                             class.len = class.len.or(Some(LenRule::Of { at: here }));

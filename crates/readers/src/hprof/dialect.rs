@@ -15,6 +15,8 @@
 //!
 //! All numbers are big-endian. Nothing here allocates or reads beyond the bytes that it is given.
 
+use crate::FieldKind;
+
 /// What a file says of itself before its first record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
@@ -153,6 +155,21 @@ impl BasicType {
             Self::Float | Self::Int => 4,
             Self::Double | Self::Long => 8,
         }
+    }
+
+    /// What a field of this type is in the table of fields; `None` for a reference.
+    pub(super) fn field_kind(self) -> Option<FieldKind> {
+        Some(match self {
+            Self::Object => return None,
+            Self::Boolean => FieldKind::Boolean,
+            Self::Char => FieldKind::Char,
+            Self::Float => FieldKind::Float,
+            Self::Double => FieldKind::Double,
+            Self::Byte => FieldKind::Byte,
+            Self::Short => FieldKind::Short,
+            Self::Int => FieldKind::Int,
+            Self::Long => FieldKind::Long,
+        })
     }
 
     /// The name of an array of values that are not references.

@@ -1,16 +1,17 @@
 //! The second pass: the objects of one block, by column.
 
-use std::fs::File;
+use std::{fs::File, sync::Arc};
 
+use hashbrown::HashMap;
 use heaplake_model::{EdgeKind, Issue, IssueKind};
 
 use super::{
-    classes::{Class, ValueRule},
+    classes::{self, Class, ValueRule},
     dialect::{BasicType, Bytes, ClassDump, SubRecord},
     objects::{Model, ObjectReader, number_text},
 };
 use crate::{
-    Labels, TypeId,
+    FieldKey, Labels, TypeId,
     batch::{Batch, Row},
 };
 
@@ -27,6 +28,12 @@ pub(super) struct BlockParser<'m> {
     field_labels: Vec<u32>,
     /// Likewise of `[0]`, `[1]`, ...
     index_labels: Vec<u32>,
+    /// The keys in the batch of the fields with values of their own, by their numbers among those of all classes.
+    value_keys: Vec<u32>,
+    /// The keys in the batch of such static fields, by id of the name and type.
+    static_keys: HashMap<(u64, BasicType), Option<u32>>,
+    /// Whether these are asked for.
+    keeps_values: bool,
     /// The class that was looked up last, by id.
     last_class: (u64, Option<&'m Class>),
 }
@@ -39,7 +46,7 @@ pub(super) struct TypeIds {
 }
 
 impl<'m> BlockParser<'m> {
-    pub(super) fn new(model: &'m Model, file: &'m File, types: &'m TypeIds) -> Self {
+    pub(super) fn new(model: &'m Model, file: &'m File, types: &'m TypeIds, keeps_values: bool) -> Self {
         Self {
             model,
             file,
@@ -47,6 +54,9 @@ impl<'m> BlockParser<'m> {
             batch: Batch::default(),
             field_labels: Vec::new(),
             index_labels: Vec::new(),
+            value_keys: Vec::new(),
+            static_keys: HashMap::new(),
+            keeps_values,
             last_class: (0, None),
         }
     }
@@ -57,6 +67,9 @@ impl<'m> BlockParser<'m> {
         self.field_labels.clear();
         self.field_labels.resize(self.model.classes.labels.len(), UNKNOWN);
         self.index_labels.clear();
+        self.value_keys.clear();
+        self.value_keys.resize(self.model.classes.n_values as usize, UNKNOWN);
+        self.static_keys.clear();
         let mut reader = ObjectReader::new(self.model, self.file).with_block(offset, bytes);
         let dialect = self.model.scan.dialect;
         let mut at = 0;
@@ -150,8 +163,41 @@ impl<'m> BlockParser<'m> {
             let label = self.label(b".<class>");
             self.push_reference(class_id, label, EdgeKind::Strong);
         }
+        if !class.values.is_empty() {
+            self.values(address, class, data);
+        }
         if class.value.is_some() || class.name_at.is_some() || class.len.is_some() {
             self.texts(reader, class, data);
+        }
+    }
+
+    /// Adds the fields of an instance that have values of their own.
+    fn values(&mut self, address: u64, class: &Class, data: &[u8]) {
+        for (field, number) in class.values.iter().zip(class.first_value as usize..) {
+            let Some(bits) = data.get(field.at as usize..).and_then(|data| bits(data, field.basic)) else { return };
+            let Some(kind) = field.basic.field_kind() else { continue };
+            let fields = &mut self.batch.fields;
+            let key = &mut self.value_keys[number];
+            if *key == UNKNOWN {
+                *key = fields.keys.len() as u32;
+                fields.keys.push(FieldKey { type_id: class.type_id, name: field.name.clone(), kind });
+            }
+            fields.push(*key, address, bits);
+        }
+    }
+
+    /// Likewise of a class.
+    fn static_value(&mut self, class: u64, name: u64, basic: BasicType, value: &[u8]) {
+        let (model, file, type_id) = (self.model, self.file, self.types.class);
+        let fields = &mut self.batch.fields;
+        let key = *self.static_keys.entry((name, basic)).or_insert_with(|| {
+            // A name that cannot be read again is one that is not there.
+            let name: Arc<str> = classes::text(&model.scan, file, name).ok()??.into();
+            fields.keys.push(FieldKey { type_id, name, kind: basic.field_kind()? });
+            Some(fields.keys.len() as u32 - 1)
+        });
+        if let (Some(key), Some(bits)) = (key, bits(value, basic)) {
+            fields.push(key, class, bits);
         }
     }
 
@@ -242,6 +288,9 @@ impl<'m> BlockParser<'m> {
         }
         for (name, basic, value) in dump.statics() {
             if basic != BasicType::Object {
+                if self.keeps_values {
+                    self.static_value(dump.address, name, basic, value);
+                }
                 continue;
             }
             if let Some(child) = Bytes(value).id(self.model.scan.dialect).filter(|child| *child != 0) {
@@ -298,5 +347,17 @@ impl<'m> BlockParser<'m> {
     fn issue(&mut self, kind: IssueKind, at: usize, what: String) {
         // The offset becomes that of the file with that of the block.
         self.batch.issues.push(Issue { kind, line: None, offset: at as u64, what });
+    }
+}
+
+/// The bits of a value at the front of some data; `None` for a reference and where the data end.
+fn bits(data: &[u8], basic: BasicType) -> Option<u64> {
+    let mut bytes = Bytes(data);
+    match basic.bytes(0) {
+        1 => bytes.u1().map(u64::from),
+        2 => bytes.u2().map(u64::from),
+        4 => bytes.u4().map(u64::from),
+        8 => bytes.u8(),
+        _ => None,
     }
 }

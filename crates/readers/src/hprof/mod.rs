@@ -33,6 +33,7 @@ use classes::Classes;
 use dialect::{BasicType, Header, HeaderError, MAGIC};
 use emit::{BlockParser, TypeIds};
 use objects::{Model, ObjectReader};
+use roots::RootNamer;
 use scan::{BlockSpan, ScanOptions, scan};
 
 /// The format of the JVM's heap dumps.
@@ -117,7 +118,7 @@ fn read_objects(
     if scan.n_objects == 0 {
         return Err(Error::Empty(String::new()));
     }
-    let classes = Classes::new(&scan, file, types, options.cancel)?;
+    let classes = Classes::new(&scan, file, types, options.fields, options.cancel)?;
     let mut model = Model::new(scan, classes, file);
     let unloadable = {
         let mut reader = ObjectReader::new(&model, file);
@@ -125,10 +126,16 @@ fn read_objects(
     };
     model.classes.mark_unloadable(&unloadable);
     let mut first = Records::default();
-    first.roots = roots::roots(&model, file, options.cancel)?;
     first.issues = std::mem::take(&mut model.scan.issues);
     first.issues.append(&mut model.classes.issues);
+    let mut namer = RootNamer::new(&model, file);
+    first.roots = namer.roots(options.cancel)?;
     hand_over(first, options, consume)?;
+    namer.each_threads(|threads| {
+        let mut records = Records::default();
+        records.threads = threads;
+        hand_over(records, options, consume)
+    })?;
     let type_ids = TypeIds {
         class: types.intern("java.lang.Class"),
         arrays: std::array::from_fn(|number| {
@@ -142,6 +149,7 @@ fn read_objects(
         model: &model,
         file,
         types: &type_ids,
+        fields: options.fields,
         cancel: options.cancel,
         failed: AtomicBool::new(false),
     };
@@ -187,6 +195,8 @@ struct Parsing<'m> {
     model: &'m Model,
     file: &'m File,
     types: &'m TypeIds,
+    /// Whether fields with values of their own are asked for.
+    fields: bool,
     cancel: &'m AtomicBool,
     failed: AtomicBool,
 }
@@ -194,7 +204,7 @@ struct Parsing<'m> {
 impl Parsing<'_> {
     /// Parses every `n`th block from the one with this number on.
     fn every(&self, number: usize, n: usize, sender: &Sender<Result<Records, Error>>) {
-        let mut parser = BlockParser::new(self.model, self.file, self.types);
+        let mut parser = BlockParser::new(self.model, self.file, self.types, self.fields);
         let (mut bytes, mut packed) = (Vec::new(), Vec::new());
         for span in self.model.scan.blocks.iter().skip(number).step_by(n) {
             if self.failed.load(Ordering::Relaxed) || self.cancel.load(Ordering::Relaxed) {

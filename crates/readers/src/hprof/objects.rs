@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use super::{
-    classes::{Class, Classes, LenRule, ValueRule},
+    classes::{Class, Classes, LenRule, StateRule, ValueRule},
     dialect::{BasicType, Bytes, Sized, SubRecord},
     file::{MAX_RANGE, Pages},
     scan::{Run, Scan},
@@ -218,6 +218,28 @@ impl<'m> ObjectReader<'m> {
         let (class, data) = self.instance(address)?;
         let at = class.name_at?;
         Some(self.string_at(&data, at)?.to_owned())
+    }
+
+    /// What a thread does, by the bits of its status; `None` where it does not say.
+    pub(super) fn thread_state(&mut self, address: u64) -> Option<&'static str> {
+        let (mut class, mut data) = self.instance(address)?;
+        if let StateRule::Of { at } = class.state? {
+            let holder = self.id_at(&data, at)?;
+            (class, data) = self.instance(holder)?;
+        }
+        let StateRule::Number { at } = class.state? else { return None };
+        let status = Bytes(data.get(at as usize..)?).u4()?;
+        // The states of java.lang.Thread by the bits of JVM TI, in the order in which the JDK looks at them.
+        let states = [
+            (0x4, "RUNNABLE"),
+            (0x400, "BLOCKED"),
+            (0x10, "WAITING"),
+            (0x20, "TIMED_WAITING"),
+            (0x2, "TERMINATED"),
+            (0x1, "RUNNABLE"),
+        ];
+        let found = states.iter().find(|(bit, _)| status & bit != 0);
+        Some(found.map_or("NEW", |(_, state)| state))
     }
 
     /// Whether an object is a virtual thread.

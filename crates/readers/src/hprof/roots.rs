@@ -1,4 +1,4 @@
-//! The kinds of roots in words: why, and for what a thread holds, by which thread and where.
+//! The kinds of roots in words: why, and for what a thread holds, by which thread and where. And the threads themselves.
 
 use std::{
     fs::File,
@@ -13,40 +13,15 @@ use super::{
     names,
     objects::{Model, ObjectReader},
 };
-use crate::Error;
+use crate::{Error, ThreadRecord};
 
 /// Roots between two looks at a cancellation.
 const POLL: usize = 1 << 12;
+/// Threads that are handed over at a time.
+const THREADS: usize = 1 << 10;
 
-/// The roots of a dump: each address once, with the kind that says most.
-pub(super) fn roots(model: &Model, file: &File, cancel: &AtomicBool) -> Result<Vec<(u64, String)>, Error> {
-    let mut namer = RootNamer {
-        model,
-        file,
-        reader: ObjectReader::new(model, file),
-        threads: HashMap::new(),
-        frames: HashMap::new(),
-    };
-    for root in model.scan.roots.iter().filter(|root| root.kind == RootKind::Thread) {
-        namer.thread_object(root);
-    }
-    namer.recorded_threads();
-    let mut roots: Vec<&RootRecord> = model.scan.roots.iter().filter(|root| root.address != 0).collect();
-    // A thread is a root because it runs, also where one of its frames refers to it.
-    let order = |root: &RootRecord| (root.kind != RootKind::Thread, root.kind, root.thread, root.frame);
-    roots.sort_by_key(|root| (root.address, order(root)));
-    roots.dedup_by_key(|root| root.address);
-    let mut named = Vec::with_capacity(roots.len());
-    for (i, root) in roots.into_iter().enumerate() {
-        if i.is_multiple_of(POLL) && cancel.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled);
-        }
-        named.push((root.address, namer.kind(root)?));
-    }
-    Ok(named)
-}
-
-struct RootNamer<'m> {
+/// Puts roots and threads into words.
+pub(super) struct RootNamer<'m> {
     model: &'m Model,
     file: &'m File,
     reader: ObjectReader<'m>,
@@ -57,22 +32,86 @@ struct RootNamer<'m> {
 }
 
 struct Thread {
-    /// `thread main`
+    address: Option<u64>,
+    /// `main`
     name: String,
+    is_virtual: bool,
     /// The serial number of its stack.
     stack: u32,
 }
 
-impl RootNamer<'_> {
+impl Thread {
+    /// `thread main`
+    fn words(&self) -> String {
+        let kind = if self.is_virtual { "virtual thread" } else { "thread" };
+        format!("{kind} {}", self.name)
+    }
+}
+
+impl<'m> RootNamer<'m> {
+    /// Reads the names of all threads.
+    pub(super) fn new(model: &'m Model, file: &'m File) -> Self {
+        let reader = ObjectReader::new(model, file);
+        let mut namer = Self { model, file, reader, threads: HashMap::new(), frames: HashMap::new() };
+        for root in model.scan.roots.iter().filter(|root| root.kind == RootKind::Thread) {
+            namer.thread_object(root);
+        }
+        namer.recorded_threads();
+        namer
+    }
+
+    /// The roots of the dump: each address once, with the kind that says most.
+    pub(super) fn roots(&mut self, cancel: &AtomicBool) -> Result<Vec<(u64, String)>, Error> {
+        let mut roots: Vec<&RootRecord> =
+            self.model.scan.roots.iter().filter(|root| root.address != 0).collect();
+        // A thread is a root because it runs, also where one of its frames refers to it.
+        let order = |root: &RootRecord| (root.kind != RootKind::Thread, root.kind, root.thread, root.frame);
+        roots.sort_by_key(|root| (root.address, order(root)));
+        roots.dedup_by_key(|root| root.address);
+        let mut named = Vec::with_capacity(roots.len());
+        for (i, root) in roots.into_iter().enumerate() {
+            if i.is_multiple_of(POLL) && cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            named.push((root.address, self.kind(root)?));
+        }
+        Ok(named)
+    }
+
+    /// Hands over the threads with their stacks, some at a time: a program may have a million virtual ones.
+    pub(super) fn each_threads(
+        &mut self,
+        mut take: impl FnMut(Vec<ThreadRecord>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut serials: Vec<u32> = self.threads.keys().copied().collect();
+        serials.sort_unstable();
+        for some in serials.chunks(THREADS) {
+            let mut threads = Vec::with_capacity(some.len());
+            for serial in some {
+                let Some(Thread { address, name, is_virtual, stack }) = self.threads.get(serial) else { continue };
+                let (address, name, is_virtual, stack) = (*address, name.clone(), *is_virtual, *stack);
+                let state = address.and_then(|address| self.reader.thread_state(address));
+                let trace = self.model.scan.traces.get(&stack).filter(|trace| trace.thread == *serial);
+                let mut lines = String::new();
+                for frame in trace.map_or(&[][..], |trace| &trace.frames) {
+                    if !lines.is_empty() {
+                        lines.push('\n');
+                    }
+                    lines += &self.frame(*frame)?;
+                }
+                threads.push(ThreadRecord { address, name, is_virtual, state, stack: lines });
+            }
+            take(threads)?;
+        }
+        Ok(())
+    }
+
     fn thread_object(&mut self, root: &RootRecord) {
         let name = self.reader.name_of(root.address).or_else(|| self.recorded_name(root.thread));
         let name = name.filter(|name| !name.is_empty());
-        let kind = if self.reader.is_virtual_thread(root.address) { "virtual thread" } else { "thread" };
-        let name = match name {
-            Some(name) => format!("{kind} {name}"),
-            None => format!("{kind} {}", root.thread),
-        };
-        self.threads.entry(root.thread).or_insert(Thread { name, stack: root.frame });
+        let name = name.unwrap_or_else(|| root.thread.to_string());
+        let (address, is_virtual) = (Some(root.address), self.reader.is_virtual_thread(root.address));
+        self.threads.entry(root.thread).or_insert(Thread { address, name, is_virtual, stack: root.frame });
     }
 
     /// Threads that only their stacks and records of their start tell.
@@ -82,10 +121,8 @@ impl RootNamer<'_> {
             if serial == 0 || self.threads.contains_key(&serial) {
                 continue;
             }
-            let name = self
-                .recorded_name(serial)
-                .map_or_else(|| format!("thread {serial}"), |name| format!("thread {name}"));
-            self.threads.insert(serial, Thread { name, stack: *stack });
+            let name = self.recorded_name(serial).unwrap_or_else(|| serial.to_string());
+            self.threads.insert(serial, Thread { address: None, name, is_virtual: false, stack: *stack });
         }
     }
 
@@ -96,7 +133,7 @@ impl RootNamer<'_> {
     }
 
     fn thread(&self, serial: u32) -> String {
-        self.threads.get(&serial).map_or_else(|| format!("thread {serial}"), |thread| thread.name.clone())
+        self.threads.get(&serial).map_or_else(|| format!("thread {serial}"), Thread::words)
     }
 
     fn kind(&mut self, root: &RootRecord) -> Result<String, Error> {

@@ -39,6 +39,7 @@ fn read_source(
         threads,
         block_bytes,
         max_object_bytes: 1 << 20,
+        fields: true,
         work_folder: &std::env::temp_dir(),
         cancel: &AtomicBool::new(false),
         bytes_read: Default::default(),

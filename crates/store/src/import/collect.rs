@@ -8,7 +8,7 @@ use std::{
 use heaplake_model::shortened;
 use heaplake_readers::{Records, TypeTable};
 
-use super::{ImportProgress, Limits, issues::IssueFile, order::RowRef, runs::Run};
+use super::{ImportProgress, Limits, StreamedTables, order::RowRef, runs::Run};
 use crate::{Result, addresses::AddressSet, index, lake::WorkFolder};
 
 pub(super) struct Collector<'c> {
@@ -16,7 +16,7 @@ pub(super) struct Collector<'c> {
     work: &'c WorkFolder,
     limits: &'c Limits,
     progress: &'c ImportProgress,
-    issues: IssueFile,
+    streamed: StreamedTables<'c>,
     blocks: Vec<Records>,
     /// Number of the first of `blocks`.
     first_block: usize,
@@ -34,9 +34,9 @@ pub(super) struct Collector<'c> {
 }
 
 /// Everything that was read.
-pub(super) struct CollectedDump {
+pub(super) struct CollectedDump<'c> {
     pub(super) rows: CollectedRows,
-    pub(super) issues: IssueFile,
+    pub(super) streamed: StreamedTables<'c>,
     /// Where each block begins in the input: line, if the format has lines, and byte.
     pub(super) starts: Vec<(Option<u64>, u64)>,
     /// What the dump calls roots: address and kind.
@@ -67,7 +67,7 @@ impl<'c> Collector<'c> {
         types: &'c TypeTable,
         work: &'c WorkFolder,
         limits: &'c Limits,
-        issues: IssueFile,
+        streamed: StreamedTables<'c>,
         progress: &'c ImportProgress,
     ) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl<'c> Collector<'c> {
             work,
             limits,
             progress,
-            issues,
+            streamed,
             blocks: Vec::new(),
             first_block: 0,
             starts: Vec::new(),
@@ -91,7 +91,14 @@ impl<'c> Collector<'c> {
 
     pub(super) fn add(&mut self, mut records: Records) -> Result<()> {
         for issue in records.issues.drain(..) {
-            self.issues.push(issue)?;
+            self.streamed.issues.push(issue)?;
+        }
+        self.streamed.threads.push(&std::mem::take(&mut records.threads))?;
+        let fields = std::mem::take(&mut records.fields);
+        let mut field_keys = 0;
+        if let Some(file) = &mut self.streamed.fields {
+            file.push(fields)?;
+            field_keys = file.memory();
         }
         for (address, kind) in records.roots.drain(..) {
             let kind = self.kind_of_root(kind);
@@ -104,9 +111,9 @@ impl<'c> Collector<'c> {
         self.progress.objects.fetch_add(records.len() as u64, Relaxed);
         self.blocks.push(records);
         let roots = self.recorded_roots.capacity() * size_of::<(u64, Arc<str>)>();
-        let fixed = self.types.memory() + self.addresses.memory() + roots;
+        let fixed = self.types.memory() + self.addresses.memory() + roots + field_keys;
         if fixed as u64 > self.limits.total / 2 {
-            return Err(self.limits.exceeded("the dump's types, roots and addresses", fixed));
+            return Err(self.limits.exceeded("the dump's types, fields, roots and addresses", fixed));
         }
         if self.memory > self.limits.collected { self.spill() } else { Ok(()) }
     }
@@ -124,7 +131,7 @@ impl<'c> Collector<'c> {
         kind
     }
 
-    pub(super) fn finish(mut self) -> Result<CollectedDump> {
+    pub(super) fn finish(mut self) -> Result<CollectedDump<'c>> {
         if !self.runs.is_empty() && !self.blocks.is_empty() {
             self.spill()?;
         }
@@ -136,7 +143,7 @@ impl<'c> Collector<'c> {
         };
         Ok(CollectedDump {
             rows,
-            issues: self.issues,
+            streamed: self.streamed,
             starts: self.starts,
             recorded_roots: self.recorded_roots,
             n_rows: self.n_rows,

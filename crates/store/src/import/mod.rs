@@ -8,13 +8,16 @@
 //! limit is reached; `order.rs` finds both orders of the rows; `tables.rs` drives the encoding; `columns.rs` makes arrays of
 //! rows; `edges.rs` gives the index the references that are in memory.
 
+mod appended;
 mod collect;
 mod columns;
 mod edges;
+mod fields;
 mod issues;
 mod order;
 mod runs;
 mod tables;
+mod threads;
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +44,9 @@ use crate::{
     memory::default_memory,
 };
 use collect::Collector;
+use fields::FieldFile;
 use issues::IssueFile;
+use threads::ThreadFile;
 
 /// What to import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,8 @@ pub struct ImportOptions {
     pub memory_limit: Option<u64>,
     /// Worker threads; by default one per core.
     pub threads: Option<usize>,
+    /// Keep the fields of objects that have values of their own, where the format has any, in the table `field`.
+    pub fields: bool,
     /// How to build the graph index; by default it is built if it fits into the memory.
     pub index: IndexOptions,
 }
@@ -300,12 +307,16 @@ fn write_tables(
     let types = TypeTable::default();
     let names = FileNames::new(work, id);
     let issues = IssueFile::create(names.file(heaplake_model::schema::Table::Issue))?;
-    let mut collector = Collector::new(&types, work, limits, issues, progress);
+    let fields =
+        options.fields.then(|| FieldFile::create(&names, &types, limits.field_bytes)).transpose()?;
+    let streamed = StreamedTables { issues, fields, threads: ThreadFile::new(&names) };
+    let mut collector = Collector::new(&types, work, limits, streamed, progress);
     let read_options = ReadOptions {
         keep_going: options.on_error == OnError::Skip,
         threads: limits.threads,
         block_bytes: limits.block_bytes,
         max_object_bytes: limits.max_object_bytes,
+        fields: options.fields,
         work_folder: work.path(),
         cancel: &progress.cancel,
         bytes_read: progress.bytes_read.clone(),
@@ -347,6 +358,14 @@ fn write_tables(
     })
 }
 
+/// Tables that are written while the dump is read.
+struct StreamedTables<'t> {
+    issues: IssueFile,
+    /// `None` where they are not asked for.
+    fields: Option<FieldFile<'t>>,
+    threads: ThreadFile<'t>,
+}
+
 /// How the memory of an import is divided.
 #[derive(Debug, Clone)]
 struct Limits {
@@ -357,6 +376,8 @@ struct Limits {
     threads: usize,
     block_bytes: usize,
     max_object_bytes: usize,
+    /// Bytes of rows of `field` to collect before they are written.
+    field_bytes: usize,
     /// Rows of an `obj` row group.
     obj_rows: usize,
     /// Rows of an `edge` row group.
@@ -379,6 +400,7 @@ impl Limits {
             threads: threads.unwrap_or(1).max(1),
             block_bytes: as_usize((total / 128).clamp(MIB / 4, 4 * MIB)),
             max_object_bytes: as_usize(total / 4),
+            field_bytes: as_usize((total / 16).min(64 * MIB)),
             obj_rows: if short { 1 << 15 } else { 1 << 17 },
             edge_rows: if short { 1 << 16 } else { 1 << 18 },
         }

@@ -52,14 +52,15 @@ pub(super) struct DumpTraits {
 
 /// Writes all tables, and the graph index, and syncs them.
 pub(super) fn write(
-    collected: CollectedDump,
+    collected: CollectedDump<'_>,
     names: &FileNames<'_>,
     types: &TypeTable,
     about: &DumpTraits,
     limits: &Limits,
     progress: &ImportProgress,
 ) -> Result<WrittenTables> {
-    let CollectedDump { rows, mut issues, starts, recorded_roots, n_rows, n_refs } = collected;
+    let CollectedDump { rows, streamed, starts, recorded_roots, n_rows, n_refs } = collected;
+    let super::StreamedTables { mut issues, fields, threads } = streamed;
     progress.rows_total.store(n_rows + n_refs, Relaxed);
     let type_names = types.names();
     let writer = TableWriter {
@@ -79,8 +80,15 @@ pub(super) fn write(
         }
     };
     let (issue_sum, n_issues, issue_counts) = issues.finish()?;
-    let issue = writer.finished(Table::Issue, issue_sum, n_issues);
-    writer.summarize(tables, issue, issue_counts)
+    let mut streamed = vec![writer.finished(Table::Issue, issue_sum, n_issues)];
+    if let Some(fields) = fields {
+        let (sum, n_rows) = fields.finish()?;
+        streamed.push(writer.finished(Table::Field, sum, n_rows));
+    }
+    if let Some((sum, n_rows)) = threads.finish()? {
+        streamed.push(writer.finished(Table::Thread, sum, n_rows));
+    }
+    writer.summarize(tables, streamed, issue_counts)
 }
 
 /// Writes the tables of one dump. It does not change: each step returns its results.
@@ -471,14 +479,14 @@ impl<'t> TableWriter<'t> {
     fn summarize(
         &self,
         tables: RowTables,
-        issue: FinishedFile,
+        streamed: Vec<FinishedFile>,
         issues: BTreeMap<String, u64>,
     ) -> Result<WrittenTables> {
         let RowTables { edge, root, obj } = tables;
         let indexed = obj.index.is_some();
         obj.index.map_or(Ok(()), FileSync::wait)?;
         let mut files = Vec::new();
-        for FinishedFile { entry, syncing } in [edge, root.file, obj.file, issue] {
+        for FinishedFile { entry, syncing } in [edge, root.file, obj.file].into_iter().chain(streamed) {
             syncing.wait()?;
             files.push(entry);
         }
