@@ -283,3 +283,60 @@ def test_a_damaged_file_is_refused_and_kept_on_demand(lake, dump, tmp_path):
     assert lake.dumps() == []
     lake.ok("import", "--on-error", "skip", tmp_path / "cut.hprof")
     assert one(lake, "select count(*) as n from issue where kind = 'truncated'")["n"] == 1
+
+
+@pytest.fixture(scope="session")
+def entries_lake(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("entries")
+    program = REPOSITORY / "tests/java/Entries.java"
+    subprocess.run(["javac", "-nowarn", "-d", folder, program], check=True, capture_output=True)
+    dump = folder / "entries.hprof"
+    subprocess.run(["java", *MEMORY, "-cp", folder, "Entries", dump], check=True, capture_output=True, timeout=120)
+    lake = Lake(folder / "lake")
+    lake.ok("import", "--fields", "--dump", "entries", dump)
+    return lake
+
+
+def reached(lake, pattern):
+    """Of which collections the items are that a pattern leads to, and their numbers."""
+    pattern = pattern.replace("'", "''")
+    found = rows(
+        lake,
+        "select field_value(address, 'of') as of, cast(field_value(address, 'id') as bigint) as id "
+        f"from path('REACH {pattern} Entries$Item') order by 1, 2",
+    )
+    items = {}
+    for row in found:
+        items.setdefault(row["of"], []).append(row["id"])
+    return items
+
+
+MAPS = {"hash", "linked", "tree", "table", "concurrent", "weak", "own", "unmodifiable", "synchronizedMap", "one"}
+LISTS = {"arrayList", "vector", "linkedList", "asList", "listOf", "copyOnWrite", "wrapped", "plain"}
+FORTY = {"bin", "concurrentBin"}
+BAGS = FORTY | {"identity", "some", "days", "hashSet", "linkedSet", "setOf", "keySet", "deque", "queue", "blocking", "array"}
+
+
+@needs_jdk
+def test_entries_of_collections_are_walked_by_key_and_index(entries_lake):
+    lake = entries_lake
+    assert reached(lake, 'Entries$Maps -> * -["key-0"]->') == {name: [0] for name in MAPS}
+    assert reached(lake, "Entries$Maps -> * -['key-3']->") == {name: [3] for name in MAPS - {"one"}}
+    assert reached(lake, 'Entries$Maps -> * -["key-9"]->') == {}
+    assert reached(lake, "Entries$Lists -> * -[2]->") == {name: [2] for name in LISTS}
+    assert reached(lake, "Entries$Lists -> * -[0]->") == {name: [0] for name in LISTS}
+    assert reached(lake, "Entries$Lists -> * -[*]->") == {name: [0, 1, 2, 3] for name in LISTS}
+    everything = {name: list(range(40 if name in FORTY else 4)) for name in BAGS}
+    assert reached(lake, "Entries$Bags -> * -[*]->") == everything
+    assert reached(lake, "Entries$Maps -> * -[*]->") == {name: [0] if name == "one" else [0, 1, 2, 3] for name in MAPS}
+    # Mirrored, and with the objects in between as hops.
+    up = rows(lake, "select distinct type from path('REACH (i: Entries$Item WHERE field_value(i.address, ''of'') = ''hash'') <-[\"key-1\"]- *')")
+    assert [row["type"] for row in up] == ["java.util.HashMap"]
+    text = lake.ok("path", "Entries$Maps -.tree-> * -['key-2']-> Entries$Item")
+    assert "TreeMap$Entry" in text and "-.value->" in text, text
+    # The join form has the same answer.
+    found = [
+        set(lake.ok("path", "--plan", plan, "--format", "csv", "REACH Entries$Lists -> * -[*]-> Entries$Item").splitlines())
+        for plan in ["index", "join"]
+    ]
+    assert found[0] == found[1] and len(found[0]) == 1 + 4 * len(LISTS)

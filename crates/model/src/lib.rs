@@ -7,6 +7,7 @@ mod cpython_capacity;
 mod dump_id;
 mod edge_kind;
 mod issue;
+mod jvm_entries;
 mod memory;
 mod nearest;
 mod process;
@@ -24,7 +25,7 @@ pub use nearest::nearest;
 pub use process::{Collector, Process};
 pub use remedy::Remedy;
 pub use runtime::{
-    Capacity, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole, ThreadOfRoot,
+    Capacity, EntryStep, EntryWay, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole, ThreadOfRoot,
 };
 pub use text::shortened;
 pub use type_name::{asked_part, is_type_meant, module_of_type, short_type_name};

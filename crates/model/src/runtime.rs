@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::cpython_capacity;
+use crate::{cpython_capacity, jvm_entries};
 
 /// What is known of the dumps of one format.
 pub struct Runtime {
@@ -31,6 +31,10 @@ pub struct Runtime {
     pub has_labels: bool,
     /// Whether kinds of roots have the frame after the name of the thread.
     roots_have_frames: bool,
+    /// How values are found by keys and indexes of collections, where references have other labels.
+    entry_ways: &'static [EntryWay],
+    /// Types of collections around another one, and by which labels they refer to it.
+    entry_wrappers: &'static [(&'static [&'static str], &'static [&'static str])],
     label_says: for<'l> fn(&'l str) -> LabelSays<'l>,
     field_labels: fn(&str) -> Option<FieldLabels>,
     /// By version, type, shallow size and number of items.
@@ -51,6 +55,34 @@ impl Capacity {
     pub fn unused_bytes(self, len: u64) -> u64 {
         self.items.saturating_sub(len).saturating_mul(self.item_bytes)
     }
+}
+
+/// A way from a collection to its values, through tables and nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryWay {
+    /// Whether it finds the value of a key.
+    pub keys: bool,
+    /// Whether it finds the value at an index.
+    pub indexes: bool,
+    /// The steps, the last of which is a reference to the value.
+    pub steps: &'static [EntryStep],
+}
+
+/// A step of such a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryStep {
+    /// The object is of one of these types.
+    Object(&'static [&'static str]),
+    /// It refers to the key by one of these labels.
+    Keyed(&'static [&'static str]),
+    /// A reference with one of these labels, any where there are none.
+    Hop(&'static [&'static str]),
+    /// The reference at the index.
+    Index,
+    /// These steps any number of times.
+    Repeated(&'static [EntryStep]),
+    /// These steps as often as the index says.
+    Times(&'static [EntryStep]),
 }
 
 /// By which labels an object refers to the value of one of its fields.
@@ -189,6 +221,16 @@ impl Runtime {
         found.map_or(KeptAlive::ByReferences, |(_, kept)| *kept)
     }
 
+    /// How values are found by keys and indexes of collections; empty where the labels of references say them.
+    pub fn entry_ways(&self) -> &'static [EntryWay] {
+        self.entry_ways
+    }
+
+    /// Types of collections around another one, and by which labels they refer to it.
+    pub fn entry_wrappers(&self) -> &'static [(&'static [&'static str], &'static [&'static str])] {
+        self.entry_wrappers
+    }
+
     /// The types with this role, in no order.
     pub fn types_with(&self, role: TypeRole) -> &'static [&'static str] {
         let found = self.roles.iter().find(|(other, _)| *other == role);
@@ -288,6 +330,8 @@ const UNKNOWN: Runtime = Runtime {
     root_notes: &[],
     has_labels: true,
     roots_have_frames: false,
+    entry_ways: &[],
+    entry_wrappers: &[],
     label_says: |_| LabelSays::Nothing,
     field_labels: |_| None,
     capacity: |_, _, _, _| None,
@@ -384,6 +428,8 @@ const CPYTHON: Runtime = Runtime {
     root_notes: &[(("function", "<module>", "unreferenced"), "top-level code that is running")],
     has_labels: true,
     roots_have_frames: false,
+    entry_ways: &[],
+    entry_wrappers: &[],
     label_says: cpython_label,
     field_labels: dotted_field,
     capacity: cpython_capacity::capacity,
@@ -548,6 +594,8 @@ const JVM: Runtime = Runtime {
     )],
     has_labels: true,
     roots_have_frames: true,
+    entry_ways: jvm_entries::WAYS,
+    entry_wrappers: jvm_entries::WRAPPERS,
     label_says: jvm_label,
 };
 

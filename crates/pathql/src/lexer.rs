@@ -439,7 +439,7 @@ impl<'t> Lexer<'t> {
         Ok(None)
     }
 
-    /// `.name|['key']|[3]|"any text"|glob*|/regex/`; `None` if there is no label.
+    /// `.name|['key']|["key"]|[3]|"any text"|glob*|/regex/`; `None` if there is no label.
     fn label(&mut self, start: usize) -> Result<Option<Label>, Error> {
         let first = self.at();
         let mut terms = Vec::new();
@@ -466,16 +466,19 @@ impl<'t> Lexer<'t> {
     /// A label up to the first character that cannot be in one; a quoted part may contain anything.
     fn bare_label(&mut self, start: usize) -> Result<String, Error> {
         let mut text = String::new();
-        while let Some(c) = self.peek().filter(|c| is_label(*c)) {
+        // A quote in double quotes begins a label of its own, but in brackets it is that of a key.
+        while let Some(c) = self.peek().filter(|c| is_label(*c) || (*c == '"' && text.ends_with('['))) {
             self.chars.next();
             text.push(c);
-            if c == '\'' {
-                let rest = self.take_while(|c| c != '\'').to_owned();
+            if matches!(c, '\'' | '"') {
+                let rest = self.take_while(|other| other != c).to_owned();
                 text += &rest;
-                if !self.take("'") {
-                    return Err(Error::new(start..self.text.len(), "the quote is not closed").hint("add '"));
+                let quote = c.to_string();
+                if !self.take(&quote) {
+                    let error = Error::new(start..self.text.len(), "the quote is not closed");
+                    return Err(error.hint(format!("add {quote}")));
                 }
-                text.push('\'');
+                text.push(c);
             }
         }
         Ok(text)

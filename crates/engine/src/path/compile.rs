@@ -140,7 +140,8 @@ impl Compiled {
     /// Reads a pattern and resolves it.
     pub(crate) fn new(text: &str, names: &Names<'_>) -> Result<Self> {
         let explain = |error: heaplake_pathql::Error| of_pattern(text, &error);
-        let query = parse(text).map_err(explain)?;
+        let mut query = parse(text).map_err(explain)?;
+        super::entries::rewrite(&mut query, names.manifest);
         let automaton = Automaton::new(&query).map_err(explain)?;
         let resolving = Resolving { text, names };
         resolving.query(&query, &automaton)

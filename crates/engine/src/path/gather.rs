@@ -106,19 +106,27 @@ async fn objects(
     manifest: &Dump,
     tables: &str,
 ) -> Result<DataFrame> {
-    let mut from = format!("{tables}.obj");
+    // Those without a predicate need no name for the object, and so no select of their own.
+    let plain: String = tests(compiled)
+        .enumerate()
+        .filter(|(_, test)| test.filter.is_none())
+        .map(|(i, test)| format!(", coalesce({}, false) AS passes_{i}", test.sql(manifest)))
+        .collect();
+    let mut from = format!("(SELECT *{plain} FROM {tables}.obj)");
     let columns = "address AS object, type AS object_type, size AS object_size, \
                    retained AS object_retained, root_kind AS object_root_kind, \
                    CASE WHEN root_kind IS NOT NULL THEN name END AS object_root_name";
     let mut tested = String::new();
     for (i, test) in tests(compiled).enumerate() {
-        // Each predicate calls the object by its own name.
-        from = format!(
-            "(SELECT *, coalesce({}, false) AS passes_{i} FROM {from} AS {})",
-            test.sql(manifest),
-            test.alias()
-        );
         tested += &format!(", passes_{i}");
+        if test.filter.is_some() {
+            // Each predicate calls the object by its own name.
+            from = format!(
+                "(SELECT *, coalesce({}, false) AS passes_{i} FROM {from} AS {})",
+                test.sql(manifest),
+                test.alias()
+            );
+        }
     }
     context.sql(&format!("SELECT {columns}{tested} FROM {from} AS tested")).await
 }

@@ -14,6 +14,7 @@
 
 mod compile;
 mod emit;
+mod entries;
 mod exec;
 mod explain;
 mod find;

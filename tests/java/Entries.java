@@ -1,0 +1,74 @@
+import com.sun.management.HotSpotDiagnosticMXBean;
+import java.lang.management.ManagementFactory;
+import java.util.*;
+import java.util.concurrent.*;
+
+/** Collections of every kind, each with the items 0 to 3 (List.of and the like with fewer), by keys or in this order. Dumps itself to FILE. */
+public class Entries {
+    static class Item { final int id; final String of; Item(String of, int id) { this.of = of; this.id = id; } }
+    /** All keys have one hash, so that a table has a tree. */
+    static class Same implements Comparable<Same> {
+        final int id;
+        Same(int id) { this.id = id; }
+        @Override public int hashCode() { return 7; }
+        @Override public boolean equals(Object other) { return other instanceof Same same && same.id == id; }
+        @Override public int compareTo(Same other) { return id - other.id; }
+    }
+    static class OwnMap extends HashMap<String, Item> {}
+    enum Day { MON, TUE, WED, THU }
+
+    static class Maps {
+        Map<String, Item> hash = fill("hash", new HashMap<>()), linked = fill("linked", new LinkedHashMap<>());
+        Map<String, Item> tree = fill("tree", new TreeMap<>()), table = fill("table", new Hashtable<>());
+        Map<String, Item> concurrent = fill("concurrent", new ConcurrentHashMap<>()), weak = fill("weak", new WeakHashMap<>());
+        Map<String, Item> own = fill("own", new OwnMap());
+        Map<String, Item> unmodifiable = Collections.unmodifiableMap(fill("unmodifiable", new HashMap<>()));
+        Map<String, Item> synchronizedMap = Collections.synchronizedMap(fill("synchronizedMap", new TreeMap<>()));
+        Map<String, Item> one = Map.of("key-0", new Item("one", 0));
+    }
+    static class Bags {
+        Map<Same, Item> bin = new HashMap<>(), concurrentBin = new ConcurrentHashMap<>();
+        Map<String, Item> identity = fill("identity", new IdentityHashMap<>());
+        Map<String, Item> some = Map.copyOf(fill("some", new HashMap<>()));
+        Map<Day, Item> days = new EnumMap<>(Day.class);
+        Set<Item> hashSet = new HashSet<>(items("hashSet")), linkedSet = new LinkedHashSet<>(items("linkedSet"));
+        Set<Item> setOf = Set.copyOf(items("setOf")), keySet = ConcurrentHashMap.newKeySet();
+        Deque<Item> deque = new ArrayDeque<>(items("deque"));
+        Queue<Item> queue = new ConcurrentLinkedQueue<>(items("queue")), blocking = new LinkedBlockingQueue<>(items("blocking"));
+        Queue<Item> array = new ArrayBlockingQueue<>(9, false, items("array"));
+        Bags() {
+            for (int i = 0; i < 4; i++) days.put(Day.values()[i], new Item("days", i));
+            for (int i = 0; i < 40; i++) { bin.put(new Same(i), new Item("bin", i)); concurrentBin.put(new Same(i), new Item("concurrentBin", i)); }
+            keySet.addAll(items("keySet"));
+        }
+    }
+    static class Lists {
+        List<Item> arrayList = new ArrayList<>(items("arrayList")), vector = new Vector<>(items("vector")), linkedList = new LinkedList<>(items("linkedList"));
+        List<Item> asList = Arrays.asList(items("asList").toArray(new Item[0])), listOf = List.copyOf(items("listOf"));
+        List<Item> copyOnWrite = new CopyOnWriteArrayList<>(items("copyOnWrite")), wrapped = Collections.unmodifiableList(new ArrayList<>(items("wrapped")));
+        Item[] plain = items("plain").toArray(new Item[0]);
+    }
+
+    static List<Item> items(String of) {
+        List<Item> items = new ArrayList<>();
+        for (int i = 0; i < 4; i++) items.add(new Item(of, i));
+        return items;
+    }
+    static final List<String> KEYS = new ArrayList<>();
+    static Map<String, Item> fill(String of, Map<String, Item> map) {
+        for (int i = 0; i < 4; i++) map.put(KEYS.get(i), new Item(of, i));
+        return map;
+    }
+
+    static Maps maps;
+    static Bags bags;
+    static Lists lists;
+
+    public static void main(String[] args) throws Exception {
+        for (int i = 0; i < 4; i++) KEYS.add("key-" + i);
+        maps = new Maps();
+        bags = new Bags();
+        lists = new Lists();
+        ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class).dumpHeap(args[0], true);
+    }
+}
