@@ -230,7 +230,7 @@ Examples:
   zcat heap.json.gz | heaplake import --dump monday -
   heaplake import --on-error skip cut-off.json     keep what can be kept, see the table issue")]
 pub struct ImportArgs {
-    /// Files to import, one dump each; - is standard input. Compression is recognised (gzip, zstd, xz, bzip2)
+    /// Files to import, one dump each; - is standard input. Compression is recognised (gzip, zstd, xz, bzip2, zip)
     #[arg(required_unless_present = "objects", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// Objects of one dump as a table (Parquet, Arrow, CSV, NDJSON) with the columns of obj; docs/formats/tables.md

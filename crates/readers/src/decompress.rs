@@ -6,6 +6,8 @@
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
+use crate::zip::ZipMember;
+
 /// How an input is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
@@ -19,15 +21,18 @@ pub enum Compression {
     Xz,
     /// bzip2.
     Bzip2,
+    /// A zip file with one member.
+    Zip,
 }
 
-const MAGICS: [(&[u8], Compression); 5] = [
+const MAGICS: [(&[u8], Compression); 6] = [
     (&[0x1f, 0x8b], Compression::Gzip),
     (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
     // A frame to be skipped, with which the files of pzstd begin.
     (&[0x50, 0x2a, 0x4d, 0x18], Compression::Zstd),
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
     (b"BZh", Compression::Bzip2),
+    (crate::zip::MAGIC, Compression::Zip),
 ];
 
 const MAGIC_LEN: usize = 6;
@@ -42,6 +47,7 @@ impl Compression {
             Compression::Zstd => "zstd",
             Compression::Xz => "xz",
             Compression::Bzip2 => "bzip2",
+            Compression::Zip => "zip",
         }
     }
 
@@ -72,6 +78,7 @@ enum Member<R: Read> {
     Zstd(zstd::stream::read::Decoder<'static, Buffered<R>>),
     Xz(liblzma::bufread::XzDecoder<Buffered<R>>),
     Bzip2(bzip2::bufread::BzDecoder<Buffered<R>>),
+    Zip(ZipMember<Buffered<R>>),
 }
 
 impl<R: Read> Decoder<R> {
@@ -95,12 +102,12 @@ impl<R: Read> Decoder<R> {
 
     /// The source, which may have been read further than the decompressed bytes.
     pub(crate) fn source(&self) -> Option<&R> {
-        Some(self.member.as_ref()?.whole().get_ref().1)
+        Some(self.member.as_ref()?.whole()?.get_ref().1)
     }
 
     /// The same, owned.
     pub(crate) fn into_source(self) -> Option<R> {
-        Some(self.member?.into_whole().into_inner().1)
+        Some(self.member?.into_whole()?.into_inner().1)
     }
 
     /// Begins with the next member, if there is one.
@@ -109,7 +116,7 @@ impl<R: Read> Decoder<R> {
             Some(Member::Gzip(decoder)) => decoder.get_mut(),
             Some(Member::Zstd(decoder)) => decoder.get_mut(),
             Some(Member::Bzip2(decoder)) => decoder.get_mut(),
-            Some(Member::None(_) | Member::Xz(_)) | None => return Ok(false),
+            Some(Member::None(_) | Member::Xz(_) | Member::Zip(_)) | None => return Ok(false),
         };
         let n_zeros = skip_zeros(buffer)?;
         if buffer.fill_buf()?.is_empty() {
@@ -142,27 +149,30 @@ impl<R: Read> Member<R> {
             Compression::Zstd => Self::Zstd(zstd::stream::read::Decoder::with_buffer(buffer)?.single_frame()),
             Compression::Xz => Self::Xz(liblzma::bufread::XzDecoder::new_multi_decoder(buffer)),
             Compression::Bzip2 => Self::Bzip2(bzip2::bufread::BzDecoder::new(buffer)),
+            Compression::Zip => Self::Zip(ZipMember::new(buffer)),
         })
     }
 
-    fn whole(&self) -> &Whole<R> {
-        match self {
+    fn whole(&self) -> Option<&Whole<R>> {
+        Some(match self {
             Self::None(whole) => whole,
             Self::Gzip(decoder) => decoder.get_ref().get_ref(),
             Self::Zstd(decoder) => decoder.get_ref().get_ref(),
             Self::Xz(decoder) => decoder.get_ref().get_ref(),
             Self::Bzip2(decoder) => decoder.get_ref().get_ref(),
-        }
+            Self::Zip(member) => member.get_ref()?.get_ref(),
+        })
     }
 
-    fn into_whole(self) -> Whole<R> {
-        match self {
+    fn into_whole(self) -> Option<Whole<R>> {
+        Some(match self {
             Self::None(whole) => whole,
             Self::Gzip(decoder) => decoder.into_inner().into_inner(),
             Self::Zstd(decoder) => decoder.finish().into_inner(),
             Self::Xz(decoder) => decoder.into_inner().into_inner(),
             Self::Bzip2(decoder) => decoder.into_inner().into_inner(),
-        }
+            Self::Zip(member) => member.into_inner()?.into_inner(),
+        })
     }
 }
 
@@ -174,6 +184,7 @@ impl<R: Read> Read for Member<R> {
             Self::Zstd(decoder) => decoder.read(buffer),
             Self::Xz(decoder) => decoder.read(buffer),
             Self::Bzip2(decoder) => decoder.read(buffer),
+            Self::Zip(member) => member.read(buffer),
         }
     }
 }
@@ -249,6 +260,58 @@ mod tests {
         zstd.include_checksum(true).unwrap();
         zstd.write_all(text).unwrap();
         [gzip.finish().unwrap(), zstd.finish().unwrap(), xz.finish().unwrap(), bzip2.finish().unwrap()]
+    }
+
+    /// A zip file as Python's zipfile writes it: its members and the beginning of the directory.
+    fn zip_file(members: &[(&str, &[u8], bool, bool)]) -> Vec<u8> {
+        let mut file = Vec::new();
+        for (name, text, deflate, descriptor) in members {
+            let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(text).unwrap();
+            let data = if *deflate { packed.finish().unwrap() } else { text.to_vec() };
+            let mut crc = flate2::Crc::new();
+            crc.update(text);
+            let sizes = [crc.sum(), data.len() as u32, text.len() as u32].map(u32::to_le_bytes).concat();
+            let flags: u16 = if *descriptor { 8 } else { 0 };
+            let method: u16 = if *deflate { 8 } else { 0 };
+            file.extend(b"PK\x03\x04\x14\0");
+            file.extend([flags, method, 0, 0].map(u16::to_le_bytes).concat());
+            file.extend(if *descriptor { vec![0; 12] } else { sizes.clone() });
+            file.extend([name.len() as u16, 4].map(u16::to_le_bytes).concat());
+            file.extend(name.as_bytes());
+            file.extend([7, 7, 0, 0]);
+            file.extend(data);
+            if *descriptor {
+                file.extend(b"PK\x07\x08");
+                file.extend(sizes);
+            }
+        }
+        file.extend(b"PK\x01\x02 and so on");
+        file
+    }
+
+    #[test]
+    fn the_member_of_a_zip_file_is_read_and_another_one_refused() {
+        for text in [&b"abc"[..], b""] {
+            for (deflate, descriptor) in [(true, false), (true, true), (false, false)] {
+                let file = zip_file(&[("dump/", b"", false, false), ("dump/a", text, deflate, descriptor)]);
+                assert_eq!(decompressed(&file), (text.to_vec(), None), "{deflate} {descriptor}");
+            }
+        }
+        let two = zip_file(&[("a", b"abc", true, true), ("b", b"de", true, true)]);
+        let (text, error) = decompressed(&two);
+        assert_eq!(text, b"abc");
+        assert!(error.is_some_and(|error| error.contains("more than one member")));
+        let whole = zip_file(&[("a", b"abcabc", true, false)]);
+        for end in 6..whole.len() - 13 {
+            assert!(decompressed(&whole[..end]).1.is_some(), "{end}");
+        }
+        let mut other = whole.clone();
+        other[14] ^= 1;
+        assert!(decompressed(&other).1.is_some_and(|error| error.contains("checksum")));
+        let mut secret = whole;
+        secret[6] = 1;
+        assert!(decompressed(&secret).1.is_some_and(|error| error.contains("encrypted")));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod source;
 mod text;
 mod threads;
 mod types;
+mod zip;
 
 pub use decompress::Compression;
 pub use error::Error;

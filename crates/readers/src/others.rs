@@ -48,7 +48,7 @@ const OTHERS: &[(&[u8], Sort, &str)] = &[
     (b"heap_v2/", Sort::Unrelated, "it is a profile of jemalloc: allocations, without objects"),
     (b"desc: ", Sort::Unrelated, "it is a profile of Valgrind's massif: allocations, without objects"),
     // Packed.
-    (b"PK\x03\x04", Sort::Unrelated, "it is a zip archive; unpack it first"),
+    (b"PK\x03\x04", Sort::Unrelated, "it is a zip archive in another one; unpack it first"),
     (b"7z\xbc\xaf", Sort::Unrelated, "it is a 7-Zip archive; unpack it first"),
     (b"Rar!\x1a\x07", Sort::Unrelated, "it is a RAR archive; unpack it first"),
     (b"\x1f\x8b", Sort::Unrelated, "it is compressed twice; decompress it once"),
