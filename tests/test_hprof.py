@@ -340,3 +340,25 @@ def test_entries_of_collections_are_walked_by_key_and_index(entries_lake):
         for plan in ["index", "join"]
     ]
     assert found[0] == found[1] and len(found[0]) == 1 + 4 * len(LISTS)
+
+
+LEAKS = """static_map unbounded_map_cache listeners growing_list thread_local_in_pool timer_task inner_class direct_buffer jdbc_statement
+interned_string class_loader""".split()
+
+
+@pytest.fixture(scope="session")
+def leak_classes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("leaks")
+    subprocess.run(["javac", "-nowarn", "-d", folder, REPOSITORY / "tests/java/Leaks.java"], check=True, capture_output=True)
+    return folder
+
+
+@needs_jdk
+@pytest.mark.parametrize("leak", LEAKS)
+def test_the_ways_in_which_java_leaks_have_names(lake, leak_classes, tmp_path, leak):
+    java = ["java", *MEMORY, "-cp", leak_classes, "Leaks", leak, tmp_path / "dump"]
+    subprocess.run(java, check=True, capture_output=True, timeout=120)
+    lake.ok("import", *(tmp_path / f"dump-{n}.hprof" for n in range(3)))
+    suspects = rows(lake, "select idiom, confidence, advice from suspects('*') order by rank limit 1")
+    assert [row["idiom"] for row in suspects] == [leak], suspects
+    assert suspects[0]["confidence"] > 0.5

@@ -9,6 +9,7 @@ mod callables;
 mod code;
 mod errors;
 mod general;
+mod jvm;
 mod outside;
 mod scheduling;
 mod threads;
@@ -27,7 +28,8 @@ pub(super) struct Idiom {
 }
 
 /// Every idiom, the special before the general.
-static CATALOGUE: [&[Idiom]; 8] = [
+static CATALOGUE: [&[Idiom]; 9] = [
+    &jvm::IDIOMS,
     &outside::IDIOMS,
     &errors::IDIOMS,
     &scheduling::IDIOMS,

@@ -1,0 +1,193 @@
+//! How Java programs come to hold what they no longer need.
+
+use heaplake_model::short_type_name;
+
+use super::{Idiom, ends_with, holder_name};
+use crate::diagnosis::case::Case;
+
+/// Collections of the JDK, and the tables and arrays in them, by their names without packages.
+const MAPS: [&str; 12] = [
+    "HashMap",
+    "LinkedHashMap",
+    "ConcurrentHashMap",
+    "TreeMap",
+    "Hashtable",
+    "HashMap$Node[]",
+    "Hashtable$Entry[]",
+    "ConcurrentHashMap$Node[]",
+    "HashSet",
+    "LinkedHashSet",
+    "TreeSet",
+    "ConcurrentSkipListMap",
+];
+const LISTS: [&str; 6] =
+    ["ArrayList", "LinkedList", "CopyOnWriteArrayList", "Vector", "Object[]", "CopyOnWriteArraySet"];
+const CACHE_WORDS: [&str; 6] = ["cache", "memo", "lookup", "registry", "seen", "pool"];
+const LISTENER_WORDS: [&str; 6] = ["listener", "observer", "subscriber", "handler", "callback", "hook"];
+
+/// Whether the holder is of the JDK or an array: what the programs of other runtimes have has other names.
+fn is_java(case: &Case) -> bool {
+    case.holder_type.starts_with("java.") || case.holder_type.ends_with("[]")
+}
+
+/// Whether an object on the way to the holder is of a type that contains one of these words.
+fn way_contains(case: &Case, words: &[&str]) -> bool {
+    is_java(case) && case.way.iter().any(|step| words.iter().any(|word| step.type_name.contains(word)))
+}
+
+fn is_static(case: &Case) -> bool {
+    case.way.iter().any(|step| step.type_name == "Class")
+}
+
+pub(super) static IDIOMS: [Idiom; 11] = [
+    Idiom {
+        name: "direct_buffer",
+        fits: |case| {
+            let is_direct = [&case.type_name, &case.kid_type].iter().any(|name| name.contains("DirectByteBuffer"));
+            (is_java(case) && is_direct).then_some(0.4)
+        },
+        advice: |case| {
+            format!(
+                "{} keeps direct buffers: each of them has memory outside the heap, which is free only with the small object. Take them \
+                 from a pool and give them back.",
+                holder_name(case)
+            )
+        },
+    },
+    Idiom {
+        name: "timer_task",
+        fits: |case| {
+            let types = ["TimerQueue", "TimerThread", "TaskQueue", "ScheduledThreadPoolExecutor", "DelayedWorkQueue"];
+            way_contains(case, &types).then_some(0.5)
+        },
+        advice: |case| {
+            format!(
+                "{} still has tasks that were scheduled: what they refer to lives until they are cancelled. Cancel them with what they are \
+                 for, and let the executor remove cancelled ones (setRemoveOnCancelPolicy, Timer.purge).",
+                holder_name(case)
+            )
+        },
+    },
+    Idiom {
+        name: "thread_local_in_pool",
+        fits: |case| way_contains(case, &["ThreadLocal"]).then_some(0.6),
+        advice: |case| {
+            format!(
+                "`{}` is in a ThreadLocal of a thread that goes on, as those of a pool do. Call remove() in a finally block when the work \
+                 is done.",
+                case.type_name
+            )
+        },
+    },
+    Idiom {
+        name: "class_loader",
+        fits: |case| {
+            let is_loaded = ends_with(&case.type_name, &["ClassLoader"]) || ends_with(&case.kid_type, &["ClassLoader"]);
+            (is_java(case) && is_loaded).then_some(0.5)
+        },
+        advice: |case| {
+            format!(
+                "{} keeps class loaders, and with each of them all its classes and their statics: an application that was redeployed is \
+                 still there. Look for what refers from outside into it: drivers, threads, thread locals, shutdown hooks, loggers.",
+                holder_name(case)
+            )
+        },
+    },
+    Idiom {
+        name: "jdbc_statement",
+        fits: |case| {
+            let words = ["Statement", "ResultSet", "Connection"];
+            let is_jdbc = words.iter().any(|word| case.type_name.ends_with(word) || case.kid_type.ends_with(word));
+            (is_java(case) && is_jdbc).then_some(0.5)
+        },
+        advice: |case| {
+            format!(
+                "{} keeps every `{}` that was not closed. Open statements and result sets in try-with-resources.",
+                holder_name(case),
+                case.type_name
+            )
+        },
+    },
+    Idiom {
+        name: "listeners",
+        fits: |case| {
+            let is_container = is_java(case) && (case.way_has(&LISTS) || case.way_has(&MAPS));
+            (is_container && case.is_called(&LISTENER_WORDS)).then_some(0.4)
+        },
+        advice: |case| {
+            format!(
+                "{} gets a listener for each `{}` and never loses one. Remove it when its owner is closed, or keep it by a WeakReference.",
+                holder_name(case),
+                case.type_name
+            )
+        },
+    },
+    Idiom {
+        name: "interned_string",
+        fits: |case| {
+            let is_text = case.kid_type == "String" || case.type_name == "java.lang.String";
+            (is_java(case) && is_text && case.is_called(&["intern"])).then_some(0.4)
+        },
+        advice: |case| {
+            format!(
+                "{} keeps one copy of every text for ever. Intern only texts of a small set, or use a cache with a bound.",
+                holder_name(case)
+            )
+        },
+    },
+    Idiom {
+        name: "inner_class",
+        fits: |case| {
+            let outer = case.type_name.rsplit_once('$').map(|(outer, _)| outer.trim_end_matches('$'));
+            let holds = outer.is_some_and(|outer| case.below.contains(short_type_name(outer)));
+            (is_java(case) && holds).then_some(0.4)
+        },
+        advice: |case| {
+            format!(
+                "Each `{}` in {} refers to the object that made it (`this$0`), and so keeps all of it. Make the class static, or pass it \
+                 what it needs.",
+                case.type_name,
+                holder_name(case)
+            )
+        },
+    },
+    Idiom {
+        name: "unbounded_map_cache",
+        fits: |case| {
+            let is_map = case.way_has(&MAPS);
+            (is_java(case) && is_map && case.is_called(&CACHE_WORDS)).then_some(0.4)
+        },
+        advice: |case| {
+            format!(
+                "Nothing is ever removed from {}. Give it a bound (LinkedHashMap.removeEldestEntry, Caffeine with maximumSize or \
+                 expireAfterAccess), or remove `{}` when it is no longer valid.",
+                holder_name(case),
+                case.type_name
+            )
+        },
+    },
+    Idiom {
+        name: "static_map",
+        fits: |case| (is_java(case) && is_static(case) && case.way_has(&MAPS)).then_some(0.3),
+        advice: |case| {
+            format!(
+                "{} is static: what is put into it lives as long as its class. Remove `{}` when it is done with, or keep the map in the \
+                 object whose life it shares.",
+                holder_name(case),
+                case.type_name
+            )
+        },
+    },
+    Idiom {
+        name: "growing_list",
+        fits: |case| (is_java(case) && is_static(case) && case.way_has(&LISTS)).then_some(0.2),
+        advice: |case| {
+            format!(
+                "{} only grows, and something that lives as long as the program has it. Remove `{}` when it is done with, or give the list \
+                 a bound.",
+                holder_name(case),
+                case.type_name
+            )
+        },
+    },
+];

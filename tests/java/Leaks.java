@@ -1,0 +1,55 @@
+import com.sun.management.HotSpotDiagnosticMXBean;
+import java.lang.management.ManagementFactory;
+import java.net.*;
+import java.nio.ByteBuffer;
+import java.util.*;
+import java.util.concurrent.*;
+
+/** One leak by name, dumped at three moments to FILE-0.hprof and so on. */
+public class Leaks {
+    static class Session { final byte[] data = new byte[200]; final String id; Session(String id) { this.id = id; } }
+    static class Button { final List<Runnable> listeners = new ArrayList<>(); }
+    static final Map<String, Session> SESSIONS = new HashMap<>();
+    static final Map<String, Session> RESULT_CACHE = new ConcurrentHashMap<>();
+    static final Button BUTTON = new Button();
+    static final List<Session> HISTORY = new ArrayList<>();
+    static final ThreadLocal<List<Session>> CONTEXT = ThreadLocal.withInitial(ArrayList::new);
+    static final ExecutorService POOL = Executors.newFixedThreadPool(1);
+    static final Timer TIMER = new Timer("timer", true);
+    class Inner { final byte[] data = new byte[200]; }
+    final byte[] outer = new byte[300];
+    static final List<Inner> INNERS = new ArrayList<>();
+    static final List<ByteBuffer> BUFFERS = new ArrayList<>();
+    static class OrderStatement { final byte[] row = new byte[100]; }
+    static final List<OrderStatement> STATEMENTS = new ArrayList<>();
+    static final Map<String, String> INTERNED = new HashMap<>();
+    static final List<URLClassLoader> LOADERS = new ArrayList<>();
+
+    static void step(String leak, int n) throws Exception {
+        for (int i = 0; i < 2000; i++) {
+            Session session = new Session("s" + n + "-" + i);
+            switch (leak) {
+                case "static_map" -> SESSIONS.put(session.id, session);
+                case "unbounded_map_cache" -> RESULT_CACHE.put(session.id, session);
+                case "listeners" -> BUTTON.listeners.add(() -> System.out.println(session.id));
+                case "growing_list" -> HISTORY.add(session);
+                case "thread_local_in_pool" -> POOL.submit(() -> CONTEXT.get().add(session)).get();
+                case "timer_task" -> TIMER.schedule(new TimerTask() { public void run() { System.out.println(session.id); } }, 10_000_000L);
+                case "inner_class" -> INNERS.add(new Leaks().new Inner());
+                case "direct_buffer" -> BUFFERS.add(ByteBuffer.allocateDirect(16));
+                case "jdbc_statement" -> STATEMENTS.add(new OrderStatement());
+                case "interned_string" -> INTERNED.put(session.id, session.id);
+                case "class_loader" -> { if (i % 20 == 0) LOADERS.add(new URLClassLoader(new URL[0])); }
+                default -> throw new IllegalArgumentException(leak);
+            }
+        }
+    }
+
+    public static void main(String[] args) throws Exception {
+        for (int n = 0; n < 3; n++) {
+            step(args[0], n);
+            ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class).dumpHeap(args[1] + "-" + n + ".hprof", true);
+        }
+        System.exit(0);
+    }
+}
