@@ -49,6 +49,7 @@ mod path;
 mod path_compare;
 mod process;
 mod prune;
+pub mod report;
 mod rows;
 mod session;
 mod suspects;
@@ -57,6 +58,7 @@ mod top;
 mod tree;
 mod trend;
 mod whatif;
+pub mod words;
 
 pub use chains::Chains;
 pub use check::{Check, CheckAnswer, Verdict};

@@ -14,6 +14,7 @@ use crate::{
     Error, Result, Session,
     groups::limit_clause,
     rows::{AnswerColumns, quoted},
+    words,
 };
 
 /// The question.
@@ -78,6 +79,36 @@ impl Suspect {
     /// By what it is known in other dumps: the expression by which the program reaches the holder, else its path.
     pub fn holder_name(&self) -> &str {
         self.held_by.as_deref().unwrap_or(&self.holder_path)
+    }
+}
+
+impl Suspect {
+    /// What is suspected, in one sentence.
+    pub fn headline(&self) -> String {
+        let holder = match (&self.held_by, self.holder) {
+            (Some(held_by), _) => held_by.clone(),
+            (None, Some(holder)) => format!("a {} at @{holder:#x}", self.holder_type),
+            (None, None) => {
+                let growth =
+                    self.retained_growth.map_or_else(String::new, |n| format!(": {}", words::delta_bytes(n)));
+                return format!("memory outside of all objects{growth} since the first dump");
+            }
+        };
+        let objects = match self.type_name == self.holder_type && self.count <= 1 {
+            true => "itself".to_owned(),
+            false => format!("{} {}", words::count(self.count.unsigned_abs()), self.type_name),
+        };
+        let growth = match (self.count_growth, self.retained_growth) {
+            (Some(count), Some(bytes)) => {
+                format!(
+                    ": {} objects, {} since the first dump",
+                    words::delta(count),
+                    words::delta_bytes(bytes)
+                )
+            }
+            _ => format!(", {}", words::signed_bytes(self.retained)),
+        };
+        format!("{holder} holds {objects}{growth}")
     }
 }
 

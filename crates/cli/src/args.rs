@@ -77,6 +77,8 @@ pub enum Invocation {
     Chains(ChainsArgs),
     /// Say what leaks, what holds it, how sure that is, and what to do
     Suspects(SuspectsArgs),
+    /// Write what is found out as one file to send: HTML, JSON, Markdown
+    Report(ReportArgs),
     /// Compare two dumps: what grew, and in which container
     Diff(DiffArgs),
     /// Show how types or containers grow over many dumps
@@ -710,11 +712,55 @@ pub struct SuspectsArgs {
     /// The file of accepted suspects, such as one in a repository [default: accepted.json in the lake]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub accepted: Option<PathBuf>,
+    /// Also write a report; the ending .html, .json or .md gives the format
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
     /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub shape: Shape,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without DUMPS the newest is reported on, with the earlier ones of its process. The HTML file asks nobody for anything: it
+opens from a mail attachment, offline. Every figure has the command and the SQL that give it.
+
+Examples:
+  heaplake report                                  report.html
+  heaplake report before after -o leak.html --title \"Leak of orders\"
+  heaplake report 'service=shop' --redact          without values, names and keys of the program
+  heaplake report -o ticket.md                     Markdown for a ticket, under 60,000 characters
+  heaplake report --format json | jq .verdict")]
+pub struct ReportArgs {
+    /// Which dumps: ids, or selectors such as 'service=shop'
+    #[arg(value_name = "DUMPS")]
+    pub dumps: Vec<String>,
+    /// Where to write it; the ending .html, .json or .md gives the format [default: report.html; other formats: standard output]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Its title
+    #[arg(long, value_name = "TITLE")]
+    pub title: Option<String>,
+    /// Mask what the program kept in its objects: values, names, keys
+    #[arg(long)]
+    pub redact: bool,
+    /// The format [default: by the ending of the file]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<ReportFormat>,
+}
+
+/// Formats of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One file with everything
+    Html,
+    /// The data, see docs/report.md
+    Json,
+    /// For a ticket
+    Markdown,
 }
 
 /// Arguments of `diff`.
@@ -982,6 +1028,9 @@ pub struct CheckArgs {
     /// Print the text of a check instead of running it
     #[arg(long, value_name = "CHECK", conflicts_with_all = ["checks", "statements"])]
     pub show: Option<String>,
+    /// Where a check fails, write a report; the ending .html, .json or .md gives the format
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
     /// Also write a JUnit report
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub junit: Option<PathBuf>,

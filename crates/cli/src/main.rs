@@ -6,7 +6,6 @@
 mod args;
 mod commands;
 mod console;
-mod human;
 mod interrupt;
 mod output;
 mod progress;
@@ -18,7 +17,7 @@ mod values;
 
 use std::process::ExitCode;
 
-use heaplake_answers::{escape, library};
+use heaplake_answers::{escape, library, words as human};
 
 use crate::args::Invocation;
 

@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("heaplake-store", &["heaplake-model", "heaplake-readers", "heaplake-graph"]),
     ("heaplake-engine", &["heaplake-model", "heaplake-store", "heaplake-graph", "heaplake-pathql"]),
     ("heaplake-answers", &["heaplake-model", "heaplake-store", "heaplake-engine"]),
+    ("heaplake-report", &["heaplake-answers"]),
     (
         "heaplake-cli",
         &[
@@ -31,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "heaplake-capture",
             "heaplake-draw",
             "heaplake-model",
+            "heaplake-report",
             "heaplake-store",
             "heaplake-engine",
         ],
@@ -292,7 +294,7 @@ fn the_command_line_asks_no_questions_in_sql() {
 
 #[test]
 fn libraries_name_no_flags_and_no_commands() {
-    for name in ["model", "graph", "pathql", "readers", "store", "engine", "answers"] {
+    for name in ["model", "graph", "pathql", "readers", "store", "engine", "answers", "report"] {
         let found = lines_where(name, names_a_flag);
         assert!(found.is_empty(), "these are worded by the command line: {found:#?}");
     }

@@ -10,6 +10,7 @@ pub mod flat;
 mod json;
 mod markdown;
 mod parquet;
+mod quantity;
 pub mod stacks;
 mod tsv;
 
@@ -20,6 +21,7 @@ use arrow::{array::RecordBatch, datatypes::SchemaRef};
 pub use self::{
     columns::Columns,
     flat::{distinct_names, row_in_words},
+    quantity::Quantity,
 };
 use crate::Result;
 

@@ -18,7 +18,7 @@ use crate::{
     console::{self, Console},
     escape, human, interrupt,
     output::{Columns, Format, Plan, Sink},
-    query,
+    query, selection,
 };
 
 /// Violations of a check that are shown to a person, or stand in a report.
@@ -89,11 +89,24 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
     let mut sink = Sink::stdout();
     console.remark(&summary, &plan, &mut sink)?;
     sink.commit()?;
+    if let Some(file) = args.report.as_deref().filter(|_| violated + failed > 0) {
+        write_report(args, &lake, &dump, file, console)?;
+    }
     Ok(match (failed, violated) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::from(NO),
         _ => ExitCode::from(ERROR),
     })
+}
+
+/// Writes the report of a failure: on the dump that was checked, with the baseline where there is one.
+fn write_report(args: &CheckArgs, lake: &Lake, dump: &str, file: &Path, console: &Console) -> Result<()> {
+    let manifests = lake.snapshot();
+    let mut dumps = vec![dump.to_owned()];
+    if let Some(baseline) = &args.baseline {
+        dumps.push(selection::one(&manifests, Some(baseline), console)?.id.to_string());
+    }
+    super::report::write(&manifests, &dumps, file, console)
 }
 
 /// The checks of the command line: names and files with the `KEY=VALUE` after them, then those of `-e`.

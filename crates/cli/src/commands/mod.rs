@@ -16,6 +16,7 @@ mod layers;
 pub mod path;
 mod path_compare;
 mod prune;
+mod report;
 mod rm;
 mod run;
 pub mod sql;
@@ -47,6 +48,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Tree(args) => tree::run(&args, console),
         Invocation::Graph(args) => graph::run(&args, console),
         Invocation::Chains(args) => chains::run(&args, console),
+        Invocation::Report(args) => report::run(&args, console),
         Invocation::Diff(args) => diff::run(&args, console),
         Invocation::Suspects(args) => suspects::run(&args, console),
         Invocation::Trend(args) => trend::run(&args, console),

@@ -8,7 +8,7 @@ use heaplake_answers::{Session, SessionOptions, Suspect, Suspects};
 use heaplake_engine::{ChoiceReason, DumpChoice};
 use heaplake_store::{AcceptedSuspect, Manifest, Manifests, accept_in};
 
-use super::diff::broken;
+use super::{diff::broken, report};
 use crate::{
     args::SuspectsArgs,
     console::Console,
@@ -79,6 +79,9 @@ pub fn run(args: &SuspectsArgs, console: &Console) -> Result<ExitCode> {
         plan.print_all_to(&[batch], &mut sink)?;
     }
     sink.commit()?;
+    if let Some(file) = &args.report {
+        report::write(&manifests, &args.dumps, file, console)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -121,7 +124,7 @@ fn accept(
 }
 
 /// The commands that show what a suspect is.
-fn commands(suspect: &Suspect, dumps: &[std::sync::Arc<Manifest>], console: &Console) -> Vec<String> {
+pub fn commands(suspect: &Suspect, dumps: &[std::sync::Arc<Manifest>], console: &Console) -> Vec<String> {
     let (Some(first), Some(newest)) = (dumps.first(), dumps.last()) else { return Vec::new() };
     let heaplake = console.command();
     let Some(holder) = suspect.holder else { return vec![format!("{heaplake} dumps")] };
@@ -133,6 +136,35 @@ fn commands(suspect: &Suspect, dumps: &[std::sync::Arc<Manifest>], console: &Con
         commands.push(format!("{heaplake} diff {} {} --by holder", first.id, newest.id));
     }
     commands
+}
+
+/// Which dumps were asked, and why these.
+pub fn asked(dumps: &[std::sync::Arc<Manifest>], choice: Option<&DumpChoice>) -> String {
+    let ids: Vec<&str> = dumps.iter().map(|manifest| manifest.id.as_str()).collect();
+    let listed = match ids.as_slice() {
+        ids if ids.len() <= 5 => ids.join(", "),
+        ids => format!("{}, {}, ..., {}", ids[0], ids[1], ids[ids.len() - 1]),
+    };
+    let why = match choice.map(|choice| &choice.reason) {
+        Some(ChoiceReason::Process { host, pid }) => format!(" of process {pid} on {host}"),
+        Some(ChoiceReason::Tag { key, value }) => format!(" with {key}={value}"),
+        Some(ChoiceReason::OnlyNewest) => {
+            ", the newest; nothing says which other dump is of its process, so it is looked at alone"
+                .to_owned()
+        }
+        None => String::new(),
+    };
+    let span = match (dumps.first(), dumps.last()) {
+        (Some(first), Some(last)) if first.taken < last.taken => {
+            let time = (last.taken - first.taken).to_std().unwrap_or_default();
+            format!(", over {}", human::duration(time))
+        }
+        _ => String::new(),
+    };
+    match choice.map(|choice| &choice.reason) {
+        Some(ChoiceReason::OnlyNewest) => format!("Asked: {listed}{why}."),
+        _ => format!("Asked: {}{why}{span}: {listed}.", human::counted(ids.len() as u64, "dump")),
+    }
 }
 
 struct Report<'r> {
@@ -149,7 +181,7 @@ impl Report<'_> {
         choice: Option<&DumpChoice>,
         sink: &mut Sink,
     ) -> Result<()> {
-        self.say(&self.asked(choice), 0, sink)?;
+        self.say(&asked(self.dumps, choice), 0, sink)?;
         let least = args.min_confidence.unwrap_or(MIN_CONFIDENCE);
         let (accepted, found): (Vec<&Suspect>, Vec<&Suspect>) =
             found.iter().partition(|suspect| suspect.accepted.is_some());
@@ -183,39 +215,10 @@ impl Report<'_> {
         Ok(())
     }
 
-    /// Which dumps were asked, and why these.
-    fn asked(&self, choice: Option<&DumpChoice>) -> String {
-        let ids: Vec<&str> = self.dumps.iter().map(|manifest| manifest.id.as_str()).collect();
-        let listed = match ids.as_slice() {
-            ids if ids.len() <= 5 => ids.join(", "),
-            ids => format!("{}, {}, ..., {}", ids[0], ids[1], ids[ids.len() - 1]),
-        };
-        let why = match choice.map(|choice| &choice.reason) {
-            Some(ChoiceReason::Process { host, pid }) => format!(" of process {pid} on {host}"),
-            Some(ChoiceReason::Tag { key, value }) => format!(" with {key}={value}"),
-            Some(ChoiceReason::OnlyNewest) => {
-                ", the newest; nothing says which other dump is of its process, so it is looked at alone"
-                    .to_owned()
-            }
-            None => String::new(),
-        };
-        let span = match (self.dumps.first(), self.dumps.last()) {
-            (Some(first), Some(last)) if first.taken < last.taken => {
-                let time = (last.taken - first.taken).to_std().unwrap_or_default();
-                format!(", over {}", human::duration(time))
-            }
-            _ => String::new(),
-        };
-        match choice.map(|choice| &choice.reason) {
-            Some(ChoiceReason::OnlyNewest) => format!("Asked: {listed}{why}."),
-            _ => format!("Asked: {}{why}{span}: {listed}.", human::counted(ids.len() as u64, "dump")),
-        }
-    }
-
     /// One suspect: headline, how sure and why, way, what would be freed, what to do, how to see it.
     fn suspect(&self, suspect: &Suspect, sink: &mut Sink) -> Result<()> {
         let number = format!("{:>2}  ", suspect.rank);
-        self.with_head(&number, &headline(suspect), sink)?;
+        self.with_head(&number, &suspect.headline(), sink)?;
         let basis = if suspect.is_proved { "proved" } else { "judged" };
         let sure = format!("{:.0} %, {basis}, {}", suspect.confidence * 100.0, suspect.idiom);
         self.with_head("    sure   ", &sure, sink)?;
@@ -254,7 +257,7 @@ impl Report<'_> {
         )?;
         for suspect in grew.iter().take(N_OTHERS) {
             let against = suspect.evidence.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-            let text = format!("{} ({:.0} %): {against}", headline(suspect), suspect.confidence * 100.0);
+            let text = format!("{} ({:.0} %): {against}", suspect.headline(), suspect.confidence * 100.0);
             self.with_head("  - ", &text, sink)?;
         }
         Ok(())
@@ -296,28 +299,4 @@ impl Report<'_> {
         }
         Ok(())
     }
-}
-
-/// What is suspected, in one sentence.
-fn headline(suspect: &Suspect) -> String {
-    let holder = match (&suspect.held_by, suspect.holder) {
-        (Some(held_by), _) => held_by.clone(),
-        (None, Some(holder)) => format!("a {} at @{holder:#x}", suspect.holder_type),
-        (None, None) => {
-            let growth =
-                suspect.retained_growth.map_or_else(String::new, |n| format!(": {}", human::delta_bytes(n)));
-            return format!("memory outside of all objects{growth} since the first dump");
-        }
-    };
-    let objects = match suspect.type_name == suspect.holder_type && suspect.count <= 1 {
-        true => "itself".to_owned(),
-        false => format!("{} {}", human::count(suspect.count.unsigned_abs()), suspect.type_name),
-    };
-    let growth = match (suspect.count_growth, suspect.retained_growth) {
-        (Some(count), Some(bytes)) => {
-            format!(": {} objects, {} since the first dump", human::delta(count), human::delta_bytes(bytes))
-        }
-        _ => format!(", {}", human::signed_bytes(suspect.retained)),
-    };
-    format!("{holder} holds {objects}{growth}")
 }

@@ -11,9 +11,8 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type},
 };
 
-use heaplake_answers::encode::{Encoder, Written, flat::align_right};
+use heaplake_answers::encode::{Encoder, Quantity, Written, flat::align_right};
 
-use super::cells::Quantity;
 use crate::human;
 
 /// Bytes of rows that are kept; the oldest results go first.

@@ -1,4 +1,4 @@
-//! Numbers as people read them, for messages and summaries. Data columns keep plain numbers.
+//! Numbers as people read them, for messages, summaries and reports. Data columns keep plain numbers.
 
 use std::time::Duration;
 

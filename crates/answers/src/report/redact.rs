@@ -1,0 +1,276 @@
+//! Masks what a program kept in its objects: values, names, keys.
+//!
+//! What a programmer wrote stays: types, modules, functions that run, attributes, variables. The same text has the same mask
+//! everywhere, so that what is alike is still seen to be alike. A text whose parts cannot be told apart is masked as a whole;
+//! sentences are masked from their first quote or bracket to the last, and wherever a masked text or the name of a thread is in them.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use heaplake_model::{Runtime, TypeRole, shortened};
+use heaplake_store::Manifest;
+use serde_json::Value;
+
+use super::{Report, ReportContent, ReportSuspect, ReportTable};
+use crate::{
+    Result, Session,
+    rows::{AnswerColumns, quoted},
+};
+
+const SAID: &str = "Values, names of objects and threads, keys, command lines, hosts, files and tags are masked: the same text has the same \
+     number. Types, modules, functions and attributes are not.";
+/// Texts as short as this are not looked for in sentences: they are in words.
+const SHORT: usize = 3;
+/// Characters of a type in the path of a holder.
+const HOLDER_CHARS: usize = 100;
+
+/// Masks a report on these dumps.
+pub(super) fn mask(report: &mut Report, session: &Session, dumps: &[Arc<Manifest>]) -> Result<()> {
+    let ids: Vec<String> = dumps.iter().map(|dump| quoted(dump.id.as_str())).collect();
+    let statement = format!("SELECT DISTINCT type FROM history.type_stat WHERE dump IN ({})", ids.join(", "));
+    let types = AnswerColumns::new(&session.collect(&statement)?)?.texts("type")?;
+    let mut masks = Masks::new(types, dumps);
+    for section in &mut report.sections {
+        for part in &mut section.parts {
+            match &mut part.content {
+                ReportContent::Suspects(_) => {}
+                ReportContent::Table(table) => masks.table(table),
+                ReportContent::Chart(chart) if part.id == "memory-chart" => debug_assert!(chart.stacked),
+                ReportContent::Chart(chart) => {
+                    chart.lines.iter_mut().for_each(|line| line.name = masks.holder(&line.name));
+                }
+                ReportContent::Tree(tree) => {
+                    for node in &mut tree.nodes {
+                        node.detail = node.detail.as_deref().map(|text| masks.whole(text));
+                    }
+                }
+            }
+        }
+    }
+    // Sentences come last: what is masked in rows may be said in them.
+    for section in &mut report.sections {
+        for text in section.notes.iter_mut().chain([&mut section.summary]).chain(&mut section.missing) {
+            *text = masks.sentence(text);
+        }
+        for part in &mut section.parts {
+            match &mut part.content {
+                ReportContent::Suspects(found) => {
+                    found.suspects.iter_mut().chain(&mut found.others).for_each(|s| masks.suspect(s));
+                }
+                ReportContent::Table(table) => {
+                    table.missing = table.missing.as_deref().map(|text| masks.sentence(text));
+                }
+                ReportContent::Chart(_) | ReportContent::Tree(_) => {}
+            }
+        }
+    }
+    report.verdict = masks.sentence(&report.verdict);
+    report.redacted = Some(SAID.to_owned());
+    Ok(())
+}
+
+struct Masks {
+    /// The number of each masked text.
+    numbers: HashMap<String, usize>,
+    /// Masked texts that sentences may contain, and their masks.
+    said: BTreeSet<(std::cmp::Reverse<usize>, String)>,
+    types: HashSet<String>,
+    runtimes: Vec<&'static Runtime>,
+}
+
+impl Masks {
+    fn new(types: Vec<String>, dumps: &[Arc<Manifest>]) -> Self {
+        let runtimes = dumps.iter().map(|dump| Runtime::of_any_format(&dump.source.format)).collect();
+        let cut = types.iter().map(|name| shortened(name, HOLDER_CHARS).into_owned()).collect::<Vec<_>>();
+        let types = types.into_iter().chain(cut).collect();
+        let mut masks = Self { numbers: HashMap::new(), said: BTreeSet::new(), types, runtimes };
+        for dump in dumps {
+            let threads = dump.roots.keys().filter_map(|kind| heaplake_model::thread_of_root(kind));
+            let of_process = [&dump.process.host, &dump.process.command].into_iter().flatten();
+            let texts: Vec<String> = threads
+                .map(str::to_owned)
+                .chain(of_process.cloned())
+                .chain([dump.source.file.clone()])
+                .collect();
+            texts.iter().for_each(|text| drop(masks.whole(text)));
+        }
+        masks
+    }
+
+    /// A mask in the place of a whole text.
+    fn whole(&mut self, text: &str) -> String {
+        let next = self.numbers.len() + 1;
+        let number = *self.numbers.entry(text.to_owned()).or_insert(next);
+        let length = text.chars().count();
+        if number == next && length > SHORT && !self.types.contains(text) {
+            self.said.insert((std::cmp::Reverse(length), text.to_owned()));
+        }
+        format!("‹{number}›")
+    }
+
+    /// A sentence without what is masked elsewhere, and with a mask from its first quote or bracket to the last: what is between
+    /// may have quotes of its own.
+    fn sentence(&mut self, text: &str) -> String {
+        let mut text = text.to_owned();
+        let found: Vec<String> =
+            self.said.iter().filter(|(_, said)| text.contains(said)).map(|(_, said)| said.clone()).collect();
+        for said in found {
+            let mask = self.whole(&said);
+            text = text.replace(&said, &mask);
+        }
+        let is_mark = |c: char| matches!(c, '\'' | '"' | '[' | ']' | '‘' | '’' | '“' | '”' | '`');
+        let Some(start) = text.find(is_mark) else { return text };
+        let end = text
+            .char_indices()
+            .rev()
+            .find(|(_, c)| is_mark(*c))
+            .map_or(text.len(), |(at, c)| at + c.len_utf8());
+        let between = &text[start..end];
+        if !between.contains(char::is_alphanumeric) {
+            return text;
+        }
+        let mask = self.whole(between);
+        format!("{}{mask}{}", &text[..start], &text[end..])
+    }
+
+    /// A path of types and names: all but the types is masked, unless a type is one of code.
+    fn holder(&mut self, path: &str) -> String {
+        let elements: Vec<String> = path.split(" -> ").map(|element| self.element(element)).collect();
+        elements.join(" -> ")
+    }
+
+    /// `type name`, perhaps the first or the last of a repetition, `(type -> type ->)+`.
+    fn element(&mut self, element: &str) -> String {
+        let (open, inner) = match element.strip_prefix('(') {
+            Some(inner) if !matches!(element, "(several)" | "(cycle)" | "(garbage)") => ("(", inner),
+            _ => ("", element),
+        };
+        let (inner, close) = match inner.strip_suffix(" ->)+") {
+            Some(inner) => (inner, " ->)+"),
+            None => (inner, ""),
+        };
+        if self.types.contains(inner)
+            || matches!(inner, "(several)" | "(cycle)" | "(garbage)" | "..." | "…" | "root")
+        {
+            return element.to_owned();
+        }
+        // A type may have blanks: the longest that is one.
+        let ends = inner.char_indices().rev().filter(|(_, c)| *c == ' ').map(|(at, _)| at);
+        let type_name = ends.map(|end| &inner[..end]).find(|name| self.types.contains(*name));
+        let masked = match type_name {
+            Some(type_name) if self.is_code(type_name) => inner.to_owned(),
+            Some(type_name) => {
+                let mask = self.whole(&inner[type_name.len() + 1..]);
+                format!("{type_name} {mask}")
+            }
+            None => self.whole(inner),
+        };
+        format!("{open}{masked}{close}")
+    }
+
+    /// A label: the name of an attribute or variable stays, a key does not.
+    fn label(&mut self, text: &str) -> String {
+        let name = text.strip_prefix('.').unwrap_or(text);
+        let inner = name.strip_prefix('<').and_then(|name| name.strip_suffix('>')).unwrap_or(name);
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$');
+        let is_index = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+            .is_some_and(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()));
+        if is_index || inner.chars().all(is_name) { text.to_owned() } else { self.whole(text) }
+    }
+
+    fn is_code(&self, type_name: &str) -> bool {
+        const CODE: [TypeRole; 2] = [TypeRole::Module, TypeRole::Frame];
+        let has = |role| self.runtimes.iter().any(|runtime| runtime.has_role(type_name, role));
+        CODE.into_iter().any(has)
+    }
+
+    fn suspect(&mut self, suspect: &mut ReportSuspect) {
+        suspect.headline = self.sentence(&suspect.headline);
+        suspect.held_by = suspect.held_by.as_deref().map(|text| self.sentence(text));
+        suspect.holder_path = self.holder(&suspect.holder_path);
+        suspect.path = self.holder(&suspect.path);
+        suspect.advice = self.sentence(&suspect.advice);
+        suspect.evidence.iter_mut().for_each(|fact| *fact = self.sentence(fact));
+    }
+
+    fn table(&mut self, table: &mut ReportTable) {
+        let type_of_name = |name: &str| match name {
+            "name" => Some("type"),
+            "held_by_name" => Some("held_by_type"),
+            _ => None,
+        };
+        let of_type: Vec<Option<usize>> = table
+            .columns
+            .iter()
+            .map(|column| type_of_name(&column.name).and_then(|name| table.position(name)))
+            .collect();
+        let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        for row in &mut table.rows {
+            for (i, name) in names.iter().enumerate() {
+                let Some(text) = row[i].as_str().map(str::to_owned) else { continue };
+                let is_code =
+                    of_type[i].and_then(|at| row[at].as_str()).is_some_and(|name| self.is_code(name));
+                let masked = match name.as_str() {
+                    "name" | "held_by_name" if is_code => text,
+                    "value" | "name" | "held_by_name" | "thread" | "what" | "source" | "tags"
+                    | "variable" => self.whole(&text),
+                    "holder" | "root_path" => self.holder(&text),
+                    "label" | "local" => self.label(&text),
+                    "root_kind" => match heaplake_model::thread_of_root(&text) {
+                        Some(thread) => format!("thread {}", self.whole(thread)),
+                        None => text,
+                    },
+                    _ => text,
+                };
+                row[i] = Value::String(masked);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masks() -> Masks {
+        Masks::new(["module", "dict", "str", "a b"].map(str::to_owned).into(), &[])
+    }
+
+    #[test]
+    fn what_is_alike_has_one_mask() {
+        let mut masks = Masks { runtimes: vec![Runtime::of_any_format("meliae")], ..masks() };
+        let [first, second] = ["alice", "bob"].map(|text| masks.whole(text));
+        assert_ne!(first, second);
+        assert_eq!(masks.whole("alice"), first);
+        assert_eq!(masks.sentence("it grew below alice"), format!("it grew below {first}"));
+    }
+
+    #[test]
+    fn keys_are_masked_and_attributes_stay() {
+        let mut masks = Masks { runtimes: vec![Runtime::of_any_format("meliae")], ..masks() };
+        assert_eq!(masks.sentence("shop.carts['a]b'].items grew"), "shop.carts‹1›.items grew");
+        assert_eq!(masks.sentence("nothing to mask"), "nothing to mask");
+        for (label, shown) in
+            [(".x", ".x"), ("[12]", "[12]"), ("<key>", "<key>"), ("['bob']", "‹2›"), ("bob smith", "‹3›")]
+        {
+            assert_eq!(masks.label(label), shown);
+        }
+    }
+
+    #[test]
+    fn of_a_holder_the_types_stay() {
+        let mut masks = Masks { runtimes: vec![Runtime::of_any_format("meliae")], ..masks() };
+        for (path, shown) in [
+            ("module shop -> dict alice smith -> str", "module shop -> dict ‹1› -> str"),
+            ("(dict bob -> a b c ->)+ -> ...", "(dict ‹2› -> a b ‹3› ->)+ -> ..."),
+            ("dict x -> secret -> str", "dict ‹4› -> ‹5› -> str"),
+            ("(several) -> dict", "(several) -> dict"),
+        ] {
+            assert_eq!(masks.holder(path), shown);
+        }
+    }
+}
