@@ -87,10 +87,10 @@ impl Masks {
         let types = types.into_iter().chain(cut).collect();
         let mut masks = Self { numbers: HashMap::new(), said: BTreeSet::new(), types, runtimes };
         for dump in dumps {
-            let threads = dump.roots.keys().filter_map(|kind| heaplake_model::thread_of_root(kind));
+            let threads = dump.roots.keys().filter_map(|kind| dump.runtime().thread_of_root(kind));
             let of_process = [&dump.process.host, &dump.process.command].into_iter().flatten();
             let texts: Vec<String> = threads
-                .map(str::to_owned)
+                .map(|thread| thread.name.to_owned())
                 .chain(of_process.cloned())
                 .chain([dump.source.file.clone()])
                 .collect();
@@ -220,10 +220,13 @@ impl Masks {
                     | "variable" => self.whole(&text),
                     "holder" | "root_path" => self.holder(&text),
                     "label" | "local" => self.label(&text),
-                    "root_kind" => match heaplake_model::thread_of_root(&text) {
-                        Some(thread) => format!("thread {}", self.whole(thread)),
-                        None => text,
-                    },
+                    "root_kind" => {
+                        let thread = self.runtimes.iter().find_map(|runtime| runtime.thread_of_root(&text));
+                        match thread.map(|thread| thread.name).filter(|name| !name.is_empty()) {
+                            Some(name) => text.replace(name, &self.whole(name)),
+                            None => text,
+                        }
+                    }
                     _ => text,
                 };
                 row[i] = Value::String(masked);

@@ -1,0 +1,361 @@
+"""The report in a browser: opened from a file, offline, used by mouse and keyboard, printed, and looked at by a machine for people
+who cannot see it. Skipped where there is no Chromium or no Playwright."""
+
+import json
+import re
+import shutil
+import subprocess
+import zlib
+
+import pytest
+
+import hostile
+from lake import REPOSITORY, Lake
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+AXE = REPOSITORY / "crates/report/page/node_modules/axe-core/axe.min.js"
+
+if CHROMIUM is None:
+    pytest.skip("there is no Chromium (apt-get install chromium)", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api", reason="there is no Playwright (tests/requirements-browser.txt)")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb"]
+        )
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page, with everything that it said and asked for."""
+
+    def __init__(self, context, url):
+        self.said = []
+        self.asked = []
+        self.page = context.new_page()
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(url)
+        self.page.wait_for_selector("main section")
+        self.url = url
+
+    def quiet(self):
+        """Nothing was said, and nothing but the file asked for."""
+        assert self.said == []
+        assert {url.split("#")[0] for url in self.asked} == {self.url.split("#")[0]}
+
+
+@pytest.fixture
+def open_page(browser):
+    contexts = []
+
+    def opened(file, hash="", **options):
+        context = browser.new_context(**({"offline": True, "viewport": {"width": 1280, "height": 900}} | options))
+        contexts.append(context)
+        return Opened(context, file.as_uri() + hash)
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def series(edx, tmp_path_factory):
+    """The file of a report on three dumps, and its data."""
+    folder = tmp_path_factory.mktemp("series")
+    lake = Lake(folder / "lake")
+    for n in (1, 2, 3):
+        lake.load(edx[f"py38-{n}"], f"edx-{n}", "--taken", f"2015-11-22T1{n}:00:00Z", "--tag", "service=edx")
+    file = folder / "report.html"
+    lake.ok("report", "-o", file, "--title", "Leak of systems")
+    data = json.loads(lake.ok("report", "--format", "json", "--title", "Leak of systems"))
+    return file, data
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory):
+    """A lake of the captures that attack."""
+    folder = tmp_path_factory.mktemp("hostile")
+    lake = Lake(folder / "lake")
+    for n, file in enumerate(hostile.write(folder), start=1):
+        lake.load(file, f"x-{n}", "--tag", f"service={hostile.word(3)}")
+    return lake
+
+
+def parts(data, kind):
+    every = [part for section in data["sections"] for part in section["parts"]]
+    return [part for part in every if part["content"]["kind"] == kind and not part["content"].get("missing")]
+
+
+def test_it_opens_from_a_file_and_asks_for_nothing(series, open_page):
+    file, data = series
+    opened = open_page(file)
+    assert opened.page.title() == "Leak of systems"
+    titles = [title.removesuffix(" #") for title in opened.page.locator("main h2").all_inner_texts()]
+    assert titles == [section["title"] for section in data["sections"]]
+    assert data["verdict"] in opened.page.locator("#verdict .summary").inner_text()
+    loaded = opened.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+    print(f"loaded after {loaded:.0f} ms, {file.stat().st_size:,} bytes")
+    opened.quiet()
+    # With scripts off the verdict is still there.
+    plain = open_page_without_script(opened.page.context.browser, file)
+    assert data["title"] in plain and "switched off" in plain
+
+
+def open_page_without_script(browser, file):
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    text = page.inner_text("body")
+    context.close()
+    return text
+
+
+def test_the_policy_refuses_other_scripts(series, open_page):
+    opened = open_page(series[0])
+    opened.page.evaluate(
+        "() => { const s = document.createElement('script'); try { s.text = 'window.owned = 1' } catch {} document.body.append(s) }"
+    )
+    assert opened.page.evaluate("window.owned") is None
+    with pytest.raises(sync_api.Error, match="TrustedHTML|Trusted"):
+        opened.page.evaluate("document.body.innerHTML = '<b>x</b>'")
+
+
+def test_figures_are_those_of_the_data(series, open_page):
+    file, data = series
+    opened = open_page(file)
+    tables = parts(data, "table")
+    assert len(tables) > 8
+    for part in tables:
+        table = part["content"]
+        more = opened.page.locator(f"#{part['id']} > .table > button.more")
+        if more.count():
+            more.click()
+        rows = opened.page.locator(f"#{part['id']} > .table tbody tr").all()
+        assert len(rows) == len(table["rows"]), part["id"]
+        shown = opened.page.evaluate(
+            "(id) => [...document.querySelectorAll(`#${id} > .table tbody tr`)].map((row) =>"
+            " [...row.cells].map((cell) => [cell.innerText, cell.querySelector('[title]')?.title ?? null]))",
+            part["id"],
+        )
+        for row, values in zip(shown, table["rows"]):
+            for (text, title), value, column in zip(row, values, table["columns"]):
+                if value is None:
+                    assert text == ""
+                elif column["kind"] == "bytes":
+                    assert title == f"{value:,} bytes", part["id"]
+                elif column["kind"] == "number" and isinstance(value, int):
+                    assert text == f"{value:,}", part["id"]
+                elif column["kind"] == "address":
+                    assert text == value
+    opened.quiet()
+
+
+def test_tables_sort_filter_and_copy_by_mouse_and_keyboard(series, open_page):
+    opened = open_page(series[0])
+    page = opened.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    table = page.locator("#types > .table")
+    table.get_by_role("button", name="count", exact=True).click()
+    assert table.locator("th.number").first.get_attribute("aria-sort") == "descending"
+    counts = [int(text.replace(",", "")) for text in table.locator("tbody td:nth-child(2)").all_inner_texts()]
+    assert counts == sorted(counts, reverse=True)
+    page.keyboard.press("Enter")
+    counts = [int(text.replace(",", "")) for text in table.locator("tbody td:nth-child(2)").all_inner_texts()]
+    assert counts == sorted(counts)
+    table.get_by_label("Filter Types by size").fill("Module")
+    names = table.locator("tbody td:nth-child(1)").all_inner_texts()
+    assert names and all("module" in name.lower() for name in names)
+    table.get_by_role("button", name="Copy rows").click()
+    page.wait_for_function("document.querySelector('#types [role=status].offscreen').innerText !== ''")
+    copied = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert copied[0].split("\t")[:2] == ["type", "count"] and len(copied) == 1 + len(names)
+    assert "filter=Module" in page.url
+    # The state of the table is in the link.
+    again = open_page(series[0], "#" + page.url.split("#")[1])
+    assert again.page.locator("#types > .table tbody td:nth-child(1)").all_inner_texts() == names
+    opened.quiet()
+
+
+def test_every_part_says_how_to_get_its_figures(series, open_page):
+    file, data = series
+    opened = open_page(file)
+    every = [part for section in data["sections"] for part in section["parts"]]
+    for part in every:
+        source = opened.page.locator(f"#{part['id']} > details.source")
+        source.locator("summary").click()
+        assert source.locator("pre").nth(0).inner_text() == part["source"]["command"]
+        assert source.locator("pre").nth(1).inner_text().split() == part["source"]["sql"].split()
+
+
+@pytest.mark.parametrize("picture", ["flame", "treemap"])
+def test_pictures_zoom_and_search_by_mouse_and_keyboard(series, open_page, picture):
+    file, data = series
+    opened = open_page(file)
+    page = opened.page
+    tree = next(part["content"] for part in parts(data, "tree") if part["content"]["picture"] == picture)
+    boxes = page.locator(f"#{picture} .box")
+    assert boxes.count() > 10
+    largest = max(range(len(tree["nodes"])), key=lambda i: tree["nodes"][i]["bytes"])
+    page.locator(f"#{picture} [data-at='{largest}']").click(position={"x": 5, "y": 5})
+    assert f"zoom={largest}" in page.url
+    chosen = page.locator(f"#{picture} .chosen").inner_text()
+    assert tree["nodes"][largest]["name"].split("(")[0][:20] in chosen
+    # The keyboard: down into a child, zoom, out again.
+    page.keyboard.press("ArrowDown")
+    child = int(page.evaluate("document.activeElement.dataset.at"))
+    assert tree["nodes"][child]["above"] == largest
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"location.hash.includes('zoom={child}')")
+    link = page.url
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"location.hash.includes('zoom={largest}')")
+    page.keyboard.press("Escape")
+    page.wait_for_function("!location.hash.includes('zoom=')")
+    again = open_page(file, "#" + link.split("#")[1])
+    crumbs = again.page.locator(f"#{picture} .crumbs button").all_inner_texts()
+    assert len(crumbs) >= 3
+    # Search.
+    page.locator(f"#{picture}").get_by_role("searchbox").first.fill("dict")
+    page.wait_for_selector(f"#{picture} .box.hit")
+    assert " found" in page.locator(f"#{picture} .picture > .tools .said").inner_text()
+    # What cannot be seen can be read.
+    page.locator(f"#{picture} details.alternative summary").click()
+    assert page.locator(f"#{picture} details.alternative tbody tr").count() >= 15
+    opened.quiet()
+
+
+def test_charts_hide_lines_and_have_a_table(series, open_page):
+    file, data = series
+    opened = open_page(file)
+    charts = parts(data, "chart")
+    assert charts
+    for part in charts:
+        chart = opened.page.locator(f"#{part['id']} .chart")
+        assert chart.locator("canvas").count() == 1
+        assert "over 3 dumps" in chart.locator("[role=img]").first.get_attribute("aria-label")
+        chart.locator(".legend input").first.uncheck()
+        chart.locator("details.alternative summary").click()
+        assert chart.locator("details.alternative tbody tr").count() == 3
+    opened.quiet()
+
+
+def test_it_is_dark_or_light_and_fits_a_telephone(series, open_page):
+    opened = open_page(series[0], color_scheme="dark", viewport={"width": 360, "height": 740})
+    page = opened.page
+    background = lambda: page.evaluate("getComputedStyle(document.body).backgroundColor")  # noqa: E731
+    assert background() == "rgb(20, 23, 27)"
+    page.get_by_label("Colours").select_option("light")
+    assert background() == "rgb(255, 255, 255)"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    opened.quiet()
+
+
+def test_it_prints(series, open_page, tmp_path):
+    if not shutil.which("pdftotext"):
+        pytest.skip("there is no pdftotext (apt-get install poppler-utils)")
+    file, data = series
+    opened = open_page(file)
+    pdf = tmp_path / "report.pdf"
+    opened.page.pdf(path=pdf, format="A4", print_background=True)
+    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    flat = re.sub(r"\s+", " ", text)
+    assert "Leak of systems" in flat
+    for section in data["sections"]:
+        assert section["title"] in flat, section["title"]
+    suspect = parts(data, "suspects")[0]["content"]["suspects"][0]
+    assert f"{round(suspect['confidence'] * 100)} % sure" in flat
+    types = next(part["content"] for part in parts(data, "table") if part["id"] == "types")
+    assert f"{types['rows'][0][1]:,}" in flat
+    for control in ("Copy rows", "Show all", "Zoom out", "Filter"):
+        assert control not in flat
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_people_who_cannot_see_it_can_use_it(series, open_page, scheme):
+    if not AXE.exists():
+        pytest.skip("there is no axe-core (npm ci in crates/report/page)")
+    opened = open_page(series[0], color_scheme=scheme, bypass_csp=True)
+    page = opened.page
+    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    serious = [
+        (violation["id"], violation["nodes"][0]["html"][:200])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert not serious, serious
+
+
+def test_attacks_are_text(attacked, open_page, tmp_path):
+    file = tmp_path / "report.html"
+    attacked.ok("report", "-o", file, "--title", hostile.word(0))
+    raw = file.read_text()
+    assert raw.count("<script") == 2 and raw.count("</script>") == 2 and len(raw) < 3 << 20
+    opened = open_page(file)
+    page = opened.page
+    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    for more in page.locator("button.more").all():
+        more.click()
+    for box in page.locator("#flame .box").all()[:5]:
+        box.hover()
+    text = page.inner_text("body")
+    assert page.title().startswith("attack0<script>")
+    assert text.count(hostile.MARK) > 50
+    for attack in hostile.ATTACKS[:6]:
+        assert attack in text, attack
+    assert page.locator("main img, main iframe, main object, main script, main a[href^=javascript]").count() == 0
+    handlers = page.evaluate(
+        "[...document.querySelectorAll('*')].flatMap((e) => [...e.attributes].map((a) => a.name)).filter((n) => n.startsWith('on'))"
+    )
+    assert handlers == []
+    unsafe = re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2028\u2029\u2066-\u2069]", text)
+    assert not unsafe, set(unsafe)
+    opened.quiet()
+
+
+def test_firefox_draws_it(series, tmp_path):
+    firefox = shutil.which("firefox-esr") or shutil.which("firefox")
+    if firefox is None:
+        pytest.skip("there is no Firefox (apt-get install firefox-esr)")
+    picture = tmp_path / "firefox.png"
+    (tmp_path / "profile").mkdir()
+    subprocess.run(
+        [firefox, "--headless", "--profile", tmp_path / "profile", "--window-size=1200,6000", "--screenshot", picture, series[0].as_uri()],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    # Without its script the page has text alone; boxes are drawn in colours of their own.
+    assert {(0xBC, 0xD9, 0xF0), (0xF6, 0xD9, 0xA8)} & colours(picture.read_bytes())
+
+
+def colours(png):
+    """The colours of a picture, of eight bits each with or without transparency, not interlaced."""
+    at, data = 8, b""
+    while at < len(png):
+        length, kind = int.from_bytes(png[at : at + 4], "big"), png[at + 4 : at + 8]
+        body = png[at + 8 : at + 8 + length]
+        if kind == b"IHDR":
+            width, height, channels = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big"), {2: 3, 6: 4}[body[9]]
+        elif kind == b"IDAT":
+            data += body
+        at += 12 + length
+    raw, stride = zlib.decompress(data), width * channels
+    found, before = set(), bytearray(stride)
+    for y in range(height):
+        method, line = raw[y * (stride + 1)], bytearray(raw[y * (stride + 1) + 1 : (y + 1) * (stride + 1)])
+        for i in range(stride):
+            left = line[i - channels] if i >= channels else 0
+            up, corner = before[i], before[i - channels] if i >= channels else 0
+            if method == 4:
+                guess = left + up - corner
+                nearest = min((abs(guess - left), 0, left), (abs(guess - up), 1, up), (abs(guess - corner), 2, corner))
+            line[i] = (line[i] + [0, left, up, (left + up) // 2, nearest[2] if method == 4 else 0][method]) & 255
+        found.update(zip(line[0::channels], line[1::channels], line[2::channels]))
+        before = line
+    return found
