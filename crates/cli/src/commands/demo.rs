@@ -152,6 +152,7 @@ impl Tour {
         let args = SuspectsArgs {
             dumps,
             n: None,
+            report: None,
             min_confidence: None,
             accept: None,
             ignore: None,

@@ -206,7 +206,7 @@ impl Report<'_> {
                 writeln!(sink)?;
             }
             let why = suspect.accepted.as_deref().unwrap_or_default();
-            self.with_head("Accepted: ", &format!("{}: {why}", headline(suspect)), sink)?;
+            self.with_head("Accepted: ", &format!("{}: {why}", suspect.headline()), sink)?;
         }
         if let Some(advice) = self.surer(said.first().copied()) {
             writeln!(sink)?;
