@@ -162,17 +162,23 @@ def test_suspects_are_those_of_the_command(series_lake, series_report):
         assert suspect["commands"] == row["queries"]
 
 
-def test_a_tree_has_the_figures_of_the_dominator_tree(series_lake, series_report):
-    part = parts(series_report)["treemap"]
-    rows = json.loads(run_shell(series_lake, part["source"]["command"] + " --format json"))
-    nodes = part["content"]["nodes"]
+def test_trees_have_the_figures_of_their_statements(series_lake, series_report):
+    treemap, flame = (parts(series_report)[id] for id in ("treemap", "flame"))
+    rows = json.loads(run_shell(series_lake, treemap["source"]["command"] + " --format json"))
     retained = {f"@{row['address']:#x}": row["retained"] for row in rows if row["address"]}
-    named = [node for node in nodes if node.get("address")]
+    named = [node for node in treemap["content"]["nodes"] if node.get("address")]
     assert named and all(retained[node["address"]] == node["bytes"] for node in named)
-    for i, node in enumerate(nodes):
-        assert node["above"] is None or node["above"] < i
-        if node["above"] is not None:
-            assert node["bytes"] <= nodes[node["above"]]["bytes"]
+    rows = json.loads(run_shell(series_lake, flame["source"]["command"] + " --format json"))
+    assert flame["content"]["bytes"] == sum(row["size_after"] for row in rows) == series_report["dumps"][-1]["bytes"]
+    top = [node for node in flame["content"]["nodes"] if node["above"] is None]
+    assert sum(node["bytes_before"] for node in top) == sum(row["size_before"] for row in rows)
+    for tree in (treemap, flame):
+        nodes = tree["content"]["nodes"]
+        for i, node in enumerate(nodes):
+            assert node["above"] is None or node["above"] < i
+        for i, node in enumerate(nodes):
+            below = sum(other["bytes"] for other in nodes if other["above"] == i)
+            assert below <= node["bytes"]
 
 
 @pytest.fixture(scope="module")

@@ -64,8 +64,6 @@ pub enum ReportCommand<'c> {
     Suspects,
     /// The largest by what they retain, with rows at most.
     Top(TopBy, u32),
-    /// The dominator tree: levels, children of a node.
-    Tree(u32, u32),
     /// Chains of types.
     Chains(u32),
     /// How types or holders grow over the dumps of a selector, with rows at most.

@@ -44,6 +44,7 @@ pub(super) fn mask(report: &mut Report, session: &Session, dumps: &[Arc<Manifest
                 ReportContent::Tree(tree) => {
                     for node in &mut tree.nodes {
                         node.detail = node.detail.as_deref().map(|text| masks.whole(text));
+                        node.name = masks.box_name(&node.name);
                     }
                 }
             }
@@ -168,6 +169,21 @@ impl Masks {
             None => self.whole(inner),
         };
         format!("{open}{masked}{close}")
+    }
+
+    /// The text of a box: an element of a path, or how many there are of something.
+    fn box_name(&mut self, name: &str) -> String {
+        let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == ',');
+        match name.split_once(' ') {
+            Some((n, "more" | "objects of other types")) if is_number(n) => name.to_owned(),
+            Some((n, rest))
+                if is_number(n) && rest.strip_prefix("x ").is_some_and(|of| self.types.contains(of)) =>
+            {
+                name.to_owned()
+            }
+            Some(("more:", rest)) if rest.ends_with("object") || rest.ends_with("objects") => name.to_owned(),
+            _ => self.element(name),
+        }
     }
 
     /// A label: the name of an attribute or variable stays, a key does not.

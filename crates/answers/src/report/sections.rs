@@ -8,15 +8,13 @@ use heaplake_model::shortened;
 use heaplake_store::Manifest;
 
 use super::{
-    MAX_CHARS, REPORT_FORMAT, Report, ReportCommand, ReportContent, ReportDump, ReportNode, ReportOptions,
-    ReportPart, ReportSection, ReportSource, ReportSuspect, ReportSuspects, ReportTree, ReportWords,
-    chart::ReportChart,
+    MAX_CHARS, REPORT_FORMAT, Report, ReportCommand, ReportContent, ReportDump, ReportOptions, ReportPart,
+    ReportSection, ReportSource, ReportSuspect, ReportSuspects, ReportTree, ReportWords, chart::ReportChart,
     table::ReportTable,
-    tree::{LevelledNode, linked},
 };
 use crate::{
-    Chains, Diff, GroupBy, Metric, Result, Session, Suspect, Suspects, Top, TopBy, Tree, Trend,
-    library::Query, path_statement, rows::quoted, words,
+    Chains, Diff, FrameMeasure, FrameQuestion, FramesBy, GroupBy, Metric, Result, Session, Suspect, Suspects,
+    Top, TopBy, Trend, library::Query, path_statement, rows::quoted, words,
 };
 
 /// What is less sure than this is not said to leak.
@@ -31,10 +29,11 @@ const N_TOP: u32 = 50;
 const N_THREAD_ROWS: usize = 1000;
 /// Series that are drawn.
 const N_LINES: usize = 8;
-/// Levels of the dominator tree, children of a node, and nodes that are drawn.
-const TREE_DEPTH: u32 = 8;
-const TREE_CHILDREN: u32 = 12;
-const N_NODES: usize = 1500;
+/// Levels of the pictures, boxes of each, and the part of the whole below which a box is folded.
+const HOLDER_DEPTH: u32 = 24;
+const TREE_DEPTH: u32 = 7;
+const N_FRAMES: usize = 1200;
+const MIN_SHARE: f64 = 0.0002;
 /// How often a motif repeats at least to be a chain.
 const MIN_REPEATS: u32 = 10;
 
@@ -201,7 +200,7 @@ impl<'b> Builder<'b> {
         if self.dumps.len() > 1 {
             let ids: Vec<String> = self.dumps.iter().map(|dump| quoted(dump.id.as_str())).collect();
             let statement = format!(
-                "SELECT id, taken, objects, edges, bytes, types, format FROM history.dump WHERE id IN ({}) ORDER BY taken, id",
+                "SELECT id, taken, objects, edges, bytes, types, tags FROM history.dump WHERE id IN ({}) ORDER BY taken, id",
                 ids.join(", ")
             );
             self.sql("dumps", "The dumps", statement, N_ROWS, "", &mut section)?;
@@ -408,71 +407,41 @@ impl<'b> Builder<'b> {
 
     fn holders(&self) -> Result<ReportSection> {
         let mut section = section("holders", "Who holds it");
-        let tree = Tree { address: None, depth: TREE_DEPTH, children: TREE_CHILDREN };
-        match self.known(tree.answer(self.session))? {
-            Err(why) => section.notes.push(why),
-            Ok(answer) => {
-                let levelled = answer.nodes.into_iter().map(|node| {
-                    let name = match (&node.type_name, node.address) {
-                        (Some(name), Some(_)) => name.clone(),
-                        (Some(name), None) => format!("{} {name}", words::count(node.objects.unsigned_abs())),
-                        (None, _) => format!("{} others", words::count(node.objects.unsigned_abs())),
-                    };
-                    let details: Vec<&str> =
-                        [node.label.as_deref(), node.name.as_deref(), node.root_kind.as_deref()]
-                            .into_iter()
-                            .flatten()
-                            .collect();
-                    LevelledNode {
-                        depth: node.depth,
-                        node: ReportNode {
-                            above: None,
-                            name: shortened(&name, MAX_CHARS).into_owned(),
-                            detail: (!details.is_empty())
-                                .then(|| shortened(&details.join(", "), MAX_CHARS).into_owned()),
-                            address: node.address.map(words::address),
-                            bytes: node.retained,
-                            objects: node.retained_count,
-                        },
-                    }
-                });
-                let levelled: Vec<LevelledNode> = levelled.collect();
-                let (nodes, left_out) = linked(levelled, N_NODES);
-                if nodes.is_empty() {
-                    section.missing = Some("There is no graph index, which says what holds what.".to_owned());
-                    return Ok(section);
-                }
-                let mut folded = format!(
-                    "{TREE_DEPTH} levels are drawn, of each node the {TREE_CHILDREN} largest children; the others are one node."
-                );
-                if left_out > 0 {
-                    folded.push_str(&format!(
-                        " The {} smallest nodes are left out.",
-                        words::count(left_out as u64)
-                    ));
-                }
-                section.summary = format!(
-                    "What would be freed with what: the width or area of a node is what it retains. The largest retains {}.",
-                    words::signed_bytes(nodes.iter().map(|node| node.bytes).max().unwrap_or(0))
-                );
-                let part =
-                    |id: &str, title: &str, picture: &'static str, nodes: Vec<ReportNode>| ReportPart {
-                        id: id.to_owned(),
-                        title: title.to_owned(),
-                        source: self
-                            .source(ReportCommand::Tree(TREE_DEPTH, TREE_CHILDREN), &tree.statement()),
-                        content: ReportContent::Tree(ReportTree {
-                            picture,
-                            name: self.newest.id.to_string(),
-                            bytes: self.newest.counts.bytes,
-                            objects: i64::try_from(self.newest.counts.objects).unwrap_or(i64::MAX),
-                            nodes,
-                            folded: Some(folded.clone()),
-                        }),
-                    };
-                section.parts.push(part("flame", "Flame graph of holders", "flame", nodes.clone()));
-                section.parts.push(part("treemap", "Treemap of the dominator tree", "treemap", nodes));
+        let first = self.dumps.first().filter(|first| first.id != self.newest.id);
+        let question = |by, depth, compared| FrameQuestion {
+            by,
+            compared,
+            measure: FrameMeasure::Bytes,
+            depth,
+            max_frames: N_FRAMES,
+            min_share: MIN_SHARE,
+        };
+        let compared = first.map(|first| (first.id.to_string(), self.newest.id.to_string()));
+        for (id, title, picture, question) in [
+            ("flame", "Flame graph of holders", "flame", question(FramesBy::Holder, HOLDER_DEPTH, compared)),
+            (
+                "treemap",
+                "Treemap of the dominator tree",
+                "treemap",
+                question(FramesBy::Dominator, TREE_DEPTH, None),
+            ),
+        ] {
+            let statement = question.statement();
+            match self.known(question.answer(self.session))? {
+                Err(why) => section.notes.push(format!("{title}: {why}.")),
+                Ok(tree) => section.parts.push(ReportPart {
+                    id: id.to_owned(),
+                    title: title.to_owned(),
+                    source: self.source(ReportCommand::Sql(&statement), &statement),
+                    content: ReportContent::Tree(ReportTree::of(&tree, picture)),
+                }),
             }
+        }
+        if section.parts.is_empty() {
+            section.missing = Some("There is no graph index, which says what holds what.".to_owned());
+        } else {
+            section.summary =
+                "What would be freed with what: the width or area of a box is its size with that of all below it.".to_owned();
         }
         let given = given("limit", N_TOP);
         let missing = "There is no graph index, which says what holds what.";

@@ -1,6 +1,10 @@
 //! Trees of a report: what holds what, as a list of nodes each after the one above it.
 
+use heaplake_model::shortened;
 use serde::Serialize;
+
+use super::MAX_CHARS;
+use crate::{Frame, FrameKind, FrameTree, words};
 
 /// A tree.
 #[derive(Debug, Clone, Serialize)]
@@ -24,56 +28,60 @@ pub struct ReportTree {
 pub struct ReportNode {
     /// The position of the node above it; `None` at the top.
     pub above: Option<usize>,
-    /// The type, or what else it is.
+    /// The type, with a name where there is one.
     pub name: String,
-    /// The name of the object, and by what it is held.
+    /// By what it is held, and what kind of root it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// The object, `@0x...`, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// Bytes that would be freed with it.
+    /// Bytes of it and of all below it.
     pub bytes: i64,
-    /// Objects that would be freed with it.
+    /// Objects of it and of all below it.
     pub objects: i64,
+    /// The same bytes in the first dump; `None` if the tree is of one dump.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_before: Option<i64>,
 }
 
-/// A node as it comes: its level, and what it says.
-pub(super) struct LevelledNode {
-    pub(super) depth: usize,
-    pub(super) node: ReportNode,
-}
-
-/// Nodes in depth first order with their levels become a tree. Of each level's nodes only the `max` largest by bytes stay in
-/// all, with whatever is above them; returns how many were left out.
-pub(super) fn linked(levelled: Vec<LevelledNode>, max: usize) -> (Vec<ReportNode>, usize) {
-    let mut open: Vec<usize> = Vec::new();
-    let mut nodes: Vec<ReportNode> = Vec::with_capacity(levelled.len());
-    for LevelledNode { depth, mut node } in levelled {
-        open.truncate(depth);
-        node.above = open.last().copied();
-        open.push(nodes.len());
-        nodes.push(node);
-    }
-    if nodes.len() <= max {
-        return (nodes, 0);
-    }
-    // A node retains no less than what is below it, so that what is above a large node is as large.
-    let mut order: Vec<usize> = (0..nodes.len()).collect();
-    order.sort_by_key(|i| (std::cmp::Reverse(nodes[*i].bytes), *i));
-    let mut position = vec![None; nodes.len()];
-    order.iter().take(max).for_each(|i| position[*i] = Some(0));
-    let n_left_out = nodes.len() - max;
-    let mut kept: Vec<ReportNode> = Vec::with_capacity(max);
-    for (i, mut node) in nodes.into_iter().enumerate() {
-        let above = node.above.map(|above| position[above]);
-        if position[i].is_none() || above == Some(None) {
-            position[i] = None;
-            continue;
+impl ReportTree {
+    /// The tree of frames, whose first is the whole.
+    pub(super) fn of(tree: &FrameTree, picture: &'static str) -> Self {
+        let whole = tree.frames.first().map(|whole| whole.now.total).unwrap_or_default();
+        let n_folded = tree.n_found.saturating_sub(tree.n_shown);
+        Self {
+            picture,
+            name: tree.dumps.last().cloned().unwrap_or_default(),
+            bytes: whole.bytes,
+            objects: whole.objects,
+            nodes: tree.frames.iter().skip(1).map(node).collect(),
+            folded: (n_folded > 0).then(|| {
+                format!("{} smaller boxes are folded into one below each box.", words::count(n_folded as u64))
+            }),
         }
-        node.above = above.flatten();
-        position[i] = Some(kept.len());
-        kept.push(node);
     }
-    (kept, n_left_out)
+}
+
+fn node(frame: &Frame) -> ReportNode {
+    let cut = |text: &str| shortened(text, MAX_CHARS).into_owned();
+    let name = match frame.kind {
+        FrameKind::More { frames: Some(n) } => format!("{} more", words::count(n)),
+        FrameKind::More { frames: None } => {
+            format!("more: {}", words::counted(frame.now.total.objects.unsigned_abs(), "object"))
+        }
+        _ => cut(&frame.name),
+    };
+    let details: Vec<&str> =
+        [frame.label.as_deref(), frame.root_kind.as_deref()].into_iter().flatten().collect();
+    ReportNode {
+        // The whole is not among the nodes.
+        above: frame.parent.and_then(|parent| parent.checked_sub(1)),
+        name,
+        detail: (!details.is_empty()).then(|| cut(&details.join(", "))),
+        address: frame.address.map(words::address),
+        bytes: frame.now.total.bytes,
+        objects: frame.now.total.objects,
+        bytes_before: frame.before.map(|before| before.total.bytes),
+    }
 }

@@ -1,6 +1,11 @@
 //! `heaplake report`: what is found out about dumps, as a file that can be sent: HTML, JSON, Markdown.
 
-use std::{io::Write as _, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::{Result, bail};
 use chrono::Utc;
@@ -14,6 +19,7 @@ use super::suspects;
 use crate::{
     args::{ReportArgs, ReportFormat},
     console::{Console, shell_quoted},
+    escape::Style,
     human, interrupt,
     output::Sink,
     query, selection,
@@ -35,7 +41,12 @@ pub fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode> {
     // Data goes to standard output where no file is named; nobody reads HTML there.
     let to_stdout = args.output.is_none() && format != ReportFormat::Html;
     let text = text(&manifests, &args.dumps, args.title.as_deref(), args.redact, format, console)?;
-    let mut sink = if to_stdout { Sink::stdout() } else { Sink::file(&file)? };
+    let mut sink = match to_stdout {
+        // Markdown is escaped already.
+        true if format == ReportFormat::Json && io::stdout().is_terminal() => Sink::terminal(Style::Json),
+        true => Sink::stdout(),
+        false => Sink::file(&file)?,
+    };
     sink.write_all(text.as_bytes())?;
     sink.commit()?;
     if !to_stdout {
@@ -129,9 +140,6 @@ impl Worded<'_> {
                     TopBy::Module => "module",
                 };
                 format!("top --by {by} -n {n} --dump {newest}")
-            }
-            ReportCommand::Tree(depth, children) => {
-                format!("tree --depth {depth} --children {children} --dump {newest}")
             }
             ReportCommand::Chains(min) => format!("chains --min {min} --dump {newest}"),
             ReportCommand::Trend(selector, by, metric, n) => {

@@ -93,6 +93,7 @@ root ..> (Session -> dict? ->)+ Payload"),
         "Over time",
         &[
             outer("suspects", "[DUMPS]", "what leaks, what holds it, and how sure that is"),
+            outer("report", "[DUMPS] [-o FILE]", "all that is found out, as one file to send"),
             outer("diff", "[BEFORE AFTER] [--by type|holder|module|object]", "compare two dumps"),
             outer("trend", "[DUMPS] [--by type|holder|module]", "how types or holders grow over many dumps"),
             outer("run", "[NAME | FILE.sql]", "a query that comes with heaplake, or one of your own"),

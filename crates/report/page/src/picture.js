@@ -2,7 +2,7 @@
 import { hierarchy, partition, treemap, treemapSquarify } from 'd3-hierarchy'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { html } from './html.js'
-import { bytes, count, percent, safe } from './format.js'
+import { bytes, count, growth, percent, safe } from './format.js'
 import { remember, stateOf } from './address.js'
 import { Table } from './table.js'
 
@@ -34,6 +34,15 @@ export function colour(name) {
   let hash = 7
   for (const c of name) hash = (hash * 31 + c.codePointAt(0)) >>> 0
   return `c${hash % N_COLOURS}`
+}
+
+/** How a box is coloured by its growth: orange where it grew, blue where it shrank, the stronger the more. */
+export function growthColour(data) {
+  const before = data.bytes_before ?? 0
+  const change = (data.bytes - before) / Math.max(data.bytes, before, 1)
+  if (Math.abs(change) < 0.01) return 'g0'
+  const strength = Math.abs(change) > 0.5 ? 3 : Math.abs(change) > 0.15 ? 2 : 1
+  return change > 0 ? `up${strength}` : `down${strength}`
 }
 
 function titleOf(data) {
@@ -81,13 +90,13 @@ function useWidth() {
 }
 
 /** The nodes as rows: the text that stands for the picture. */
-function rowsOf(top) {
+function rowsOf(top, compared) {
   const rows = []
   top.each((node) => {
     if (node.depth === 0) return
     const way = node.ancestors().slice(1, -1).reverse().map((above) => above.data.name)
     rows.push([node.data.name, node.data.detail ?? null, way.slice(-3).join(' -> ') || null, node.data.address ?? null, node.data.bytes,
-      Math.round((1000 * node.data.bytes) / Math.max(1, top.data.bytes)) / 10, node.data.objects])
+      Math.round((1000 * node.data.bytes) / Math.max(1, top.data.bytes)) / 10, node.data.objects, ...(compared ? [node.data.bytes - (node.data.bytes_before ?? 0)] : [])])
   })
   rows.sort((a, b) => b[4] - a[4])
   const column = (name, kind, about) => ({ name, kind, about })
@@ -97,9 +106,10 @@ function rowsOf(top) {
       column('detail', 'text', 'by which label it is held, its name, what root it is'),
       column('held_by', 'text', 'the nearest nodes above it'),
       column('address', 'address', 'the object'),
-      column('retained', 'bytes', 'what would be freed with it'),
+      column('bytes', 'bytes', 'of it and all below it'),
       column('percent', 'percent', 'of the dump'),
-      column('objects', 'number', 'objects that would be freed with it'),
+      column('objects', 'number', 'objects of it and all below it'),
+      ...(compared ? [column('growth', 'bytes', 'since the first dump')] : []),
     ],
     rows,
     total: rows.length,
@@ -117,6 +127,8 @@ export function Picture({ id, title, tree }) {
   const [upward, setUpward] = useState(asked.get('up') === '1')
   const [current, setCurrent] = useState(Number.isFinite(zoom) ? zoom : WHOLE)
   const [touched, touch] = useState(false)
+  const isCompared = tree.nodes.some((node) => node.bytes_before !== undefined)
+  const [growing, setGrowing] = useState(isCompared && asked.get('colours') !== 'types')
   const [place, width] = useWidth()
   const isFlame = tree.picture === 'flame'
   const zoomed = byPosition.get(zoom) ?? top
@@ -141,8 +153,8 @@ export function Picture({ id, title, tree }) {
     return { n, share }
   }, [words, zoomed])
   useEffect(() => {
-    if (touched) remember(id, { zoom: zoom === WHOLE ? '' : zoom, search, up: upward ? '1' : '', by: measure === 'objects' ? 'objects' : '' })
-  }, [zoom, search, upward, measure, touched])
+    if (touched) remember(id, { zoom: zoom === WHOLE ? '' : zoom, search, up: upward ? '1' : '', by: measure === 'objects' ? 'objects' : '', colours: isCompared && !growing ? 'types' : '' })
+  }, [zoom, search, upward, measure, growing, touched])
   useEffect(() => {
     const follow = () => {
       const state = stateOf(id)
@@ -187,7 +199,11 @@ export function Picture({ id, title, tree }) {
     event.preventDefault()
     act()
   }
-  const text = (node) => `${titleOf(node.data)}: ${bytes(node.data.bytes)}, ${percent(node.data.bytes, top.data.bytes)}, ${count(node.data.objects)} objects`
+  const text = (node) => {
+    const { data } = node
+    const grown = data.bytes_before === undefined ? '' : `, ${growth(data.bytes - data.bytes_before, bytes)} since the first dump`
+    return `${titleOf(data)}: ${bytes(data.bytes)}, ${percent(data.bytes, top.data.bytes)}, ${count(data.objects)} objects${grown}`
+  }
   const chosen = byPosition.get(focusable) ?? top
   return html`<div class="picture">
     <div class="tools">
@@ -197,6 +213,7 @@ export function Picture({ id, title, tree }) {
         <option value="bytes">bytes</option><option value="objects">objects</option>
       </select></label>
       ${isFlame && html`<label><input type="checkbox" checked=${upward} onChange=${(event) => { touch(true); setUpward(event.target.checked) }} /> from below</label>`}
+      ${isCompared && html`<label><input type="checkbox" checked=${growing} onChange=${(event) => { touch(true); setGrowing(event.target.checked) }} /> colour by growth</label>`}
       <button type="button" onClick=${() => zoomTo(zoomed.parent ?? top)} disabled=${zoomed === top}>Zoom out</button>
       <button type="button" onClick=${() => zoomTo(top)} disabled=${zoomed === top}>Whole</button>
       <span class="said" role="status">${found ? `${count(found.n)} found, ${percent(found.share, top.value)}` : ''}</span>
@@ -209,15 +226,16 @@ export function Picture({ id, title, tree }) {
       style=${{ height: `${layout.height}px` }} onKeyDown=${onKey}>
       ${layout.boxes.map(({ node, x, y, width: w, height, above }) => html`<div key=${node.data.at} data-at=${node.data.at} role="treeitem"
         aria-level=${node.depth + 1} aria-label=${text(node)} aria-selected=${node === chosen ? 'true' : 'false'} title=${text(node)} tabindex=${node === chosen ? 0 : -1}
-        class=${`box ${colour(node.data.name)}${above ? ' above' : ''}${words ? (matches(node) ? ' hit' : ' miss') : ''}`}
+        class=${`box ${growing && node.data.at !== WHOLE ? growthColour(node.data) : colour(node.data.name)}${above ? ' above' : ''}${words ? (matches(node) ? ' hit' : ' miss') : ''}`}
         style=${{ left: `${x}px`, top: `${y}px`, width: `${Math.max(1, w - 1)}px`, height: `${height - 1}px` }}
         onFocus=${() => setCurrent(node.data.at)}
         onClick=${(event) => { event.stopPropagation(); zoomTo(node) }}>${w > 28 ? titleOf(node.data) : ''}</div>`)}
     </div>
+    ${growing && html`<p class="scale" aria-hidden="true"><span class="box down3">shrank</span><span class="box down1">a little</span><span class="box g0">same</span><span class="box up1">a little</span><span class="box up2">more</span><span class="box up3">grew, or is new</span></p>`}
     <p class="chosen">${text(chosen)}${chosen.data.address ? `, ${chosen.data.address}` : ''}</p>
     ${(tree.folded || layout.hidden > 0) && html`<p class="note">${tree.folded ?? ''} ${layout.hidden > 0 ? `${count(layout.hidden)} nodes are too small to be drawn here; zoom shows them.` : ''}</p>`}
     <details class="alternative"><summary>The same as a table</summary>
-      <${Table} id=${`${id}-rows`} title=${`${title}, as a table`} table=${useMemo(() => rowsOf(top), [top])} />
+      <${Table} id=${`${id}-rows`} title=${`${title}, as a table`} table=${useMemo(() => rowsOf(top, isCompared), [top])} />
     </details>
   </div>`
 }
