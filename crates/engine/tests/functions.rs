@@ -82,6 +82,10 @@ async fn schemas_carry_the_documentation() {
     let session = session(&folder, SessionOptions::default());
     for doc in functions() {
         let ResultDoc::Rows(all) = doc.result else { continue };
+        if doc.name == "fields" {
+            // Its columns are the fields of a type; this lake has none.
+            continue;
+        }
         let calls: &[(&str, usize)] = match doc.name {
             "whatif_cut"
             | "parents"
