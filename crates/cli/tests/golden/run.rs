@@ -24,7 +24,7 @@ pub fn run(script: &Script, repository: &Path) -> String {
         match part {
             Part::Text(lines) => text += lines,
             Part::File { info, name, is_fixture, content } => {
-                let bytes = if *is_fixture { dump_of_fixture(content) } else { content.clone().into_bytes() };
+                let bytes = if *is_fixture { dump_of_fixture(content, name) } else { content.clone().into_bytes() };
                 fs::write(here.join(name), bytes).expect("a file of the script");
                 let _ = write!(text, "```{info}\n{content}```\n");
             }
@@ -76,10 +76,11 @@ fn path() -> std::ffi::OsString {
     env::join_paths(std::iter::once(heaplake).chain(env::split_paths(&others))).expect("a search path")
 }
 
-/// The dump that a text in the language of heap-fixture stands for.
-fn dump_of_fixture(text: &str) -> Vec<u8> {
+/// The dump that a text in the language of heap-fixture stands for: one of the JVM where the file is called so.
+fn dump_of_fixture(text: &str, name: &str) -> Vec<u8> {
     let program: PathBuf = Path::new(env!("CARGO_BIN_EXE_heaplake")).with_file_name("heap-fixture");
-    let child = Command::new(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let format = name.ends_with(".hprof").then_some("hprof");
+    let child = Command::new(&program).args(format).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = child.unwrap_or_else(|error| {
         panic!("{}: {error}; cargo build --release --workspace makes it", program.display())
     });
