@@ -52,6 +52,7 @@ mod prune;
 pub mod report;
 mod rows;
 mod session;
+pub mod stacks;
 mod suspects;
 mod tables;
 mod top;

@@ -73,6 +73,10 @@ pub enum Invocation {
     Tree(TreeArgs),
     /// Draw objects with what refers to them, or paths: DOT, SVG, PNG
     Graph(GraphQueryArgs),
+    /// Draw what holds the memory, or what grew, as a flame graph; also for speedscope, pprof and others
+    Flamegraph(FlamegraphArgs),
+    /// Draw what holds the memory, or what grew, as a treemap
+    Treemap(TreemapArgs),
     /// Find cycles of types that repeat along chains of objects, as in many leaks
     Chains(ChainsArgs),
     /// Say what leaks, what holds it, how sure that is, and what to do
@@ -655,6 +659,120 @@ pub enum GraphFormat {
     Png,
 }
 
+/// Arguments of `flamegraph`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A frame is as wide as the bytes that it has with all below it, so that the first is the whole dump. Small frames are folded
+into one, which says how many they are. Formats of other tools are complete unless -n or --min say otherwise: folded for
+flamegraph.pl and inferno, speedscope for https://www.speedscope.app, pprof for `go tool pprof`.
+
+Examples:
+  heaplake flamegraph -o heap.svg                  who holds the memory of the newest dump
+  heaplake flamegraph --diff before after -o grew.svg
+  heaplake flamegraph --by dominator --dump before -o objects.svg
+  heaplake flamegraph -o heap.pb.gz && go tool pprof -http : heap.pb.gz")]
+pub struct FlamegraphArgs {
+    #[command(flatten)]
+    pub frames: FramesArgs,
+    /// Compare two dumps: how much each holder grew, in colour
+    #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, conflicts_with_all = ["dump", "layer"])]
+    pub diff: Option<Vec<String>>,
+    /// Format of the file [default: by the ending of its name; svg]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<FramesFormat>,
+}
+
+/// Arguments of `treemap`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A tile is as large as the bytes that it has with all tiles in it. Small tiles are folded into one, which says how many they
+are.
+
+Examples:
+  heaplake treemap -o heap.svg                     the holders of the newest dump
+  heaplake treemap --by dominator --dump before -o objects.svg
+  heaplake treemap --diff before after -o grew.svg")]
+pub struct TreemapArgs {
+    #[command(flatten)]
+    pub frames: FramesArgs,
+    /// Compare two dumps: how much each holder grew, in colour
+    #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, conflicts_with_all = ["dump", "layer"])]
+    pub diff: Option<Vec<String>>,
+    /// Format of the file [default: by the ending of its name; svg]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<TreemapFormat>,
+}
+
+/// What is drawn, and where it goes.
+#[derive(Debug, Args)]
+pub struct FramesArgs {
+    /// Which dump: an id, or a selector such as latest~1 or build=4711 [default: the newest]
+    #[arg(value_name = "DUMP")]
+    pub dump: Option<String>,
+    /// What holds: paths of types and names, or objects
+    #[arg(long, value_name = "WHAT", default_value = "holder")]
+    pub by: FramesBy,
+    /// Let sizes be numbers of objects, not bytes
+    #[arg(long)]
+    pub count: bool,
+    /// How many levels [default: all; of objects 12]
+    #[arg(long, value_name = "N", value_parser = values::at_least::<1>)]
+    pub depth: Option<u32>,
+    /// How many at most, the largest; the others are folded [default: 2000 in a picture, all otherwise]
+    #[arg(short, value_name = "N", value_parser = values::at_least::<1>)]
+    pub n: Option<u32>,
+    /// Fold what is a smaller part of the whole [default: 0.05 in a picture, 0 otherwise]
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
+    pub min: Option<f64>,
+    /// Where it goes; the ending gives the format [default: standard output]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub graph: GraphArgs,
+}
+
+/// What frames and tiles are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FramesBy {
+    /// Paths of types and names in the dominator tree
+    Holder,
+    /// Objects of the dominator tree
+    Dominator,
+}
+
+/// Formats of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FramesFormat {
+    /// A picture that scales
+    Svg,
+    /// Stacks in lines, for flamegraph.pl and inferno
+    Folded,
+    /// For https://www.speedscope.app
+    Speedscope,
+    /// For go tool pprof and others; protocol buffers, compressed
+    Pprof,
+    /// The frames as rows
+    Json,
+}
+
+/// Formats of treemaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TreemapFormat {
+    /// A picture that scales
+    Svg,
+    /// The tiles as rows
+    Json,
+}
+
+impl From<FramesBy> for heaplake_answers::FramesBy {
+    fn from(by: FramesBy) -> Self {
+        match by {
+            FramesBy::Holder => Self::Holder,
+            FramesBy::Dominator => Self::Dominator,
+        }
+    }
+}
+
 /// Arguments of `chains`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -802,6 +920,9 @@ pub struct DiffArgs {
     /// Also what did not change
     #[arg(long)]
     pub all: bool,
+    /// Also draw a chart into an SVG file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub chart: Option<PathBuf>,
     /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
@@ -837,6 +958,12 @@ pub struct TrendArgs {
     /// Also what is the same all the time
     #[arg(long)]
     pub all: bool,
+    /// Also draw a chart into an SVG file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub chart: Option<PathBuf>,
+    /// In the chart, stack areas that add up to the whole, instead of lines
+    #[arg(long, requires = "chart")]
+    pub stacked: bool,
     /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,

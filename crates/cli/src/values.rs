@@ -53,6 +53,14 @@ pub fn at_least<const MIN: u32>(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A number from 0 to 100.
+pub fn percent(text: &str) -> Result<f64, String> {
+    match text.trim().trim_end_matches('%').trim_end().parse::<f64>() {
+        Ok(number) if (0.0..=100.0).contains(&number) => Ok(number),
+        _ => Err(format!("{text:?} is not a number from 0 to 100")),
+    }
+}
+
 /// A number from 0 to 1.
 pub fn probability(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {

@@ -11,7 +11,6 @@ mod json;
 mod markdown;
 mod parquet;
 mod quantity;
-pub mod stacks;
 mod tsv;
 
 use std::{io::Write, path::Path};

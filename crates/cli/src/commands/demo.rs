@@ -178,6 +178,7 @@ impl Tour {
             metric: None,
             n: Some(n),
             all: false,
+            chart: None,
             output: None,
             shape: TABLE,
         };
@@ -194,6 +195,8 @@ impl Tour {
             metric: Some(MetricArg::Count),
             n: Some(n),
             all: false,
+            chart: None,
+            stacked: false,
             output: None,
             shape: TABLE,
         };

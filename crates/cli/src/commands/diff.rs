@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
     args::{DiffArgs, DiffBy},
-    commands::diff_objects,
+    commands::{charts, diff_objects},
     console::Console,
     escape, human, interrupt,
     output::{Columns, Format, Plan, Sink},
@@ -66,6 +66,9 @@ pub fn print(
         DiffBy::Type => GroupBy::Type,
         DiffBy::Holder => GroupBy::Holder,
         DiffBy::Module => GroupBy::Module,
+        DiffBy::Object if args.chart.is_some() => {
+            bail!("a chart is of types, holders or modules; take another --by")
+        }
         DiffBy::Object => return diff_objects::print(args, session, plan, console, sink),
     };
     let is_table = plan.format == Format::Table;
@@ -78,6 +81,9 @@ pub fn print(
         own_growth: is_table,
         limit: args.n.filter(|_| !is_table).map(u64::from),
     };
+    if let Some(path) = &args.chart {
+        charts::diff(&diff, args.n, path, session, console)?;
+    }
     if is_table {
         write_heading(args, &diff.totals(session)?, sink)?;
         if let Some(growth) = diff.process(session)? {

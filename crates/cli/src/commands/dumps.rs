@@ -11,12 +11,17 @@ use crate::{
     args::DumpsArgs,
     console::Console,
     human,
-    output::{Columns, Format},
+    output::{Columns, Format, Plan, bar},
     selection,
 };
 
 /// Columns for people that can be spared where the terminal is narrow: what is stored, format, types, edges, issues, source, tags.
 const EXPENDABLE: [&[usize]; 7] = [&[10, 11], &[6], &[5], &[3], &[9], &[8], &[7]];
+
+/// The same where bars follow the sizes.
+const EXPENDABLE_OF_BARS: [&[usize]; 8] = [&[11, 12], &[7], &[6], &[3], &[10], &[5], &[9], &[8]];
+/// Cells of the bar of the largest dump.
+const BAR: usize = 10;
 
 /// Tags that captures bring along.
 const OF_CAPTURES: [&str; 5] = ["host", "pid", "python", "rss", "command"];
@@ -30,7 +35,13 @@ pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
         console.note(&format!("the lake has no dumps yet; import one: {} import FILE", console.command()));
     }
     if !manifests.is_empty() || plan.format != Format::Table {
-        let (rows, left_out) = plan.fitted(rows(&manifests, lake.lake(), plan.format)?, &EXPENDABLE)?;
+        let rows = rows(&manifests, lake.lake(), &plan)?;
+        let (rows, mut left_out) = match plan.has_bars() {
+            true => plan.fitted(rows, &EXPENDABLE_OF_BARS)?,
+            false => plan.fitted(rows, &EXPENDABLE)?,
+        };
+        // The bars have no name, and say nothing that the sizes do not say.
+        left_out.retain(|column| !column.is_empty());
         plan.print(&rows)?;
         console.note_left_out(&left_out);
     }
@@ -38,18 +49,26 @@ pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
 }
 
 /// One row per dump, as suits the format.
-fn rows(manifests: &[Arc<Manifest>], lake: &Lake, format: Format) -> Result<RecordBatch> {
-    if format == Format::Table { for_people(manifests, lake) } else { Ok(dump_rows(manifests, lake)?) }
+fn rows(manifests: &[Arc<Manifest>], lake: &Lake, plan: &Plan) -> Result<RecordBatch> {
+    match plan.format {
+        Format::Table => for_people(manifests, lake, plan.has_bars()),
+        _ => Ok(dump_rows(manifests, lake)?),
+    }
 }
 
-fn for_people(manifests: &[Arc<Manifest>], lake: &Lake) -> Result<RecordBatch> {
+fn for_people(manifests: &[Arc<Manifest>], lake: &Lake, has_bars: bool) -> Result<RecordBatch> {
     let each = || manifests.iter();
-    Ok(Columns::default()
+    let largest = each().map(|m| m.counts.bytes).max().unwrap_or(0);
+    let mut columns = Columns::default()
         .name("id", each().map(|m| m.id.to_string()))
         .quantity("taken (UTC)", each().map(|m| m.taken.format("%Y-%m-%d %H:%M").to_string()))
         .count("objects", each().map(|m| m.counts.objects))
         .count("edges", each().map(|m| m.counts.edges))
-        .quantity("size", each().map(|m| human::signed_bytes(m.counts.bytes)))
+        .quantity("size", each().map(|m| human::signed_bytes(m.counts.bytes)));
+    if has_bars {
+        columns = columns.name("", each().map(|m| bar(m.counts.bytes, largest, BAR)));
+    }
+    Ok(columns
         .count("types", each().map(|m| m.counts.types))
         .text("format", each().map(|m| m.source.format.clone()))
         .text("tags", each().map(|m| tags_in_words(&m.all_tags())))

@@ -2,12 +2,14 @@
 
 mod capture;
 mod chains;
+mod charts;
 mod check;
 mod completions;
 mod demo;
 mod diff;
 mod diff_objects;
 mod dumps;
+mod flamegraph;
 mod graph;
 mod import;
 mod index;
@@ -47,6 +49,8 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Top(args) => top::run(&args, console),
         Invocation::Tree(args) => tree::run(&args, console),
         Invocation::Graph(args) => graph::run(&args, console),
+        Invocation::Flamegraph(args) => flamegraph::run(&args, console),
+        Invocation::Treemap(args) => flamegraph::run_treemap(&args, console),
         Invocation::Chains(args) => chains::run(&args, console),
         Invocation::Report(args) => report::run(&args, console),
         Invocation::Diff(args) => diff::run(&args, console),

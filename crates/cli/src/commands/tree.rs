@@ -10,9 +10,12 @@ use crate::{
     args::TreeArgs,
     console::Console,
     escape, human, interrupt,
-    output::{Format, Plan, Sink},
+    output::{Format, Plan, Sink, bar},
     query, selection, values,
 };
+
+/// Cells of a bar before a line.
+const BAR: usize = 8;
 
 /// Prints the tree below an object, or below the roots.
 pub fn run(args: &TreeArgs, console: &Console) -> Result<ExitCode> {
@@ -78,7 +81,11 @@ pub fn print(
     let nodes = tree.nodes.iter().zip(prefixes(&depths, address.is_none()));
     for (row, (node, prefix)) in nodes.enumerate() {
         let label = result.map(|number| format!("#{number}.{} ", row + 1)).unwrap_or_default();
-        writeln!(sink, "{label:>width$}{prefix}{}", in_words(node, totals.bytes))?;
+        let bar = match plan.has_bars() {
+            true => format!("{:BAR$} ", bar(node.retained, totals.bytes, BAR)),
+            false => String::new(),
+        };
+        writeln!(sink, "{label:>width$}{bar}{prefix}{}", in_words(node, totals.bytes))?;
     }
     Ok(())
 }

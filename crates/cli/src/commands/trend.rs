@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use heaplake_answers::{GroupBy, Metric, Session, Trend, TrendSeries};
 
-use super::diff;
+use super::{charts, diff};
 use crate::{
     args::TrendArgs,
     console::Console,
@@ -54,6 +54,9 @@ pub fn print(
         own_growth: is_table,
         limit: args.n.filter(|_| !is_table).map(u64::from),
     };
+    if let Some(path) = &args.chart {
+        charts::trend(&trend, args.n, args.stacked, path, session, console)?;
+    }
     if is_table {
         if let Some(growth) = trend.process(session)?.filter(|growth| growth.not_of_objects().is_some()) {
             diff::write_process(&growth, sink)?;

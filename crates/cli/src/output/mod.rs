@@ -2,6 +2,7 @@
 //!
 //! Nothing here collects a whole result; a table keeps a chunk of rows to find the widths of its columns.
 
+mod blocks;
 mod cells;
 mod numbered;
 mod pager;
@@ -20,6 +21,7 @@ pub use heaplake_answers::encode::{Columns, Encoder, Encoding, Written};
 
 use self::numbered::Numbered;
 pub use self::{
+    blocks::bar,
     numbered::{Results, address_name},
     sink::{Sink, reopen_stdout, stdout_is_closed},
     table::wrapped,
@@ -289,6 +291,11 @@ impl Plan {
     /// Whether rows are shown to a person right now.
     pub fn is_on_terminal(&self) -> bool {
         self.to_terminal
+    }
+
+    /// Whether text for people may have bars of block characters.
+    pub fn has_bars(&self) -> bool {
+        self.to_terminal && blocks::are_shown(|name| std::env::var(name).ok())
     }
 
     /// Whether text for people may have colours.

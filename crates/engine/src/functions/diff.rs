@@ -46,13 +46,6 @@ pub(super) static DIFF: HistoryFunction = HistoryFunction {
                     "`new`, `gone`, `grown`, `shrunk` or `same`: by number, then by bytes",
                 ),
                 ROLE,
-                column("held_by", ColumnType::Text, "the holder above").only("by holder").null("at the top"),
-                column(
-                    "element",
-                    ColumnType::Text,
-                    "last element of its path: type of the objects, with their name",
-                )
-                .only("by holder"),
                 column("count_before", ColumnType::Int64, "objects before"),
                 column("count_after", ColumnType::Int64, "objects after"),
                 column("count_delta", ColumnType::Int64, "how many more"),
@@ -72,6 +65,13 @@ pub(super) static DIFF: HistoryFunction = HistoryFunction {
                 column("retained_delta", ColumnType::Int64, "how much more").unit("bytes").null(NO_INDEX),
                 column("retained_percent", ColumnType::Float64, "the same, in percent of before")
                     .null("where that is 0 or a dump has no graph index"),
+                column("held_by", ColumnType::Text, "the holder above").only("by holder").null("at the top"),
+                column(
+                    "element",
+                    ColumnType::Text,
+                    "last element of its path: type of the objects, with their name",
+                )
+                .only("by holder"),
             ],
         ])]),
         cost: "The rows of `type_stat`, `holder_stat` or `module_stat` of both dumps, whatever their size.",
@@ -256,10 +256,6 @@ fn batch(rows: &[Change], schema: SchemaRef) -> Result<RecordBatch> {
     ];
     if schema.column_with_name("role").is_some() {
         columns.push(Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.role.name()))));
-        let place = |part: fn(&Total) -> Option<&String>| -> ArrayRef {
-            Arc::new(rows.iter().map(|row| row.any().and_then(part)).collect::<StringViewArray>())
-        };
-        columns.extend([place(|total| total.held_by.as_ref()), place(|total| total.element.as_ref())]);
     }
     for metric in METRICS {
         let side = |at: usize| -> ArrayRef {
@@ -272,6 +268,12 @@ fn batch(rows: &[Change], schema: SchemaRef) -> Result<RecordBatch> {
             Some(row.delta(metric)? as f64 * 100.0 / before.abs() as f64)
         };
         columns.push(Arc::new(rows.iter().map(percent).collect::<Float64Array>()));
+    }
+    if schema.column_with_name("element").is_some() {
+        let place = |part: fn(&Total) -> Option<&String>| -> ArrayRef {
+            Arc::new(rows.iter().map(|row| row.any().and_then(part)).collect::<StringViewArray>())
+        };
+        columns.extend([place(|total| total.held_by.as_ref()), place(|total| total.element.as_ref())]);
     }
     RecordBatch::try_new(schema, columns).map_err(|error| Error::Internal(error.to_string()))
 }
