@@ -17,10 +17,14 @@ def dump(path, *, fork=True, values="short", redact=False, salt=None, compress=N
     """
     options = _Options(path, values, redact, salt, compress, fork, mask)
     options.reason = _reason_of(exception)
+    return _dump(options, wait, exception)
+
+
+def _dump(options, wait=True, exception=None):
     turn = options.turn = _Turn()
     is_watched = False
     try:
-        if not fork:
+        if not options.fork:
             return _dump_here(options, exception)
         child = _dump_in_child(options, exception)
         if wait is True:

@@ -44,14 +44,28 @@ class _Files:
             except Exception as failure:
                 _say(f"no dump was written: {failure}")
 
-    def _path(self, reason=""):
+    def dump_at_limit(self, has_room):
+        """Makes a dump of a process that nears its limit: in a child only where there is room for a copy of its pages."""
+        given = {**self._options, "compress": None}
+        for fork in (True, False) if given.pop("fork", True) and has_room else (False,):
+            try:
+                options = _Options(self._path("-memory-limit", "" if not fork else ".gz"), fork=fork, **given)
+                options.reason = "memory limit"
+                # What the program took meanwhile would be what the dump needs; compressing lets other threads run.
+                options.stops_others = not fork
+                self._note(_dump(options))
+                return
+            except Exception as failure:
+                _say(f"no dump was written: {failure}")
+
+    def _path(self, reason="", ending=".gz"):
         pid = posix.getpid()
         if pid != self._pid:
             # After a fork of the program: the files of the parent are the parent's.
             self._pid, self._written, self._count = pid, [], 0
         self._count += 1
         moment = _original(time, "strftime")("%Y%m%dT%H%M%S", _original(time, "localtime")(_time()))
-        return os.path.join(self._folder, f"heap-{pid}-{moment}-{self._count}{reason}.dump.gz")
+        return os.path.join(self._folder, f"heap-{pid}-{moment}-{self._count}{reason}.dump{ending}")
 
     def _note(self, result):
         if self._keep is None:
@@ -62,11 +76,11 @@ class _Files:
 
 
 class _Timer:
-    """Makes a dump every so often, in this process and in those that it forks."""
+    """Does something every so often, in this process and in those that it forks."""
 
-    def __init__(self, seconds, files):
+    def __init__(self, seconds, then):
         self._seconds = seconds
-        self._files = files
+        self._then = then
         self._stop = None
         self.start()
         # A fork leaves the thread behind.
@@ -88,7 +102,90 @@ class _Timer:
 
     def _repeat(self, stop):
         while not stop.acquire(True, self._seconds):
-            self._files.dump_quietly()
+            self._then()
+
+
+#: Seconds between two looks at the memory.
+_LOOK = 0.2
+#: Seconds that the main thread has to begin what it is asked to do.
+_BEGIN = 0.5
+#: Functions that the main thread may still call.
+_callbacks = []
+
+
+def _in_main_thread(then):
+    """Lets the main thread do something, as soon as it runs code of Python, and waits for it; whether it did.
+
+    What it does itself keeps it from doing anything else: a thread that never waits would go on beside any other.
+    """
+    if not _IS_NATIVE:
+        return False
+    begun, done = _new_lock(), _new_lock()
+    begun.acquire()
+    done.acquire()
+    # Who takes the only entry acts; the other one comes too late.
+    turn = [None]
+
+    def act(_):
+        if turn and turn.pop() is None:
+            begun.release()
+            try:
+                then()
+            finally:
+                done.release()
+        return 0
+
+    try:
+        callback = _Callback(act)
+    except (MemoryError, OSError):
+        # A system that allows no code in memory.
+        return False
+    # For good: it may be called late.
+    _callbacks.append(callback)
+    if _native("Py_AddPendingCall", _Long, _Long)(_word(_ctypes.addressof(callback)), 0) != 0:
+        return False
+    if not begun.acquire(True, _BEGIN) and turn:
+        turn.clear()
+        return False
+    done.acquire()
+    return True
+
+
+class _AtMemory:
+    """Makes a dump when the process, or its control group, has so much memory; again once it was well below."""
+
+    def __init__(self, files, at):
+        self._files = files
+        self._at = at
+        self._is_armed = True
+        if not at > 0 or 1 <= at < 1 << 20:
+            raise CaptureError("at_memory must be a part of the limit, as 0.7, or bytes, 1048576 at least")
+        if self._nearest() is None:
+            raise CaptureError("this process has no limit of memory (cgroup) that it could read; give at_memory in bytes")
+
+    def _nearest(self):
+        """Bytes in use and the limit, of what is nearest to its limit."""
+        if self._at >= 1:
+            rss = _process_status()["rss"]
+            return None if rss is None else (rss, self._at)
+        states = [group.used_and_limit() for group in _memory_groups()]
+        return max([state for state in states if state], key=lambda state: state[0] / max(state[1], 1), default=None)
+
+    def look(self):
+        state = self._nearest()
+        if state is None:
+            return
+        used, limit = state
+        at = self._at * limit if self._at < 1 else limit
+        if used < at * 0.9:
+            self._is_armed = True
+        elif used >= at and self._is_armed:
+            self._is_armed = False
+            # Below a limit there is no room for the pages that the kernel copies as a child looks at them, nor for what the
+            # program takes meanwhile.
+            has_room = self._at >= 1
+            if has_room or not _in_main_thread(lambda: self._files.dump_at_limit(False)):
+                self._files.dump_at_limit(has_room)
 
 
 def _install_hooks(files):

@@ -20,6 +20,19 @@ def _kilobytes(line):
 
 def _process_memory():
     """What the kernel says of the whole process, with `rss`, which it may not say."""
+    memory = _process_status()
+    try:
+        if memory["rss"] is not None and memory["rss"] <= _MOST_SUMMED:
+            lines = _content("/proc/self/smaps_rollup").split(b"\n")
+            memory["private"] = sum([_kilobytes(line) for line in lines if line.startswith(b"Private_")])
+    except (OSError, ValueError, IndexError):
+        # An older kernel, or a process that may not look at itself.
+        pass
+    return memory
+
+
+def _process_status():
+    """The same without what takes long."""
     memory = {"rss": None}
     try:
         for line in _content("/proc/self/status").split(b"\n"):
@@ -32,13 +45,63 @@ def _process_memory():
                 memory[_OF_STATUS[name]] = _kilobytes(line)
         if memory["rss"] is None:
             memory["rss"] = int(_content("/proc/self/statm").split()[1]) * posix.sysconf("SC_PAGE_SIZE")
-        if memory["rss"] <= _MOST_SUMMED:
-            lines = _content("/proc/self/smaps_rollup").split(b"\n")
-            memory["private"] = sum([_kilobytes(line) for line in lines if line.startswith(b"Private_")])
     except (OSError, ValueError, IndexError):
-        # Another system, an older kernel, or a process that may not look at itself.
+        # Another system.
         pass
     return memory
+
+
+def _memory_groups():
+    """The control groups of this process that may have a limit of memory, as folders, with the names of their files."""
+    try:
+        groups = [line.split(b":", 2) for line in _content("/proc/self/cgroup").splitlines()]
+        mounts = [line.partition(b" - ") for line in _content("/proc/self/mountinfo", 1 << 24).splitlines()]
+    except OSError:
+        return []
+    found = []
+    for before, _, after in mounts:
+        (_, _, _, root, point), (kind, _, options) = before.split()[:5], (after.split() + [b"", b"", b""])[:3]
+        if kind == b"cgroup2":
+            names, own = _MemoryGroup.SECOND, [path for number, _, path in groups if number == b"0"]
+        elif kind == b"cgroup" and b"memory" in options.split(b","):
+            names, own = _MemoryGroup.FIRST, [path for _, kinds, path in groups if b"memory" in kinds.split(b",")]
+        else:
+            continue
+        for path in own:
+            # In a container the path may be that of the host, and what is mounted the group itself.
+            below = path[len(root) :] if path.startswith(root) else b""
+            parts = [part for part in below.split(b"/") if part not in (b"", b"..")]
+            found += [_MemoryGroup(b"/".join([point, *parts[:n]]), names) for n in range(len(parts), -1, -1)]
+    return found
+
+
+class _MemoryGroup:
+    """A control group: how much memory its processes may have, and how much they have."""
+
+    FIRST = (b"memory.limit_in_bytes", b"memory.usage_in_bytes", b"total_inactive_file")
+    SECOND = (b"memory.max", b"memory.current", b"inactive_file")
+
+    def __init__(self, folder, names):
+        self._folder = folder
+        self._names = names
+
+    def used_and_limit(self):
+        """Bytes in use, without pages of files that the kernel gives back before it kills, and the limit; None without one."""
+        limit, used, spare = self._names
+        try:
+            limit, used = self._number(limit), self._number(used)
+            if limit is None or used is None or limit >= 1 << 60:
+                return None
+            for line in _content(self._folder + b"/memory.stat").splitlines():
+                if line.startswith(spare + b" "):
+                    used -= int(line.split()[1])
+        except (OSError, ValueError):
+            return None
+        return used, limit
+
+    def _number(self, name):
+        text = _content(self._folder + b"/" + name).strip()
+        return int(text) if text.isdigit() else None
 
 
 class _Statistics:

@@ -21,6 +21,9 @@ if _IS_NATIVE:
     class _Text(_ctypes._SimpleCData):
         _type_ = "z"
 
+    class _Signed(_ctypes._SimpleCData):
+        _type_ = "l"
+
     class _Object(_ctypes._SimpleCData):
         _type_ = "O"
 
@@ -34,6 +37,13 @@ if _IS_NATIVE:
         """A C function that is called without the interpreter lock."""
 
         _flags_ = 1
+        _restype_ = _Int
+
+    class _Callback(_ctypes.CFuncPtr):
+        """A function of Python that C calls with one word, and with the interpreter lock."""
+
+        _flags_ = 1 | 4
+        _argtypes_ = (_Long,)
         _restype_ = _Int
 
     _LIBRARY = _ctypes.dlopen(None, 0)

@@ -1,6 +1,21 @@
 # The file -----------------------------------------------------------------------------------------------------------
 
 
+def _write_held():
+    """`posix.write` of bytes that lets no other thread run meanwhile."""
+    write = _native("write", _Long, _Text, _Long, result=_Signed)
+    errno = _native("__errno_location", result=_Long)
+
+    def write_held(fd, view):
+        n = write(fd, bytes(view), len(view))
+        if n < 0:
+            number = _Int.from_address(errno()).value
+            raise OSError(number, posix.strerror(number))
+        return n
+
+    return write_held
+
+
 class _Output:
     """Lines to a compressed file, compressed beside the walk where there is a child."""
 
@@ -22,6 +37,8 @@ class _Output:
         else:
             packer = None
         self._packer = packer
+        kept = options.stops_others and _IS_NATIVE
+        self._write = _write_held() if kept else posix.write
         self._failed = None
         self._todo = None
         self._progress = progress
@@ -78,7 +95,8 @@ class _Output:
                 raise self._failed
         if self._packer is not None:
             self._put(self._packer.flush())
-        posix.fsync(self._fd)
+        if self._write is posix.write:
+            posix.fsync(self._fd)
         posix.close(self._fd)
         self._fd = None
         return self._n_bytes
@@ -115,6 +133,6 @@ class _Output:
     def _put(self, data):
         view = memoryview(data)
         while view:
-            n = posix.write(self._fd, view)
+            n = self._write(self._fd, view)
             self._n_bytes += n
             view = view[n:]

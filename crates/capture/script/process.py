@@ -31,6 +31,8 @@ class _Options:
         self.collector = {"enabled": gc.isenabled(), "threshold": gc.get_threshold()[0]}
         #: Why there is a dump, if not because somebody asked for it.
         self.reason = None
+        #: Whether nothing is called that lets other threads run.
+        self.stops_others = False
         self.masks = _Masks(() if redact else mask)
         self.values = values
         self.redact = bool(redact)
