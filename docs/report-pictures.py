@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-HEAPLAKE = os.environ.get("HEAPLAKE_BIN", str(REPOSITORY / "target/release/heaplake"))
+HEAPLAKE = Path(os.environ.get("HEAPLAKE_BIN", REPOSITORY / "target/release/heaplake")).absolute()
 #: Name, where the page is scrolled to, colours, width and height.
 PICTURES = [
     ("report-light", "verdict", "light", 1180, 860),
@@ -21,13 +21,16 @@ PICTURES = [
 
 def main(folder):
     with tempfile.TemporaryDirectory() as work:
-        lake = f"{work}/lake"
+
+        def heaplake(*args):
+            subprocess.run([HEAPLAKE, "--quiet", *args], cwd=work, check=True)
+
         for n in (1, 2, 3):
             dump = REPOSITORY / f"datasets/edx/py38/{n}.dump.gz"
             at = ["--dump", f"edx-{n}", "--taken", f"2015-11-22T1{n}:00:00Z", "--tag", "service=edx"]
-            subprocess.run([HEAPLAKE, "--lake", lake, "--quiet", "import", *at, dump], check=True)
+            heaplake("import", *at, dump)
         file = f"{work}/report.html"
-        subprocess.run([HEAPLAKE, "--lake", lake, "--quiet", "report", "-o", file, "--title", "Leak of LMS systems"], check=True)
+        heaplake("report", "-o", file, "--title", "Leak of LMS systems")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             for name, place, scheme, width, height in PICTURES:
