@@ -125,7 +125,8 @@ pub(super) static IDIOMS: [Idiom; 11] = [
     Idiom {
         name: "interned_string",
         fits: |case| {
-            let is_text = case.kid_type == "String" || case.type_name == "java.lang.String";
+            // An entry of a map has the text below it.
+            let is_text = case.kid_type == "String" || case.below.contains("String");
             (is_java(case) && is_text && case.is_called(&["intern"])).then_some(0.4)
         },
         advice: |case| {
