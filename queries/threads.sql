@@ -16,12 +16,11 @@
 -- column state: what the thread does, as its runtime calls it; null for other lines, and where the dump does not say
 WITH stacks AS (
     SELECT name AS thread, min(state) AS state, min(string_to_array(stack, chr(10))) AS stack
-    FROM thread WHERE glob($thread, name) GROUP BY name
+    FROM thread GROUP BY name
 ), held AS (
     SELECT t.thread, coalesce(t.frame, array_position(s.stack, t.function) - 1) AS frame, t.address, t.type, t.size,
            t.retained, o.name, o.value, type_is(o.dump, o.type, 'frame') AS is_frame
     FROM threads() t JOIN obj o ON o.address = t.address LEFT JOIN stacks s ON s.thread = t.thread
-    WHERE glob($thread, t.thread)
 ), frames AS (
     SELECT f.thread, f.frame, f.stack[f.frame + 1] AS words
     FROM (SELECT thread, stack, unnest(range(0, cardinality(stack))) AS frame FROM stacks) f
@@ -47,5 +46,6 @@ WITH stacks AS (
 )
 SELECT l.thread, l.frame, l.function, l.line, l.local, l.address, l.type, l.name, l.size, l.retained, l.state
 FROM lines l JOIN lines t ON t.thread = l.thread AND t.part = 0
+WHERE glob($thread, l.thread)
 ORDER BY t.retained DESC, l.thread, CASE l.part WHEN 0 THEN 0 WHEN 3 THEN 2 ELSE 1 END, l.frame, l.part,
          l.retained DESC, l.local, l.address

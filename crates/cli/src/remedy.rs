@@ -28,7 +28,9 @@ pub fn worded(remedy: &Remedy) -> String {
         Remedy::VerifyLake => "`heaplake verify` looks at every file".to_owned(),
         Remedy::BuildIndex { dump } => format!("`heaplake index {dump}` builds the index"),
         Remedy::KeepFields { dump } => {
-            format!("`heaplake import --fields --replace --dump {dump} FILE` keeps them, where the format has any")
+            format!(
+                "`heaplake import --fields --replace --dump {dump} FILE` keeps them, where the format has any"
+            )
         }
         Remedy::SaveLayer { name: None } => "`heaplake whatif --save NAME` makes one".to_owned(),
         Remedy::SaveLayer { name: Some(name) } => {

@@ -3,7 +3,7 @@
 //! A way begins at the collection and ends at the value. Types of tables and nodes decide which collections it is for, so that
 //! a class of the program that extends one of the JDK's is walked as well.
 
-use crate::runtime::{EntryStep, EntryWay};
+use crate::entries::{EntryStep, EntryWay};
 use EntryStep::{Hop, Index, Keyed, Object, Repeated, Times};
 
 const TABLES: &[&str] = &[
@@ -148,7 +148,12 @@ pub(crate) const WAYS: &[EntryWay] = &[
     EntryWay {
         keys: false,
         indexes: true,
-        steps: &[Object(&["java.util.ImmutableCollections$ListN"]), Hop(&[".elements"]), Object(ARRAY), Index],
+        steps: &[
+            Object(&["java.util.ImmutableCollections$ListN"]),
+            Hop(&[".elements"]),
+            Object(ARRAY),
+            Index,
+        ],
     },
     EntryWay {
         keys: false,
@@ -188,12 +193,7 @@ pub(crate) const WAYS: &[EntryWay] = &[
     EntryWay {
         keys: false,
         indexes: true,
-        steps: &[
-            Hop(&[".first"]),
-            Times(&[Object(LIST), Hop(&[".next"])]),
-            Object(LIST),
-            Hop(&[".item"]),
-        ],
+        steps: &[Hop(&[".first"]), Times(&[Object(LIST), Hop(&[".next"])]), Object(LIST), Hop(&[".item"])],
     },
     EntryWay {
         keys: false,

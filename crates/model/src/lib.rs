@@ -6,6 +6,7 @@
 mod cpython_capacity;
 mod dump_id;
 mod edge_kind;
+mod entries;
 mod issue;
 mod jvm_entries;
 mod memory;
@@ -19,13 +20,14 @@ mod type_name;
 
 pub use dump_id::{DumpId, InvalidDumpId};
 pub use edge_kind::EdgeKind;
+pub use entries::{EntryStep, EntryWay};
 pub use issue::{Issue, IssueKind};
 pub use memory::{MemoryAccount, MemoryPart, ProcessMemory};
 pub use nearest::nearest;
 pub use process::{Collector, Process};
 pub use remedy::Remedy;
 pub use runtime::{
-    Capacity, EntryStep, EntryWay, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, TypeRole, ThreadOfRoot,
+    Capacity, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, ThreadOfRoot, TypeRole,
 };
 pub use text::shortened;
 pub use type_name::{asked_part, is_type_meant, module_of_type, short_type_name};

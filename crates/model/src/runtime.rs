@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::{cpython_capacity, jvm_entries};
+use crate::{cpython_capacity, entries::EntryWay, jvm_entries};
 
 /// What is known of the dumps of one format.
 pub struct Runtime {
@@ -55,34 +55,6 @@ impl Capacity {
     pub fn unused_bytes(self, len: u64) -> u64 {
         self.items.saturating_sub(len).saturating_mul(self.item_bytes)
     }
-}
-
-/// A way from a collection to its values, through tables and nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EntryWay {
-    /// Whether it finds the value of a key.
-    pub keys: bool,
-    /// Whether it finds the value at an index.
-    pub indexes: bool,
-    /// The steps, the last of which is a reference to the value.
-    pub steps: &'static [EntryStep],
-}
-
-/// A step of such a way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryStep {
-    /// The object is of one of these types.
-    Object(&'static [&'static str]),
-    /// It refers to the key by one of these labels.
-    Keyed(&'static [&'static str]),
-    /// A reference with one of these labels, any where there are none.
-    Hop(&'static [&'static str]),
-    /// The reference at the index.
-    Index,
-    /// These steps any number of times.
-    Repeated(&'static [EntryStep]),
-    /// These steps as often as the index says.
-    Times(&'static [EntryStep]),
 }
 
 /// By which labels an object refers to the value of one of its fields.
@@ -710,9 +682,8 @@ mod tests {
 
     #[test]
     fn kinds_of_roots_name_threads_and_frames() {
-        let says = |format: &str, kind| {
-            of(format).thread_of_root(kind).map(|thread| (thread.name, thread.frame))
-        };
+        let says =
+            |format: &str, kind| of(format).thread_of_root(kind).map(|thread| (thread.name, thread.frame));
         for (kind, expected) in [
             ("thread main", Some(("main", None))),
             ("thread a, b", Some(("a, b", None))),

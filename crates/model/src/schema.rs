@@ -348,7 +348,12 @@ pub fn field() -> SchemaRef {
             false,
             "boolean, byte, char, short, int, long, float or double, as the program declares it",
         ),
-        column("integer", DataType::Int64, true, "value of a whole number, 0 or 1 of a boolean; null for others"),
+        column(
+            "integer",
+            DataType::Int64,
+            true,
+            "value of a whole number, 0 or 1 of a boolean; null for others",
+        ),
         column("float", DataType::Float64, true, "value of a float or double; null for others"),
         column("text", DataType::Utf8, true, "value of a char; null for others"),
     ])

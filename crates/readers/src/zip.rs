@@ -177,7 +177,9 @@ impl<B: BufRead> Read for ZipMember<B> {
                         }
                         Ok(method) => {
                             self.body = Some(Body::Before(source));
-                            return Err(wrong(format!("its member is packed by the method {method}, not deflate")));
+                            return Err(wrong(format!(
+                                "its member is packed by the method {method}, not deflate"
+                            )));
                         }
                         Err(error) => {
                             self.body = Some(Body::Before(source));

@@ -36,6 +36,7 @@ mod verify;
 
 pub use accepted::{AcceptedSuspect, AcceptedSuspects, accept_in};
 pub use error::{Error, Result};
+pub use fields::FieldOfType;
 pub use heaplake_readers::{
     Consume, DumpContent, Error as ReadError, FORMATS, Format, ObjectPacker, PlainObject, Provenance,
     ReadOptions, TypeTable, format_named,
@@ -54,7 +55,6 @@ pub use manifest::{Counts, DumpEdit, FileEntry, Manifest, Source, TakenFrom};
 pub use manifests::Manifests;
 pub use memory::default_memory;
 pub use names::Named;
-pub use fields::FieldOfType;
 pub use summary::{Dump, HolderStat, ModuleStat, TypeStat};
 pub use verify::FileProblem;
 

@@ -52,6 +52,8 @@ const RULES: &[Rule] = &[
             "error.rs",
             // The file that is imported.
             "import/mod.rs",
+            // Suspects that are accepted, which a repository may keep.
+            "accepted.rs",
         ],
     },
     Rule { crate_name: "engine", forbidden: ANY_LAKE_PATH, exempt: &[] },

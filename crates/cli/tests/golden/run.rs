@@ -24,7 +24,8 @@ pub fn run(script: &Script, repository: &Path) -> String {
         match part {
             Part::Text(lines) => text += lines,
             Part::File { info, name, is_fixture, content } => {
-                let bytes = if *is_fixture { dump_of_fixture(content, name) } else { content.clone().into_bytes() };
+                let bytes =
+                    if *is_fixture { dump_of_fixture(content, name) } else { content.clone().into_bytes() };
                 fs::write(here.join(name), bytes).expect("a file of the script");
                 let _ = write!(text, "```{info}\n{content}```\n");
             }

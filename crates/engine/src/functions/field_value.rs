@@ -22,7 +22,7 @@ pub(super) static FIELD_VALUE: ObjectFunction = ObjectFunction {
         group: FunctionGroup::Value,
         usage: "field_value(address, 'name' [, dump])",
         purpose: "What a field of an object is, for every format: the number, truth value or character that the field itself \
-                  has (kept by `import --fields`), or the `value` of the object that it refers to, as the `int` behind an \
+                  has (where the import kept fields), or the `value` of the object that it refers to, as the `int` behind an \
                   attribute of Python or the text of a `java.lang.String`.",
         arguments: &[
             ArgumentDoc::required("address", ArgumentKind::Number, "address of the object"),

@@ -22,7 +22,8 @@ use crate::{
     Error,
     error::Thing,
     function::{
-        ArgumentDoc, ArgumentKind, ColumnType, Function, FunctionDoc, FunctionGroup, ResultDoc, RowsDoc, column,
+        ArgumentDoc, ArgumentKind, ColumnType, Function, FunctionDoc, FunctionGroup, ResultDoc, RowsDoc,
+        column,
     },
     mistake,
     snapshot::Snapshot,
@@ -37,7 +38,7 @@ pub(super) static FIELDS: FieldsFunction = FieldsFunction {
         usage: "fields('type' [, dump])",
         purpose: "The objects of a type, a row each, with a column for each field that has a value of its own: numbers, truth \
                   values, characters. The columns have the names of the fields, so that one with capital letters is written in \
-                  quotes (`\"modCount\"`). For a dump that was imported with `--fields`; references are what \
+                  quotes (`\"modCount\"`). For a dump whose fields were kept at its import; references are what \
                   `field(address, 'name')` is for.",
         arguments: &[
             ArgumentDoc::required(

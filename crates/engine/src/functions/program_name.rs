@@ -22,9 +22,10 @@ pub(super) static PROGRAM_NAME: ObjectFunction = ObjectFunction {
             ArgumentDoc::required("address", ArgumentKind::Number, "address of the object"),
             ArgumentDoc::DUMP,
         ],
-        result: ResultDoc::Value(column("name", ColumnType::Text, "the name").null(
-            "where the program has no name for it, and where the dump has no labels",
-        )),
+        result: ResultDoc::Value(
+            column("name", ColumnType::Text, "the name")
+                .null("where the program has no name for it, and where the dump has no labels"),
+        ),
         cost: "For each batch of rows the references of the immediate dominators, and all referrers of objects that no single \
                object holds; pages of `edge` without those that are asked for are not read.",
         source: None,

@@ -31,8 +31,12 @@ pub(super) static THREADS: GraphFunction = GraphFunction {
                 column("thread", ColumnType::Text, "name of the thread, as in `thread`"),
                 column("frame", ColumnType::Int64, "number of the frame, from 0, the one that runs")
                     .null("for a root that is not a frame"),
-                column("function", ColumnType::Text, "the frame that has the object, as `com.shop.Cart.add(Cart.java:41)`")
-                    .null("where frames are objects, and for what the thread itself holds"),
+                column(
+                    "function",
+                    ColumnType::Text,
+                    "the frame that has the object, as `com.shop.Cart.add(Cart.java:41)`",
+                )
+                .null("where frames are objects, and for what the thread itself holds"),
             ],
             OBJECT,
         ])]),

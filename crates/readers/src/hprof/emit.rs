@@ -174,7 +174,9 @@ impl<'m> BlockParser<'m> {
     /// Adds the fields of an instance that have values of their own.
     fn values(&mut self, address: u64, class: &Class, data: &[u8]) {
         for (field, number) in class.values.iter().zip(class.first_value as usize..) {
-            let Some(bits) = data.get(field.at as usize..).and_then(|data| bits(data, field.basic)) else { return };
+            let Some(bits) = data.get(field.at as usize..).and_then(|data| bits(data, field.basic)) else {
+                return;
+            };
             let Some(kind) = field.basic.field_kind() else { continue };
             let fields = &mut self.batch.fields;
             let key = &mut self.value_keys[number];

@@ -88,7 +88,9 @@ impl<'m> RootNamer<'m> {
         for some in serials.chunks(THREADS) {
             let mut threads = Vec::with_capacity(some.len());
             for serial in some {
-                let Some(Thread { address, name, is_virtual, stack }) = self.threads.get(serial) else { continue };
+                let Some(Thread { address, name, is_virtual, stack }) = self.threads.get(serial) else {
+                    continue;
+                };
                 let (address, name, is_virtual, stack) = (*address, name.clone(), *is_virtual, *stack);
                 let state = address.and_then(|address| self.reader.thread_state(address));
                 let trace = self.model.scan.traces.get(&stack).filter(|trace| trace.thread == *serial);

@@ -11,12 +11,7 @@ use heaplake_model::schema::Table;
 use heaplake_readers::{FieldKey, FieldRows, FieldValue, TypeTable};
 
 use super::appended::AppendedTable;
-use crate::{
-    Result,
-    file_names::FileNames,
-    parquet_file::FileSum,
-    properties,
-};
+use crate::{Result, file_names::FileNames, parquet_file::FileSum, properties};
 
 pub(super) struct FieldFile<'f> {
     table: AppendedTable,

@@ -307,8 +307,7 @@ fn write_tables(
     let types = TypeTable::default();
     let names = FileNames::new(work, id);
     let issues = IssueFile::create(names.file(heaplake_model::schema::Table::Issue))?;
-    let fields =
-        options.fields.then(|| FieldFile::create(&names, &types, limits.field_bytes)).transpose()?;
+    let fields = options.fields.then(|| FieldFile::create(&names, &types, limits.field_bytes)).transpose()?;
     let streamed = StreamedTables { issues, fields, threads: ThreadFile::new(&names) };
     let mut collector = Collector::new(&types, work, limits, streamed, progress);
     let read_options = ReadOptions {

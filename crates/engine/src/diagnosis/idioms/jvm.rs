@@ -43,7 +43,8 @@ pub(super) static IDIOMS: [Idiom; 11] = [
     Idiom {
         name: "direct_buffer",
         fits: |case| {
-            let is_direct = [&case.type_name, &case.kid_type].iter().any(|name| name.contains("DirectByteBuffer"));
+            let is_direct =
+                [&case.type_name, &case.kid_type].iter().any(|name| name.contains("DirectByteBuffer"));
             (is_java(case) && is_direct).then_some(0.4)
         },
         advice: |case| {
@@ -57,7 +58,8 @@ pub(super) static IDIOMS: [Idiom; 11] = [
     Idiom {
         name: "timer_task",
         fits: |case| {
-            let types = ["TimerQueue", "TimerThread", "TaskQueue", "ScheduledThreadPoolExecutor", "DelayedWorkQueue"];
+            let types =
+                ["TimerQueue", "TimerThread", "TaskQueue", "ScheduledThreadPoolExecutor", "DelayedWorkQueue"];
             way_contains(case, &types).then_some(0.5)
         },
         advice: |case| {
@@ -82,7 +84,8 @@ pub(super) static IDIOMS: [Idiom; 11] = [
     Idiom {
         name: "class_loader",
         fits: |case| {
-            let is_loaded = ends_with(&case.type_name, &["ClassLoader"]) || ends_with(&case.kid_type, &["ClassLoader"]);
+            let is_loaded =
+                ends_with(&case.type_name, &["ClassLoader"]) || ends_with(&case.kid_type, &["ClassLoader"]);
             (is_java(case) && is_loaded).then_some(0.5)
         },
         advice: |case| {
@@ -97,7 +100,8 @@ pub(super) static IDIOMS: [Idiom; 11] = [
         name: "jdbc_statement",
         fits: |case| {
             let words = ["Statement", "ResultSet", "Connection"];
-            let is_jdbc = words.iter().any(|word| case.type_name.ends_with(word) || case.kid_type.ends_with(word));
+            let is_jdbc =
+                words.iter().any(|word| case.type_name.ends_with(word) || case.kid_type.ends_with(word));
             (is_java(case) && is_jdbc).then_some(0.5)
         },
         advice: |case| {
