@@ -148,10 +148,10 @@ impl Tour {
     /// What leaks, in all dumps.
     fn suspects(&mut self, lake: &Lake) -> Result<()> {
         let dumps: Vec<String> = DUMPS.iter().map(|(id, ..)| (*id).to_owned()).collect();
-        self.show_command(&format!("suspects {}", dumps.join(" ")))?;
+        self.show_command(&format!("suspects {} -n 1", dumps.join(" ")))?;
         let args = SuspectsArgs {
             dumps,
-            n: None,
+            n: Some(1),
             report: None,
             min_confidence: None,
             accept: None,
