@@ -27,6 +27,7 @@ mod path;
 mod path_explain;
 mod path_nodes;
 mod path_summary;
+mod path_tree;
 mod path_ways;
 mod program_name;
 mod reachable;
@@ -59,7 +60,7 @@ use crate::{
 pub(crate) use tag::add_column;
 
 /// Every function of ours, in the order of their presentation.
-static FUNCTIONS: [&dyn Function; 43] = [
+static FUNCTIONS: [&dyn Function; 44] = [
     &tag::TAG_FUNCTION,
     &glob::GLOB,
     &type_is::TYPE_IS,
@@ -96,6 +97,7 @@ static FUNCTIONS: [&dyn Function; 43] = [
     &path_nodes::PATH_NODES,
     &path_summary::PATH_SUMMARY,
     &path_ways::PATH_WAYS,
+    &path_tree::PATH_TREE,
     &path_explain::PATH_EXPLAIN,
     &diff::DIFF,
     &trend::TREND,

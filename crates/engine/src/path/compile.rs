@@ -137,6 +137,21 @@ pub(crate) struct Names<'n> {
 }
 
 impl Compiled {
+    /// Asks for the shortest path to each object that may be at the end, if it asks for one path alone.
+    pub(super) fn for_each_end(&mut self) {
+        if self.selector == Selector::AnyShortest && self.per.is_none() {
+            self.per = self.end();
+        }
+    }
+
+    /// The test that alone decides what is at the end; `None` if several do.
+    pub(super) fn end(&self) -> Option<u32> {
+        match self.last.as_slice() {
+            [tests] => tests.first().copied(),
+            _ => None,
+        }
+    }
+
     /// Reads a pattern and resolves it.
     pub(crate) fn new(text: &str, names: &Names<'_>) -> Result<Self> {
         let explain = |error: heaplake_pathql::Error| of_pattern(text, &error);

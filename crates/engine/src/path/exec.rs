@@ -25,6 +25,7 @@ use super::{
     gather,
     ground::{self, Ground, Subgraph},
     rows::{RowBuilder, RowKind},
+    tree::{PathTree, TreeMerge},
     ways,
 };
 use crate::{
@@ -230,6 +231,9 @@ impl PathOperator {
             let n_asked = ways::n_asked(compiled, &search);
             return self.give_ways(&mut search, index, max_steps, n_asked, target);
         }
+        if let RowKind::Tree(merge) = self.kind {
+            return self.give_tree(&mut search, index, merge, target);
+        }
         if compiled.selector != Selector::Dominated {
             return self.give(&mut search, index, target, self.memo_key());
         }
@@ -277,6 +281,7 @@ impl PathOperator {
         let mut search = PathSearch::new(graph, types, &pattern).ordered(subgraph.ranks());
         match self.kind {
             RowKind::Ways { max_steps } => self.give_ways(&mut search, subgraph, max_steps, None, target),
+            RowKind::Tree(merge) => self.give_tree(&mut search, subgraph, merge, target),
             _ => self.give(&mut search, subgraph, target, None),
         }
     }
@@ -299,6 +304,32 @@ impl PathOperator {
         let mut out = self.out(ground, target);
         for row in rows {
             out.rows.way(row, n_asked);
+            if !out.pass_on()? {
+                return Ok(());
+            }
+        }
+        out.finish()
+    }
+
+    /// Searches and sends the branches of the tree of paths.
+    fn give_tree<I: Id>(
+        &self,
+        search: &mut PathSearch<'_, I>,
+        ground: &dyn Ground,
+        merge: TreeMerge,
+        target: &RowTarget<'_>,
+    ) -> Result<()> {
+        let mut tree = PathTree::new(merge);
+        let visited = find(&self.compiled, search, target.cancel, &mut |found| {
+            if let PathHit::Path(steps) = found {
+                tree.add(steps, ways::asked_for(&self.compiled, steps), ground);
+            }
+            true
+        });
+        target.note(visited.map_err(stopped)?);
+        let mut out = self.out(ground, target);
+        for branch in tree.into_rows() {
+            out.rows.branch(branch);
             if !out.pass_on()? {
                 return Ok(());
             }

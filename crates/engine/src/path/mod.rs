@@ -1,5 +1,5 @@
 //! Path patterns, and what the table functions over them share: `path`, `path_nodes`, `path_summary`,
-//! `path_ways`, `path_explain`.
+//! `path_ways`, `path_tree`, `path_explain`.
 //!
 //! ```text
 //! text --compile.rs--> Compiled --table.rs--> plan --exec.rs--> rows
@@ -26,6 +26,7 @@ mod needs;
 mod root;
 mod rows;
 mod table;
+mod tree;
 mod ways;
 
 use std::sync::Arc;
@@ -43,9 +44,10 @@ pub use emit::keeping_alive;
 pub(crate) use fold::type_term;
 pub use fold::{Segment, fold};
 pub(crate) use root::RootPaths;
-pub(crate) use rows::{HOP_COLUMNS, PATH_COLUMNS, TYPE_COLUMNS, WAY_COLUMNS};
+pub(crate) use rows::{HOP_COLUMNS, PATH_COLUMNS, TREE_COLUMNS, TYPE_COLUMNS, WAY_COLUMNS};
 use table::PathTableFunction;
 pub(crate) use table::{LINE_COLUMNS, NAMED_COLUMNS, compile};
+pub(crate) use tree::TreeMerge;
 
 /// A table function over paths.
 #[derive(Debug)]
@@ -65,6 +67,8 @@ pub(crate) enum PathRows {
     Summary,
     /// A row per way.
     Ways,
+    /// A row per branch of the tree of paths.
+    Tree,
     /// Why there is no path, or what was found.
     Explanation,
 }

@@ -14,7 +14,13 @@ use datafusion::{
 use heaplake_graph::{Walk, search::Step};
 use heaplake_store::Dump;
 
-use super::{compile::Compiled, fold, ground::Ground, ways::WayRow};
+use super::{
+    compile::Compiled,
+    fold,
+    ground::Ground,
+    tree::{TreeMerge, TreeRow},
+    ways::WayRow,
+};
 use crate::{
     function::{ColumnDoc, ColumnType, RowsDoc, column},
     summary::saturating,
@@ -29,6 +35,8 @@ pub(super) enum RowKind {
     Paths,
     /// A way that paths take; none where the shortest paths have more different steps.
     Ways { max_steps: u64 },
+    /// A branch of the tree of paths.
+    Tree(TreeMerge),
     /// The objects of one type, as many hops away.
     Types,
 }
@@ -107,6 +115,29 @@ pub(crate) const WAY_COLUMNS: &[ColumnDoc] = &[
     column("example", ColumnType::UInt64, "address of one of the objects, that which retains most"),
 ];
 
+/// Branches of a tree of paths.
+pub(crate) const TREE_COLUMNS: &[ColumnDoc] = &[
+    column("line", ColumnType::Int64, "number of the branch, from 0; each follows the one that it is below"),
+    column("above", ColumnType::Int64, "number of the branch above").null(AT_START),
+    column("depth", ColumnType::UInt32, "number of branches above"),
+    column("arrow", ColumnType::Text, "how it is reached from the branch above: `->` or `<-`").null(AT_START),
+    TYPE,
+    column("address", ColumnType::UInt64, "address of its object").null("where it has several"),
+    column("root_kind", ColumnType::Text, "why that object is a root")
+        .null("where it is none, and where there are several"),
+    column("objects", ColumnType::Int64, "objects of this branch, each once"),
+    column("paths", ColumnType::Int64, "paths through it"),
+    column("ends", ColumnType::Int64, "paths that end here"),
+    column(
+        "size",
+        ColumnType::Int64,
+        "shallow sizes of the objects that these paths are asked for, those that `PER` names or those at the ends, once \
+         for each path",
+    )
+    .unit("bytes"),
+    column("example", ColumnType::UInt64, "address of its first object"),
+];
+
 /// Totals of objects by hops and type.
 pub(crate) const TYPE_COLUMNS: &[ColumnDoc] = &[
     column("hop", ColumnType::UInt32, "fewest hops to the objects"),
@@ -121,6 +152,7 @@ impl RowKind {
             RowKind::Hops => &[HOP_COLUMNS],
             RowKind::Paths => &[PATH_COLUMNS],
             RowKind::Ways { .. } => &[WAY_COLUMNS],
+            RowKind::Tree(_) => &[TREE_COLUMNS],
             RowKind::Types => &[TYPE_COLUMNS],
         };
         RowsDoc::always(parts).schema()
@@ -161,6 +193,7 @@ pub(super) struct RowBuilder<'r> {
     hops: Vec<HopRow>,
     paths: Vec<PathRow>,
     ways: Vec<WayRow>,
+    branches: Vec<TreeRow>,
     /// The objects that are asked for, for ways.
     n_asked: Option<u64>,
     types: Vec<(u32, u32, [i64; 2])>,
@@ -174,12 +207,23 @@ impl<'r> RowBuilder<'r> {
         kind: RowKind,
         projection: &'r [usize],
     ) -> Self {
-        let (hops, paths, ways, types) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { ground, compiled, manifest, kind, projection, hops, paths, ways, n_asked: None, types }
+        Self {
+            ground,
+            compiled,
+            manifest,
+            kind,
+            projection,
+            hops: Vec::new(),
+            paths: Vec::new(),
+            ways: Vec::new(),
+            branches: Vec::new(),
+            n_asked: None,
+            types: Vec::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.hops.len() + self.paths.len() + self.ways.len() + self.types.len()
+        self.hops.len() + self.paths.len() + self.ways.len() + self.branches.len() + self.types.len()
     }
 
     /// Adds a path: as its hops, or as one row.
@@ -231,6 +275,11 @@ impl<'r> RowBuilder<'r> {
         self.ways.push(way);
     }
 
+    /// Adds a branch of a tree.
+    pub(super) fn branch(&mut self, branch: TreeRow) {
+        self.branches.push(branch);
+    }
+
     /// Adds an object.
     pub(super) fn object(&mut self, path_id: i64, hop: u32, node: usize) {
         self.hops.push(HopRow { path_id, hop, node, hop_taken: None, state: None, variable: None });
@@ -253,12 +302,14 @@ impl<'r> RowBuilder<'r> {
             RowKind::Hops => self.hop_column(*column),
             RowKind::Paths => self.path_column(*column),
             RowKind::Ways { .. } => self.way_column(*column),
+            RowKind::Tree(_) => self.tree_column(*column),
             RowKind::Types => self.type_column(*column),
         });
         let columns: Vec<ArrayRef> = columns.collect();
         self.hops.clear();
         self.paths.clear();
         self.ways.clear();
+        self.branches.clear();
         self.types.clear();
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
@@ -323,6 +374,40 @@ impl<'r> RowBuilder<'r> {
             3 => Arc::new(rows.map(|_| self.n_asked.map(saturating)).collect::<Int64Array>()),
             4 => Arc::new(rows.map(|row| row.repeats).collect::<Int64Array>()),
             _ => Arc::new(rows.map(|row| self.ground.address(row.example)).collect::<UInt64Array>()),
+        }
+    }
+
+    fn tree_column(&self, column: usize) -> ArrayRef {
+        let rows = self.branches.iter();
+        let ground = self.ground;
+        let number = |number: fn(&TreeRow) -> i64| -> ArrayRef {
+            Arc::new(self.branches.iter().map(number).collect::<Int64Array>())
+        };
+        let only = |row: &TreeRow| (row.objects == 1).then_some(row.node);
+        match column {
+            0 => number(|row| row.line),
+            1 => Arc::new(rows.map(|row| row.above).collect::<Int64Array>()),
+            2 => Arc::new(rows.map(|row| row.depth).collect::<UInt32Array>()),
+            3 => {
+                let arrow = |way| if way == Walk::Down { "->" } else { "<-" };
+                Arc::new(rows.map(|row| row.hop.map(arrow)).collect::<StringViewArray>())
+            }
+            4 => {
+                let names = rows.map(|row| self.type_name(ground.type_rank(row.node)));
+                Arc::new(StringViewArray::from_iter_values(names))
+            }
+            5 => {
+                Arc::new(rows.map(|row| only(row).map(|node| ground.address(node))).collect::<UInt64Array>())
+            }
+            6 => {
+                let kinds = rows.map(|row| only(row).and_then(|node| ground.root_kind(node)));
+                Arc::new(kinds.collect::<StringViewArray>())
+            }
+            7 => number(|row| saturating(row.objects)),
+            8 => number(|row| saturating(row.paths)),
+            9 => number(|row| saturating(row.ends)),
+            10 => number(|row| row.size),
+            _ => Arc::new(rows.map(|row| ground.address(row.node)).collect::<UInt64Array>()),
         }
     }
 

@@ -15,7 +15,7 @@ use datafusion::{
 use heaplake_store::Dump;
 
 use super::{
-    PathFunction, PathRows, PathShape,
+    PathFunction, PathRows, PathShape, TreeMerge,
     compile::{Compiled, EdgeRule, Names},
     exec::{PathForm, PathOperator},
     explain::ExplainOperator,
@@ -58,14 +58,25 @@ impl TableFunctionImpl for PathTableFunction {
             }
             (_, exprs) => (exprs, u64::MAX),
         };
-        let (pattern, dump) = match doc.texts(exprs)?.as_slice() {
-            [pattern] => (*pattern, None),
-            [pattern, dump] => (*pattern, Some(*dump)),
+        let texts = doc.texts(exprs)?;
+        let (pattern, merge, dump) = match (gives, texts.as_slice()) {
+            (_, [pattern]) => (*pattern, TreeMerge::default(), None),
+            (PathRows::Tree, [pattern, word, dump @ ..]) if dump.len() < 2 => {
+                let merge = TreeMerge::of_word(word);
+                let merge = merge.ok_or_else(|| doc.misuse("paths are merged by 'type' or by 'object'"))?;
+                (*pattern, merge, dump.first().copied())
+            }
+            (_, [pattern, dump]) => (*pattern, TreeMerge::default(), Some(*dump)),
             _ => return Err(doc.misuse("it takes a pattern, and perhaps the name of a dump").into()),
         };
         let manifest = self.snapshot.dump(dump)?;
-        let compiled = compile(pattern, &manifest, &self.snapshot)?;
-        if matches!(gives, PathRows::Summary | PathRows::Ways) && compiled.shape() != PathShape::Paths {
+        let mut compiled = compile(pattern, &manifest, &self.snapshot)?;
+        if *gives == PathRows::Tree {
+            compiled.for_each_end();
+        }
+        if matches!(gives, PathRows::Summary | PathRows::Ways | PathRows::Tree)
+            && compiled.shape() != PathShape::Paths
+        {
             let what = format!("{} gives no paths to summarise; use path()", compiled.selector);
             return Err(doc.misuse(&what).into());
         }
@@ -75,6 +86,7 @@ impl TableFunctionImpl for PathTableFunction {
         Ok(Arc::new(PathTable {
             gives: *gives,
             max_steps,
+            merge,
             compiled: Arc::new(compiled),
             manifest,
             snapshot: self.snapshot.clone(),
@@ -113,6 +125,8 @@ struct PathTable {
     gives: PathRows,
     /// Most steps of the shortest paths whose ways are asked for.
     max_steps: u64,
+    /// What is one branch, for a tree.
+    merge: TreeMerge,
     compiled: Arc<Compiled>,
     manifest: Arc<Dump>,
     snapshot: Arc<Snapshot>,
@@ -165,6 +179,7 @@ impl TableProvider for PathTable {
             }
             (PathRows::Summary, _) => RowKind::Paths,
             (PathRows::Ways, _) => RowKind::Ways { max_steps: self.max_steps },
+            (PathRows::Tree, _) => RowKind::Tree(self.merge),
             (_, PathShape::Types) => RowKind::Types,
             (PathRows::Nodes, _) => RowKind::Hops,
         };

@@ -97,16 +97,12 @@ pub(super) fn ways<I: Id>(
 /// The number of objects that are asked for: those that PER names, or those at the ends; `None` if several tests are for
 /// these.
 pub(super) fn n_asked<I: Id>(compiled: &Compiled, search: &PathSearch<'_, I>) -> Option<u64> {
-    let end = match compiled.last.as_slice() {
-        [tests] => tests.first().copied(),
-        _ => None,
-    };
-    let test = compiled.per.or(end)?;
+    let test = compiled.per.or_else(|| compiled.end())?;
     Some(search.passing(test).count() as u64)
 }
 
 /// The object of a path that PER names, or its last.
-fn asked_for(compiled: &Compiled, steps: &[Step]) -> usize {
+pub(super) fn asked_for(compiled: &Compiled, steps: &[Step]) -> usize {
     let mut transitions = &compiled.starts;
     for step in steps {
         let tests = transitions.get(step.transition).map(|transition| transition.tests.as_slice());
