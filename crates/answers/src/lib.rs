@@ -78,8 +78,8 @@ pub use heaplake_engine::{
 };
 pub use heaplake_store::{Access, ImportOptions, ImportProgress, Input, Lake, import};
 pub use path::{
-    ObjectFound, ObjectsFound, PathHop, PathWay, TypeFound, objects_found, path_hops, path_statement,
-    path_ways, short_path_statement, why_not,
+    ObjectFound, ObjectsFound, PathBranch, PathHop, PathMerge, PathWay, TypeFound, objects_found, path_hops,
+    path_statement, path_tree, path_tree_statement, path_ways, short_path_statement, why_not,
 };
 pub use path_compare::{AnswerAmount, ComparedAnswer, compare_paths};
 pub use process::{ProcessGrowth, account};

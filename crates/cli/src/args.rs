@@ -491,6 +491,12 @@ pub struct PathArgs {
     /// Put the answers of the dumps side by side: what is new, gone, more or less
     #[arg(long, requires = "dumps", conflicts_with_all = ["layer", "plan", "emit"])]
     pub compare: bool,
+    /// Merge the paths to a tree: what they have in common, and how many go where
+    #[arg(long, value_name = "BY", conflicts_with_all = ["compare", "emit"])]
+    pub merge: Option<PathMergeArg>,
+    /// Also draw that tree into an SVG file
+    #[arg(long, value_name = "FILE", requires = "merge", value_hint = ValueHint::FilePath)]
+    pub chart: Option<PathBuf>,
     /// Ask a what-if layer of the dump instead, see `heaplake layers`
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
@@ -508,6 +514,24 @@ pub struct PathArgs {
     /// How much memory to use, such as 512MB or 2GiB
     #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
     pub memory_limit: Option<u64>,
+}
+
+/// What is one branch of merged paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PathMergeArg {
+    /// Objects of a type that are reached by the same types
+    Type,
+    /// An object
+    Object,
+}
+
+impl From<PathMergeArg> for heaplake_answers::PathMerge {
+    fn from(merge: PathMergeArg) -> Self {
+        match merge {
+            PathMergeArg::Type => Self::Type,
+            PathMergeArg::Object => Self::Object,
+        }
+    }
 }
 
 /// How paths are searched for.

@@ -17,6 +17,7 @@ pub mod info;
 mod layers;
 pub mod path;
 mod path_compare;
+mod path_tree;
 mod prune;
 mod report;
 mod rm;

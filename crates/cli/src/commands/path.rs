@@ -3,7 +3,7 @@
 use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use anstyle::{AnsiColor, Style};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use heaplake_answers::{
     ObjectFound, ObjectsFound, PathHop, PathShape, Session, SessionOptions, objects_found, path_hops,
@@ -13,7 +13,7 @@ use heaplake_engine::{PathPlan, fold};
 use heaplake_model::Runtime;
 use heaplake_store::Manifests;
 
-use super::path_compare::compare;
+use super::{path_compare::compare, path_tree::TreeOfPaths};
 use crate::{
     args::{EmitKind, PathArgs},
     console::Console,
@@ -64,6 +64,20 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
     if args.emit == Some(EmitKind::Sql) {
         for session in &sessions {
             writeln!(sink, "{};", session.path_sql(&args.pattern)?)?;
+        }
+        sink.commit()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(merge) = args.merge {
+        if sessions.len() > 1 && (args.chart.is_some() || plan.format != Format::Table) {
+            bail!("a tree of paths is of one dump; name one with --dump");
+        }
+        let tree = TreeOfPaths { pattern: &args.pattern, merge: merge.into(), chart: args.chart.as_deref() };
+        for (i, session) in sessions.iter().enumerate() {
+            if sessions.len() > 1 {
+                writeln!(sink, "{}{}", if i > 0 { "\n" } else { "" }, session.dump()?.id)?;
+            }
+            tree.print(shape, session, &plan, &mut sink, console)?;
         }
         sink.commit()?;
         return Ok(ExitCode::SUCCESS);

@@ -119,7 +119,7 @@ fn in_words(node: &TreeNode, whole: i64) -> String {
     format!("{what}: {}{share}, {objects}", human::signed_bytes(node.retained))
 }
 /// What stands before each line of a tree: the branches. Without a line above them all, those of depth 0 have none.
-fn prefixes(depths: &[usize], has_trunk: bool) -> Vec<String> {
+pub(super) fn prefixes(depths: &[usize], has_trunk: bool) -> Vec<String> {
     let trunk = usize::from(!has_trunk);
     // By depth: whether another line of that depth comes before one that is less deep. Seen from the last line up.
     let mut more: Vec<bool> = Vec::new();
