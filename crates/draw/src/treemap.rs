@@ -25,10 +25,17 @@ pub fn treemap(heading: &Heading, tiles: &[Tile], width: u32, height: u32) -> St
     let rects = layout(tiles, frame);
     let small = note_on_small(rects.iter().filter(|rect| rect.is_none()).count(), "tile");
     let (mut svg, top) = Svg::new(width, frame.height, heading, usize::from(small.is_some()));
-    for (tile, rect) in tiles.iter().zip(&rects) {
+    let mut is_whole = vec![false; tiles.len()];
+    for whole in tiles.iter().filter_map(|tile| tile.parent) {
+        if let Some(is_whole) = is_whole.get_mut(whole) {
+            *is_whole = true;
+        }
+    }
+    for (i, (tile, rect)) in tiles.iter().zip(&rects).enumerate() {
         if let Some(rect) = rect {
+            let has_room = !is_whole[i] && rect.height >= LABEL || label_height(*rect) >= LABEL;
             let rect = Rect { x: rect.x + MARGIN, y: rect.y + top, ..*rect };
-            let label = (rect.height >= LABEL).then_some(tile.label.as_str());
+            let label = has_room.then_some(tile.label.as_str());
             svg.labelled(class(tile.tone, &tile.label), rect, &tile.title, label);
         }
     }
@@ -65,9 +72,14 @@ fn layout(tiles: &[Tile], frame: Rect) -> Vec<Option<Rect>> {
     rects
 }
 
+/// Height of the label of a tile; of a smaller one its parts would cover it.
+fn label_height(rect: Rect) -> f64 {
+    if rect.height > 2.0 * LABEL && rect.width > 2.0 * LABEL { LABEL } else { PADDING }
+}
+
 /// The room for the parts of a tile.
 fn inside(rect: Rect) -> Rect {
-    let label = if rect.height > 2.0 * LABEL && rect.width > 2.0 * LABEL { LABEL } else { PADDING };
+    let label = label_height(rect);
     Rect {
         x: rect.x + PADDING,
         y: rect.y + label,
