@@ -45,7 +45,7 @@ export function cell(value, kind) {
   if (value === null || value === undefined) return ''
   switch (kind) {
     case 'bytes':
-      return bytes(value)
+      return bytes(Math.round(value))
     case 'number':
       return count(value)
     case 'percent':

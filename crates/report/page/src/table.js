@@ -9,6 +9,10 @@ const N_FIRST = 15
 const NUMBERS = new Set(['bytes', 'number', 'percent'])
 const LONG = 60
 
+/** Columns of a wide table that are shown when somebody asks for all. */
+const MINOR = /^(rank|role|spark|dumps|min|max|per_dump|monotone|began_at|confidence|held_by|element|path_id|idx|state|variable|.*_before|.*_percent)$/
+const WIDE = 10
+
 function compare(a, b) {
   if (a === b) return 0
   // What is not known comes last, whatever the order.
@@ -47,10 +51,13 @@ export function Table({ id, title, table, first = N_FIRST }) {
   const [sort, setSort] = useState({ by: asked.get('sort') ?? '', down: asked.get('down') === '1' })
   const [filter, setFilter] = useState(asked.get('filter') ?? '')
   const [all, setAll] = useState(asked.get('all') === '1')
+  const isWide = table.columns.length > WIDE
+  const [columns, setColumns] = useState(asked.get('columns') === 'all' || !isWide)
   const [touched, touch] = useState(false)
+  const places = table.columns.map((_, i) => i).filter((i) => columns || !MINOR.test(table.columns[i].name))
   useEffect(() => {
-    if (touched) remember(id, { sort: sort.by, down: sort.down ? '1' : '', filter, all: all ? '1' : '' })
-  }, [sort, filter, all, touched])
+    if (touched) remember(id, { sort: sort.by, down: sort.down ? '1' : '', filter, all: all ? '1' : '', columns: isWide && columns ? 'all' : '' })
+  }, [sort, filter, all, columns, touched])
   const rows = useMemo(() => {
     const words = filter.toLowerCase().split(/\s+/).filter(Boolean)
     const kinds = table.columns.map((column) => column.kind)
@@ -86,19 +93,20 @@ export function Table({ id, title, table, first = N_FIRST }) {
         ${filter ? `${count(rows.length)} of ${count(table.rows.length)} rows` : `${count(table.total)} ${table.total === 1 ? 'row' : 'rows'}`}
         ${beyond > 0 ? `, the first ${count(table.rows.length)} are in this report` : ''}
       </span>
+      ${isWide && html`<label class="columns"><input type="checkbox" checked=${columns} onChange=${(event) => change(setColumns)(event.target.checked)} /> all ${table.columns.length} columns</label>`}
       <${CopyButton} text=${text} what=${title} label="Copy rows" />
     </div>
     <div class="scroll" tabindex="0" role="region" aria-label=${title}>
       <table>
         <thead><tr>
-          ${table.columns.map((column) => html`<th scope="col" class=${column.kind}
+          ${places.map((i) => table.columns[i]).map((column) => html`<th scope="col" class=${column.kind}
             aria-sort=${sort.by === column.name ? (sort.down ? 'descending' : 'ascending') : 'none'}>
             <button type="button" title=${column.about || null} onClick=${() => sortBy(column)}>
               ${column.name.replaceAll('_', ' ')}<span aria-hidden="true">${sort.by === column.name ? (sort.down ? ' ▾' : ' ▴') : ''}</span>
             </button></th>`)}
         </tr></thead>
         <tbody>
-          ${shown.map((row) => html`<tr>${row.map((value, i) => html`<td class=${table.columns[i].kind}><${Cell} value=${value} kind=${table.columns[i].kind} /></td>`)}</tr>`)}
+          ${shown.map((row) => html`<tr>${places.map((i) => html`<td class=${table.columns[i].kind}><${Cell} value=${row[i]} kind=${table.columns[i].kind} /></td>`)}</tr>`)}
         </tbody>
       </table>
     </div>
