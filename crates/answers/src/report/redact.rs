@@ -121,13 +121,20 @@ impl Masks {
             let mask = self.whole(&said);
             text = text.replace(&said, &mask);
         }
-        let is_mark = |c: char| matches!(c, '\'' | '"' | '[' | ']' | '‘' | '’' | '“' | '”' | '`');
-        let Some(start) = text.find(is_mark) else { return text };
-        let end = text
+        // An apostrophe within a word is not a quote.
+        let is_in_word = |at: usize| {
+            let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic());
+            is_letter(text[..at].chars().next_back()) && is_letter(text[at + 1..].chars().next())
+        };
+        let marks: Vec<(usize, char)> = text
             .char_indices()
-            .rev()
-            .find(|(_, c)| is_mark(*c))
-            .map_or(text.len(), |(at, c)| at + c.len_utf8());
+            .filter(|(_, c)| matches!(c, '\'' | '"' | '[' | ']' | '‘' | '’' | '“' | '”' | '`'))
+            .filter(|(at, c)| *c != '\'' || !is_in_word(*at))
+            .collect();
+        let (Some((start, _)), Some((end, c))) = (marks.first().copied(), marks.last().copied()) else {
+            return text;
+        };
+        let end = end + c.len_utf8();
         let between = &text[start..end];
         if !between.contains(char::is_alphanumeric) {
             return text;
@@ -171,6 +178,43 @@ impl Masks {
         format!("{open}{masked}{close}")
     }
 
+    /// A way with labels, `type name -label-> type`: all but the types, what is of code, and attributes is masked.
+    fn way(&mut self, way: &str) -> String {
+        let steps: Vec<&str> = way.split("-> ").collect();
+        let last = steps.len() - 1;
+        let masked: Vec<String> =
+            steps.into_iter().enumerate().map(|(i, step)| self.step(step, i < last)).collect();
+        masked.join("-> ")
+    }
+
+    /// `type name -label`, or `type name ` where there is no label; the last step of a way has none.
+    fn step(&mut self, step: &str, has_arrow: bool) -> String {
+        let ends = step.char_indices().filter(|(_, c)| *c == ' ').map(|(at, _)| at);
+        let ends: Vec<usize> = ends.chain([step.len()]).collect();
+        let is_type = |end: &&usize| self.types.contains(&step[..**end]);
+        let Some(end) = ends.iter().rev().find(is_type).copied() else {
+            return if step.trim().is_empty() { step.to_owned() } else { self.whole(step) };
+        };
+        let (type_name, rest) = step.split_at(end);
+        let (name, label) = match rest.split_once(" -") {
+            Some((name, label)) if has_arrow => (name, Some(label)),
+            _ => (rest.trim_end(), None),
+        };
+        let name = match name.trim() {
+            "" => String::new(),
+            name if self.is_code(type_name) => format!(" {name}"),
+            name => format!(" {}", self.whole(name)),
+        };
+        match label {
+            Some(label) => {
+                let label = self.label(label);
+                format!("{type_name}{name} -{label}")
+            }
+            None if has_arrow => format!("{type_name}{name} "),
+            None => format!("{type_name}{name}"),
+        }
+    }
+
     /// The text of a box: an element of a path, or how many there are of something.
     fn box_name(&mut self, name: &str) -> String {
         let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == ',');
@@ -208,7 +252,7 @@ impl Masks {
         suspect.headline = self.sentence(&suspect.headline);
         suspect.held_by = suspect.held_by.as_deref().map(|text| self.sentence(text));
         suspect.holder_path = self.holder(&suspect.holder_path);
-        suspect.path = self.holder(&suspect.path);
+        suspect.path = self.way(&suspect.path);
         suspect.advice = self.sentence(&suspect.advice);
         suspect.evidence.iter_mut().for_each(|fact| *fact = self.sentence(fact));
     }
@@ -278,6 +322,19 @@ mod tests {
         {
             assert_eq!(masks.label(label), shown);
         }
+    }
+
+    #[test]
+    fn of_a_way_the_types_and_attributes_stay() {
+        let mut masks = Masks { runtimes: vec![Runtime::of_any_format("meliae")], ..masks() };
+        for (way, shown) in [
+            ("module shop -.__dict__-> dict -['bob']-> str", "module shop -.__dict__-> dict -‹1›-> str"),
+            ("dict -> a b -[3]-> dict alice", "dict -> a b -[3]-> dict ‹2›"),
+            ("dict -x-> y-> str", "dict -x-> ‹3›-> str"),
+        ] {
+            assert_eq!(masks.way(way), shown);
+        }
+        assert_eq!(masks.sentence("it's the program's bound"), "it's the program's bound");
     }
 
     #[test]
