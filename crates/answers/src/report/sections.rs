@@ -344,6 +344,11 @@ impl<'b> Builder<'b> {
                         },
                         &mut section,
                     )?;
+                    for part in &mut section.parts[before..] {
+                        if let ReportContent::Table(table) = &mut part.content {
+                            table.measured_in_bytes();
+                        }
+                    }
                     self.chart_of(by, id, title, before, &mut section);
                 }
                 let note = self.session.note_on_type_names(&[selector.as_str()])?;

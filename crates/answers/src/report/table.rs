@@ -43,14 +43,20 @@ impl ReportTable {
     pub(super) fn of(batch: &RecordBatch, about: &[(String, String)]) -> Self {
         let column = |field: &Field| {
             let known = about.iter().find(|(name, _)| name == field.name()).map(|(_, text)| text.clone());
-            ReportColumn {
-                name: field.name().clone(),
-                kind: kind(field),
-                about: known.or_else(|| field.metadata().get(DESCRIPTION).cloned()).unwrap_or_default(),
-            }
+            let about = known.or_else(|| field.metadata().get(DESCRIPTION).cloned()).unwrap_or_default();
+            let is_address = *field.data_type() == DataType::UInt64 && about.contains("address");
+            let kind = if is_address { "address" } else { kind(field) };
+            ReportColumn { name: field.name().clone(), kind, about }
         };
         let columns = batch.schema_ref().fields().iter().map(|field| column(field)).collect();
         Self { columns, ..Self::default() }
+    }
+
+    /// Says of the measurements of a trend that they are bytes: their columns are named alike whatever is measured.
+    pub(super) fn measured_in_bytes(&mut self) {
+        const MEASURED: [&str; 7] = ["first", "last", "delta", "min", "max", "per_hour", "per_dump"];
+        let measured = self.columns.iter_mut().filter(|column| MEASURED.contains(&column.name.as_str()));
+        measured.for_each(|column| column.kind = "bytes");
     }
 
     /// Adds the rows of a batch, as long as there are fewer than `max`; the others are counted.
