@@ -2,6 +2,7 @@
 -- A line for each thread, then one for each of its frames, the innermost first, each followed by its local variables, or by the
 -- objects that they refer to where the dump does not name them. What a thread retains is what its frames and itself hold; what
 -- several of them share is in none. Needs the graph index.
+-- empty: nothing in the dump says which thread it is of; captures and HPROF name threads, meliae's dumps do not
 -- param thread text = *: which threads, * is any text
 -- column thread: name of the thread
 -- column frame: number of the frame, from 0, the one that runs; null for the thread itself and for what else it holds

@@ -15,6 +15,12 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// `-1,234` of a number that may be negative.
+pub fn signed_count(n: i64) -> String {
+    let sign = if n < 0 { "-" } else { "" };
+    format!("{sign}{}", count(n.unsigned_abs()))
+}
+
 /// `1 object`, `2,000 objects`.
 pub fn counted(n: u64, singular: &str) -> String {
     let ending = if n == 1 { "" } else { "s" };

@@ -83,7 +83,7 @@ impl Console {
     /// Says something that is good to know.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            anstream::eprintln!("{}", escape::message(text));
+            anstream::eprintln!("{}", fitted(&escape::message(text)));
         }
     }
 
@@ -105,8 +105,7 @@ impl Console {
                 "(left out, for the width of the terminal: {}; --full shows them)",
                 columns.join(", ")
             );
-            let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| width.0.into());
-            self.note(&wrapped(&text, width.unwrap_or(usize::MAX)).join("\n"));
+            self.note(&text);
         }
     }
 
@@ -161,7 +160,23 @@ impl Console {
 
 fn labelled(label: &str, color: AnsiColor, text: &str) {
     let style = Style::new().bold().fg_color(Some(color.into()));
-    anstream::eprintln!("{style}{label}:{style:#} {}", escape::message(text));
+    let text = fitted(&format!("{label}: {}", escape::message(text)));
+    anstream::eprintln!(
+        "{style}{label}:{style:#}{}",
+        text.strip_prefix(&format!("{label}:")).unwrap_or(&text)
+    );
+}
+
+/// The text as standard error shows it: on a terminal, lines that are too long for it end between two words; in a pipe, a log
+/// and the like they stay as they are.
+fn fitted(text: &str) -> String {
+    match terminal_size::terminal_size_of(std::io::stderr()) {
+        None => text.to_owned(),
+        Some((width, _)) => {
+            let lines = text.lines().flat_map(|line| wrapped(line, width.0.into()));
+            lines.collect::<Vec<_>>().join("\n")
+        }
+    }
 }
 
 /// The error and its causes in one line, and what helps. A cause that the text before it tells already is not repeated.

@@ -1,4 +1,4 @@
-//! What the numbers of a column are: addresses, bytes, or something else.
+//! What the numbers of a column are: addresses, bytes, counts, or something else.
 //!
 //! It is known by the name of a column and, where it is one of the lake's own, by its description: a query may rename a
 //! column, and an aggregate loses the description.
@@ -13,6 +13,8 @@ pub enum Quantity {
     Address,
     /// Bytes.
     Bytes,
+    /// How many of something there are.
+    Count,
     /// Something else.
     Other,
 }
@@ -21,6 +23,27 @@ pub enum Quantity {
 const ADDRESSES: [&str; 7] = ["parent", "child", "idom", "held_by", "head", "start", "end"];
 /// Words in the name of a column of bytes.
 const BYTES: [&str; 3] = ["bytes", "retained", "size"];
+/// Words in the name of a column that counts something.
+const COUNTS: [&str; 18] = [
+    "capacity",
+    "count",
+    "dangling",
+    "edges",
+    "issues",
+    "items",
+    "keys",
+    "len",
+    "n",
+    "objects",
+    "paths",
+    "records",
+    "references",
+    "roots",
+    "rows",
+    "threads",
+    "types",
+    "unreferenced",
+];
 /// Words that make it something else: objects that are retained, a quotient.
 const NO_BYTES: [&str; 4] = ["count", "kind", "objects", "percent"];
 
@@ -39,6 +62,7 @@ impl Quantity {
             data_type if data_type.is_numeric() && has(&BYTES) && !has(&NO_BYTES) && !name.contains('/') => {
                 Self::Bytes
             }
+            data_type if data_type.is_integer() && has(&COUNTS) && !has(&["percent"]) => Self::Count,
             _ => Self::Other,
         }
     }
@@ -61,8 +85,13 @@ mod tests {
             ("sum(size)", DataType::Int64, Quantity::Bytes),
             ("retained_delta", DataType::Int64, Quantity::Bytes),
             ("wasted_bytes", DataType::Int64, Quantity::Bytes),
-            ("retained_count", DataType::Int64, Quantity::Other),
-            ("count(size)", DataType::Int64, Quantity::Other),
+            ("retained_count", DataType::Int64, Quantity::Count),
+            ("count(size)", DataType::Int64, Quantity::Count),
+            ("count(*)", DataType::UInt64, Quantity::Count),
+            ("count_delta", DataType::Int64, Quantity::Count),
+            ("count_percent", DataType::Float64, Quantity::Other),
+            ("year", DataType::Int64, Quantity::Other),
+            ("pid", DataType::UInt32, Quantity::Other),
             ("size / len", DataType::Int64, Quantity::Other),
             ("resized", DataType::Int64, Quantity::Other),
             ("size", DataType::Utf8, Quantity::Other),

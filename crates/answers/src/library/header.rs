@@ -3,6 +3,7 @@
 //! ```text
 //! -- <the question, one sentence>
 //! -- <notes, any number of lines>
+//! -- empty: <what it means that there are no rows>
 //! -- param <name> <kind> = <default>: <description>
 //! -- column <name>: <meaning>
 //! ```
@@ -21,6 +22,8 @@ use crate::{Error, Result};
 pub struct Header {
     /// The question that the query answers.
     pub question: String,
+    /// What it means that there are no rows, where that is not plain.
+    pub empty: Option<String>,
     /// What can be set, in the order of the header.
     pub parameters: Vec<Parameter>,
     /// Names and meanings of the columns, in their order.
@@ -168,7 +171,8 @@ impl Header {
         let mut lines = lines.take_while(|line| !line.starts_with("result "));
         let question = lines.next().filter(|line| !line.is_empty() && !is_entry(line));
         let question = question.ok_or(Error::NoHeader)?;
-        let mut header = Self { question: question.to_owned(), parameters: Vec::new(), columns: Vec::new() };
+        let mut header =
+            Self { question: question.to_owned(), empty: None, parameters: Vec::new(), columns: Vec::new() };
         for (idx, line) in lines.enumerate() {
             header.add(line).map_err(|error| error.about(&format!("line {}", idx + 2)))?;
         }
@@ -190,6 +194,8 @@ impl Header {
             let wrong = || format!("{line:?} is not a column; write `-- column size: meaning`");
             let (name, meaning) = column.ok_or_else(|| Error::Invalid(wrong()))?;
             self.columns.push((name.to_owned(), meaning.to_owned()));
+        } else if let Some(meaning) = line.strip_prefix("empty: ") {
+            self.empty = Some(meaning.trim().to_owned());
         } else if !self.parameters.is_empty() || !self.columns.is_empty() {
             return Err(Error::Invalid(format!(
                 "{line:?} is neither a parameter nor a column; notes stand directly below the question"
@@ -200,7 +206,7 @@ impl Header {
 }
 
 fn is_entry(line: &str) -> bool {
-    line.starts_with("param ") || line.starts_with("column ")
+    ["param ", "column ", "empty: "].iter().any(|start| line.starts_with(start))
 }
 
 /// `<name> <kind> = <default>: <description>`; the default ends at the first `: `.

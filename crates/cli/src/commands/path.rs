@@ -18,7 +18,7 @@ use crate::{
     args::{EmitKind, PathArgs},
     console::Console,
     escape, human, interrupt,
-    output::{Columns, Format, Plan, Sink},
+    output::{Columns, Format, Plan, Sink, wrapped},
     query, selection,
 };
 
@@ -162,7 +162,10 @@ pub fn print(pattern: &str, shape: PathShape, session: &Session, plan: &Plan, si
     if !found {
         writeln!(sink, "no path")?;
         for line in why_not(pattern, session)? {
-            writeln!(sink, "  {}", escape::line(&line))?;
+            let width = plan.table_width().map_or(usize::MAX, |width| width.saturating_sub(2));
+            for line in wrapped(&escape::line(&line), width) {
+                writeln!(sink, "  {line}")?;
+            }
         }
     }
     Ok(())
@@ -244,7 +247,7 @@ fn paths(pattern: &str, session: &Session, plan: &Plan, sink: &mut Sink) -> Resu
     if n_paths > 0 {
         writeln!(sink, "\n{}", human::counted(n_paths + 1, "path"))?;
     } else {
-        takers(pattern, session, sink)?;
+        takers(pattern, session, plan, sink)?;
     }
     Ok(true)
 }
@@ -255,7 +258,7 @@ fn root_note(hop: &PathHop, runtime: &Runtime) -> Option<&'static str> {
 }
 
 /// Of a pattern that asks for one path only: how many of the objects take the way that was shown, and how to see the others.
-fn takers(pattern: &str, session: &Session, sink: &mut Sink) -> Result<()> {
+fn takers(pattern: &str, session: &Session, plan: &Plan, sink: &mut Sink) -> Result<()> {
     let Some(rest) = rest_of_paths(pattern) else { return Ok(()) };
     let ways = path_ways(pattern, MAX_WAY_STEPS, session)?;
     let Some((shown, others)) = ways.split_first() else {
@@ -269,9 +272,12 @@ fn takers(pattern: &str, session: &Session, sink: &mut Sink) -> Result<()> {
         0 => String::new(),
         n => format!(", {} as short", human::counted(n as u64, "other way")),
     };
-    match shown.objects < asked || !others.is_empty() {
-        true => writeln!(sink, "{taken}{alike}; {} shows the others", escape::line(&rest.pattern))?,
-        false => writeln!(sink, "{taken}")?,
+    let line = match shown.objects < asked || !others.is_empty() {
+        true => format!("{taken}{alike}; {} shows the others", escape::line(&rest.pattern)),
+        false => taken,
+    };
+    for line in wrapped(&line, plan.table_width().unwrap_or(usize::MAX)) {
+        writeln!(sink, "{line}")?;
     }
     Ok(())
 }

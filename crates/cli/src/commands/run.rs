@@ -31,7 +31,11 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
     let values = query.values(&given)?;
     let plan = plan()?;
     let lake = Lake::open(console.lake.path())?;
-    sql::answer(&query.text, Some(&query.name), &values, &lake, &args.options, &plan, console)
+    let n_rows = sql::answer(&query.text, Some(&query.name), &values, &lake, &args.options, &plan, console)?;
+    if let (0, Some(meaning)) = (n_rows, &query.header.empty) {
+        console.note(&format!("(no rows: {meaning})"));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the text of a query, with which one of your own can begin.

@@ -26,10 +26,12 @@ pub fn run(args: &SqlArgs, console: &Console) -> Result<ExitCode> {
     let text = text(args, console)?;
     let file = args.file.as_deref().filter(|path| *path != Path::new("-"));
     let script = file.map(|path| path.to_string_lossy().into_owned());
-    answer(&text, script.as_deref(), &Parameters::new(), &lake, &args.options, &plan, console)
+    answer(&text, script.as_deref(), &Parameters::new(), &lake, &args.options, &plan, console)?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the statements of a text in order, with values for their `$name`. `script` is its name or its file, if it has one.
+/// Runs the statements of a text in order, with values for their `$name`; returns how many rows they have. `script` is its name or
+/// its file, if it has one.
 pub fn answer(
     text: &str,
     script: Option<&str>,
@@ -38,7 +40,7 @@ pub fn answer(
     options: &QueryOptions,
     plan: &Plan,
     console: &Console,
-) -> Result<ExitCode> {
+) -> Result<u64> {
     interrupt::install()?;
     let session = query::open(lake, &session_options(options, console))?;
     let statements = named(session.statements(text.trim_start_matches('\u{feff}'))?, script)?;
@@ -47,9 +49,9 @@ pub fn answer(
         return to_folder(&session, &statements, parameters, folder, plan, console);
     }
     let mut sink = plan.open()?;
-    run_each(&session, &statements, parameters, plan, console, &mut sink)?;
+    let n_rows = run_each(&session, &statements, parameters, plan, console, &mut sink)?;
     sink.commit()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(n_rows)
 }
 
 /// The plan of the rows of all statements; of a file for each where a folder is asked for.
@@ -80,13 +82,15 @@ fn to_folder(
     folder: &Path,
     plan: &Plan,
     console: &Console,
-) -> Result<ExitCode> {
+) -> Result<u64> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let mut n_rows = 0;
     for Statement { name, text, .. } in statements {
         let path = folder.join(format!("{name}.{}", plan.format.ending()));
         let mut sink = Sink::file(&path)?;
         let outcome = query::run_with(session, text, parameters, plan, &mut sink);
         let outcome = outcome.with_context(|| format!("result {name}"))?;
+        n_rows += outcome.n_rows;
         if outcome.written.is_some() {
             sink.commit()?;
             console.note(&format!("{}: {}", path.display(), human::counted(outcome.n_rows, "row")));
@@ -95,7 +99,7 @@ fn to_folder(
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(n_rows)
 }
 
 /// A statement and what its rows are called.
@@ -216,11 +220,12 @@ fn run_each(
     plan: &Plan,
     console: &Console,
     sink: &mut Sink,
-) -> Result<()> {
+) -> Result<u64> {
     let are_several = statements.len() > 1;
     // Several arrays are no JSON: a program gets an object with an array for every result.
     let is_object = are_several && plan.format == Format::Json;
     let mut is_first = true;
+    let mut n_rows = 0;
     for (idx, Statement { text, name, has_title }) in statements.iter().enumerate() {
         if is_object {
             write!(sink, "{}\"{name}\":", if idx == 0 { '{' } else { ',' })?;
@@ -242,6 +247,7 @@ fn run_each(
             }
             outcome => outcome?,
         };
+        n_rows += outcome.n_rows;
         if is_object && outcome.written.is_none() {
             sink.write_all(b"null\n")?;
         }
@@ -257,7 +263,7 @@ fn run_each(
     if is_object {
         sink.write_all(b"}\n")?;
     }
-    Ok(())
+    Ok(n_rows)
 }
 
 /// Says how many rows there were, below a table, and how long it took.

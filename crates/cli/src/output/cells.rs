@@ -1,4 +1,5 @@
-//! What stands in the cells of a table for people: addresses as SQL and patterns take them, sizes with a unit, the rest as it is.
+//! What stands in the cells of a table for people: addresses as SQL and patterns take them, sizes with a unit, thousands of a
+//! count set apart, the rest as it is.
 //!
 //! Formats for programs keep numbers.
 
@@ -15,8 +16,9 @@ use heaplake_answers::{
 
 use crate::human;
 
-/// The cells of a flat batch, row by row; null is the empty text.
-pub fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>> {
+/// The cells of a flat batch, row by row; null is the empty text. Thousands of counts are set apart where a terminal shows them:
+/// a log may be read by a program, too.
+pub fn cells(batch: &RecordBatch, on_terminal: bool) -> Result<Vec<Vec<String>>> {
     let options = FormatOptions::default();
     let formatters = flat::formatters(batch, &options)?;
     let mut rows = vec![Vec::with_capacity(batch.num_columns()); batch.num_rows()];
@@ -27,13 +29,17 @@ pub fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>> {
             field.data_type().is_floating() || matches!(field.data_type(), DataType::Decimal128(..));
         let numbers = match quantity {
             Quantity::Address | Quantity::Other => None,
+            Quantity::Count if !on_terminal => None,
             Quantity::Bytes if is_fraction => Some(cast(column, &DataType::Float64)?),
-            Quantity::Bytes => Some(cast(column, &DataType::Int64)?),
+            Quantity::Bytes | Quantity::Count => Some(cast(column, &DataType::Int64)?),
         };
         for (row, cells) in rows.iter_mut().enumerate() {
             cells.push(match (&numbers, quantity) {
                 _ if column.is_null(row) => String::new(),
                 (_, Quantity::Address) => human::address(column.as_primitive::<UInt64Type>().value(row)),
+                (Some(numbers), Quantity::Count) if numbers.is_valid(row) => {
+                    human::signed_count(numbers.as_primitive::<Int64Type>().value(row))
+                }
                 // A sum that 64 bits do not hold stays a number.
                 (Some(numbers), _) if numbers.is_valid(row) => human::signed_bytes(match is_fraction {
                     true => numbers.as_primitive::<Float64Type>().value(row).round() as i64,
@@ -60,12 +66,13 @@ mod tests {
             ("address", Arc::new(UInt64Array::from(vec![Some(u64::MAX), None]))),
             ("size", Arc::new(Int64Array::from(vec![Some(-2048), Some(96)]))),
             ("avg(size)", Arc::new(Float64Array::from(vec![Some(1536.2), None]))),
-            ("n", Arc::new(Int64Array::from(vec![Some(2048), Some(1)]))),
+            ("n", Arc::new(Int64Array::from(vec![Some(2048), Some(-1000)]))),
         ];
         let batch = RecordBatch::try_from_iter(columns).expect("a batch");
         assert_eq!(
-            cells(&batch).expect("cells"),
-            [vec!["@0xffffffffffffffff", "-2.0 KiB", "1.5 KiB", "2048"], vec!["", "96 B", "", "1"]]
+            cells(&batch, true).expect("cells"),
+            [vec!["@0xffffffffffffffff", "-2.0 KiB", "1.5 KiB", "2,048"], vec!["", "96 B", "", "-1,000"]]
         );
+        assert_eq!(cells(&batch, false).expect("cells")[0][3], "2048");
     }
 }

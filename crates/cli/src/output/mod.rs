@@ -226,9 +226,9 @@ impl Plan {
         }
         Ok(match self.results.as_ref().filter(|_| !table::is_plan(schema)) {
             Some(results) => Box::new(Numbered::new(results, schema, |schema| {
-                Box::new(table::Table::new(schema, self.table_width(), "| csv", out))
+                Box::new(table::Table::new(schema, self.table_width(), self.is_seen(), "| csv", out))
             })),
-            None => Box::new(table::Table::new(schema, self.table_width(), "--full", out)),
+            None => Box::new(table::Table::new(schema, self.table_width(), self.is_seen(), "--full", out)),
         })
     }
 
@@ -314,9 +314,14 @@ impl Plan {
         self.file.as_deref()
     }
 
+    /// Whether a terminal shows the rows, or a shell whose user has said how wide its screen is.
+    fn is_seen(&self) -> bool {
+        self.to_terminal || self.width.is_some()
+    }
+
     /// The width that text should keep to: that of the terminal, if it is on one.
     pub fn table_width(&self) -> Option<usize> {
-        let cut = (self.to_terminal || self.width.is_some()) && !self.full;
+        let cut = self.is_seen() && !self.full;
         cut.then(|| self.width.unwrap_or_else(|| comfy_table::Table::new().width().map_or(100, usize::from)))
     }
 }

@@ -39,6 +39,8 @@ pub struct Table<W: Write> {
     columns: Vec<Column>,
     /// Width of the terminal, when cells are to be cut to it.
     terminal: Option<usize>,
+    /// Whether a terminal shows it, of whatever width.
+    on_terminal: bool,
     /// How a user sees what is left out.
     remedy: &'static str,
     rows: Vec<Vec<String>>,
@@ -65,11 +67,27 @@ struct Column {
 impl<W: Write> Table<W> {
     /// A table of rows of `schema`; `terminal` is the width to keep to, `None` for any width, and `remedy` how a user sees
     /// columns that are left out for it.
-    pub fn new(schema: &Schema, terminal: Option<usize>, remedy: &'static str, out: W) -> Self {
+    pub fn new(
+        schema: &Schema,
+        terminal: Option<usize>,
+        on_terminal: bool,
+        remedy: &'static str,
+        out: W,
+    ) -> Self {
         let columns = flat::flat_schema(schema).fields().iter().map(|field| Column::new(field)).collect();
         let multiline = is_plan(schema);
         let terminal = terminal.filter(|_| !multiline);
-        Self { out, columns, terminal, remedy, rows: Vec::new(), border: None, cut_cells: 0, multiline }
+        Self {
+            out,
+            columns,
+            terminal,
+            on_terminal,
+            remedy,
+            rows: Vec::new(),
+            border: None,
+            cut_cells: 0,
+            multiline,
+        }
     }
 
     /// Lays out the rows that were kept, after the header if they are the first.
@@ -140,7 +158,7 @@ impl<W: Write> Table<W> {
 impl<W: Write> Encoder for Table<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = flat::flatten(batch)?;
-        for row in cells(&batch)? {
+        for row in cells(&batch, self.on_terminal)? {
             self.rows.push(row.iter().map(|cell| escaped(cell, self.multiline)).collect());
             if self.rows.len() >= CHUNK_ROWS {
                 self.write_chunk()?;
@@ -184,7 +202,7 @@ fn escaped(text: &str, multiline: bool) -> String {
 
 /// How wide a table of the batch would be if no cell were cut beyond `text` characters of its text.
 pub fn width(batch: &RecordBatch, text: usize) -> Result<usize> {
-    let rows = cells(batch)?;
+    let rows = cells(batch, true)?;
     let mut total = batch.num_columns() * CELL_FRAME + 1;
     for (idx, field) in batch.schema_ref().fields().iter().enumerate() {
         let column = Column::new(field);
@@ -304,7 +322,7 @@ mod tests {
 
     fn render(batches: &[RecordBatch], terminal: Option<usize>) -> (String, Written) {
         let mut out = Vec::new();
-        let mut table = Box::new(Table::new(batches[0].schema_ref(), terminal, "--full", &mut out));
+        let mut table = Box::new(Table::new(batches[0].schema_ref(), terminal, false, "--full", &mut out));
         for batch in batches {
             table.write(batch).expect("written");
         }
