@@ -272,6 +272,22 @@ def test_what_a_name_adds_is_not_the_find(lake, name):
     assert ask(lake)[0]["holder"] == holder
 
 
+def test_a_module_of_many_functions_is_on_the_way(lake):
+    """The dictionary of a module has every function of it as a parent, of which a way looks at some only."""
+
+    def build(h, n):
+        globals_of = lambda i: [(".__globals__", h.address("dict of shop"))]
+        found = h.container("listeners", "list", h.items("thanks", n, "function", 136, globals_of))
+        h.set("shop", "order_paid", h.obj("order_paid", "Signal", 48, [(".listeners", found)]))
+        return found
+
+    # The functions come before the module in the order of addresses.
+    addresses = {f"thanks {i}": 0x1000 + 64 * i for i in range(900)}
+    holder = load(lake, build, [300, 600, 900], addresses=addresses)
+    first = ask(lake)[0]
+    assert (first["holder"], first["held_by"], first["idiom"]) == (holder, "shop.order_paid.listeners", "listener_registry")
+
+
 def test_moved_objects_are_found_by_their_paths(lake):
     """As two processes of one service: nothing is where it was."""
     holder = load(lake, module_list, [100, 200, 300], write_with="shuffled")
@@ -313,7 +329,7 @@ class Any(list):
 def waiting_threads(h, n, timeout="NoneType", is_notified=False):
     """Threads that wait on a condition of their own."""
     h.module("threading")
-    nothing = h.obj("timeout", timeout, 16)
+    nothing = h.set("shop", "timeout", h.obj("timeout", timeout, 16))
     leave = h.set("threading", "leave", h.obj("leave", "function", 136, name="__exit__"))
     threads, conditions = [], []
     for i in range(n):
@@ -323,7 +339,10 @@ def waiting_threads(h, n, timeout="NoneType", is_notified=False):
         bag = h.obj(f"bag {i}", "Bag", 900)
         thread = h.obj(f"thread {i}", "threading.Thread", 60, [("._target", conditions[i])])
         threads.append(thread)
-        frames = [("_bootstrap", [("self", thread)]), ("talk", [("bag", bag)]), ("wait", [("self", conditions[i]), ("timeout", nothing)])]
+        # On the stack of who called what runs.
+        talk = h.obj(f"talk {i}", "function", 136, name="talk")
+        h.obj(f"call {i}", "method", 64, [(".__func__", talk), (".__self__", conditions[i])], refcount=1)
+        frames = [("_bootstrap", [("self", thread)]), ("talk", [("bag", bag), ("self", conditions[i])]), ("wait", [("self", conditions[i]), ("timeout", nothing)])]
         for depth, (name, variables) in enumerate(frames):
             back = [(".f_back", h.address(f"frame {i} {depth - 1}"))] if depth else []
             h.obj(f"frame {i} {depth}", "frame", 400, back + variables, name=name, root=f"thread T-{i}")
@@ -426,10 +445,10 @@ def test_what_can_go_on_is_not_proved(lake, name):
 def test_what_threads_keep_is_counted(lake):
     load(lake, waiting_threads, [40, 60])
     first = ask(lake)[0]
-    # Thread, condition, bag and three frames of each.
+    # Thread, condition, the end of its `with` statement, the call of a method with its function, bag and three frames of each.
     assert (first["count"], first["count_growth"]) == (60, 20)
-    assert first["retained"] == 60 * (60 + 48 + 900 + 3 * 400)
-    assert first["retained_growth"] == 20 * (60 + 48 + 900 + 3 * 400)
+    assert first["retained"] == 60 * (60 + 48 + 64 + 64 + 136 + 900 + 3 * 400)
+    assert first["retained_growth"] == 20 * (60 + 48 + 64 + 64 + 136 + 900 + 3 * 400)
 
 
 def test_garbage_that_the_program_collects_itself_is_not_proved(lake):

@@ -85,6 +85,11 @@ impl Suspect {
 impl Suspect {
     /// What is suspected, in one sentence.
     pub fn headline(&self) -> String {
+        let alone = match self.idiom.as_str() {
+            "garbage_cycle" => Some("are held only by each other"),
+            "external_reference" => Some("are held only by C code"),
+            _ => None,
+        };
         let holder = match (&self.held_by, self.holder) {
             (Some(held_by), _) => held_by.clone(),
             (None, Some(holder)) => format!("a {} at @{holder:#x}", self.holder_type),
@@ -108,7 +113,10 @@ impl Suspect {
             }
             _ => format!(", {}", words::signed_bytes(self.retained)),
         };
-        format!("{holder} holds {objects}{growth}")
+        match alone {
+            Some(alone) => format!("{objects} {alone}{growth}"),
+            None => format!("{holder} holds {objects}{growth}"),
+        }
     }
 }
 

@@ -180,17 +180,21 @@ fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
     for node in newest.dominated(newest.n_nodes()) {
         let is_meant = |kind: &&str| CYCLES.contains(kind) || NO_OBJECTS.contains(kind);
         let Some(kind) = newest.root_kind(node).filter(is_meant) else { continue };
-        if is_new(node) && newest.sort(node) != Sort::Scalar {
+        if newest.sort(node) != Sort::Scalar {
             groups.entry((kind, newest.telling_type(node))).or_default().push(node);
         }
     }
-    let groups = groups.into_iter().filter(|(_, nodes)| nodes.len() >= MIN_SIBLINGS);
     groups
-        .map(|((kind, _), nodes)| {
-            let own = nodes.iter().map(|node| newest.retained(*node)).sum();
+        .into_iter()
+        .filter_map(|((kind, _), nodes)| {
+            let new: Vec<usize> = nodes.iter().copied().filter(|node| is_new(*node)).collect();
+            if new.len() < MIN_SIBLINGS {
+                return None;
+            }
+            let own = new.iter().map(|node| newest.retained(*node)).sum();
             let how = if CYCLES.contains(&kind) { How::Garbage } else { How::External };
             let proof = proof_outside(newest, kind, &nodes);
-            Candidate { proof, ..Candidate::new(nodes[0], how, own).with_members(nodes) }
+            Some(Candidate { proof, ..Candidate::new(new[0], how, own).with_members(nodes) })
         })
         .collect()
 }

@@ -203,6 +203,19 @@ impl Heap {
         with_index!(&*self.open.index, |index| index.graph().parents(node).take(MAX_PARENTS).collect())
     }
 
+    /// The same with the modules among many more of them first: the dictionary of a module has every function of it as a parent.
+    fn parents_modules_first(&self, node: usize) -> Vec<usize> {
+        const MAX_LOOKED_AT: usize = 1 << 16;
+        let all: Vec<usize> = with_index!(&*self.open.index, |index| {
+            index.graph().parents(node).take(MAX_LOOKED_AT).collect()
+        });
+        if all.len() <= MAX_PARENTS {
+            return all;
+        }
+        let modules = all.iter().copied().filter(|parent| self.sort(*parent) == Sort::Module);
+        modules.chain(all.iter().copied().take(MAX_PARENTS)).collect()
+    }
+
     /// A shortest way to a node from a module, else from another root; the node itself comes last. What running functions
     /// refer to counts where nothing else does: it says less than what the program keeps.
     pub(super) fn way_to(&self, node: usize) -> Vec<usize> {
@@ -227,7 +240,7 @@ impl Heap {
             if seen.len() > MAX_VISITED {
                 break;
             }
-            for parent in self.parents(at) {
+            for parent in self.parents_modules_first(at) {
                 let is_left_out = without_frames && self.sort(parent) == Sort::Frame;
                 if !is_left_out && seen.insert(parent) {
                     next.insert(parent, at);

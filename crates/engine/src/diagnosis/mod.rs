@@ -286,7 +286,10 @@ fn merged(mut judged: Vec<Judged>, moments: &Moments) -> Vec<Judged> {
             let is_inside = moments.len() == 1
                 && other.case.how == How::Standing
                 && other.case.samples.iter().any(|sample| heap.dominates(*sample, next.case.node));
-            holds_both || is_inside || next.case.node == other.case.node
+            let is_one_group = next.case.rule == CountRule::Members
+                && other.case.how == next.case.how
+                && other.case.type_name == next.case.type_name;
+            holds_both || is_inside || is_one_group || next.case.node == other.case.node
         });
         match same {
             Some(other) => {

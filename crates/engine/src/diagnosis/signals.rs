@@ -4,6 +4,8 @@
 //! The confidence is the logistic function of the sum. Weights were set by hand, then checked against the open half of
 //! the benchmark in datasets/leaks, see docs/suspects.md; none is fitted to a single program.
 
+use heaplake_model::short_type_name;
+
 use super::{
     candidate::How,
     case::{Case, CountRule},
@@ -59,6 +61,8 @@ pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signa
         collector(case, moments),
         line(case, moments),
         running(case, moments),
+        on_stacks(case),
+        followers(case),
     ];
     signals.into_iter().flatten().collect()
 }
@@ -197,7 +201,7 @@ fn share(case: &Case, whole: Whole) -> Option<Signal> {
         15.0.. => told(if one { 0.6 } else { 0.7 }, fact),
         4.0.. => told(0.2, fact),
         1.0.. => told(if one { -0.8 } else { -0.5 }, fact),
-        _ => told(if one { -1.8 } else { -1.3 }, fact),
+        _ => told(if one { -1.8 } else { -2.0 }, fact),
     }
 }
 
@@ -296,10 +300,6 @@ fn place(case: &Case) -> Option<Signal> {
     let module = case.module()?;
     let package = module.split('.').next().unwrap_or(module);
     match () {
-        () if is_library(module) && matches!(case.kid_type.as_str(), "ReferenceType" | "KeyedRef") => told(
-            -2.5,
-            format!("they are weak references of the library's {module}, which follow what others hold"),
-        ),
         () if BOUNDED_MODULES.contains(&package) => {
             told(-2.2, format!("it belongs to the library's {module}, which fills its caches and stops"))
         }
@@ -331,7 +331,28 @@ fn line(case: &Case, moments: &Moments) -> Option<Signal> {
     if moments.len() != 2 || !is_near {
         return None;
     }
-    told(-1.3, "a line may be long for a while: a third dump would tell".to_owned())
+    told(-1.6, "a line may be long for a while: a third dump would tell".to_owned())
+}
+
+/// Whether they are bound methods and locks that keep nothing of their own, which what runs or waits has on its stack.
+fn on_stacks(case: &Case) -> Option<Signal> {
+    let is_lock = matches!(short_type_name(&case.type_name), "lock" | "RLock");
+    if case.how != How::External || !(is_lock || sort_of(&case.type_name) == Sort::Wrapper) {
+        return None;
+    }
+    told(
+        -3.5,
+        "they keep nothing of their own: functions that run or wait have such on their stacks".to_owned(),
+    )
+}
+
+/// Whether they are weak references in a collection that the library has for such: they follow what others hold.
+fn followers(case: &Case) -> Option<Signal> {
+    let is_weak = matches!(case.kid_type.as_str(), "ReferenceType" | "KeyedRef");
+    if !is_weak || !case.way_has(&["WeakSet", "WeakValueDictionary"]) {
+        return None;
+    }
+    told(-3.2, "they are weak references, which follow what others hold".to_owned())
 }
 
 /// Whether one object grows of which the dump does not say that the program keeps it: a buffer of a function that ran.

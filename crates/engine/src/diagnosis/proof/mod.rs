@@ -31,10 +31,22 @@ pub(super) fn candidates(heap: &Heap, cancel: &AtomicBool) -> Result<Vec<Candida
     Ok(found)
 }
 
-/// By thread of a dump, the frames that run in it.
+/// By thread of a dump, the frames that run in it, and the methods of their variables that only their stacks hold.
 pub(super) fn frames_of_threads(heap: &Heap) -> Result<BTreeMap<usize, Vec<usize>>> {
-    let stacks = waiters::stacks(heap, &mut Facts::default())?;
-    Ok(stacks.into_iter().filter_map(|stack| Some((stack.thread?, stack.frames))).collect())
+    let mut facts = Facts::default();
+    let stacks = waiters::stacks(heap, &mut facts)?;
+    let mut bound: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for method in waiters::leaving(heap, &stacks, &mut facts)? {
+        heap.refs(method).into_iter().for_each(|(_, kid)| bound.entry(kid).or_default().push(method));
+    }
+    let mut found = BTreeMap::new();
+    for stack in stacks {
+        let Some(thread) = stack.thread else { continue };
+        let variables = stack.frames.iter().flat_map(|frame| heap.refs(*frame)).map(|(_, kid)| kid);
+        let methods: Vec<usize> = variables.filter_map(|kid| bound.get(&kid)).flatten().copied().collect();
+        found.insert(thread, [stack.frames, methods].concat());
+    }
+    Ok(found)
 }
 
 /// What waits for ever, by what keeps it; each group of threads for itself.

@@ -60,7 +60,7 @@ pub(super) fn stuck(heap: &Heap, cancel: &AtomicBool) -> Result<Stuck> {
         return Ok(Stuck::default());
     }
     let registry = if stacks.is_empty() { None } else { table_of_threads(heap, &mut facts)? };
-    let leaving = if stacks.is_empty() { HashSet::new() } else { leaving(heap, &mut facts)? };
+    let leaving = if stacks.is_empty() { HashSet::new() } else { leaving(heap, &stacks, &mut facts)? };
     let not_passed = (registry, &leaving);
     let reached =
         with_index!(&*heap.open.index, |index| reached(index, heap, &tasks, &stacks, not_passed, cancel))?;
@@ -190,9 +190,9 @@ pub(super) fn stacks(heap: &Heap, facts: &mut Facts) -> Result<Vec<Stack>> {
     Ok(stacks.collect())
 }
 
-/// Bound methods that only C holds and that make nobody go on: what a `with` statement will call in the end, on the stack of the
-/// function that is inside of it, and what a thread began with.
-fn leaving(heap: &Heap, facts: &mut Facts) -> Result<HashSet<usize>> {
+/// Bound methods that C holds and that make nobody go on: those that the functions of some threads are running, on the stack of
+/// who called them; what a `with` statement will call in the end, likewise; and what a thread began with.
+pub(super) fn leaving(heap: &Heap, stacks: &[Stack], facts: &mut Facts) -> Result<HashSet<usize>> {
     let external = heap.roots_with(|kind| kind == "external").into_iter();
     let methods: Vec<usize> =
         external.filter(|node| short_type_name(heap.type_name(*node)) == "method").collect();
@@ -200,12 +200,22 @@ fn leaving(heap: &Heap, facts: &mut Facts) -> Result<HashSet<usize>> {
         let mut kids = heap.refs(method).into_iter().map(|(_, kid)| kid);
         kids.find(|kid| heap.sort(*kid) == Sort::Function)
     };
-    let functions: Vec<usize> = methods.iter().filter_map(|method| function(*method)).collect();
-    heap.load(facts, &functions, &[])?;
+    let frames: Vec<usize> = stacks.iter().flat_map(|stack| stack.frames.iter().copied()).collect();
+    let functions = methods.iter().filter_map(|method| function(*method));
+    let nodes: Vec<usize> = functions.chain(frames.iter().copied()).collect();
+    let edges: Vec<usize> = frames.iter().flat_map(|frame| heap.refs(*frame)).map(|(edge, _)| edge).collect();
+    heap.load(facts, &nodes, &edges)?;
+    let facts = &*facts;
+    let runs = frames.iter().filter_map(|frame| {
+        let mut refs = heap.refs(*frame).into_iter();
+        let (_, of) = refs.find(|(edge, _)| facts.label(*edge) == Some("self"))?;
+        Some((facts.name(*frame)?, of))
+    });
+    let runs: HashSet<(&str, usize)> = runs.collect();
     let is_last = |method: &usize| {
-        function(*method)
-            .and_then(|function| facts.name(function))
-            .is_some_and(|name| matches!(name, "__exit__" | "_bootstrap"))
+        let Some(name) = function(*method).and_then(|function| facts.name(function)) else { return false };
+        matches!(name, "__exit__" | "_bootstrap")
+            || heap.refs(*method).into_iter().any(|(_, kid)| runs.contains(&(name, kid)))
     };
     Ok(methods.into_iter().filter(is_last).collect())
 }
