@@ -62,7 +62,11 @@ impl Quantity {
             data_type if data_type.is_numeric() && has(&BYTES) && !has(&NO_BYTES) && !name.contains('/') => {
                 Self::Bytes
             }
-            data_type if data_type.is_integer() && has(&COUNTS) && !has(&["percent"]) => Self::Count,
+            data_type
+                if data_type.is_integer() && has(&COUNTS) && !has(&["percent"]) && !name.contains('/') =>
+            {
+                Self::Count
+            }
             _ => Self::Other,
         }
     }

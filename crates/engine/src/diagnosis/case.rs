@@ -6,7 +6,7 @@ use std::{
 };
 
 use heaplake_graph::{BitSet, Cut};
-use heaplake_model::{LabelSays, Runtime, TypeRole, short_type_name, shortened};
+use heaplake_model::{LabelSays, Runtime, short_type_name, shortened};
 use heaplake_store::with_index;
 
 use super::{
@@ -356,7 +356,8 @@ impl Case {
             })
             .collect();
         self.held_by = held_by(&self.way, runtime);
-        self.holder_path = holder_path(heap, facts, runtime, &dominators);
+        let names = heap.program_names(&dominators)?;
+        self.holder_path = holder_path(heap, facts, &names, &dominators);
         let wrapper = way.iter().rev().find(|node| short_type_name(heap.type_name(**node)) == LRU_WRAPPER);
         if let Some(bound) = wrapper.and_then(|wrapper| lru_bound(heap, facts, *wrapper).transpose()) {
             self.beside.push((".maxsize".to_owned(), Some(bound?)));
@@ -484,45 +485,21 @@ fn held_by(way: &[WayStep], runtime: &Runtime) -> Option<String> {
     Some(shortened(&text, 200).into_owned())
 }
 
-/// A path of the dominator tree as summaries by holder write it.
-fn holder_path(heap: &Heap, facts: &Facts, runtime: &Runtime, dominators: &[usize]) -> String {
+/// A path of the dominator tree as summaries by holder write it. `names` are what the program calls its objects.
+fn holder_path(heap: &Heap, facts: &Facts, names: &[Option<String>], dominators: &[usize]) -> String {
     const MAX_CHARS: usize = 100;
-    let is_namespace = |node: usize| {
-        heap.parents(node).into_iter().take(8).any(|parent| {
-            let label = heap.edge(parent, node).and_then(|edge| facts.label(edge));
-            label.is_some_and(|label| runtime.label_says(label) == LabelSays::Namespace)
-        })
-    };
     let mut words: Vec<String> = Vec::new();
     if let Some(top) = dominators.first() {
         match heap.root_kind(*top) {
-            Some("cycle") => words.push("(cycle)".to_owned()),
+            Some(kind @ ("cycle" | "garbage")) => words.push(format!("({kind})")),
             None if heap.idom(*top).is_none() => words.push("(several)".to_owned()),
             _ => {}
         }
     }
-    for (i, node) in dominators.iter().enumerate() {
+    for (node, name) in dominators.iter().zip(names) {
         let type_name = shortened(heap.type_name(*node), MAX_CHARS);
-        let above = i.checked_sub(1).map(|above| dominators[above]);
-        let label = above.and_then(|above| heap.edge(above, *node)).and_then(|edge| facts.label(edge));
-        let from_label = || match runtime.label_says(label?) {
-            LabelSays::Name(name) => Some(name.to_owned()),
-            LabelSays::Key(name) if above.is_some_and(is_namespace) => Some(name.to_owned()),
-            _ => None,
-        };
-        let of_module = || {
-            let mut parents = heap.parents(*node).into_iter().take(8);
-            let module = parents.find(|parent| {
-                let label = heap.edge(*parent, *node).and_then(|edge| facts.label(edge));
-                runtime.has_role(heap.type_name(*parent), TypeRole::Module)
-                    && Some(*parent) != above
-                    && label.is_some_and(|label| runtime.label_says(label) == LabelSays::Namespace)
-            })?;
-            facts.name(module).map(str::to_owned)
-        };
-        let name = facts.name(*node).map(str::to_owned).or_else(of_module).or_else(from_label);
-        words.push(match name {
-            Some(name) => format!("{type_name} {}", shortened(&name, MAX_CHARS)),
+        words.push(match facts.name(*node).or(name.as_deref()) {
+            Some(name) => format!("{type_name} {}", shortened(name, MAX_CHARS)),
             None => type_name.into_owned(),
         });
     }

@@ -311,6 +311,13 @@ impl Heap {
         Ok(())
     }
 
+    /// For each node, what the program calls it, as in summaries by holder.
+    pub(super) fn program_names(&self, nodes: &[usize]) -> Result<Vec<Option<String>>> {
+        let labels = self.open.labels(&self.lake)?;
+        let of = (&self.lake, &*self.open.manifest);
+        Ok(with_index!(&*self.open.index, |index| index.program_names(of, &labels, nodes))?)
+    }
+
     /// The names of all objects that have one, by node.
     pub(super) fn each_name(&self, mut take: impl FnMut(usize, &str)) -> Result<()> {
         let n_types = self.open.manifest.types.len();
