@@ -56,7 +56,7 @@ def test_a_long_error_ends_its_lines_between_words(lake):
 
 
 def test_an_empty_answer_says_what_it_means(lake):
-    says = "(no rows: nothing in the dump says which thread it is of; captures have the frames of threads, meliae's dumps do not)"
+    says = "(no rows: nothing in the dump says which thread it is of; captures and HPROF name threads, meliae's dumps do not)"
     assert says in lake.run("run", "threads").stderr.decode()
     lines = shown(lake, "run", "threads")
     assert says in " ".join(lines) and all(len(line) <= WIDTH for line in lines), lines

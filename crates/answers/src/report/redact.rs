@@ -278,7 +278,7 @@ impl Masks {
                     "name" | "held_by_name" if is_code => text,
                     "value" | "name" | "held_by_name" | "thread" | "what" | "source" | "tags"
                     | "variable" => self.whole(&text),
-                    "holder" | "root_path" => self.holder(&text),
+                    "holder" | "held_by" | "element" | "root_path" => self.holder(&text),
                     "label" | "local" => self.label(&text),
                     "root_kind" => {
                         let thread = self.runtimes.iter().find_map(|runtime| runtime.thread_of_root(&text));
