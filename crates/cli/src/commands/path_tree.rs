@@ -11,7 +11,7 @@ use super::tree::prefixes;
 use crate::{
     console::Console,
     escape, human,
-    output::{Format, Plan, Sink},
+    output::{Format, Plan, Sink, wrapped},
     query,
 };
 
@@ -21,6 +21,8 @@ const MAX_CHILDREN: usize = 8;
 const MAX_LINES: usize = 100;
 /// Repetitions are folded from so many rounds on.
 const MIN_FOLDED_ROUNDS: usize = 3;
+/// The room that a line of a deep branch has at least.
+const MIN_LINE: usize = 20;
 /// Characters of a type.
 const MAX_CHARS: usize = 200;
 
@@ -75,13 +77,14 @@ impl TreeOfPaths<'_> {
         let lines = lines(&tree);
         let depths: Vec<usize> = lines.iter().map(|line| line.depth).collect();
         for (line, prefix) in lines.iter().zip(prefixes(&depths, true)).take(MAX_LINES) {
-            writeln!(
-                sink,
-                "{prefix}{} of {}: {}",
-                human::count(line.paths),
-                human::count(n_paths),
-                line.words
-            )?;
+            let text = format!("{} of {}: {}", human::count(line.paths), human::count(n_paths), line.words);
+            let room = plan
+                .table_width()
+                .map_or(usize::MAX, |width| width.saturating_sub(prefix.chars().count()).max(MIN_LINE));
+            let further = prefix.replace("├─", "│ ").replace("└─", "  ");
+            for (i, text) in wrapped(&text, room).into_iter().enumerate() {
+                writeln!(sink, "{}{text}", if i == 0 { &prefix } else { &further })?;
+            }
         }
         if lines.len() > MAX_LINES {
             writeln!(
@@ -212,7 +215,7 @@ fn in_words(tree: &[PathBranch], run: &[usize], goes_on: bool) -> String {
         .into_iter()
         .map(|segment| match segment.times {
             MIN_FOLDED_ROUNDS.. => {
-                format!("({}) x {}", steps[segment.unit].join(" "), human::count(segment.times as u64))
+                format!("({}){{{}}}", steps[segment.unit].join(" "), segment.times)
             }
             _ => steps[segment.whole()].join(" "),
         })
@@ -283,7 +286,7 @@ mod tests {
         }
         let found = words(&tree);
         assert_eq!(found.len(), 1);
-        assert!(found[0].2.starts_with("m -> (A -> B ->) x 99,999 A -> B, 99,999 of them"), "{found:?}");
+        assert!(found[0].2.starts_with("m -> (A -> B ->){99999} A -> B, 99,999 of them"), "{found:?}");
     }
 
     #[test]
