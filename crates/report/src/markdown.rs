@@ -121,10 +121,11 @@ fn write_part(part: &ReportPart, n_rows: usize, out: &mut String) {
 fn write_suspect(suspect: &ReportSuspect, out: &mut String) {
     let _ = writeln!(
         out,
-        "### {}. {}\n\n- sure: {:.0} %, {}",
+        "### {}. {}\n\n- sure: {:.0} %, {}, {}",
         suspect.rank,
         text(&suspect.headline),
         suspect.confidence * 100.0,
+        suspect.basis,
         text(&suspect.idiom)
     );
     for fact in &suspect.evidence {

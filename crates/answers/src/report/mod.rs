@@ -189,6 +189,10 @@ pub struct ReportSuspect {
     pub headline: String,
     /// How sure it is, 0 to 1.
     pub confidence: f64,
+    /// `proved` by the dump itself, or `judged`.
+    pub basis: &'static str,
+    /// Why people live with it, when and who says so; `None` if it is not accepted.
+    pub accepted: Option<String>,
     /// The name of the pattern.
     pub idiom: String,
     /// The object that must let go, `@0x...`; `None` if no object is to blame.

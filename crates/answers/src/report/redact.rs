@@ -251,6 +251,7 @@ impl Masks {
     fn suspect(&mut self, suspect: &mut ReportSuspect) {
         suspect.headline = self.sentence(&suspect.headline);
         suspect.held_by = suspect.held_by.as_deref().map(|text| self.sentence(text));
+        suspect.accepted = suspect.accepted.as_deref().map(|text| self.sentence(text));
         suspect.holder_path = self.holder(&suspect.holder_path);
         suspect.path = self.way(&suspect.path);
         suspect.advice = self.sentence(&suspect.advice);

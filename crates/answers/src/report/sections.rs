@@ -127,9 +127,9 @@ impl<'b> Builder<'b> {
                 return Ok((section, Vec::new()));
             }
         };
-        let suspects: Vec<Suspect> =
-            found.iter().filter(|s| s.confidence >= MIN_CONFIDENCE).cloned().collect();
-        let others = found.iter().filter(|s| s.confidence < MIN_CONFIDENCE).take(N_SUSPECTS);
+        let is_said = |suspect: &&Suspect| suspect.confidence >= MIN_CONFIDENCE && suspect.accepted.is_none();
+        let suspects: Vec<Suspect> = found.iter().filter(is_said).cloned().collect();
+        let others = found.iter().filter(|suspect| !is_said(suspect)).take(N_SUSPECTS);
         section.summary = match suspects.as_slice() {
             [] => "No suspect: nothing that holds much, or that grew, is believed to leak.".to_owned(),
             [first, ..] => {
@@ -167,6 +167,8 @@ impl<'b> Builder<'b> {
             rank: suspect.rank,
             headline: cut(&suspect.headline()),
             confidence: suspect.confidence,
+            basis: if suspect.is_proved { "proved" } else { "judged" },
+            accepted: suspect.accepted.as_deref().map(cut),
             idiom: suspect.idiom.clone(),
             holder: suspect.holder.map(words::address),
             holder_type: cut(&suspect.holder_type),

@@ -15,7 +15,7 @@ function Suspect({ suspect }) {
   ].filter(Boolean)
   return html`<article class="suspect" id=${`suspect-${suspect.rank}`}>
     <h3><span class="rank">${suspect.rank}</span> ${safe(suspect.headline)}</h3>
-    <p class="sure"><meter min="0" max="100" value=${sure} aria-label=${`${sure} % sure`}></meter> ${sure} % sure, ${safe(suspect.idiom)}</p>
+    <p class="sure"><meter min="0" max="100" value=${sure} aria-label=${`${sure} % sure`}></meter> ${sure} % sure, ${suspect.basis}, ${safe(suspect.idiom)}</p>
     <dl class="facts">${facts.map(([name, text]) => html`<div><dt>${name}</dt><dd>${text}</dd></div>`)}</dl>
     <h4>Why</h4>
     <ul>${suspect.evidence.map((fact) => html`<li>${safe(fact)}</li>`)}</ul>
@@ -31,8 +31,8 @@ export function Suspects({ found }) {
   return html`<div>
     ${found.suspects.map((suspect) => html`<${Suspect} suspect=${suspect} />`)}
     ${found.others.length > 0 && html`<details class="others" open=${found.suspects.length === 0}>
-      <summary>Looked at and not believed: ${count(found.candidates - found.suspects.length)}</summary>
-      <ul>${found.others.map((other) => html`<li><strong>${safe(other.headline)}</strong> (${Math.round(other.confidence * 100)} %): ${other.evidence.map(safe).join('; ')}</li>`)}</ul>
+      <summary>Looked at and not believed, or accepted: ${count(found.candidates - found.suspects.length)}</summary>
+      <ul>${found.others.map((other) => html`<li><strong>${safe(other.headline)}</strong> (${Math.round(other.confidence * 100)} %${other.accepted !== null && html`, accepted: ${safe(other.accepted)}`}): ${other.evidence.map(safe).join('; ')}</li>`)}</ul>
     </details>`}
   </div>`
 }
