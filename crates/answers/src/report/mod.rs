@@ -214,7 +214,7 @@ pub struct ReportSuspect {
     pub retained: i64,
     /// How much more than in the first dump.
     pub retained_growth: Option<i64>,
-    /// Bytes an hour.
+    /// Bytes an hour; `None` where the dumps are less than a minute apart.
     pub per_hour: Option<f64>,
     /// The shape of the growth.
     pub shape: Option<String>,

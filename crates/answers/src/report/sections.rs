@@ -19,6 +19,8 @@ use crate::{
 
 /// What is less sure than this is not said to leak.
 const MIN_CONFIDENCE: f64 = 0.5;
+/// Dumps that are nearer to each other say nothing of the growth in an hour.
+const LEAST_SPAN_SECONDS: i64 = 60;
 /// Suspects that are described.
 const N_SUSPECTS: usize = 10;
 /// Rows of a table.
@@ -179,13 +181,19 @@ impl<'b> Builder<'b> {
             count_growth: suspect.count_growth,
             retained: suspect.retained,
             retained_growth: suspect.retained_growth,
-            per_hour: suspect.per_hour,
+            per_hour: suspect.per_hour.filter(|_| self.is_a_pace_known()),
             shape: suspect.shape.clone(),
             evidence: suspect.evidence.iter().map(|fact| cut(fact)).collect(),
             advice: cut(&suspect.advice),
             path: cut(&suspect.path),
             commands: (self.words.suspect)(suspect, self.dumps),
         }
+    }
+
+    /// Whether the dumps are so far apart that a growth by the hour says anything.
+    fn is_a_pace_known(&self) -> bool {
+        let first = self.dumps.iter().map(|dump| dump.taken).min();
+        first.is_some_and(|first| (self.newest.taken - first).num_seconds() >= LEAST_SPAN_SECONDS)
     }
 
     fn content(&self) -> Result<ReportSection> {
