@@ -4,7 +4,7 @@ import json
 import random
 import re
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -43,24 +43,72 @@ def in_words(signature, loops):
     return words
 
 
+NAMESPACES = (".__dict__", ".__globals__")
+
+
+def name_of_label(label, has_keys):
+    """The name that a label gives: an attribute or a variable, or a key of something whose keys are names."""
+    key = re.fullmatch(r"\['(\w+)'\]", label)
+    name = key[1] if key else label.removeprefix(".")
+    is_name = re.fullmatch(r"[^\W\d]\w*", name) and not (name.startswith("__") and name.endswith("__"))
+    return name if is_name and (has_keys or not key) else None
+
+
 def names_by_label(lake, dump, idoms):
-    """What the program calls objects: the first name among the labels by which its dominator refers to each."""
+    """What the program calls objects: what its dominator calls each, or else the best of all who refer to it."""
     edges = lake.sql("select parent, child, label from edge where kind <> 'weak' order by parent, idx", "--dump", dump)
-    namespaces = {child for _, child, label in edges if label in (".__dict__", ".__globals__")}
-    modules = dict(lake.sql("select address, name from obj where type = 'module'", "--dump", dump))
+    objects = {row[0]: row[1:] for row in lake.sql("select address, type, name from obj", "--dump", dump)}
+    edges = [edge for edge in edges if edge[1] in objects]
     names = {}
     for parent, child, label in edges:
-        if label in (".__dict__", ".__globals__") and modules.get(parent) is not None and idoms.get(child) != parent:
-            names.setdefault(child, modules[parent])
+        (kind, name), is_namespace = objects[parent], label in NAMESPACES
+        if is_namespace and kind == "module" and name is not None and idoms.get(child) != parent:
+            names.setdefault(child, name)
+    # Whose namespaces there are; small dictionaries among the globals of a module have names for keys, too.
+    owners = {}
     for parent, child, label in edges:
-        if label is None or idoms.get(child) != parent or child in names:
+        if label in NAMESPACES:
+            owners.setdefault(child, []).append(parent)
+
+    def merit(owner):
+        kind, name = objects[owner]
+        return kind != "module", name is None, name or "", kind
+
+    owners = {namespace: min(parents, key=merit) for namespace, parents in owners.items()}
+    of_modules = {namespace for namespace, owner in owners.items() if objects[owner][0] == "module"}
+    n_refs = Counter(parent for parent, _, _ in edges)
+    tables = {
+        child for parent, child, _ in edges
+        if parent in of_modules and objects[child][0] == "dict" and child not in owners and n_refs[child] <= 32
+    }
+    ways = {}
+    for parent, child, label in edges:
+        if label is None or child in names:
             continue
-        key = re.fullmatch(r"\['(\w+)'\]", label)
-        if key and parent not in namespaces:
+        found = name_of_label(label, parent in owners or parent in tables)
+        if idoms.get(child) == parent:
+            if found is not None:
+                names[child] = found
             continue
-        name = key[1] if key else label.removeprefix(".")
-        if re.fullmatch(r"[^\W\d]\w*", name) and not (name.startswith("__") and name.endswith("__")):
-            names[child] = name
+        kind, owner = objects[parent][0], owners.get(parent, parent)
+        owner_kind, owner_name = objects[owner]
+        if kind == "dict" and owner_kind == "dict":
+            rank = 4 if parent in tables else None
+        elif kind == "list":
+            rank = None
+        elif owner_kind == "module" and owner_name is not None:
+            rank = 1 if owner_name == "__main__" else 0
+        else:
+            rank = 2 if owner_name is not None else 3
+        is_link = rank != 4 and owner_kind == objects[child][0]
+        if found is None or rank is None or is_link or objects[child][1] is not None:
+            continue
+        way = (rank, "" if rank == 4 else owner_name or owner_kind, found)
+        ways[child] = min(way, ways.get(child, way))
+    held = {child for parent, child, _ in edges if idoms.get(child) == parent}
+    for child, (_, owner, name) in ways.items():
+        if child not in names and child not in held:
+            names[child] = f"{owner}.{name}" if owner else name
     return names
 
 
