@@ -238,6 +238,8 @@ def test_gdb_remains(newest, tmp_path):
     try:
         assert process.stdout.readline() == b"ready\n"
         result, path = captured(process, tmp_path, "--via", "gdb")
+        if b"extended state" in result.stderr:
+            pytest.skip("this gdb cannot call functions of a process on this processor, which has registers that it does not know")
         assert result.returncode == 0, result.stderr.decode()
         assert Heap(path).header["capture"]["pid"] == process.pid
         assert ask(process) == b"alive False []\n"

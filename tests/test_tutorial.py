@@ -37,6 +37,10 @@ BEFORE_311 = [
     # One element more, and the line is too long for the terminal.
     ("Signal order_paid -> list listeners -> function", "Signal order_paid -> dict -> list listeners ->\n     function"),
     ("Signal order_paid -> list", "Signal order_paid -> dict -> list"),
+    (
+        "-['order_paid']-> Signal -.listeners-> list\n",
+        "-['order_paid']-> Signal -.__dict__-> dict -['listeners']->\n           list\n",
+    ),
     ("-.listeners-> list ", "-.__dict__-> dict @0x1 1 B 1 B\n 1 -['listeners']-> list "),
 ]
 

@@ -179,7 +179,7 @@ class _Reserve:
 
 
 #: Bytes of addresses that are kept for a dump without memory: two stacks of 16 MiB, tables, buffers.
-_RESERVE = 96 << 20
+_RESERVE = 128 << 20
 
 
 class _Fork:
