@@ -32,8 +32,22 @@ pub fn unreachable_after<I: Id>(
     cut: &Cut,
     cancel: &AtomicBool,
 ) -> Result<Vec<I>, Cancelled> {
+    let mut most = usize::MAX;
+    let found = unreachable_within(graph, roots, cut, &mut most, cancel)?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The same where what can be reached from the cut has at most `most` nodes, else `None`; `most` is reduced by the nodes that
+/// were looked at, so that several cuts can share it.
+pub fn unreachable_within<I: Id>(
+    graph: Graph<'_, I>,
+    roots: &BitSet,
+    cut: &Cut,
+    most: &mut usize,
+    cancel: &AtomicBool,
+) -> Result<Option<Vec<I>>, Cancelled> {
     let mut poll = Poll::new(cancel);
-    let touched = touched(graph, cut, &mut poll)?;
+    let Some(touched) = touched(graph, cut, most, &mut poll)? else { return Ok(None) };
     // Parents with an edge that is cut: another edge to the same child may remain.
     let cut_sources = BitSet::of(graph.n_nodes(), cut.edges.iter().map(|edge| graph.forward.source(edge)));
     let refers = |parent: usize, child: usize| {
@@ -68,11 +82,16 @@ pub fn unreachable_after<I: Id>(
             }
         }
     }
-    Ok(touched.iter().filter(|node| !alive.contains(*node)).map(I::new).collect())
+    Ok(Some(touched.iter().filter(|node| !alive.contains(*node)).map(I::new).collect()))
 }
 
-/// The cut nodes, the ends of cut edges, and whatever can be reached from there.
-fn touched<I: Id>(graph: Graph<'_, I>, cut: &Cut, poll: &mut Poll<'_>) -> Result<BitSet, Cancelled> {
+/// The cut nodes, the ends of cut edges, and whatever can be reached from there; `None` if these are more than `most`.
+fn touched<I: Id>(
+    graph: Graph<'_, I>,
+    cut: &Cut,
+    most: &mut usize,
+    poll: &mut Poll<'_>,
+) -> Result<Option<BitSet>, Cancelled> {
     let mut touched = BitSet::new(graph.n_nodes());
     let ends = cut.edges.iter().filter(|edge| !graph.skip.contains(*edge));
     let ends = ends.map(|edge| graph.forward.target(edge)).filter(|target| *target != I::NONE);
@@ -83,8 +102,10 @@ fn touched<I: Id>(graph: Graph<'_, I>, cut: &Cut, poll: &mut Poll<'_>) -> Result
         }
         while let Some(node) = stack.pop() {
             poll.step()?;
+            let Some(left) = most.checked_sub(1) else { return Ok(None) };
+            *most = left;
             stack.extend(graph.children(node.index()).filter(|child| touched.set(*child)).map(I::new));
         }
     }
-    Ok(touched)
+    Ok(Some(touched))
 }

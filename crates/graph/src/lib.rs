@@ -23,7 +23,7 @@ pub use attribution::{Attributed, AttributionRule, NO_GROUP, attributions};
 pub use bits::{BitSet, Bits};
 pub use components::{Components, components};
 pub use csr::{Csr, CsrBuf, Graph};
-pub use cut::{Cut, unreachable_after};
+pub use cut::{Cut, unreachable_after, unreachable_within};
 pub use dominators::{DepthFirstSearch, DominatorTree, Retained, dominator_tree};
 pub use holders::{HeldTree, Holder, REST, holders, largest_holders, path_of};
 pub use id::Id;

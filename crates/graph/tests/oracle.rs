@@ -265,6 +265,12 @@ fn cuts<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
             Cut { nodes: BitSet::of(obvious.n(), nodes), edges: BitSet::of(obvious.edges.len(), edges) };
         let rest = obvious.reached(&cut);
         let expected: Vec<I> = (0..obvious.n()).filter(|i| !rest[*i]).map(I::new).collect();
+        let mut most = graph.n_nodes();
+        assert_eq!(unreachable_within(graph, &roots, &cut, &mut most, &NEVER), Ok(Some(expected.clone())));
+        let mut fewer = (graph.n_nodes() - most).saturating_sub(1);
+        let is_enough = fewer == graph.n_nodes() - most;
+        let found = unreachable_within(graph, &roots, &cut, &mut fewer, &NEVER);
+        assert_eq!((found.is_ok_and(|found| found.is_some()), fewer), (is_enough, 0), "{cut:?}");
         assert_eq!(unreachable_after(graph, &roots, &cut, &NEVER), Ok(expected), "{cut:?}");
     }
     assert_eq!(unreachable_after(graph, &roots, &Cut::default(), &NEVER), Ok(Vec::new()));

@@ -255,8 +255,9 @@ impl Case {
         let of_members = there.iter().filter_map(|member| frames.get(member)).flatten();
         let nodes = BitSet::of(heap.n_nodes(), there.iter().chain(of_members).copied());
         let cut = Cut { nodes, edges: BitSet::default() };
-        let bytes = with_index!(&*heap.open.index, |index| freed(index, &cut, cancel))?;
-        Ok((there.len() as i64, bytes))
+        let mut most = usize::MAX;
+        let bytes = with_index!(&*heap.open.index, |index| freed(index, &cut, &mut most, cancel))?;
+        Ok((there.len() as i64, bytes.unwrap_or(0)))
     }
 
     pub(super) fn count(&self) -> i64 {

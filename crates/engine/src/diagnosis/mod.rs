@@ -28,7 +28,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use heaplake_graph::{BitSet, Cut, Id, unreachable_after};
+use heaplake_graph::{BitSet, Cut, Id, unreachable_within};
 use heaplake_store::{GraphIndex, Lake, with_index};
 
 use crate::{Result, history::slope, snapshot::OpenIndex};
@@ -49,6 +49,8 @@ const MAX_SUSPECTS: usize = 40;
 const PROVED: f64 = 20.0;
 /// Cases whose retained size is found by a cut.
 const MAX_CUTS: usize = 12;
+/// Objects that all these cuts together may lead to.
+const MAX_TOUCHED: usize = 1 << 21;
 
 /// A suspect.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,8 +111,9 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
     let mut judged = merged(judged, &moments);
     judged.sort_by(|a, b| b.order().partial_cmp(&a.order()).unwrap_or(std::cmp::Ordering::Equal));
     judged.truncate(MAX_SUSPECTS);
+    let mut most = MAX_TOUCHED;
     for judged in judged.iter_mut().take(MAX_CUTS) {
-        judged.measure_cut(moments.newest(), cancel)?;
+        judged.measure_cut(moments.newest(), &mut most, cancel)?;
     }
     let mut suspects: Vec<Suspect> = judged.into_iter().map(|judged| judged.suspect(&moments)).collect();
     if let Some(outside) = account::outside_objects(&moments) {
@@ -214,16 +217,21 @@ impl Judged {
     }
 
     /// Replaces the retained size of content that several hold by what the cut would free.
-    fn measure_cut(&mut self, heap: &Heap, cancel: &AtomicBool) -> Result<()> {
+    /// Where the content leads to more than `most` objects it stays what the holder alone keeps, which is less, and that is said.
+    fn measure_cut(&mut self, heap: &Heap, most: &mut usize, cancel: &AtomicBool) -> Result<()> {
         let case = &mut self.case;
         if !case.is_shared && case.also.is_empty() {
             return Ok(());
         }
         let mut holders = vec![case.node];
         holders.extend(&case.also);
-        let freed = with_index!(&*heap.open.index, |index| freed_by_cut(index, &holders, cancel))?;
-        if let Some(last) = case.bytes.last_mut() {
-            *last = Some(freed);
+        let freed = with_index!(&*heap.open.index, |index| freed_by_cut(index, &holders, most, cancel))?;
+        match (freed, case.bytes.last_mut()) {
+            (Some(freed), Some(last)) => *last = Some(freed),
+            _ => self.evidence.push(
+                "it leads to so many objects that what would be freed was not measured; it is at least what is said here"
+                    .to_owned(),
+            ),
         }
         Ok(())
     }
@@ -310,18 +318,29 @@ fn merged(mut judged: Vec<Judged>, moments: &Moments) -> Vec<Judged> {
     kept
 }
 
-/// Bytes that would be freed without the references of some objects.
-fn freed_by_cut<I: Id>(index: &GraphIndex<I>, holders: &[usize], cancel: &AtomicBool) -> Result<i64> {
+/// Bytes that would be freed without the references of some objects; `None` if they lead to more than `most` objects.
+fn freed_by_cut<I: Id>(
+    index: &GraphIndex<I>,
+    holders: &[usize],
+    most: &mut usize,
+    cancel: &AtomicBool,
+) -> Result<Option<i64>> {
     let graph = index.graph();
     let edges = holders.iter().flat_map(|holder| graph.forward.range(*holder));
-    freed(index, &Cut { nodes: BitSet::default(), edges: BitSet::of(graph.forward.n_edges(), edges) }, cancel)
+    let cut = Cut { nodes: BitSet::default(), edges: BitSet::of(graph.forward.n_edges(), edges) };
+    freed(index, &cut, most, cancel)
 }
 
-/// Bytes of what nothing reaches after a cut, what is cut included.
-fn freed<I: Id>(index: &GraphIndex<I>, cut: &Cut, cancel: &AtomicBool) -> Result<i64> {
+/// Bytes of what nothing reaches after a cut, what is cut included; `None` if it leads to more than `most` objects.
+fn freed<I: Id>(
+    index: &GraphIndex<I>,
+    cut: &Cut,
+    most: &mut usize,
+    cancel: &AtomicBool,
+) -> Result<Option<i64>> {
     let roots = BitSet::of(index.n_nodes(), index.roots().iter().map(|root| root.index()));
-    let gone = unreachable_after(index.graph(), &roots, cut, cancel)?;
-    Ok(i64::try_from(index.size_of(&gone)).unwrap_or(i64::MAX))
+    let gone = unreachable_within(index.graph(), &roots, cut, most, cancel)?;
+    Ok(gone.map(|gone| i64::try_from(index.size_of(&gone)).unwrap_or(i64::MAX)))
 }
 
 fn per_hour(case: &Case, taken: &[DateTime<Utc>]) -> Option<f64> {
