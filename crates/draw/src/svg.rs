@@ -43,7 +43,7 @@ pub(crate) struct Rect {
 }
 
 impl Svg {
-    /// Begins a document of which a picture of `height` is the middle; returns where the picture begins.
+    /// Begins a document with room for a picture of `height` between head and notes; returns where the picture begins.
     pub(crate) fn new(width: u32, height: f64, heading: &Heading, n_more_notes: usize) -> (Self, f64) {
         let width = f64::from(width);
         let n_notes = heading.notes.len() + n_more_notes;

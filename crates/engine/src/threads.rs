@@ -1,7 +1,7 @@
 //! The table `thread`: the threads of a program with their stacks.
 //!
 //! A format that describes threads has them in a file of the lake. Where frames are objects, as those of Python, they are
-//! found by the graph index: the roots of a thread, each frame of which refers to the one that called it.
+//! found by the graph index: the roots of a thread are its frames, and each frame refers to the one that called it.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -7,7 +7,7 @@ pub struct EntryWay {
     pub keys: bool,
     /// Whether it finds the value at an index.
     pub indexes: bool,
-    /// The steps, the last of which is a reference to the value.
+    /// The steps; the last one is a reference to the value.
     pub steps: &'static [EntryStep],
 }
 

@@ -12,7 +12,7 @@ const TABLES: &[&str] = &[
     "java.util.WeakHashMap$Entry[]",
     "java.util.concurrent.ConcurrentHashMap$Node[]",
 ];
-/// Nodes of tables: entries, each of which may refer to the next with the same hash.
+/// Nodes of tables: entries. An entry may refer to the next one with the same hash.
 const NODES: &[&str] = &[
     "java.util.HashMap$Node",
     "java.util.HashMap$TreeNode",

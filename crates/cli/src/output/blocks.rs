@@ -1,6 +1,6 @@
 //! Bars of block characters, for terminals that can show them.
 
-/// A bar as long as `part` is of `whole`, in `width` cells of which each is divided in eight; empty for nothing.
+/// A bar for the share of `part` in `whole`, in `width` cells, each divided in eight; empty where there is nothing.
 pub fn bar(part: i64, whole: i64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     if part <= 0 || whole <= 0 {

@@ -355,7 +355,7 @@ fn followers(case: &Case) -> Option<Signal> {
     told(-3.2, "they are weak references, which follow what others hold".to_owned())
 }
 
-/// Whether one object grows of which the dump does not say that the program keeps it: a buffer of a function that ran.
+/// Whether one object grows although the dump does not show that the program keeps it: a buffer of a function that ran.
 fn running(case: &Case, moments: &Moments) -> Option<Signal> {
     let is_kept = case.module().is_some() || moments.newest().is_whole();
     if case.how != How::Huge || is_kept {

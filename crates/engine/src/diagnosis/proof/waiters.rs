@@ -1,11 +1,12 @@
 //! Tasks and threads that wait for something which nothing that can still run reaches.
 //!
-//! As Go's profile of leaked goroutines decides it: all that wait are taken for blocked; what the roots reach without passing through
-//! them can still run, and whoever's future or condition is reached goes on, and what it leads to is reached as well, until nothing
-//! is added. Who is left waits for ever. A collection that merely keeps tasks (the set that saves them from being collected) and the
-//! interpreter's table of threads do not make them go on. O(nodes + edges), where there is something that waits.
+//! The rule is that of Go's profile of leaked goroutines. At first all that wait count as blocked. What the roots reach without
+//! passing through them can still run. If that includes the future or the condition of a task or thread, this one can go on too, and
+//! so can what it reaches; this is repeated until nothing is added. Those that are left wait for ever. A collection that only keeps
+//! tasks (the set that saves them from being collected) and the interpreter's table of threads do not make them go on.
+//! O(nodes + edges), where something waits.
 //!
-//! Suspended generators and greenlets are not decided: whoever holds one can resume it.
+//! Suspended generators and greenlets are not decided: any code that has a reference to one can resume it.
 
 use std::{
     collections::{HashMap, HashSet},
