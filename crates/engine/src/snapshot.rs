@@ -60,29 +60,7 @@ impl OpenIndex {
 
     /// The rows of `obj` of some nodes.
     pub(crate) fn obj_rows(&self, nodes: &[usize]) -> Vec<u64> {
-        let mut order: Vec<usize> = (0..nodes.len()).collect();
-        order.sort_unstable_by_key(|i| nodes[*i]);
-        let n_types = self.manifest.types.len();
-        with_index!(&*self.index, |index| {
-            let types = index.types();
-            // By type, how many objects of it were passed.
-            let mut passed = vec![0_u64; n_types];
-            let mut rows = vec![0; nodes.len()];
-            let mut at = 0;
-            for i in order {
-                let node = nodes[i];
-                for rank in &types[at..node] {
-                    passed[*rank as usize] += 1;
-                }
-                at = node;
-                rows[i] = passed[types[node] as usize];
-            }
-            let mut first = vec![0_u64; n_types];
-            for rank in 1..n_types {
-                first[rank] = first[rank - 1] + self.manifest.types[rank - 1].count;
-            }
-            nodes.iter().zip(rows).map(|(node, row)| first[types[*node] as usize] + row).collect()
-        })
+        with_index!(&*self.index, |index| index.obj_rows(self.manifest.types.len(), nodes))
     }
 
     /// The name of a type, by its position in the dump's list of types.

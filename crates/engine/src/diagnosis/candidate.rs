@@ -177,9 +177,8 @@ pub(super) fn chain(heap: &Heap, from: usize, way: &[usize], own: i64) -> Candid
 /// New roots that are no part of the program's graph: cycles that only hold themselves, and what no object refers to.
 fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
     let mut groups: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-    for node in newest.dominated(newest.n_nodes()) {
-        let is_meant = |kind: &&str| CYCLES.contains(kind) || NO_OBJECTS.contains(kind);
-        let Some(kind) = newest.root_kind(node).filter(is_meant) else { continue };
+    let is_outside = |kind: &str| CYCLES.contains(&kind) || NO_OBJECTS.contains(&kind);
+    for (node, kind) in newest.undominated_roots(is_outside) {
         if newest.sort(node) != Sort::Scalar {
             groups.entry((kind, newest.telling_type(node))).or_default().push(node);
         }

@@ -239,10 +239,9 @@ impl Case {
         let heap = moments.heap(moment);
         let newest = moments.newest();
         let (kind, type_name) = (newest.root_kind(self.node), newest.telling_type(self.node));
-        let nodes = heap.dominated(heap.n_nodes()).into_iter();
-        let alike: Vec<usize> = nodes
-            .filter(|node| heap.root_kind(*node) == kind && heap.telling_type(*node) == type_name)
-            .collect();
+        let roots = heap.undominated_roots(|of_root| Some(of_root) == kind).into_iter();
+        let alike: Vec<usize> =
+            roots.map(|(node, _)| node).filter(|node| heap.telling_type(*node) == type_name).collect();
         (alike.len() as i64, alike.iter().map(|node| heap.retained(*node)).sum())
     }
 

@@ -8,7 +8,7 @@ use std::{
 use datafusion::arrow::array::{Array as _, AsArray as _};
 use heaplake_graph::{Id, NO_DISTANCE};
 use heaplake_model::schema::Table;
-use heaplake_store::{Lake, Manifest, with_index};
+use heaplake_store::{GraphIndex, Lake, Manifest, with_index};
 
 use super::sort::{Sort, sort_of};
 use crate::{Result, snapshot::OpenIndex};
@@ -116,6 +116,25 @@ impl Heap {
     /// Whether anything but a cycle that only holds itself leads to a node.
     pub(super) fn is_held(&self, node: usize) -> bool {
         with_index!(&*self.open.index, |index| index.distances()[node]) != NO_DISTANCE
+    }
+
+    /// Takes the nodes that no other node dominates, ascending. This reads arrays in order; to follow the dominator tree from
+    /// the super-root takes many times as long.
+    pub(super) fn each_undominated(&self, mut take: impl FnMut(usize)) {
+        let n_nodes = self.n_nodes();
+        with_index!(&*self.open.index, |index| {
+            let nodes = index.idoms().iter().enumerate();
+            nodes.filter(|(_, idom)| idom.index() == n_nodes).for_each(|(node, _)| take(node));
+        });
+    }
+
+    /// The roots of some kinds that no other node dominates, ascending, each with its kind.
+    pub(super) fn undominated_roots(&self, is_meant: impl Fn(&str) -> bool) -> Vec<(usize, &str)> {
+        let n_nodes = self.n_nodes();
+        with_index!(&*self.open.index, |index| {
+            let roots = index.roots().iter().enumerate().map(|(i, root)| (root.index(), index.root_kind(i)));
+            roots.filter(|(root, kind)| is_meant(kind) && index.idoms()[*root].index() == n_nodes).collect()
+        })
     }
 
     /// The roots of some kinds, ascending.
@@ -272,11 +291,6 @@ impl Heap {
         above
     }
 
-    /// The rows of `obj` of some nodes.
-    fn obj_rows(&self, nodes: &[usize]) -> Vec<u64> {
-        self.open.obj_rows(nodes)
-    }
-
     /// Reads what the tables say of objects and references that `facts` does not have yet.
     pub(super) fn load(&self, facts: &mut Facts, nodes: &[usize], edges: &[usize]) -> Result<()> {
         let mut nodes: Vec<usize> =
@@ -284,7 +298,7 @@ impl Heap {
         nodes.sort_unstable();
         nodes.dedup();
         if !nodes.is_empty() {
-            let rows = self.obj_rows(&nodes);
+            let rows = self.open.obj_rows(&nodes);
             let columns = ["name", "value"];
             let batch = self.lake.rows_at(self.manifest(), Table::Obj, &columns, &rows)?;
             let (names, values) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
@@ -319,32 +333,23 @@ impl Heap {
     }
 
     /// The names of all objects that have one, by node.
-    pub(super) fn each_name(&self, mut take: impl FnMut(usize, &str)) -> Result<()> {
-        let n_types = self.open.manifest.types.len();
-        let order: Vec<usize> = with_index!(&*self.open.index, |index| {
-            let types = index.types();
-            let mut next = vec![0_usize; n_types + 1];
-            types.iter().for_each(|rank| next[*rank as usize + 1] += 1);
-            (1..=n_types).for_each(|rank| next[rank] += next[rank - 1]);
-            let mut order = vec![0; types.len()];
-            for (node, rank) in types.iter().enumerate() {
-                order[next[*rank as usize]] = node;
-                next[*rank as usize] += 1;
-            }
-            order
-        });
-        let mut row = 0;
-        self.lake.each_batch(self.manifest(), Table::Obj, &["name"], |batch| {
-            let names = batch.column(0).as_string::<i32>();
-            for i in 0..batch.num_rows() {
-                if let Some(node) = order.get(row + i).filter(|_| names.is_valid(i)) {
-                    take(*node, names.value(i));
+    pub(super) fn each_name(&self, take: impl FnMut(usize, &str)) -> Result<()> {
+        fn each<I: Id>(heap: &Heap, index: &GraphIndex<I>, mut take: impl FnMut(usize, &str)) -> Result<()> {
+            let nodes = index.nodes_by_row(heap.open.manifest.types.len());
+            let mut row = 0;
+            heap.lake.each_batch(heap.manifest(), Table::Obj, &["name"], |batch| {
+                let names = batch.column(0).as_string::<i32>();
+                for i in (0..batch.num_rows()).filter(|i| names.is_valid(*i)) {
+                    if let Some(node) = nodes.get(row + i).filter(|node| **node != I::NONE) {
+                        take(node.index(), names.value(i));
+                    }
                 }
-            }
-            row += batch.num_rows();
+                row += batch.num_rows();
+                Ok(())
+            })?;
             Ok(())
-        })?;
-        Ok(())
+        }
+        with_index!(&*self.open.index, |index| each(self, index, take))
     }
 
     /// The labels of all references that have one, by position.

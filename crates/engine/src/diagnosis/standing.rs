@@ -85,15 +85,12 @@ pub(super) fn main_kids(heap: &Heap, kids: &[usize]) -> Option<(u32, usize)> {
 /// The candidates of a dump.
 pub(super) fn candidates(heap: &Heap) -> Vec<Candidate> {
     let n_nodes = heap.n_nodes();
-    let total: i64 = with_index!(&*heap.open.index, |index| {
-        index
-            .dominated_by(n_nodes)
-            .map(|node| i64::try_from(index.retained()[node]).unwrap_or(i64::MAX))
-            .sum()
-    });
+    let mut total = 0_i64;
+    heap.each_undominated(|node| total = total.saturating_add(heap.retained(node)));
     let least = (total / MIN_PART).max(1024);
     let is_big = |node: &usize| heap.retained(*node) >= least;
-    let mut stack: Vec<usize> = heap.dominated(n_nodes).into_iter().filter(is_big).collect();
+    let mut stack: Vec<usize> = Vec::new();
+    heap.each_undominated(|node| stack.extend(Some(node).filter(is_big)));
     let mut in_chain: HashSet<usize> = HashSet::new();
     let mut found = Vec::new();
     let mut looked_at = 0;

@@ -15,10 +15,11 @@ mod nodes;
 mod obj_columns;
 mod rebuild;
 mod roots;
+mod rows;
 mod sections;
 mod some_labels;
 
-use std::{ops::Range, thread};
+use std::{ops::Range, sync::OnceLock, thread};
 
 use heaplake_graph::{Bits, Cancelled, Csr, Graph, Id};
 use heaplake_model::{DumpId, Remedy, schema::Table};
@@ -40,6 +41,7 @@ pub(crate) use obj_columns::{ObjIndex, bytes, null_columns, root_columns};
 pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
 pub(crate) use roots::UNREFERENCED;
 pub use roots::is_found as is_found_kind;
+use rows::RowCheckpoints;
 use sections::{IndexContent, SectionRanges};
 
 /// Version of the layout. An index of another version is rebuilt.
@@ -83,6 +85,7 @@ pub struct GraphIndex<I> {
     sections: Sections,
     content: IndexContent,
     ranges: SectionRanges,
+    rows: OnceLock<RowCheckpoints>,
     ids: std::marker::PhantomData<I>,
 }
 
@@ -147,7 +150,7 @@ impl AnyIndex {
 impl<I: Id> GraphIndex<I> {
     fn new(sections: Sections, content: IndexContent) -> Result<Self, Refused> {
         let ranges = SectionRanges::of::<I>(&sections, &content)?;
-        let index = Self { sections, content, ranges, ids: std::marker::PhantomData };
+        let index = Self { sections, content, ranges, rows: OnceLock::new(), ids: std::marker::PhantomData };
         let csr = |offsets, targets| {
             Csr::<I>::new(index.sections.numbers(offsets), index.sections.numbers(targets))
         };

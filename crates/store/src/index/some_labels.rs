@@ -237,24 +237,7 @@ impl<I: Id> GraphIndex<I> {
     fn own_names(&self, lake: &Lake, dump: &Dump, mut nodes: Vec<usize>) -> Result<HashMap<usize, String>> {
         nodes.sort_unstable();
         nodes.dedup();
-        // Rows are by type, then in the order of the nodes.
-        let mut first: u64 = 0;
-        let mut next_row: Vec<u64> = Vec::with_capacity(dump.types.len());
-        for stat in &dump.types {
-            next_row.push(first);
-            first = first.saturating_add(stat.count);
-        }
-        let mut rows: Vec<u64> = Vec::with_capacity(nodes.len());
-        let mut at = 0;
-        for node in &nodes {
-            for rank in &self.types()[at..*node] {
-                if let Some(row) = next_row.get_mut(*rank as usize) {
-                    *row += 1;
-                }
-            }
-            at = *node;
-            rows.push(next_row.get(self.types()[at] as usize).copied().unwrap_or(u64::MAX));
-        }
+        let rows = self.obj_rows(dump.types.len(), &nodes);
         if rows.is_empty() {
             return Ok(HashMap::new());
         }
