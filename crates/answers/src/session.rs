@@ -12,7 +12,7 @@ use std::{
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::StreamExt as _;
 use heaplake_engine::{Answer, CancelToken, Edited, Missing, Parameters, SessionOptions};
-use heaplake_model::DumpId;
+use heaplake_model::{DumpId, ShortTypeNames};
 use heaplake_store::{Lake, Layer, Manifest, Manifests};
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 
@@ -151,6 +151,11 @@ impl Session {
     /// What to say where some of the dumps that selectors mean name types with their modules and others do not.
     pub fn note_on_type_names(&self, selectors: &[&str]) -> Result<Option<&'static str>> {
         Ok(self.engine.are_types_named_differently(selectors)?.then_some(TYPES_BY_SHORT_NAME))
+    }
+
+    /// The types that are told by their short names in the dumps that selectors mean.
+    pub fn short_type_names(&self, selectors: &[&str]) -> Result<ShortTypeNames> {
+        Ok(self.engine.short_type_names(selectors)?)
     }
 
     /// The dumps among those that selectors mean whose holders are named by older rules than those of the others.

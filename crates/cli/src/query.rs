@@ -45,6 +45,16 @@ pub fn of_lake(manifests: &Arc<Manifests>, memory_limit: Option<u64>, console: &
     over(manifests, &SessionOptions { memory_limit, notice, ..SessionOptions::default() })
 }
 
+/// The plan, with types under their short names where these tell them from all others in the dumps that are shown, and people
+/// read them on a terminal.
+pub fn with_short_types(plan: &Plan, session: &Session, dumps: &[&str]) -> Result<Plan> {
+    let plan = plan.clone();
+    match plan.shortens_types() {
+        true => Ok(plan.with_types(session.short_type_names(dumps)?)),
+        false => Ok(plan),
+    }
+}
+
 /// Says which type a statement asks for that no dump has. For statements without rows.
 pub fn note_unknown_type(session: &Session, statement: &str, console: &Console) {
     // The answer stands without the note.

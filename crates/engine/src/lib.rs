@@ -68,3 +68,4 @@ pub use session::{Answer, Session, SessionOptions};
 pub use signature::{StatementParameter, StatementSignature};
 pub use snapshot::{Notice, PathPlan};
 pub use statements::{Split, split_as_written};
+pub use type_names::is_type_column;

@@ -19,7 +19,7 @@ use datafusion::{
     sql::parser::{DFParserBuilder, Statement},
 };
 use futures::{StreamExt as _, stream};
-use heaplake_model::DumpId;
+use heaplake_model::{DumpId, ShortTypeNames};
 use heaplake_store::{BuildLimits, Lake, Layer, Manifest, Manifests, SpillFolder};
 use tokio::sync::OnceCell;
 
@@ -301,6 +301,14 @@ impl Session {
     pub fn dumps_with_old_names(&self, selectors: &[&str]) -> Result<Vec<DumpId>> {
         let dumps = self.selected(selectors)?;
         Ok(dumps_with_old_names(&dumps).into_iter().map(|dump| dump.id.clone()).collect())
+    }
+
+    /// The types that are told by their short names in the dumps that selectors mean. Reads the list of types of each.
+    pub fn short_type_names(&self, selectors: &[&str]) -> Result<ShortTypeNames> {
+        let dumps = self.selected(selectors)?;
+        let dumps: Vec<_> = dumps.iter().map(|dump| self.snapshot.with_types(dump)).collect::<Result<_>>()?;
+        let names = dumps.iter().flat_map(|dump| &dump.types).map(|stat| stat.name.as_str());
+        Ok(ShortTypeNames::of(names))
     }
 
     fn selected(&self, selectors: &[&str]) -> Result<Vec<Arc<Manifest>>> {

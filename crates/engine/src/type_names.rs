@@ -17,8 +17,16 @@ use heaplake_store::Dump;
 use crate::mistake;
 
 /// Columns whose values are names of types.
-const TYPE_COLUMNS: [&str; 7] =
-    ["type", "parent_type", "child_type", "idom_type", "dominator_type", "held_by_type", "head_type"];
+const TYPE_COLUMNS: [&str; 8] = [
+    "type",
+    "parent_type",
+    "child_type",
+    "idom_type",
+    "dominator_type",
+    "held_by_type",
+    "head_type",
+    "holder_type",
+];
 /// A predicate may stand in a text, and a pattern in that, but no deeper.
 const MAX_DEPTH: usize = 2;
 
@@ -36,6 +44,11 @@ impl AskedType {
     pub(crate) fn matches(&self, name: &str) -> bool {
         if self.is_exact { name == self.name } else { is_type_meant(&self.name, name) }
     }
+}
+
+/// Whether the values of a column of this name are names of types.
+pub fn is_type_column(name: &str) -> bool {
+    TYPE_COLUMNS.contains(&name)
 }
 
 /// The names that a statement compares a column of types with, or that patterns and sets in its texts ask for; each once,
@@ -128,12 +141,12 @@ impl Visitor for TypeNames {
         match expr {
             Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
                 for (column, value) in [(left, right), (right, left)] {
-                    if let (true, Some(name)) = (is_type_column(column), text_of(value)) {
+                    if let (true, Some(name)) = (is_of_type_column(column), text_of(value)) {
                         self.add(name, true);
                     }
                 }
             }
-            Expr::InList { expr, list, negated: false } if is_type_column(expr) => {
+            Expr::InList { expr, list, negated: false } if is_of_type_column(expr) => {
                 list.iter().filter_map(text_of).for_each(|name| self.add(name, true));
             }
             // A set or a pattern of a table function.
@@ -147,13 +160,13 @@ impl Visitor for TypeNames {
     }
 }
 
-fn is_type_column(expr: &Expr) -> bool {
+fn is_of_type_column(expr: &Expr) -> bool {
     let name = match expr {
         Expr::Identifier(name) => Some(name),
         Expr::CompoundIdentifier(names) => names.last(),
         _ => None,
     };
-    name.is_some_and(|name| TYPE_COLUMNS.contains(&name.value.to_lowercase().as_str()))
+    name.is_some_and(|name| is_type_column(&name.value.to_lowercase()))
 }
 
 fn text_of(expr: &Expr) -> Option<&str> {

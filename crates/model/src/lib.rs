@@ -30,4 +30,6 @@ pub use runtime::{
     Capacity, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, ThreadOfRoot, TypeRole,
 };
 pub use text::shortened;
-pub use type_name::{asked_part, is_type_meant, module_of_type, short_type_name};
+pub use type_name::{
+    ShortTypeNames, asked_part, is_type_meant, module_of_type, renamed_chain, short_type_name,
+};

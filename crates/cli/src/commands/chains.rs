@@ -55,6 +55,7 @@ pub fn run(args: &ChainsArgs, console: &Console) -> Result<ExitCode> {
     if !is_table {
         plan.print_all_to(&batches, &mut sink)?;
     } else if n_motifs > 0 {
+        let plan = query::with_short_types(&plan, &session, &["current"])?;
         print_table(&batches, &plan, &mut sink)?;
     }
     sink.commit()?;

@@ -85,6 +85,7 @@ pub fn print(
         charts::diff(&diff, args.n, path, session, console)?;
     }
     if is_table {
+        let plan = &query::with_short_types(plan, session, &[&args.before, &args.after])?;
         write_heading(args, &diff.totals(session)?, sink)?;
         if let Some(growth) = diff.process(session)? {
             write_process(&growth, sink)?;
@@ -244,7 +245,8 @@ fn show_holders(groups: &[GroupDifference], plan: &Plan, sink: &mut Sink) -> Res
 /// Writes a holder; on a terminal it is broken behind arrows.
 pub fn write_holder(holder: &str, plan: &Plan, sink: &mut Sink) -> Result<()> {
     let width = plan.table_width().unwrap_or(usize::MAX).saturating_sub(HOLDER_INDENT);
-    let holder = escape::line(holder);
+    let holder = plan.types().chain(holder);
+    let holder = escape::line(&holder);
     for line in broken(&holder, width) {
         writeln!(sink, "{:HOLDER_INDENT$}{line}", "")?;
     }

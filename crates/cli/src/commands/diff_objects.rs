@@ -35,6 +35,7 @@ pub fn print(
         query::run(session, &diff.statement(), plan, sink)?;
         return Ok(());
     }
+    let plan = &query::with_short_types(plan, session, &[&args.before, &args.after])?;
     write_heading(args, &diff.totals(session)?, sink)?;
     let n = args.n.map_or(N_SHOWN, |n| n as usize);
     let types = diff.by_type(session)?;

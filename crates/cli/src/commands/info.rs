@@ -5,7 +5,7 @@ use std::{io::Write as _, process::ExitCode};
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use heaplake_answers::{Direction, Lake, Session, account, address_set, browse, dump_facts, types_by_size};
-use heaplake_model::MemoryAccount;
+use heaplake_model::{MemoryAccount, ShortTypeNames};
 use heaplake_store::{Dump, Manifest, TakenFrom};
 
 use super::dumps::tags_in_words;
@@ -88,7 +88,8 @@ fn show(manifest: &Dump, lake: &Lake, plan: &Plan, console: &Console, sink: &mut
     }
     if !manifest.types.is_empty() {
         writeln!(sink, "\nThe largest types")?;
-        plan.print_to(&top_types(manifest)?, sink)?;
+        let types = ShortTypeNames::of(manifest.types.iter().map(|stat| stat.name.as_str()));
+        plan.clone().with_types(types).print_to(&top_types(manifest)?, sink)?;
     }
     if !manifest.issues.is_empty() {
         writeln!(

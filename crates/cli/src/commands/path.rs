@@ -10,8 +10,9 @@ use heaplake_answers::{
     path_shape, path_statement, path_ways, rest_of_paths, why_not,
 };
 use heaplake_engine::{PathPlan, fold};
-use heaplake_model::Runtime;
+use heaplake_model::{Runtime, ShortTypeNames};
 use heaplake_store::Manifests;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{path_compare::compare, path_tree::TreeOfPaths};
 use crate::{
@@ -25,6 +26,10 @@ use crate::{
 /// Steps on shortest paths up to which the objects that take the way of the path are counted: counting more takes longer than
 /// the search.
 const MAX_WAY_STEPS: u32 = 1 << 17;
+/// Columns of a line of a path beside its number, object and address: sizes, and the gaps.
+const NUMBERS_WIDTH: usize = 2 + 2 + 2 + 9 + 2 + 9;
+/// Columns of an object in a path, however narrow the terminal.
+const MIN_WHAT: usize = 20;
 /// Hops of a repetition's first round are shown, the others folded, from so many rounds on.
 const MIN_FOLDED_ROUNDS: usize = 3;
 /// Objects that are listed one by one on a terminal; of more the types are.
@@ -147,6 +152,7 @@ fn rows(
 
 /// Prints the answer of one dump for people.
 pub fn print(pattern: &str, shape: PathShape, session: &Session, plan: &Plan, sink: &mut Sink) -> Result<()> {
+    let plan = &query::with_short_types(plan, session, &["current"])?;
     let found = match shape {
         PathShape::Paths => paths(pattern, session, plan, sink)?,
         PathShape::Objects => objects(&objects_found(pattern, MAX_LISTED, session)?, plan, sink)?,
@@ -291,7 +297,7 @@ struct ShownHop {
 }
 
 /// What one sees of an object before its numbers.
-fn what(hop: &PathHop) -> String {
+fn what(hop: &PathHop, types: &ShortTypeNames) -> String {
     let shown = |text: &Option<String>| text.as_deref().map(|text| escape::line(text).into_owned());
     let arrow = match (hop.arrow.as_deref(), shown(&hop.label)) {
         (None, _) => String::new(),
@@ -300,7 +306,7 @@ fn what(hop: &PathHop) -> String {
         (Some(_), Some(label)) => format!("-{label}-> "),
         (Some(_), None) => "-> ".to_owned(),
     };
-    let mut text = format!("{arrow}{}", escape::line(&hop.type_name));
+    let mut text = format!("{arrow}{}", escape::line(types.name(&hop.type_name)));
     if let Some(name) = shown(&hop.name) {
         text += &format!(" {name}");
     }
@@ -329,8 +335,8 @@ fn block(path: &[ShownHop], number: u64, plan: &Plan, sink: &mut Sink) -> Result
         Line::Hop {
             number: row_label.clone().unwrap_or_else(|| number.to_string()),
             what: match &hop.variable {
-                Some(variable) => format!("{}  [{}]", what(hop), escape::line(variable)),
-                None => what(hop),
+                Some(variable) => format!("{}  [{}]", what(hop, plan.types()), escape::line(variable)),
+                None => what(hop, plan.types()),
             },
             address: human::address(hop.address),
             size: human::signed_bytes(hop.size),
@@ -350,7 +356,7 @@ fn block(path: &[ShownHop], number: u64, plan: &Plan, sink: &mut Sink) -> Result
                 .map(|i| {
                     format!(
                         "{} {}",
-                        escape::line(&path[i].hop.type_name),
+                        escape::line(plan.types().name(&path[i].hop.type_name)),
                         next_arrow(path, i).unwrap_or_default()
                     )
                 })
@@ -366,14 +372,26 @@ fn block(path: &[ShownHop], number: u64, plan: &Plan, sink: &mut Sink) -> Result
     });
     let number_width = number_width.max(path.len().saturating_sub(1).to_string().len()).max(3);
     let first_column = if path.iter().any(|hop| hop.row_label.is_some()) { "#" } else { "hop" };
-    let what_width = width(|line| match line {
-        Line::Hop { what, .. } => what.chars().count(),
-        Line::Folded(_) => 0,
-    });
     let address_width = width(|line| match line {
         Line::Hop { address, .. } => address.len(),
         Line::Folded(_) => 0,
     });
+    // A long text goes on in the next line, so that the numbers stay beside it on a terminal.
+    let room = plan.table_width().map_or(usize::MAX, |width| {
+        width.saturating_sub(number_width + address_width + NUMBERS_WIDTH).max(MIN_WHAT)
+    });
+    let lines: Vec<(Line, Vec<String>)> = lines
+        .into_iter()
+        .map(|line| {
+            let text = match &line {
+                Line::Hop { what, .. } => wrapped(what, room),
+                Line::Folded(_) => Vec::new(),
+            };
+            (line, text)
+        })
+        .collect();
+    let texts = lines.iter().flat_map(|(_, text)| text);
+    let what_width = texts.map(|text| text.width()).max().unwrap_or_default();
     let (dim, fold_style) = match plan.has_colors() {
         true => (Style::new().dimmed(), AnsiColor::Yellow.on_default()),
         false => (Style::new(), Style::new()),
@@ -383,14 +401,18 @@ fn block(path: &[ShownHop], number: u64, plan: &Plan, sink: &mut Sink) -> Result
         "{dim}{:>number_width$}  {:what_width$}  {:address_width$}  {:>9}  {:>9}{dim:#}",
         first_column, "object", "address", "size", "retained"
     )?;
-    for line in &lines {
+    for (line, texts) in &lines {
         match line {
-            Line::Hop { number, what, address, size, retained } => {
-                let gap = " ".repeat(what_width - what.chars().count());
+            Line::Hop { number, address, size, retained, .. } => {
+                let (what, more) = texts.split_first().map_or(("", &[][..]), |(first, more)| (first, more));
+                let gap = " ".repeat(what_width - what.width());
                 let text = format!(
                     "{number:>number_width$}  {what}{gap}  {dim}{address:address_width$}{dim:#}  {size:>9}  {retained:>9}"
                 );
                 writeln!(sink, "{}", text.trim_end())?;
+                for text in more {
+                    writeln!(sink, "{:number_width$}    {text}", "")?;
+                }
             }
             Line::Folded(text) => {
                 writeln!(sink, "{:number_width$}  {fold_style}{text}{fold_style:#}", "")?;

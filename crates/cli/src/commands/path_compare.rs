@@ -12,6 +12,7 @@ use heaplake_answers::{AnswerAmount, ComparedAnswer, PathShape, Session, compare
 use crate::{
     human,
     output::{Columns, Format, Plan, Sink},
+    query,
 };
 
 /// Asks every dump and prints what each has of which answer.
@@ -45,6 +46,8 @@ pub fn compare(
         PathShape::Types => "objects by hop and type",
     };
     writeln!(sink, "{what}; what is most more in {} than in {} comes first", last(dumps), first(dumps))?;
+    let selectors: Vec<&str> = dumps.iter().map(String::as_str).collect();
+    let plan = query::with_short_types(plan, session, &selectors)?;
     plan.print_to(&table(&answers, dumps)?, sink)?;
     if answers.len() < n_answers {
         writeln!(sink, "and {same}, the same in all of them")?;

@@ -56,7 +56,7 @@ impl TreeOfPaths<'_> {
                 return Ok(());
             }
         }
-        let tree = path_tree(self.pattern, self.merge, session)?;
+        let mut tree = path_tree(self.pattern, self.merge, session)?;
         if let Some(path) = self.chart {
             self.draw(&tree, path, console)?;
         }
@@ -74,6 +74,10 @@ impl TreeOfPaths<'_> {
         let size = tree.iter().filter(|branch| branch.above.is_none()).map(|branch| branch.size);
         let size = size.fold(0, i64::saturating_add);
         writeln!(sink, "{} to {}", human::counted(n_paths, "path"), human::signed_bytes(size))?;
+        let named = query::with_short_types(plan, session, &["current"])?;
+        for branch in &mut tree {
+            branch.type_name = named.types().name(&branch.type_name).to_owned();
+        }
         let lines = lines(&tree);
         let depths: Vec<usize> = lines.iter().map(|line| line.depth).collect();
         for (line, prefix) in lines.iter().zip(prefixes(&depths, true)).take(MAX_LINES) {

@@ -14,6 +14,7 @@ use crate::{
     args::RunArgs,
     console::Console,
     output::{Columns, Sink},
+    query,
 };
 
 /// Runs, prints or lists queries.
@@ -29,8 +30,13 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
     }
     let given: Vec<_> = args.parameters.iter().chain(&args.words).cloned().collect();
     let values = query.values(&given)?;
-    let plan = plan()?;
     let lake = Lake::open(console.lake.path())?;
+    let session = query::open(&lake, &sql::session_options(&args.options, console))?;
+    // A lake may have no dump yet, and some queries do not need one.
+    let plan = match session.dump() {
+        Ok(_) => query::with_short_types(&plan()?, &session, &["current"])?,
+        Err(_) => plan()?,
+    };
     let n_rows = sql::answer(&query.text, Some(&query.name), &values, &lake, &args.options, &plan, console)?;
     if let (0, Some(meaning)) = (n_rows, &query.header.empty) {
         console.note(&format!("(no rows: {meaning})"));

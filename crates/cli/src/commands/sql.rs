@@ -166,7 +166,7 @@ fn is_part_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-".contains(c)
 }
 
-fn session_options(options: &QueryOptions, console: &Console) -> SessionOptions {
+pub(super) fn session_options(options: &QueryOptions, console: &Console) -> SessionOptions {
     SessionOptions {
         memory_limit: options.memory_limit,
         allow_files: options.allow_files,

@@ -1,6 +1,6 @@
 //! `heaplake suspects`: what leaks, what holds it, how sure that is, and what to do.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use anyhow::{Result, bail};
 use chrono::Utc;
@@ -72,6 +72,7 @@ pub fn run(args: &SuspectsArgs, console: &Console) -> Result<ExitCode> {
     }
     let mut sink = plan.open()?;
     if is_table {
+        let plan = with_short_types(&plan, &session, &dumps)?;
         let report = Report { plan: &plan, console, dumps: &dumps };
         report.write(args, &question.found(&session)?, choice.as_ref(), &mut sink)?;
     } else {
@@ -96,8 +97,14 @@ pub fn print(
 ) -> Result<()> {
     let question = Suspects { dumps: args.dumps.clone(), ..Suspects::default() };
     let dumps = heaplake_engine::select_all(manifests, &args.dumps)?;
+    let plan = &with_short_types(plan, session, &dumps)?;
     let report = Report { plan, console, dumps: &dumps };
     report.write(args, &question.found(session)?, None, sink)
+}
+
+fn with_short_types(plan: &Plan, session: &Session, dumps: &[Arc<Manifest>]) -> Result<Plan> {
+    let ids: Vec<&str> = dumps.iter().map(|dump| dump.id.as_str()).collect();
+    query::with_short_types(plan, session, &ids)
 }
 
 /// Adds to the suspects that are accepted.
@@ -170,7 +177,7 @@ pub fn asked(dumps: &[std::sync::Arc<Manifest>], choice: Option<&DumpChoice>) ->
 struct Report<'r> {
     plan: &'r Plan,
     console: &'r Console,
-    dumps: &'r [std::sync::Arc<Manifest>],
+    dumps: &'r [Arc<Manifest>],
 }
 
 impl Report<'_> {
@@ -182,6 +189,13 @@ impl Report<'_> {
         sink: &mut Sink,
     ) -> Result<()> {
         self.say(&asked(self.dumps, choice), 0, sink)?;
+        let named = |suspect: &Suspect| Suspect {
+            type_name: self.plan.types().name(&suspect.type_name).to_owned(),
+            holder_type: self.plan.types().name(&suspect.holder_type).to_owned(),
+            holder_path: self.plan.types().chain(&suspect.holder_path).into_owned(),
+            ..suspect.clone()
+        };
+        let found: Vec<Suspect> = found.iter().map(named).collect();
         let least = args.min_confidence.unwrap_or(MIN_CONFIDENCE);
         let (accepted, found): (Vec<&Suspect>, Vec<&Suspect>) =
             found.iter().partition(|suspect| suspect.accepted.is_some());

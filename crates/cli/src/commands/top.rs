@@ -13,6 +13,7 @@ pub fn run(args: &TopArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
     let (session, manifest) = query::of_dump(args.dump.selector(), &args.graph, console)?;
+    let plan = query::with_short_types(&plan, &session, &["current"])?;
     let totals = session.totals()?;
     let mut sink = plan.open()?;
     let is_table = plan.format == Format::Table;

@@ -4,6 +4,7 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use heaplake_answers::{Session, Tree, TreeNode};
+use heaplake_model::ShortTypeNames;
 use heaplake_store::Manifest;
 
 use crate::{
@@ -60,6 +61,7 @@ pub fn print(
     if plan.format != Format::Table {
         return plan.print_all_to(&tree.batches, sink);
     }
+    let plan = &query::with_short_types(plan, session, &["current"])?;
     let totals = session.totals()?;
     if address.is_none() {
         let objects = human::counted(totals.objects.unsigned_abs(), "object");
@@ -85,14 +87,18 @@ pub fn print(
             true => format!("{:BAR$} ", bar(node.retained, totals.bytes, BAR)),
             false => String::new(),
         };
-        writeln!(sink, "{label:>width$}{bar}{prefix}{}", in_words(node, totals.bytes))?;
+        writeln!(sink, "{label:>width$}{bar}{prefix}{}", in_words(node, totals.bytes, plan.types()))?;
     }
     Ok(())
 }
 
 /// `.cache -> dict cache @140... (thread MainThread): 8.6 MiB, 66.0 %, 14,640 objects`.
-fn in_words(node: &TreeNode, whole: i64) -> String {
-    let type_name = node.type_name.as_deref().map(escape::line).unwrap_or("objects of other types".into());
+fn in_words(node: &TreeNode, whole: i64, types: &ShortTypeNames) -> String {
+    let type_name = node
+        .type_name
+        .as_deref()
+        .map(|name| escape::line(types.name(name)))
+        .unwrap_or("objects of other types".into());
     let what = match node.address {
         Some(address) => {
             let name =

@@ -58,6 +58,7 @@ pub fn print(
         charts::trend(&trend, args.n, args.stacked, path, session, console)?;
     }
     if is_table {
+        let plan = &query::with_short_types(plan, session, &[&trend.dumps])?;
         if let Some(growth) = trend.process(session)?.filter(|growth| growth.not_of_objects().is_some()) {
             diff::write_process(&growth, sink)?;
             writeln!(sink)?;

@@ -63,6 +63,7 @@ pub fn print(
         _ => console.note(&summary),
     }
     if plan.format != Format::Table || objects > 0 {
+        let plan = query::with_short_types(plan, session, &["current"])?;
         plan.print_all_to(&answer.batches, sink)?;
     }
     Ok(())

@@ -12,12 +12,14 @@ mod table;
 use std::{
     io::{IsTerminal as _, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Result, bail};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use clap::{Args, ValueEnum};
 pub use heaplake_answers::encode::{Columns, Encoder, Encoding, Written};
+use heaplake_model::ShortTypeNames;
 
 use self::numbered::Numbered;
 pub use self::{
@@ -160,6 +162,8 @@ pub struct Plan {
     /// Where a shell keeps the rows of tables.
     results: Option<Results>,
     paged: bool,
+    /// How types are named on a terminal.
+    types: Arc<ShortTypeNames>,
 }
 
 impl Plan {
@@ -190,6 +194,7 @@ impl Plan {
             width: of_table.and_then(|screen| screen.width),
             results: of_table.map(|screen| screen.results.clone()),
             paged: to_terminal && screen.is_some_and(|screen| screen.paged),
+            types: Arc::default(),
         })
     }
 
@@ -224,11 +229,17 @@ impl Plan {
         if let Some(encoding) = self.format.encoding() {
             return Ok(encoding.encoder(schema, out)?);
         }
+        let look = |remedy| table::Look {
+            width: self.table_width(),
+            on_terminal: self.is_seen(),
+            remedy,
+            types: self.types.clone(),
+        };
         Ok(match self.results.as_ref().filter(|_| !table::is_plan(schema)) {
             Some(results) => Box::new(Numbered::new(results, schema, |schema| {
-                Box::new(table::Table::new(schema, self.table_width(), self.is_seen(), "| csv", out))
+                Box::new(table::Table::new(schema, look("| csv"), out))
             })),
-            None => Box::new(table::Table::new(schema, self.table_width(), self.is_seen(), "--full", out)),
+            None => Box::new(table::Table::new(schema, look("--full"), out)),
         })
     }
 
@@ -293,6 +304,24 @@ impl Plan {
         self.to_terminal
     }
 
+    /// Whether types are shown by their short names: in what people read on a terminal, unless nothing is to be cut.
+    pub fn shortens_types(&self) -> bool {
+        self.format == Format::Table && self.is_seen() && !self.full
+    }
+
+    /// The same with short names of types where it shows such.
+    pub fn with_types(self, types: ShortTypeNames) -> Self {
+        match self.shortens_types() {
+            true => Self { types: Arc::new(types), ..self },
+            false => self,
+        }
+    }
+
+    /// How types are named.
+    pub fn types(&self) -> &ShortTypeNames {
+        &self.types
+    }
+
     /// Whether text for people may have bars of block characters.
     pub fn has_bars(&self) -> bool {
         self.to_terminal && blocks::are_shown(|name| std::env::var(name).ok())
@@ -355,8 +384,6 @@ fn name_of(format: Format) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::{
         array::{ArrayRef, Int64Array, StringArray, UInt64Array},
         datatypes::{Field, Schema},
@@ -405,7 +432,9 @@ mod tests {
         let batch = RecordBatch::try_new(schema.clone(), arrays).expect("columns of one length");
         let (width, results) = (None, None);
         let format = Format::Table;
-        let plan = Plan { format, file: None, full: false, to_terminal: false, width, results, paged: false };
+        let types = Arc::default();
+        let plan =
+            Plan { format, file: None, full: false, to_terminal: false, width, results, paged: false, types };
         let mut out = Vec::new();
         let mut encoder = plan.encoder(&schema, &mut out).expect("an encoder");
         if has_rows {

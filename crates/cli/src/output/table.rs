@@ -5,7 +5,7 @@
 //! are cells of text cut, in their middle, to the widest that still lets a row fit. Where that is not enough, columns are
 //! left out: first those without a value, then the others from the right, the most telling ones last; a line below says which.
 
-use std::io::Write;
+use std::{borrow::Cow, io::Write, sync::Arc};
 
 use arrow::{array::RecordBatch, datatypes::Schema};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width};
@@ -15,6 +15,8 @@ use heaplake_answers::{
     Result,
     encode::{Encoder, Written, flat},
 };
+use heaplake_engine::is_type_column;
+use heaplake_model::ShortTypeNames;
 
 use super::cells::cells;
 use crate::escape;
@@ -33,16 +35,26 @@ const CELL_FRAME: usize = 3;
 const TELLING: [&str; 11] =
     ["#", "address", "type", "name", "count", "objects", "size", "retained", "holder", "label", "motif"];
 
+/// How a table is shown.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Width of the terminal, where cells are to be cut to it; `None` for any width.
+    pub width: Option<usize>,
+    /// Whether a terminal shows it, of whatever width.
+    pub on_terminal: bool,
+    /// How a user sees columns that are left out for the width.
+    pub remedy: &'static str,
+    /// How types are named.
+    pub types: Arc<ShortTypeNames>,
+}
+/// Columns with chains of types.
+const TYPE_CHAINS: [&str; 3] = ["holder", "holder_path", "motif"];
+
 /// Writes a table.
 pub struct Table<W: Write> {
     out: W,
     columns: Vec<Column>,
-    /// Width of the terminal, when cells are to be cut to it.
-    terminal: Option<usize>,
-    /// Whether a terminal shows it, of whatever width.
-    on_terminal: bool,
-    /// How a user sees what is left out.
-    remedy: &'static str,
+    look: Look,
     rows: Vec<Vec<String>>,
     /// The lower border, once something is written.
     border: Option<String>,
@@ -62,32 +74,25 @@ struct Column {
     cap: usize,
     /// Left out, because the terminal is too narrow.
     hidden: bool,
+    types: TypesInColumn,
+}
+
+/// Which types the texts of a column name.
+#[derive(Clone, Copy)]
+enum TypesInColumn {
+    None,
+    One,
+    /// A chain of them, such as the path of a holder.
+    Chain,
 }
 
 impl<W: Write> Table<W> {
-    /// A table of rows of `schema`; `terminal` is the width to keep to, `None` for any width, and `remedy` how a user sees
-    /// columns that are left out for it.
-    pub fn new(
-        schema: &Schema,
-        terminal: Option<usize>,
-        on_terminal: bool,
-        remedy: &'static str,
-        out: W,
-    ) -> Self {
+    /// A table of rows of `schema`.
+    pub fn new(schema: &Schema, look: Look, out: W) -> Self {
         let columns = flat::flat_schema(schema).fields().iter().map(|field| Column::new(field)).collect();
         let multiline = is_plan(schema);
-        let terminal = terminal.filter(|_| !multiline);
-        Self {
-            out,
-            columns,
-            terminal,
-            on_terminal,
-            remedy,
-            rows: Vec::new(),
-            border: None,
-            cut_cells: 0,
-            multiline,
-        }
+        let look = Look { width: look.width.filter(|_| !multiline), ..look };
+        Self { out, columns, look, rows: Vec::new(), border: None, cut_cells: 0, multiline }
     }
 
     /// Lays out the rows that were kept, after the header if they are the first.
@@ -97,7 +102,7 @@ impl<W: Write> Table<W> {
             return Ok(());
         }
         self.measure();
-        if let (Some(terminal), None) = (self.terminal, &self.border) {
+        if let (Some(terminal), None) = (self.look.width, &self.border) {
             hide_columns(&mut self.columns, &self.rows, terminal);
             cap_columns(&mut self.columns, terminal);
         }
@@ -158,8 +163,13 @@ impl<W: Write> Table<W> {
 impl<W: Write> Encoder for Table<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = flat::flatten(batch)?;
-        for row in cells(&batch, self.on_terminal)? {
-            self.rows.push(row.iter().map(|cell| escaped(cell, self.multiline)).collect());
+        for row in cells(&batch, self.look.on_terminal)? {
+            let cells = self
+                .columns
+                .iter()
+                .zip(&row)
+                .map(|(column, cell)| escaped(&named(column, cell, &self.look.types), self.multiline));
+            self.rows.push(cells.collect());
             if self.rows.len() >= CHUNK_ROWS {
                 self.write_chunk()?;
             }
@@ -178,9 +188,11 @@ impl<W: Write> Encoder for Table<W> {
         let hidden: Vec<&str> = hidden.map(|column| column.name.as_str()).collect();
         if !hidden.is_empty() {
             let names = hidden.join(", ");
-            let note =
-                format!("(left out, for the width of the terminal: {names}; {} shows them)", self.remedy);
-            for line in wrapped(&note, self.terminal.unwrap_or(usize::MAX)) {
+            let note = format!(
+                "(left out, for the width of the terminal: {names}; {} shows them)",
+                self.look.remedy
+            );
+            for line in wrapped(&note, self.look.width.unwrap_or(usize::MAX)) {
                 writeln!(self.out, "{line}")?;
             }
         }
@@ -192,7 +204,21 @@ impl Column {
     fn new(field: &arrow::datatypes::Field) -> Self {
         let name = escape::line(field.name()).into_owned();
         let (right, whole) = (flat::is_right_aligned(field), flat::is_whole(field));
-        Self { width: name.width(), name, right, whole, cap: usize::MAX, hidden: false }
+        let types = match name.as_str() {
+            _ if right => TypesInColumn::None,
+            name if is_type_column(name) => TypesInColumn::One,
+            name if TYPE_CHAINS.contains(&name) => TypesInColumn::Chain,
+            _ => TypesInColumn::None,
+        };
+        Self { width: name.width(), name, right, whole, cap: usize::MAX, hidden: false, types }
+    }
+}
+
+fn named<'c>(column: &Column, cell: &'c str, types: &ShortTypeNames) -> Cow<'c, str> {
+    match column.types {
+        TypesInColumn::None => Cow::Borrowed(cell),
+        TypesInColumn::One => Cow::Borrowed(types.name(cell)),
+        TypesInColumn::Chain => types.chain(cell),
     }
 }
 
@@ -308,8 +334,6 @@ fn shortened(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{ArrayRef, StringArray, UInt64Array};
 
     use super::*;
@@ -322,7 +346,8 @@ mod tests {
 
     fn render(batches: &[RecordBatch], terminal: Option<usize>) -> (String, Written) {
         let mut out = Vec::new();
-        let mut table = Box::new(Table::new(batches[0].schema_ref(), terminal, false, "--full", &mut out));
+        let look = Look { width: terminal, on_terminal: false, remedy: "--full", types: Arc::default() };
+        let mut table = Box::new(Table::new(batches[0].schema_ref(), look, &mut out));
         for batch in batches {
             table.write(batch).expect("written");
         }

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
-use heaplake_model::short_type_name;
+use heaplake_model::{renamed_chain, short_type_name};
 use heaplake_store::{Lake, Manifest};
 
 use super::totals::By;
@@ -44,7 +44,7 @@ impl TypeNaming {
         match (&self.whole, by) {
             (None, _) | (_, By::Module | By::HolderModule) => Cow::Borrowed(name),
             (Some(_), By::Type) => Cow::Borrowed(self.type_name(name)),
-            (Some(_), By::Holder) => Cow::Owned(self.holder(name)),
+            (Some(_), By::Holder) => Cow::Owned(renamed_chain(name, |name| self.type_name(name))),
         }
     }
 
@@ -53,20 +53,7 @@ impl TypeNaming {
         let whole = self.whole.as_ref().and_then(|whole| whole.get(short)?.as_deref());
         whole.unwrap_or(short)
     }
-
-    /// A holder with its types under common names. An element of its path is a type, and perhaps a name after a blank.
-    fn holder(&self, path: &str) -> String {
-        let elements = path.split(ARROW).map(|element| match element.split_once(' ') {
-            _ if element.starts_with('(') => element.to_owned(),
-            Some((type_name, name)) => format!("{} {name}", self.type_name(type_name)),
-            None => self.type_name(element).to_owned(),
-        });
-        elements.collect::<Vec<_>>().join(ARROW)
-    }
 }
-
-/// Between the elements of a holder's path.
-const ARROW: &str = " -> ";
 
 /// Whether some dumps name types with their modules and others do not.
 pub(crate) fn are_types_named_differently(dumps: &[Arc<Manifest>]) -> bool {

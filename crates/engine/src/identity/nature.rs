@@ -1,8 +1,6 @@
 //! What may change about the objects of a type, and the types of two dumps under common numbers.
 
-use std::collections::HashMap;
-
-use heaplake_model::{Nature, short_type_name};
+use heaplake_model::{Nature, ShortTypeNames};
 use heaplake_store::Dump;
 
 /// The names under which the types of a dump are compared: where one of two dumps names types without their modules, short
@@ -12,11 +10,8 @@ fn common_names(dump: &Dump, is_mixed: bool) -> Vec<&str> {
     if !is_mixed {
         return names().collect();
     }
-    let mut n_with: HashMap<&str, usize> = HashMap::new();
-    names().for_each(|name| *n_with.entry(short_type_name(name)).or_default() += 1);
-    names()
-        .map(|name| if n_with[short_type_name(name)] == 1 { short_type_name(name) } else { name })
-        .collect()
+    let short = ShortTypeNames::of(names());
+    names().map(|name| short.name(name)).collect()
 }
 
 /// The types of two dumps together, in byte order of their names.
