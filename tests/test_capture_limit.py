@@ -1,5 +1,6 @@
 """Real limits of memory: a control group whose limit many small objects reach."""
 
+import json
 import os
 import signal
 import subprocess
@@ -94,6 +95,52 @@ def test_a_dump_near_the_limit_is_there_when_the_kernel_kills(version, python, g
     lake.load(path, "limit")
     assert lake.sql("select count(*) > 100000 from obj where type = '__main__.Order'") == [(True,)]
     assert "memory limit" in lake.ok("info", "limit")
+
+
+GROUPS = """
+import json, sys
+import heaplake_dump
+texts = {path: text.encode() for path, text in json.loads(sys.argv[1]).items()}
+real = heaplake_dump._content
+heaplake_dump._content = lambda path, most=1 << 20: texts[path] if path in texts else real(path, most)
+print(json.dumps([group.used_and_limit() for group in heaplake_dump._memory_groups()]))
+"""
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    "mounted, own",
+    [("/", "0::/kube/pod"), ("/kube", "4:memory:/other\n0::/kube/pod"), ("/kube/pod", "0::/kube/pod"), ("/", "0::/")],
+    ids=["whole", "beside the first version", "container", "namespace"],
+)
+@pytest.mark.parametrize("version, python", PYTHONS, ids=IDS)
+def test_limits_of_the_second_version_of_control_groups(version, python, mounted, own, tmp_path):
+    """Their files are written here: a kernel gives the controller of memory to one version alone, and here to the first."""
+    limits = {"": None, "kube": ("104857600", 90 * MIB, 10 * MIB), "kube/pod": ("max", 80 * MIB, 0)}
+    if mounted == "/" and own == "0::/":
+        # The root of a namespace of control groups is what has the limit.
+        limits = {"": ("104857600", 90 * MIB, 10 * MIB)}
+    point = tmp_path / "groups"
+    for folder, values in limits.items():
+        below = "/" + folder
+        if not below.startswith(mounted):
+            continue
+        place = point / below[len(mounted) :].lstrip("/")
+        place.mkdir(parents=True, exist_ok=True)
+        if values is not None:
+            limit, used, spare = values
+            (place / "memory.max").write_text(limit + "\n")
+            (place / "memory.current").write_text(f"{used}\n")
+            (place / "memory.stat").write_text(f"anon 4096\ninactive_file {spare}\nactive_file 8192\n")
+    texts = {
+        "/proc/self/cgroup": own + "\n",
+        "/proc/self/mountinfo": f"29 23 0:26 {mounted} {point} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n",
+    }
+    env = environment() | {"PYTHONPATH": str(FOLDER), "PYTHONDONTWRITEBYTECODE": "1"}
+    output = subprocess.run([str(python), "-c", GROUPS, json.dumps(texts)], env=env, capture_output=True, timeout=TIMEOUT, check=True)
+    found = [tuple(one) for one in json.loads(output.stdout) if one is not None]
+    # In the container the limit is above what is mounted, and cannot be seen.
+    assert found == ([] if mounted == "/kube/pod" else [(80 * MIB, 100 * MIB)])
 
 
 @pytest.mark.parametrize("version, python", PYTHONS, ids=IDS)
