@@ -375,20 +375,27 @@ impl Case {
 /// The type of what functools.lru_cache makes.
 const LRU_WRAPPER: &str = "_lru_cache_wrapper";
 
-/// The bound of an lru_cache, which its function `cache_parameters` has in a cell since CPython 3.9.
+/// The bound of an lru_cache, which its function `cache_parameters` has in a cell since CPython 3.9, beside whether it tells types
+/// apart. Results of the function may be dictionaries with functions, too, so that the closure must look like this one.
 fn lru_bound(heap: &Heap, facts: &mut Facts, wrapper: usize) -> Result<Option<i64>> {
-    let below = |nodes: &[usize], type_name: &str| -> Vec<usize> {
-        // Links come before the dictionary.
-        let kids = nodes.iter().flat_map(|node| heap.refs(*node)).map(|(_, kid)| kid);
-        kids.filter(|kid| heap.type_name(*kid) == type_name).take(64).collect()
+    const MAX_FUNCTIONS: usize = 64;
+    let below = |node: usize, type_name: &'static str| {
+        let kids = heap.refs(node).into_iter().map(|(_, kid)| kid);
+        kids.filter(move |kid| heap.type_name(*kid) == type_name)
     };
-    let functions = below(&below(&[wrapper], "dict"), "function");
+    let functions = below(wrapper, "dict").flat_map(|namespace| below(namespace, "function"));
+    let functions: Vec<usize> = functions.take(MAX_FUNCTIONS).collect();
     heap.load(facts, &functions, &[])?;
-    let own: Vec<usize> =
-        functions.into_iter().filter(|node| facts.name(*node) == Some("<lambda>")).collect();
-    let numbers = below(&below(&below(&own, "tuple"), "cell"), "int");
-    heap.load(facts, &numbers, &[])?;
-    Ok(numbers.iter().find_map(|node| facts.value(*node)?.parse().ok()))
+    for function in functions.into_iter().filter(|node| facts.name(*node) == Some("<lambda>")) {
+        let cells: Vec<usize> =
+            below(function, "tuple").flat_map(|closure| below(closure, "cell")).take(MAX_FUNCTIONS).collect();
+        let numbers: Vec<usize> = cells.iter().flat_map(|cell| below(*cell, "int")).collect();
+        if let ([_, _], [number]) = (cells.as_slice(), numbers.as_slice()) {
+            heap.load(facts, &[*number], &[])?;
+            return Ok(facts.value(*number).and_then(|value| value.parse().ok()));
+        }
+    }
+    Ok(None)
 }
 
 /// The type that a programmer would name for some objects, and how far below them it is: their own, or where they are

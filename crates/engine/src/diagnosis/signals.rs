@@ -27,6 +27,9 @@ pub(super) struct Signal {
 /// Bytes by which single objects differ that take each other's place.
 const SMALL_GROWTH: i64 = 4096;
 
+/// Growth of the heap by less than one part in so many is taken for so much.
+const LEAST_GROWTH: i64 = 200;
+
 /// What all cases of a diagnosis share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whole {
@@ -184,15 +187,18 @@ fn amount(case: &Case) -> Option<Signal> {
 /// What part of the growth it explains; of one dump, what part of all bytes.
 fn share(case: &Case, whole: Whole) -> Option<Signal> {
     let (part, of) = match case.retained_growth() {
-        Some(growth) => (growth.max(case.own), whole.growth),
+        // Where the heap hardly grew, a part of its growth says nothing.
+        Some(growth) => (growth.max(case.own), whole.growth.max(whole.bytes / LEAST_GROWTH)),
         None => (case.retained(), whole.bytes),
     };
     if of <= 0 || part <= 0 {
         return silent(-0.5);
     }
-    let percent = (part as f64 * 100.0 / of as f64).min(100.0);
+    let percent_of = |of: i64| (part as f64 * 100.0 / of as f64).min(100.0);
+    let percent = percent_of(of);
     let fact = match case.retained_growth() {
-        Some(growth) => format!("{} more, {percent:.0} % of all growth", words::bytes(growth.max(case.own))),
+        Some(_) if whole.growth <= 0 => format!("{} more, while the heap did not grow", words::bytes(part)),
+        Some(_) => format!("{} more, {:.0} % of all growth", words::bytes(part), percent_of(whole.growth)),
         None => format!("it retains {}, {percent:.0} % of the heap", words::bytes(part)),
     };
     let one = case.counts.len() == 1;
@@ -267,7 +273,7 @@ fn bare_bound(case: &Case) -> Option<Signal> {
     let is_near = bound <= count.saturating_mul(2);
     let is_ordered = case.above(0) == "OrderedDict";
     let weight = if is_near && is_ordered {
-        -3.2
+        -4.2
     } else if is_near {
         -2.2
     } else {
@@ -375,9 +381,10 @@ fn collector(case: &Case, moments: &Moments) -> Option<Signal> {
     let heap = moments.newest();
     let n_objects: i64 = case.members.iter().map(|node| heap.retained_count(*node) as i64).sum();
     let Some(collector) = heap.manifest().process.collector else {
-        let is_usual = n_objects < 2 * USUAL_THRESHOLD && heap.is_whole();
+        let is_usual = n_objects < 2 * USUAL_THRESHOLD;
         let fact = "it may be waiting for a collection that comes soon: the dump does not say whether the collector is on";
-        return if is_usual { told(-0.8, fact.to_owned()) } else { None };
+        let weight = if heap.is_whole() { -0.8 } else { -3.8 };
+        return if is_usual { told(weight, fact.to_owned()) } else { None };
     };
     let threshold = collector.threshold;
     let said = words::count(threshold);
