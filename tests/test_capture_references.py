@@ -196,3 +196,27 @@ def test_tables_of_older_versions_have_no_counts(lake, tmp_path):
     lake.ok("index", "heap")
     # Its checksum is another one; that it has fewer columns is no fault.
     assert "no column" not in lake.run("verify", "heap").stdout.decode()
+
+
+CODE = """
+import gc, sys
+import heaplake_dump
+gc.disable()
+codes = [compile(f"def made(first{n}, second{n}): return first{n}", "made.py", "exec").co_consts[0] for n in range(200)]
+heaplake_dump.dump(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("version, python", sorted(pythons().items()))
+def test_what_new_code_refers_to_is_not_held_by_c(version, python, tmp_path, lake):
+    """Its tuples of names and constants are tracked until the collector has seen them."""
+    path = tmp_path / "code.dump"
+    run(python, CODE, path)
+    lake.load(path, f"code_{version.replace('.', '')}")
+    assert lake.sql("select count(*) >= 200 from obj where type = 'code' and name = 'made'") == [(True,)]
+    query = """
+        select count(*) from obj o where type = 'tuple' and root_kind = 'external'
+        and exists (select 1 from edge e join obj name on name.address = e.child
+                    where e.parent = o.address and name.value like 'first%')
+    """
+    assert lake.sql(query) == [(0,)]

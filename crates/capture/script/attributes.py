@@ -92,3 +92,21 @@ def _can_read_attributes():
 
 _KEYS = _offset_of_keys() if _IS_NATIVE and _VERSION >= (3, 11) else None
 _READS_ATTRIBUTES = _can_read_attributes()
+
+
+def _offset_of_variables():
+    """Where code has the names of all its variables, since 3.11 one tuple that Python does not show. Nothing else explains the
+    reference to it. None where the memory of code is not laid out like this."""
+    code = _offset_of_variables.__code__
+    if not _IS_NATIVE or _VERSION < (3, 11) or (_word(id(code) + 24), _word(id(code) + 32)) != (id(code.co_consts), id(code.co_names)):
+        return None
+    for offset in range(40, _basic_size_of(types.CodeType) - 8, 8):
+        if (_word(id(code) + offset), _word(id(code) + offset + 8)) == (id(code.co_filename), id(code.co_name)):
+            # The names, their kinds, the file.
+            names = _word(id(code) + offset - 16)
+            is_found = _word(names + 8) == id(tuple) and _ctypes.PyObj_FromPtr(names) == code.co_varnames
+            return offset - 16 if is_found else None
+    return None
+
+
+_VARIABLES = _offset_of_variables()

@@ -454,6 +454,8 @@ class _Walk:
 
     def _code(self, obj, info):
         found = [(name, getattr(obj, name)) for name in _CODE]
+        if _VARIABLES is not None:
+            found.append(("co_localsplusnames", _ctypes.PyObj_FromPtr(_word(id(obj) + _VARIABLES))))
         refs = [ref for _, ref in found]
         labels = ", ".join([f'".{name}"' for name, _ in found])
         return self._write(obj, info, refs, labels, f', "name": {_quote(_clean(obj.co_name))}')
