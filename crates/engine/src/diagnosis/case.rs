@@ -63,6 +63,20 @@ pub(super) struct Case {
     pub(super) proof: Option<String>,
 }
 
+/// Objects and references around a holder, of which the tables are asked.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    /// The shortest way to the holder.
+    way: Vec<usize>,
+    /// Its dominators, itself last.
+    pub(super) dominators: Vec<usize>,
+    pub(super) nodes: Vec<usize>,
+    /// Positions of references.
+    pub(super) edges: Vec<usize>,
+    /// References to attributes beside the holder, and the attributes.
+    beside: Vec<(usize, usize)>,
+}
+
 /// How the content of a holder is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CountRule {
@@ -308,9 +322,8 @@ impl Case {
         })
     }
 
-    /// Reads names and labels.
-    pub(super) fn load(&mut self, heap: &Heap, facts: &mut Facts) -> Result<()> {
-        let runtime = heap.manifest().runtime();
+    /// What is read of the tables for a case.
+    pub(super) fn surroundings(&self, heap: &Heap) -> Surroundings {
         let way = heap.way_to(self.node);
         let dominators = heap.dominators(self.node);
         let mut nodes: Vec<usize> = way.iter().chain(&dominators).chain(&self.samples).copied().collect();
@@ -341,7 +354,19 @@ impl Case {
                 }
             }
         }
-        heap.load(facts, &nodes, &edges)?;
+        Surroundings { way, dominators, nodes, edges, beside }
+    }
+
+    /// Takes the names and labels of what was read for the case.
+    pub(super) fn tell(
+        &mut self,
+        heap: &Heap,
+        facts: &mut Facts,
+        of: Surroundings,
+        names: &HashMap<usize, String>,
+    ) -> Result<()> {
+        let runtime = heap.manifest().runtime();
+        let Surroundings { way, dominators, beside, .. } = of;
         let label_of = |parent: usize, child: usize| {
             heap.edge(parent, child).and_then(|edge| facts.label(edge)).map(str::to_owned)
         };
@@ -356,8 +381,7 @@ impl Case {
             })
             .collect();
         self.held_by = held_by(&self.way, runtime);
-        let names = heap.program_names(&dominators)?;
-        self.holder_path = holder_path(heap, facts, &names, &dominators);
+        self.holder_path = holder_path(heap, facts, names, &dominators);
         let wrapper = way.iter().rev().find(|node| short_type_name(heap.type_name(**node)) == LRU_WRAPPER);
         if let Some(bound) = wrapper.and_then(|wrapper| lru_bound(heap, facts, *wrapper).transpose()) {
             self.beside.push((".maxsize".to_owned(), Some(bound?)));
@@ -373,7 +397,7 @@ impl Case {
 }
 
 /// The type of what functools.lru_cache makes.
-const LRU_WRAPPER: &str = "_lru_cache_wrapper";
+pub(super) const LRU_WRAPPER: &str = "_lru_cache_wrapper";
 
 /// The bound of an lru_cache, which its function `cache_parameters` has in a cell since CPython 3.9, beside whether it tells types
 /// apart. Results of the function may be dictionaries with functions, too, so that the closure must look like this one.
@@ -493,7 +517,7 @@ fn held_by(way: &[WayStep], runtime: &Runtime) -> Option<String> {
 }
 
 /// A path of the dominator tree as summaries by holder write it. `names` are what the program calls its objects.
-fn holder_path(heap: &Heap, facts: &Facts, names: &[Option<String>], dominators: &[usize]) -> String {
+fn holder_path(heap: &Heap, facts: &Facts, names: &HashMap<usize, String>, dominators: &[usize]) -> String {
     const MAX_CHARS: usize = 100;
     let mut words: Vec<String> = Vec::new();
     if let Some(top) = dominators.first() {
@@ -503,9 +527,9 @@ fn holder_path(heap: &Heap, facts: &Facts, names: &[Option<String>], dominators:
             _ => {}
         }
     }
-    for (node, name) in dominators.iter().zip(names) {
+    for node in dominators {
         let type_name = shortened(heap.type_name(*node), MAX_CHARS);
-        words.push(match facts.name(*node).or(name.as_deref()) {
+        words.push(match facts.name(*node).or(names.get(node).map(String::as_str)) {
             Some(name) => format!("{type_name} {}", shortened(name, MAX_CHARS)),
             None => type_name.into_owned(),
         });

@@ -325,11 +325,14 @@ impl Heap {
         Ok(())
     }
 
-    /// For each node, what the program calls it, as in summaries by holder.
-    pub(super) fn program_names(&self, nodes: &[usize]) -> Result<Vec<Option<String>>> {
+    /// What the program calls some nodes, as in summaries by holder, by node.
+    pub(super) fn names_of(&self, mut nodes: Vec<usize>) -> Result<HashMap<usize, String>> {
+        nodes.sort_unstable();
+        nodes.dedup();
         let labels = self.open.labels(&self.lake)?;
         let of = (&self.lake, &*self.open.manifest);
-        Ok(with_index!(&*self.open.index, |index| index.program_names(of, &labels, nodes))?)
+        let names = with_index!(&*self.open.index, |index| index.program_names(of, &labels, &nodes))?;
+        Ok(nodes.into_iter().zip(names).filter_map(|(node, name)| Some((node, name?))).collect())
     }
 
     /// The names of all objects that have one, by node.

@@ -33,7 +33,7 @@ use heaplake_store::{GraphIndex, Lake, with_index};
 
 use crate::{Result, history::slope, snapshot::OpenIndex};
 use candidate::{Candidate, How};
-use case::{Case, CountRule};
+use case::{Case, CountRule, Surroundings};
 pub use choice::{ChoiceReason, DumpChoice, choose_dumps};
 use heap::{Facts, Heap};
 use moments::Moments;
@@ -95,18 +95,29 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
     candidates.truncate(MAX_CASES);
     let growth = moments.growths().first().map_or(0, |(_, growth)| growth.total());
     let whole = Whole { growth, bytes: moments.newest().manifest().counts.bytes };
-    let mut facts = Facts::default();
-    let mut judged = Vec::new();
+    let mut cases = Vec::new();
     for candidate in &candidates {
         if cancel.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(crate::Error::Cancelled);
         }
-        let Some(mut case) = Case::new(candidate, &moments, cancel)? else { continue };
-        case.load(moments.newest(), &mut facts)?;
-        if is_of_capture(&case) {
-            continue;
+        if let Some(case) = Case::new(candidate, &moments, cancel)? {
+            let surroundings = case.surroundings(moments.newest());
+            cases.push((case, surroundings));
         }
-        judged.push(Judged::of(case, &moments, whole));
+    }
+    // The tables are asked once for all cases: a read of a few rows costs as much as one of many.
+    let mut facts = Facts::default();
+    let all = |part: fn(&Surroundings) -> &[usize]| -> Vec<usize> {
+        cases.iter().flat_map(|(_, surroundings)| part(surroundings)).copied().collect()
+    };
+    moments.newest().load(&mut facts, &all(|of| &of.nodes), &all(|of| &of.edges))?;
+    let names = moments.newest().names_of(all(|of| &of.dominators))?;
+    let mut judged = Vec::new();
+    for (mut case, surroundings) in cases {
+        case.tell(moments.newest(), &mut facts, surroundings, &names)?;
+        if !is_of_capture(&case) {
+            judged.push(Judged::of(case, &moments, whole));
+        }
     }
     let mut judged = merged(judged, &moments);
     judged.sort_by(|a, b| b.order().partial_cmp(&a.order()).unwrap_or(std::cmp::Ordering::Equal));

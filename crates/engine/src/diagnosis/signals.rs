@@ -8,7 +8,7 @@ use heaplake_model::short_type_name;
 
 use super::{
     candidate::How,
-    case::{Case, CountRule},
+    case::{Case, CountRule, LRU_WRAPPER},
     moments::Moments,
     sort::{Sort, is_library, sort_of},
     words,
@@ -173,6 +173,8 @@ fn amount(case: &Case) -> Option<Signal> {
         let last = case.bytes.iter().flatten().next_back().copied().unwrap_or(0);
         // One object in the place of another is a few bytes larger or smaller.
         let is_small = case.bytes.len() > 1 && last - first < SMALL_GROWTH;
+        // What leaks in a cache of results is their number.
+        let is_small = is_small || case.way_has(&[LRU_WRAPPER]);
         return if is_small { silent(-3.8) } else { None };
     }
     match n {
