@@ -1,4 +1,4 @@
-"""Makes the pictures of report.md: python3 docs/report-pictures.py [FOLDER]. Needs Playwright and Chromium."""
+"""Makes the pictures of report.md and the page of pictures.md: python3 docs/report-pictures.py [FOLDER]. Needs Playwright and Chromium."""
 
 import os
 import shutil
@@ -38,6 +38,11 @@ def main(folder):
                 page.goto(f"file://{file}#{place}" if place != "verdict" else f"file://{file}")
                 page.wait_for_timeout(500)
                 page.screenshot(path=folder / f"{name}.png")
+            heaplake("flamegraph", "--diff", "edx-1", "edx-3", "-o", f"{work}/grew.html")
+            page = browser.new_page(color_scheme="light", viewport={"width": 1180, "height": 660})
+            page.goto(f"file://{work}/grew.html")
+            page.wait_for_timeout(500)
+            page.screenshot(path=folder / "pictures/page.png")
             browser.close()
 
 

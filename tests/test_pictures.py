@@ -348,7 +348,10 @@ def test_hostile_names_are_texts_for_other_tools(hostile_pictures, tmp_path, by)
 
 
 def test_mistakes_are_said(edx_lake, lake, tmp_path):
-    assert "names no format" in edx_lake.fails("flamegraph", "-o", tmp_path / "heap.html")
+    assert "names no format" in edx_lake.fails("flamegraph", "-o", tmp_path / "heap.png")
+    assert "names no format" in edx_lake.fails("treemap", "-o", tmp_path / "heap.png")
+    assert "a treemap is" in edx_lake.fails("treemap", "-o", tmp_path / "heap.folded")
+    assert "names no format" in edx_lake.fails("trend", "--chart", tmp_path / "heap.png")
     assert "0 to 100" in edx_lake.fails("flamegraph", "--min", "101")
     assert "nowhere" in edx_lake.fails("flamegraph", "nowhere")
     file = tmp_path / "a.dump"
@@ -373,6 +376,16 @@ def test_the_pictures_of_the_documentation_are_true(edx_lake, name, command):
     if os.environ.get("HEAPLAKE_BLESS"):
         file.write_text(drawn)
     assert file.read_text() == drawn
+
+
+def test_sparklines_on_a_terminal(edx_lake, monkeypatch):
+    commands = [["trend", "--by", "type", "--full"], ["trend", "--by", "holder"]]
+    for command in commands:
+        assert re.search("[▁▂▃▄▅▆▇█]{3}", test_hostile.on_terminal(edx_lake, *command)), command
+    for plain in ({"LC_ALL": "C"}, {"TERM": "dumb"}):
+        monkeypatch.setattr(test_hostile, "environment", lambda plain=plain: environment() | plain)
+        for command in commands:
+            assert not re.search("[▁▂▃▄▅▆▇█]", test_hostile.on_terminal(edx_lake, *command)), (command, plain)
 
 
 def test_bars_on_a_terminal(edx_lake, monkeypatch):

@@ -164,11 +164,14 @@ def test_suspects_are_those_of_the_command(series_lake, series_report):
 
 def test_trees_have_the_figures_of_their_statements(series_lake, series_report):
     treemap, flame = (parts(series_report)[id] for id in ("treemap", "flame"))
-    rows = json.loads(run_shell(series_lake, treemap["source"]["command"] + " --format json"))
+    statement = lambda part: json.loads(  # noqa: E731
+        series_lake.ok("sql", "--dump", part["source"]["dump"], "--format", "json", part["source"]["sql"])
+    )
+    rows = statement(treemap)
     retained = {f"@{row['address']:#x}": row["retained"] for row in rows if row["address"]}
     named = [node for node in treemap["content"]["nodes"] if node.get("address")]
     assert named and all(retained[node["address"]] == node["bytes"] for node in named)
-    rows = json.loads(run_shell(series_lake, flame["source"]["command"] + " --format json"))
+    rows = statement(flame)
     assert flame["content"]["bytes"] == sum(row["size_after"] for row in rows) == series_report["dumps"][-1]["bytes"]
     top = [node for node in flame["content"]["nodes"] if node["above"] is None]
     assert sum(node["bytes_before"] for node in top) == sum(row["size_before"] for row in rows)
@@ -179,6 +182,36 @@ def test_trees_have_the_figures_of_their_statements(series_lake, series_report):
         for i, node in enumerate(nodes):
             below = sum(other["bytes"] for other in nodes if other["above"] == i)
             assert below <= node["bytes"]
+
+
+@pytest.mark.parametrize("id", ["flame", "treemap"])
+def test_the_command_of_a_picture_draws_it(series_lake, series_report, id):
+    part = parts(series_report)[id]
+    command, file = part["source"]["command"].split(" -o ")
+    assert file.endswith(".html")
+    frames = json.loads(run_shell(series_lake, command + " --format json"))
+    nodes = part["content"]["nodes"]
+    assert [frame["bytes"] for frame in frames[1:]] == [node["bytes"] for node in nodes]
+    assert [frame.get("bytes_before") for frame in frames[1:]] == [node.get("bytes_before") for node in nodes]
+
+
+def test_merged_paths_are_those_of_the_command(series_lake, series_report):
+    part = next(part for part in parts(series_report).values() if part["content"]["kind"] == "paths")
+    paths, source = part["content"], part["source"]
+    rows = json.loads(run_shell(series_lake, source["command"] + " --format json"))
+    assert rows == json.loads(series_lake.ok("sql", "--dump", source["dump"], "--format", "json", source["sql"]))
+    assert len(rows) == len(paths["branches"]) > 5
+    for row, branch in zip(rows, paths["branches"]):
+        for ours, theirs in (("above", "above"), ("arrow", "arrow"), ("name", "type"), ("bytes", "size"), ("paths", "paths"), ("ends", "ends")):
+            assert branch[ours] == row.get(theirs), ours
+    tops = [row for row in rows if row.get("above") is None]
+    assert paths["paths"] == sum(row["paths"] for row in tops)
+    # The lines are those of the terminal.
+    text = run_shell(series_lake, source["command"] + " --format table")
+    assert text.splitlines()[0].startswith(f"{paths['paths']:,} paths to ")
+    shown = [re.sub(r"^[ │├└─]*", "", line) for line in text.splitlines()[1:]]
+    assert shown == [f"{line['paths']:,} of {paths['paths']:,}: {line['words']}" for line in paths["lines"]]
+    assert f"{paths['paths']:,} of {paths['paths']:,}:" in series_lake.ok("report", "--format", "markdown") or len(tops) > 1
 
 
 @pytest.fixture(scope="module")

@@ -10,60 +10,8 @@ import zlib
 import pytest
 
 import hostile
-from lake import REPOSITORY, Lake
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-AXE = REPOSITORY / "crates/report/page/node_modules/axe-core/axe.min.js"
-
-if CHROMIUM is None:
-    pytest.skip("there is no Chromium (apt-get install chromium)", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="there is no Playwright (tests/requirements-browser.txt)")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb"]
-        )
-        yield browser
-        browser.close()
-
-
-class Opened:
-    """A page, with everything that it said and asked for."""
-
-    def __init__(self, context, url):
-        self.said = []
-        self.asked = []
-        self.page = context.new_page()
-        self.page.set_default_timeout(10_000)
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(url)
-        self.page.wait_for_selector("main section")
-        self.url = url
-
-    def quiet(self):
-        """Nothing was said, and nothing but the file asked for."""
-        assert self.said == []
-        assert {url.split("#")[0] for url in self.asked} == {self.url.split("#")[0]}
-
-
-@pytest.fixture
-def open_page(browser):
-    contexts = []
-
-    def opened(file, hash="", **options):
-        context = browser.new_context(**({"offline": True, "viewport": {"width": 1280, "height": 900}} | options))
-        contexts.append(context)
-        return Opened(context, file.as_uri() + hash)
-
-    yield opened
-    for context in contexts:
-        context.close()
-
+from browsing import browser, open_page, serious, sync_api, wait  # noqa: F401
+from lake import Lake
 
 @pytest.fixture(scope="module")
 def series(edx, tmp_path_factory):
@@ -91,15 +39,6 @@ def attacked(tmp_path_factory):
 def parts(data, kind):
     every = [part for section in data["sections"] for part in section["parts"]]
     return [part for part in every if part["content"]["kind"] == kind and not part["content"].get("missing")]
-
-
-def wait(page, expression):
-    """Waits until an expression is true. The page's policy forbids what Playwright itself does for that."""
-    for _ in range(200):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(25)
-    raise AssertionError(f"{expression} never became true")
 
 
 def test_it_opens_from_a_file_and_asks_for_nothing(series, open_page):
@@ -259,6 +198,34 @@ def test_charts_hide_lines_and_have_a_table(series, open_page):
     opened.quiet()
 
 
+def test_merged_paths_are_read_and_zoomed(series, open_page):
+    file, data = series
+    part = parts(data, "paths")[0]
+    paths = part["content"]
+    opened = open_page(file)
+    place = opened.page.locator(f"#{part['id']}")
+    place.locator(".paths > details summary").click() if len(paths["lines"]) > 12 else None
+    shown = [re.sub(r"\s+", " ", text) for text in place.locator(".branches li").all_inner_texts()]
+    assert shown == [f"{line['paths']:,} of {paths['paths']:,} {line['words']}" for line in paths["lines"]]
+    # The widest box below the whole is the branch of most paths.
+    first = next(i for i, branch in enumerate(paths["branches"]) if branch["above"] is None)
+    box = place.locator(f".box[data-at='{first}']")
+    assert f"{paths['branches'][first]['paths']:,} paths" in box.get_attribute("aria-label")
+    box.click(position={"x": 5, "y": 5})
+    assert f"#{part['id']}?zoom={first}" in opened.page.url
+    opened.quiet()
+
+
+def test_what_is_between_backquotes_is_code(series, open_page):
+    file, data = series
+    opened = open_page(file)
+    texts = [suspect["advice"] for suspect in parts(data, "suspects")[0]["content"]["suspects"]]
+    codes = [code for text in texts for code in re.findall("`([^`]+)`", text)]
+    shown = opened.page.locator("#suspects .suspect p > code").all_inner_texts()
+    assert codes and set(codes) <= set(shown)
+    assert "`" not in opened.page.locator("#suspects").inner_text()
+
+
 def test_it_is_dark_or_light_and_fits_a_telephone(series, open_page):
     opened = open_page(series[0], color_scheme="dark", viewport={"width": 360, "height": 740})
     page = opened.page
@@ -292,19 +259,8 @@ def test_it_prints(series, open_page, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_people_who_cannot_see_it_can_use_it(series, open_page, scheme):
-    if not AXE.exists():
-        pytest.skip("there is no axe-core (npm ci in crates/report/page)")
     opened = open_page(series[0], color_scheme=scheme, bypass_csp=True)
-    page = opened.page
-    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    serious = [
-        (violation["id"], violation["nodes"][0]["html"][:200])
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert not serious, serious
+    assert not serious(opened.page)
 
 
 def test_attacks_are_text(attacked, open_page, tmp_path):

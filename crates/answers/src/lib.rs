@@ -47,6 +47,7 @@ mod groups;
 pub mod library;
 mod path;
 mod path_compare;
+mod path_tree;
 mod process;
 mod prune;
 pub mod report;
@@ -78,10 +79,13 @@ pub use heaplake_engine::{
 };
 pub use heaplake_store::{Access, ImportOptions, ImportProgress, Input, Lake, import};
 pub use path::{
-    ObjectFound, ObjectsFound, PathBranch, PathHop, PathMerge, PathWay, TypeFound, objects_found, path_hops,
-    path_statement, path_tree, path_tree_statement, path_ways, short_path_statement, why_not,
+    ObjectFound, ObjectsFound, PathHop, PathWay, TypeFound, objects_found, path_hops, path_statement,
+    path_ways, short_path_statement, why_not,
 };
 pub use path_compare::{AnswerAmount, ComparedAnswer, compare_paths};
+pub use path_tree::{
+    PathBranch, PathLine, PathMerge, path_lines, path_tree, path_tree_statement, paths_of_tree, size_of_tree,
+};
 pub use process::{ProcessGrowth, account};
 pub use prune::{Prune, Pruned};
 pub use rows::{AnswerColumns, address_rows, address_set, addresses_of, column_of_table, quoted, sum};

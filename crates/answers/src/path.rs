@@ -136,68 +136,6 @@ pub fn path_ways(pattern: &str, max_steps: u32, session: &Session) -> Result<Vec
     Ok(ways.collect())
 }
 
-/// What is one branch where paths are merged to a tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PathMerge {
-    /// Objects of a type that are reached by the same types.
-    Type,
-    /// An object.
-    Object,
-}
-
-/// A branch of a tree of paths.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PathBranch {
-    /// The position of the branch above, which is smaller; `None` where paths begin.
-    pub above: Option<usize>,
-    /// How it is reached from there, `->` or `<-`.
-    pub arrow: Option<String>,
-    /// The type of its objects.
-    pub type_name: String,
-    /// Its object; `None` if it has several.
-    pub address: Option<u64>,
-    /// What kind of root that object is, if it is one.
-    pub root_kind: Option<String>,
-    /// Its objects, each once.
-    pub objects: u64,
-    /// Paths through it.
-    pub paths: u64,
-    /// Paths that end here.
-    pub ends: u64,
-    /// Bytes of shallow sizes of the objects that these paths are asked for.
-    pub size: i64,
-}
-
-/// The tree of the paths of a pattern as SQL over the function `path_tree`.
-pub fn path_tree_statement(pattern: &str, merge: PathMerge) -> String {
-    let merge = match merge {
-        PathMerge::Type => "type",
-        PathMerge::Object => "object",
-    };
-    format!("SELECT * FROM path_tree({}, '{merge}') ORDER BY line", quoted(pattern))
-}
-
-/// The tree of the paths of a pattern, depth first, of siblings first that of most paths.
-pub fn path_tree(pattern: &str, merge: PathMerge, session: &Session) -> Result<Vec<PathBranch>> {
-    let rows = AnswerColumns::new(&session.collect(&path_tree_statement(pattern, merge))?)?;
-    let (above, arrows) = (rows.optional_numbers("above")?, rows.optional_texts("arrow")?);
-    let (types, addresses) = (rows.texts("type")?, rows.optional_addresses("address")?);
-    let (kinds, sizes) = (rows.optional_texts("root_kind")?, rows.numbers("size")?);
-    let (objects, paths, ends) = (rows.numbers("objects")?, rows.numbers("paths")?, rows.numbers("ends")?);
-    let branch = |i: usize| PathBranch {
-        above: above[i].and_then(|above| usize::try_from(above).ok()),
-        arrow: arrows[i].clone(),
-        type_name: types[i].clone(),
-        address: addresses[i],
-        root_kind: kinds[i].clone(),
-        objects: objects[i].unsigned_abs(),
-        paths: paths[i].unsigned_abs(),
-        ends: ends[i].unsigned_abs(),
-        size: sizes[i],
-    };
-    Ok((0..rows.n_rows()).map(branch).collect())
-}
-
 /// Why there is no path, or what was found, in sentences.
 pub fn why_not(pattern: &str, session: &Session) -> Result<Vec<String>> {
     let batches = session.collect(&format!("SELECT line FROM path_explain({})", quoted(pattern)))?;

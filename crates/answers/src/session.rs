@@ -25,7 +25,7 @@ use crate::{
 /// Batches that may wait to be taken.
 const QUEUE: usize = 4;
 /// Plans of long queries are deep, and so is the code that walks them.
-const STACK_BYTES: usize = 16 << 20;
+pub(crate) const STACK_BYTES: usize = 16 << 20;
 /// How long cancelled work may take to tidy up after itself.
 const GRACE: Duration = Duration::from_secs(1);
 

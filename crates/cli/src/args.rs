@@ -494,7 +494,7 @@ pub struct PathArgs {
     /// Merge the paths to a tree: what they have in common, and how many go where
     #[arg(long, value_name = "BY", conflicts_with_all = ["compare", "emit"])]
     pub merge: Option<PathMergeArg>,
-    /// Also draw that tree into an SVG file
+    /// Also draw that tree into a file; the ending .svg or .html gives the format
     #[arg(long, value_name = "FILE", requires = "merge", value_hint = ValueHint::FilePath)]
     pub chart: Option<PathBuf>,
     /// Ask a what-if layer of the dump instead, see `heaplake layers`
@@ -692,6 +692,7 @@ flamegraph.pl and inferno, speedscope for https://www.speedscope.app, pprof for 
 
 Examples:
   heaplake flamegraph -o heap.svg                  who holds the memory of the newest dump
+  heaplake flamegraph -o heap.html                 the same as a page, in which to zoom and to search
   heaplake flamegraph --diff before after -o grew.svg
   heaplake flamegraph --by dominator --dump before -o objects.svg
   heaplake flamegraph -o heap.pb.gz && go tool pprof -http : heap.pb.gz")]
@@ -714,6 +715,7 @@ are.
 
 Examples:
   heaplake treemap -o heap.svg                     the holders of the newest dump
+  heaplake treemap -o heap.html                    the same as a page, in which to zoom and to search
   heaplake treemap --by dominator --dump before -o objects.svg
   heaplake treemap --diff before after -o grew.svg")]
 pub struct TreemapArgs {
@@ -769,6 +771,8 @@ pub enum FramesBy {
 pub enum FramesFormat {
     /// A picture that scales
     Svg,
+    /// A page: one file in which to zoom and to search
+    Html,
     /// Stacks in lines, for flamegraph.pl and inferno
     Folded,
     /// For https://www.speedscope.app
@@ -784,6 +788,8 @@ pub enum FramesFormat {
 pub enum TreemapFormat {
     /// A picture that scales
     Svg,
+    /// A page: one file in which to zoom and to search
+    Html,
     /// The tiles as rows
     Json,
 }
@@ -944,7 +950,7 @@ pub struct DiffArgs {
     /// Also what did not change
     #[arg(long)]
     pub all: bool,
-    /// Also draw a chart into an SVG file
+    /// Also draw a chart into a file; the ending .svg or .html gives the format
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub chart: Option<PathBuf>,
     /// Write the rows to a file; its ending (.csv .tsv .json .ndjson .md .parquet .arrow .txt) gives the format
@@ -982,7 +988,7 @@ pub struct TrendArgs {
     /// Also what is the same all the time
     #[arg(long)]
     pub all: bool,
-    /// Also draw a chart into an SVG file
+    /// Also draw a chart into a file; the ending .svg or .html gives the format
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub chart: Option<PathBuf>,
     /// In the chart, stack areas that add up to the whole, instead of lines

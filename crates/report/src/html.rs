@@ -1,11 +1,14 @@
-//! The page: one file with its script, its style and its data.
+//! The page of a report or of a picture: one file with its script, its style and its data.
 //!
 //! `page/` has the sources of the script; `page/dist` what esbuild makes of them, which is committed, so that a build needs no
 //! npm. The content policy allows exactly this script and this style, by their hashes: whatever a dump contains cannot run,
 //! and nothing is loaded or sent.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use heaplake_answers::{Result, report::Report};
+use heaplake_answers::{
+    Result,
+    report::{Report, ReportPicture},
+};
 use sha2::{Digest as _, Sha256};
 
 const SCRIPT: &str = include_str!("../page/dist/report.js");
@@ -13,26 +16,35 @@ const STYLE: &str = include_str!("../page/dist/report.css");
 
 /// The report as an HTML file.
 pub fn html(report: &Report) -> Result<String> {
-    let data = in_script(&report.json()?);
+    Ok(page("report", report.heaplake, &report.title, &report.verdict, &report.json()?))
+}
+
+/// A picture alone as an HTML file.
+pub fn picture_html(picture: &ReportPicture) -> Result<String> {
+    Ok(page("picture", picture.heaplake, &picture.title, &picture.about, &picture.json()?))
+}
+
+/// A page of data. `what` it is, its title and the sentence about it are there for those who run no scripts.
+fn page(what: &str, heaplake: &str, title: &str, about: &str, json: &str) -> String {
+    let data = in_script(json);
     let policy = format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'",
         hash(SCRIPT),
         hash(STYLE)
     );
-    let title = escaped(&report.title);
-    let verdict = escaped(&report.verdict);
-    Ok(format!(
+    let (title, about) = (escaped(title), escaped(about));
+    format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
          <meta name=\"generator\" content=\"heaplake {}\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <div id=\"report\"><h1>{title}</h1><p>{verdict}</p>\
-         <noscript><p>This report is drawn by a script that is part of the file; scripts are switched off.</p></noscript></div>\n\
+         <div id=\"report\"><h1>{title}</h1><p>{about}</p>\
+         <noscript><p>This {what} is drawn by a script that is part of the file; scripts are switched off.</p></noscript></div>\n\
          <script id=\"data\" type=\"application/json\">{data}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
-        escaped(report.heaplake)
-    ))
+        escaped(heaplake)
+    )
 }
 
 fn hash(text: &str) -> String {

@@ -6,5 +6,5 @@
 mod html;
 mod markdown;
 
-pub use html::html;
+pub use html::{html, picture_html};
 pub use markdown::{MAX_CHARS, markdown};

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use heaplake_answers::{
     escape,
-    report::{Report, ReportColumn, ReportContent, ReportPart, ReportSuspect, ReportTable},
+    report::{
+        Report, ReportColumn, ReportContent, ReportPart, ReportPaths, ReportSuspect, ReportTable, TreePicture,
+    },
     words,
 };
 use serde_json::Value;
@@ -15,6 +17,9 @@ pub const MAX_CHARS: usize = 60_000;
 const CELL_CHARS: usize = 80;
 /// Numbers of rows that are tried, until the report fits.
 const ROWS: [usize; 6] = [20, 12, 8, 5, 3, 1];
+/// Characters of a line of merged paths, and levels to which it is indented.
+const PATH_CHARS: usize = 200;
+const MAX_DEPTH: usize = 8;
 /// Nodes of a tree that are listed.
 const N_NODES: usize = 12;
 
@@ -58,15 +63,15 @@ fn written(report: &Report, n_rows: usize, n_sections: usize) -> String {
             false => {
                 let _ = writeln!(out, "\n<details><summary>{}</summary>\n", text(section.title));
                 if !section.summary.is_empty() {
-                    let _ = writeln!(out, "{}\n", text(&section.summary));
+                    let _ = writeln!(out, "{}\n", prose(&section.summary));
                 }
             }
         }
         if let Some(missing) = &section.missing {
-            let _ = writeln!(out, "{}\n", text(missing));
+            let _ = writeln!(out, "{}\n", prose(missing));
         }
         for note in &section.notes {
-            let _ = writeln!(out, "{}\n", text(note));
+            let _ = writeln!(out, "{}\n", prose(note));
         }
         section.parts.iter().for_each(|part| write_part(part, n_rows, &mut out));
         if !is_open {
@@ -93,13 +98,13 @@ fn write_part(part: &ReportPart, n_rows: usize, out: &mut String) {
             let _ = writeln!(out, "#### {}\n", text(&part.title));
             match &table.missing {
                 Some(missing) => {
-                    let _ = writeln!(out, "{}\n", text(missing));
+                    let _ = writeln!(out, "{}\n", prose(missing));
                 }
                 None => write_table(table, n_rows, out),
             }
         }
         ReportContent::Tree(tree) => {
-            if tree.picture != "flame" {
+            if tree.picture != TreePicture::Flame {
                 return;
             }
             let _ = writeln!(out, "#### {}\n", text(&part.title));
@@ -112,8 +117,12 @@ fn write_part(part: &ReportPart, n_rows: usize, out: &mut String) {
             }
             out.push('\n');
         }
-        // The table of the same figures is there as well.
-        ReportContent::Chart(_) => return,
+        ReportContent::Paths(paths) => {
+            let _ = writeln!(out, "#### {}\n", text(&part.title));
+            write_paths(paths, n_rows, out);
+        }
+        // The table of the same figures is there as well; bars are no part of a report.
+        ReportContent::Chart(_) | ReportContent::Bars(_) => return,
     }
     let _ = writeln!(out, "{}\n", code(&part.source.command));
 }
@@ -129,15 +138,34 @@ fn write_suspect(suspect: &ReportSuspect, out: &mut String) {
         text(&suspect.idiom)
     );
     for fact in &suspect.evidence {
-        let _ = writeln!(out, "- why: {}", text(fact));
+        let _ = writeln!(out, "- why: {}", prose(fact));
     }
     if !suspect.path.is_empty() {
         let _ = writeln!(out, "- way: {}", text(&suspect.path));
     }
     let _ =
-        writeln!(out, "- frees: {}\n- do: {}", words::signed_bytes(suspect.retained), text(&suspect.advice));
+        writeln!(out, "- frees: {}\n- do: {}", words::signed_bytes(suspect.retained), prose(&suspect.advice));
     for command in &suspect.commands {
         let _ = writeln!(out, "- see: {}", code(command));
+    }
+    out.push('\n');
+}
+
+/// The lines of merged paths, as a list in lists.
+fn write_paths(paths: &ReportPaths, n_rows: usize, out: &mut String) {
+    if let Some(missing) = &paths.missing {
+        let _ = writeln!(out, "{}\n", prose(missing));
+        return;
+    }
+    let all = words::count(paths.paths);
+    for line in paths.lines.iter().take(n_rows) {
+        let indent = "  ".repeat(line.depth.min(MAX_DEPTH));
+        let words = code(&words::shortened(&line.words, PATH_CHARS));
+        let _ = writeln!(out, "{indent}- {} of {all}: {words}", words::count(line.paths));
+    }
+    let more = paths.lines.len().saturating_sub(n_rows);
+    if more > 0 {
+        let _ = writeln!(out, "\nand {}", words::counted(more as u64, "more line"));
     }
     out.push('\n');
 }
@@ -208,6 +236,32 @@ fn text(value: &str) -> String {
     }
 }
 
+/// A sentence, in which what stands between two backquotes is code; a backquote without a second one stays.
+fn prose(value: &str) -> String {
+    let mut out = String::new();
+    let mut rest = value;
+    while let Some((before, inside, after)) = code_in(rest) {
+        out.push_str(&text(before));
+        out.push_str(&code(inside));
+        rest = after;
+    }
+    out.push_str(&text(rest));
+    out
+}
+
+/// The first text between two backquotes, with what is before and after.
+fn code_in(value: &str) -> Option<(&str, &str, &str)> {
+    let mut open = value.find('`')?;
+    loop {
+        let inside = &value[open + 1..];
+        let length = inside.find('`')?;
+        if length > 0 {
+            return Some((&value[..open], &inside[..length], &inside[length + 1..]));
+        }
+        open += 1;
+    }
+}
+
 /// Code in one line, between as many backquotes as it takes.
 fn code(value: &str) -> String {
     let value = escape::line(value);
@@ -231,6 +285,19 @@ mod tests {
             ("a\nb", "a\\\\nb"),
         ] {
             assert_eq!(text(value), shown);
+        }
+    }
+
+    #[test]
+    fn of_prose_only_what_is_between_backquotes_is_code() {
+        for (value, shown) in [
+            ("take `a | b` or `*`", "take `a | b` or `*`"),
+            ("x `y", "x \\`y"),
+            ("a``b", "a\\`\\`b"),
+            ("<b> `<i>` @all", "&lt;b&gt; `<i>` &#64;all"),
+            ("", ""),
+        ] {
+            assert_eq!(prose(value), shown);
         }
     }
 

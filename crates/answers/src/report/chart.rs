@@ -1,8 +1,10 @@
 //! Series over the dumps, for a report.
 
+use heaplake_model::shortened;
 use serde::Serialize;
 
-use super::table::ReportTable;
+use super::{MAX_CHARS, table::ReportTable};
+use crate::{TrendChart, words};
 
 /// Series over the dumps.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +31,26 @@ pub struct ChartLine {
 }
 
 impl ReportChart {
+    /// The series of a trend; the others together are one more where they add up and `stacked` asks for it.
+    pub fn of_trend(found: &TrendChart, unit: &'static str, stacked: bool) -> Self {
+        let line = |series: &crate::TrendSeries| ChartLine {
+            name: shortened(&series.name, MAX_CHARS).into_owned(),
+            values: series.values.clone(),
+        };
+        let rest = found.rest.as_ref().filter(|_| stacked);
+        let rest = rest.and_then(|rest| {
+            let values = rest.values.as_ref()?.iter().copied().map(Some).collect();
+            Some(ChartLine { name: format!("{} more", words::count(rest.series as u64)), values })
+        });
+        Self {
+            unit,
+            stacked,
+            dumps: found.dumps.iter().map(|dump| dump.id.clone()).collect(),
+            times: found.dumps.iter().map(|dump| dump.taken.timestamp()).collect(),
+            lines: found.series.iter().map(line).chain(rest).collect(),
+        }
+    }
+
     /// The first series of a table whose column `series` has them.
     pub(super) fn of_series(
         table: &ReportTable,

@@ -7,6 +7,8 @@
 //! docs/report.md describes the data, docs/report.schema.json is its schema.
 
 mod chart;
+mod paths;
+mod picture;
 mod redact;
 mod sections;
 mod table;
@@ -21,10 +23,12 @@ use serde::Serialize;
 use self::sections::Builder;
 pub use self::{
     chart::{ChartLine, ReportChart},
+    paths::{ReportBranch, ReportPathLine, ReportPaths},
+    picture::{ReportBar, ReportBars, ReportPicture},
     table::{ReportColumn, ReportTable},
-    tree::{ReportNode, ReportTree},
+    tree::{ReportNode, ReportTree, TreePicture},
 };
-use crate::{GroupBy, Metric, Result, Session, Suspect, TopBy};
+use crate::{FrameQuestion, GroupBy, Metric, PathMerge, Result, Session, Suspect, TopBy};
 
 /// The version of the data; it changes when a program that reads it would have to.
 pub const REPORT_FORMAT: &str = "heaplake-report/1";
@@ -47,13 +51,15 @@ pub struct ReportOptions {
 /// How the caller words the commands that give the same as a part.
 pub struct ReportWords<'w> {
     /// A command.
-    pub command: &'w dyn Fn(&ReportCommand<'_>) -> String,
+    pub command: &'w CommandWords<'w>,
     /// The commands that show a suspect.
     pub suspect: &'w SuspectWords<'w>,
 }
 
 /// Words the commands that show a suspect found in these dumps.
-type SuspectWords<'w> = dyn Fn(&Suspect, &[Arc<Manifest>]) -> Vec<String> + 'w;
+type SuspectWords<'w> = dyn Fn(&Suspect, &[Arc<Manifest>]) -> Vec<String> + Sync + 'w;
+/// Words a command.
+type CommandWords<'w> = dyn Fn(&ReportCommand<'_>) -> String + Sync + 'w;
 
 /// A question that a command asks.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +80,10 @@ pub enum ReportCommand<'c> {
     Query(&'c str, &'c [(String, String)]),
     /// The paths of a pattern.
     Path(&'c str),
+    /// The paths of a pattern, merged to a tree.
+    PathTree(&'c str, PathMerge),
+    /// A flame graph or treemap.
+    Frames(&'c FrameQuestion, TreePicture),
     /// A statement.
     Sql(&'c str),
 }
@@ -167,6 +177,10 @@ pub enum ReportContent {
     Chart(ReportChart),
     /// A tree, as flame graph or as treemap.
     Tree(ReportTree),
+    /// Merged paths.
+    Paths(ReportPaths),
+    /// What changed; of pictures alone.
+    Bars(ReportBars),
 }
 
 /// Suspects.
@@ -247,7 +261,11 @@ impl Report {
 
     /// The data as JSON, one object.
     pub fn json(&self) -> Result<String> {
-        let text = serde_json::to_string(self);
-        text.map_err(|error| crate::Error::Internal(format!("a report cannot be written as JSON: {error}")))
+        json(self)
     }
+}
+
+fn json(data: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string(data);
+    text.map_err(|error| crate::Error::Internal(format!("a report cannot be written as JSON: {error}")))
 }

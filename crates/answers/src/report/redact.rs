@@ -13,7 +13,7 @@ use heaplake_model::{Runtime, TypeRole, shortened};
 use heaplake_store::Manifest;
 use serde_json::Value;
 
-use super::{Report, ReportContent, ReportSuspect, ReportTable};
+use super::{Report, ReportContent, ReportPaths, ReportSuspect, ReportTable};
 use crate::{
     Result, Session,
     rows::{AnswerColumns, quoted},
@@ -41,6 +41,10 @@ pub(super) fn mask(report: &mut Report, session: &Session, dumps: &[Arc<Manifest
                 ReportContent::Chart(chart) => {
                     chart.lines.iter_mut().for_each(|line| line.name = masks.holder(&line.name));
                 }
+                ReportContent::Paths(paths) => masks.paths(paths),
+                ReportContent::Bars(bars) => {
+                    bars.bars.iter_mut().for_each(|bar| bar.name = masks.holder(&bar.name));
+                }
                 ReportContent::Tree(tree) => {
                     for node in &mut tree.nodes {
                         node.detail = node.detail.as_deref().map(|text| masks.whole(text));
@@ -63,7 +67,10 @@ pub(super) fn mask(report: &mut Report, session: &Session, dumps: &[Arc<Manifest
                 ReportContent::Table(table) => {
                     table.missing = table.missing.as_deref().map(|text| masks.sentence(text));
                 }
-                ReportContent::Chart(_) | ReportContent::Tree(_) => {}
+                ReportContent::Paths(paths) => {
+                    paths.missing = paths.missing.as_deref().map(|text| masks.sentence(text));
+                }
+                ReportContent::Chart(_) | ReportContent::Tree(_) | ReportContent::Bars(_) => {}
             }
         }
     }
@@ -258,6 +265,28 @@ impl Masks {
         suspect.evidence.iter_mut().for_each(|fact| *fact = self.sentence(fact));
     }
 
+    /// A kind of root without the name of its thread.
+    fn root_kind(&mut self, text: &str) -> String {
+        let thread = self.runtimes.iter().find_map(|runtime| runtime.thread_of_root(text));
+        match thread.map(|thread| thread.name).filter(|name| !name.is_empty()) {
+            Some(name) => text.replace(name, &self.whole(name)),
+            None => text.to_owned(),
+        }
+    }
+
+    /// Types, which merged paths consist of, stay.
+    fn paths(&mut self, paths: &mut ReportPaths) {
+        for branch in &mut paths.branches {
+            branch.detail = branch.detail.as_deref().map(|kind| self.root_kind(kind));
+        }
+        for line in &mut paths.lines {
+            for kind in std::mem::take(&mut line.root_kinds) {
+                let masked = self.root_kind(&kind);
+                line.words = line.words.replace(&format!("(root: {kind})"), &format!("(root: {masked})"));
+            }
+        }
+    }
+
     fn table(&mut self, table: &mut ReportTable) {
         let type_of_name = |name: &str| match name {
             "name" => Some("type"),
@@ -281,13 +310,7 @@ impl Masks {
                     | "variable" => self.whole(&text),
                     "holder" | "held_by" | "element" | "root_path" => self.holder(&text),
                     "label" | "local" => self.label(&text),
-                    "root_kind" => {
-                        let thread = self.runtimes.iter().find_map(|runtime| runtime.thread_of_root(&text));
-                        match thread.map(|thread| thread.name).filter(|name| !name.is_empty()) {
-                            Some(name) => text.replace(name, &self.whole(name)),
-                            None => text,
-                        }
-                    }
+                    "root_kind" => self.root_kind(&text),
                     _ => text,
                 };
                 row[i] = Value::String(masked);

@@ -4,13 +4,27 @@ use heaplake_model::shortened;
 use serde::Serialize;
 
 use super::MAX_CHARS;
-use crate::{Frame, FrameKind, FrameTree, words};
+use crate::{Frame, FrameKind, FrameMeasure, FrameTree, words};
+
+/// How a tree is drawn first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TreePicture {
+    /// As flame graph.
+    Flame,
+    /// As treemap.
+    Treemap,
+}
 
 /// A tree.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportTree {
-    /// How it is drawn first: `flame` or `treemap`.
-    pub picture: &'static str,
+    /// How it is drawn first.
+    pub picture: TreePicture,
+    /// What boxes are as large as at first: `bytes` or `objects`.
+    pub measure: &'static str,
+    /// The dump that it is compared with; `None` if the tree is of one dump.
+    pub before: Option<String>,
     /// What the whole is.
     pub name: String,
     /// Bytes of the whole.
@@ -43,15 +57,23 @@ pub struct ReportNode {
     /// The same bytes in the first dump; `None` if the tree is of one dump.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_before: Option<i64>,
+    /// The same of objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects_before: Option<i64>,
 }
 
 impl ReportTree {
     /// The tree of frames, whose first is the whole.
-    pub(super) fn of(tree: &FrameTree, picture: &'static str) -> Self {
+    pub fn new(tree: &FrameTree, picture: TreePicture, measure: FrameMeasure) -> Self {
         let whole = tree.frames.first().map(|whole| whole.now.total).unwrap_or_default();
         let n_folded = tree.n_found.saturating_sub(tree.n_shown);
         Self {
             picture,
+            measure: match measure {
+                FrameMeasure::Bytes => "bytes",
+                FrameMeasure::Objects => "objects",
+            },
+            before: tree.dumps.first().filter(|_| tree.dumps.len() > 1).cloned(),
             name: tree.dumps.last().cloned().unwrap_or_default(),
             bytes: whole.bytes,
             objects: whole.objects,
@@ -83,5 +105,6 @@ fn node(frame: &Frame) -> ReportNode {
         bytes: frame.now.total.bytes,
         objects: frame.now.total.objects,
         bytes_before: frame.before.map(|before| before.total.bytes),
+        objects_before: frame.before.map(|before| before.total.objects),
     }
 }

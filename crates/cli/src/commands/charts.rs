@@ -1,12 +1,19 @@
 //! The charts of `heaplake trend` and `heaplake diff`.
 
-use std::{io::Write as _, path::Path};
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use heaplake_answers::{Diff, GroupBy, Metric, Session, Trend};
+use heaplake_answers::{
+    Diff, GroupBy, GroupDifference, Metric, Session, Trend,
+    report::{ReportBar, ReportBars, ReportChart, ReportContent, ReportSource},
+};
 use heaplake_draw::{Bar, Chart, ChartKind, ChartSeries, Heading, TickUnit, WIDTH, bars, chart};
 
-use crate::{console::Console, escape, human, output::Sink};
+use super::pages::{self, ChartFormat};
+use crate::{
+    console::{Console, shell_quoted},
+    escape, human,
+};
 
 /// Series of a chart, as many as have a colour of their own, and bars, where nobody asks for another number.
 const SERIES: usize = 8;
@@ -23,6 +30,7 @@ pub fn trend(
     session: &Session,
     console: &Console,
 ) -> Result<()> {
+    let format = chart_format(path)?;
     let metric = trend.measured();
     if is_stacked && metric == Metric::Retained {
         bail!(
@@ -77,37 +85,43 @@ pub fn trend(
         subtitle: range,
         notes,
     };
-    let drawn = Chart { kind, moments: &moments, series: &series, unit, words };
-    write(&chart(&heading, &drawn, WIDTH), path, console)
+    let drawn = match format {
+        ChartFormat::Svg => {
+            chart(&heading, &Chart { kind, moments: &moments, series: &series, unit, words }, WIDTH)
+        }
+        ChartFormat::Html => {
+            let unit = if metric == Metric::Count { "number" } else { "bytes" };
+            let stacked = if is_stacked { " --stacked" } else { "" };
+            let command = format!(
+                "trend {} --by {what} --metric {} -n {}{stacked} --chart trend.html",
+                shell_quoted(&trend.dumps),
+                metric.name(),
+                found.series.len()
+            );
+            let dump = found.dumps.last().map(|dump| dump.id.clone()).unwrap_or_default();
+            let content = ReportContent::Chart(ReportChart::of_trend(&found, unit, is_stacked));
+            let title = format!("{} over time", of_metric(metric));
+            pages::page(heading, &title, source(&command, asked.statement(), dump, console), content)?
+        }
+    };
+    pages::write(&drawn, path, "the chart", console)
 }
 
 /// Draws what grew and what shrank.
 pub fn diff(diff: &Diff, n: Option<u32>, path: &Path, session: &Session, console: &Console) -> Result<()> {
+    let format = chart_format(path)?;
     let metric = diff.metric.unwrap_or(match diff.by {
         GroupBy::Holder => Metric::Retained,
         GroupBy::Type | GroupBy::Module => Metric::Size,
     });
     let groups = diff.groups(session)?;
-    let words = if metric == Metric::Count { human::growth } else { human::growth_bytes };
-    let mut drawn: Vec<Bar> = groups
-        .iter()
-        .map(|group| {
-            let value = match metric {
-                Metric::Count => group.count_delta,
-                Metric::Size => group.size_delta,
-                Metric::Retained => group.retained_delta,
-            };
-            let value = value.unwrap_or(0);
-            let title = format!("{}\n{}, {}", shown(&group.name), words(value), escape::line(&group.status));
-            Bar { label: shown(&group.name), title, value, words: words(value) }
-        })
-        .filter(|bar| bar.value != 0)
-        .collect();
+    let mut drawn: Vec<ReportBar> = groups.iter().map(|group| bar_of(group, metric)).collect();
+    drawn.retain(|bar| bar.change != 0);
     // What changed most, whichever way.
-    drawn.sort_by_key(|bar| std::cmp::Reverse(bar.value.unsigned_abs()));
+    drawn.sort_by_key(|bar| std::cmp::Reverse(bar.change.unsigned_abs()));
     let n_found = drawn.len();
     drawn.truncate(n.map_or(BARS, |n| n as usize));
-    drawn.sort_by_key(|bar| std::cmp::Reverse(bar.value));
+    drawn.sort_by_key(|bar| std::cmp::Reverse(bar.change));
     let what = diff.by.name();
     let more = n_found - drawn.len();
     let heading = Heading {
@@ -118,7 +132,61 @@ pub fn diff(diff: &Diff, n: Option<u32>, path: &Path, session: &Session, console
             more => vec![format!("Not drawn: {} more, see -n.", human::counted(more as u64, what))],
         },
     };
-    write(&bars(&heading, &drawn, WIDTH), path, console)
+    let picture = match format {
+        ChartFormat::Svg => {
+            bars(&heading, &drawn.iter().map(|bar| svg_bar(bar, metric)).collect::<Vec<_>>(), WIDTH)
+        }
+        ChartFormat::Html => {
+            let command = format!(
+                "diff {} {} --by {what} --metric {} -n {} --chart diff.html",
+                shell_quoted(&diff.before),
+                shell_quoted(&diff.after),
+                metric.name(),
+                drawn.len()
+            );
+            let unit = if metric == Metric::Count { "number" } else { "bytes" };
+            let content = ReportContent::Bars(ReportBars { unit, bars: drawn });
+            let title = format!("Change by {what}");
+            pages::page(
+                heading,
+                &title,
+                source(&command, diff.statement(), diff.after.clone(), console),
+                content,
+            )?
+        }
+    };
+    pages::write(&picture, path, "the chart", console)
+}
+
+/// How much of a metric a group has more than before.
+fn bar_of(group: &GroupDifference, metric: Metric) -> ReportBar {
+    let (after, change) = match metric {
+        Metric::Count => (group.count_after, group.count_delta),
+        Metric::Size => (group.size_after, group.size_delta),
+        Metric::Retained => (group.retained_after, group.retained_delta),
+    };
+    let change = change.unwrap_or(0);
+    // What is new was not there before.
+    let before = Some(after.unwrap_or(0).saturating_sub(change)).filter(|_| group.status != "new");
+    let (name, status) = (heaplake_model::shortened(&group.name, MAX_CHARS), group.status.clone());
+    ReportBar { name: name.into_owned(), before, after, change, status }
+}
+
+fn svg_bar(bar: &ReportBar, metric: Metric) -> Bar {
+    let words = if metric == Metric::Count { human::growth } else { human::growth_bytes }(bar.change);
+    let title = format!("{}\n{words}, {}", shown(&bar.name), escape::line(&bar.status));
+    Bar { label: shown(&bar.name), title, value: bar.change, words }
+}
+
+fn source(command: &str, sql: String, dump: String, console: &Console) -> ReportSource {
+    ReportSource { command: format!("{} {command}", console.command()), sql, dump }
+}
+
+fn chart_format(path: &Path) -> Result<ChartFormat> {
+    if path == Path::new("-") {
+        bail!("the chart goes to a file; standard output has the rows");
+    }
+    ChartFormat::of(path)
 }
 
 fn of_metric(metric: Metric) -> &'static str {
@@ -135,15 +203,4 @@ fn counted(n: i64) -> String {
 
 fn shown(name: &str) -> String {
     escape::line(&heaplake_model::shortened(name, MAX_CHARS)).into_owned()
-}
-
-fn write(picture: &str, path: &Path, console: &Console) -> Result<()> {
-    if path == Path::new("-") {
-        bail!("the chart goes to a file; standard output has the rows");
-    }
-    let mut sink = Sink::file(path)?;
-    sink.write_all(picture.as_bytes())?;
-    sink.commit()?;
-    console.note(&format!("{}: the chart", path.display()));
-    Ok(())
 }

@@ -9,10 +9,14 @@ use std::{
 
 use anyhow::{Result, bail};
 use heaplake_answers::{
-    Frame, FrameKind, FrameMeasure, FrameQuestion, FrameTree, FramesBy, Session, encode::Encoding, stacks,
+    Frame, FrameKind, FrameMeasure, FrameQuestion, FrameTree, FramesBy, Session,
+    encode::Encoding,
+    report::{ReportContent, ReportSource, ReportTree, TreePicture},
+    stacks,
 };
 use heaplake_draw::{Heading, Tile, Tone, WIDTH, flame_graph, treemap};
 
+use super::pages;
 use crate::{
     args::{FlamegraphArgs, FramesArgs, FramesFormat, TreemapArgs, TreemapFormat},
     console::Console,
@@ -41,7 +45,7 @@ pub fn run(args: &FlamegraphArgs, console: &Console) -> Result<ExitCode> {
         (None, Some(name)) => format_of(name)?,
         (None, None) => FramesFormat::Svg,
     };
-    let is_picture = format == FramesFormat::Svg;
+    let is_picture = matches!(format, FramesFormat::Svg | FramesFormat::Html);
     refuse_terminal(output, is_picture || format == FramesFormat::Pprof)?;
     let (tree, question) = frames(&args.frames, args.diff.as_deref(), is_picture, console)?;
     let bytes = match format {
@@ -49,6 +53,7 @@ pub fn run(args: &FlamegraphArgs, console: &Console) -> Result<ExitCode> {
             let (heading, tiles) = picture(&tree, &question);
             flame_graph(&heading, &tiles, WIDTH).into_bytes()
         }
+        FramesFormat::Html => page(&tree, &question, TreePicture::Flame, &args.frames, console)?,
         FramesFormat::Folded => stacks::folded(&tree, question.measure).into_bytes(),
         FramesFormat::Speedscope => stacks::speedscope(&tree)?.into_bytes(),
         FramesFormat::Pprof => stacks::pprof(&tree)?,
@@ -60,9 +65,19 @@ pub fn run(args: &FlamegraphArgs, console: &Console) -> Result<ExitCode> {
 /// Draws a treemap, or writes its tiles as data.
 pub fn run_treemap(args: &TreemapArgs, console: &Console) -> Result<ExitCode> {
     let output = args.frames.output.as_deref();
-    let is_json = output.and_then(Path::extension).is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-    let format = args.format.unwrap_or(if is_json { TreemapFormat::Json } else { TreemapFormat::Svg });
-    let is_picture = format == TreemapFormat::Svg;
+    let format = match (args.format, output.and_then(Path::file_name).and_then(|name| name.to_str())) {
+        (Some(format), _) => format,
+        (None, Some(name)) => match format_of(name)? {
+            FramesFormat::Svg => TreemapFormat::Svg,
+            FramesFormat::Html => TreemapFormat::Html,
+            FramesFormat::Json => TreemapFormat::Json,
+            FramesFormat::Folded | FramesFormat::Speedscope | FramesFormat::Pprof => {
+                bail!("{name:?} names a format of flame graphs; a treemap is written as .svg, .html or .json")
+            }
+        },
+        (None, None) => TreemapFormat::Svg,
+    };
+    let is_picture = format != TreemapFormat::Json;
     refuse_terminal(output, is_picture)?;
     let (tree, question) = frames(&args.frames, args.diff.as_deref(), is_picture, console)?;
     let bytes = match format {
@@ -70,6 +85,7 @@ pub fn run_treemap(args: &TreemapArgs, console: &Console) -> Result<ExitCode> {
             let (heading, tiles) = picture(&tree, &question);
             treemap(&heading, &tiles, WIDTH, TREEMAP_HEIGHT).into_bytes()
         }
+        TreemapFormat::Html => page(&tree, &question, TreePicture::Treemap, &args.frames, console)?,
         TreemapFormat::Json => json(&tree)?,
     };
     write(&bytes, output, &tree, console)
@@ -79,13 +95,16 @@ fn format_of(name: &str) -> Result<FramesFormat> {
     let name = name.to_ascii_lowercase();
     let has = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     Ok(match () {
+        // Standard output.
+        () if name == "-" => FramesFormat::Svg,
         () if has(&[".svg"]) => FramesFormat::Svg,
+        () if has(&[".html", ".htm"]) => FramesFormat::Html,
         () if has(&[".folded", ".collapsed", ".txt"]) => FramesFormat::Folded,
         () if has(&[".speedscope.json"]) => FramesFormat::Speedscope,
         () if has(&[".json"]) => FramesFormat::Json,
         () if has(&[".pb.gz", ".pprof"]) => FramesFormat::Pprof,
         () => bail!(
-            "the ending of {name:?} names no format; .svg, .folded, .speedscope.json, .pb.gz and .json do, or --format"
+            "the ending of {name:?} names no format; .svg, .html, .folded, .speedscope.json, .pb.gz and .json do, or --format"
         ),
     })
 }
@@ -195,6 +214,33 @@ fn picture(tree: &FrameTree, question: &FrameQuestion) -> (Heading, Vec<Tile>) {
     }
     let n_gone = tree.frames.len() - tiles.len();
     (heading(tree, question, n_gone), tiles)
+}
+
+/// The frames as a page.
+fn page(
+    tree: &FrameTree,
+    question: &FrameQuestion,
+    picture: TreePicture,
+    args: &FramesArgs,
+    console: &Console,
+) -> Result<Vec<u8>> {
+    let dump = tree.dumps.last().cloned().unwrap_or_default();
+    let kind = match picture {
+        TreePicture::Flame => "Flame graph",
+        TreePicture::Treemap => "Treemap",
+    };
+    let what = match question.by {
+        FramesBy::Holder => "holders",
+        FramesBy::Dominator => "the dominator tree",
+    };
+    let source = ReportSource {
+        command: pages::frames_command(question, picture, &dump, args.graph.layer.as_deref(), console),
+        sql: question.statement(),
+        dump,
+    };
+    let content = ReportContent::Tree(ReportTree::new(tree, picture, question.measure));
+    let page = pages::page(heading(tree, question, 0), &format!("{kind} of {what}"), source, content)?;
+    Ok(page.into_bytes())
 }
 
 fn heading(tree: &FrameTree, question: &FrameQuestion, n_gone: usize) -> Heading {
@@ -308,11 +354,12 @@ mod tests {
             ("A.SVG", FramesFormat::Svg),
             ("a.folded", FramesFormat::Folded),
             ("a.speedscope.json", FramesFormat::Speedscope),
+            ("a.html", FramesFormat::Html),
             ("a.json", FramesFormat::Json),
             ("a.pb.gz", FramesFormat::Pprof),
         ] {
             assert_eq!(format_of(name).expect("a format"), format, "{name}");
         }
-        assert!(format_of("a.html").is_err());
+        assert!(format_of("a.png").is_err());
     }
 }

@@ -15,6 +15,7 @@ mod import;
 mod index;
 pub mod info;
 mod layers;
+mod pages;
 pub mod path;
 mod path_compare;
 mod path_tree;

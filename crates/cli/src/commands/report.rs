@@ -15,7 +15,7 @@ use heaplake_answers::{
 };
 use heaplake_store::{Manifest, Manifests};
 
-use super::suspects;
+use super::{pages, suspects};
 use crate::{
     args::{ReportArgs, ReportFormat},
     console::{Console, shell_quoted},
@@ -157,6 +157,12 @@ impl Worded<'_> {
                 format!("run {name}{given} --dump {newest}")
             }
             ReportCommand::Path(pattern) => format!("path {} --dump {newest}", shell_quoted(pattern)),
+            ReportCommand::PathTree(pattern, merge) => {
+                format!("path {} --merge {} --dump {newest}", shell_quoted(pattern), merge.name())
+            }
+            ReportCommand::Frames(question, picture) => {
+                return pages::frames_command(question, picture, &newest, None, self.console);
+            }
             ReportCommand::Sql(statement) => format!("sql --dump {newest} {}", shell_quoted(statement)),
         };
         format!("{heaplake} {rest}")

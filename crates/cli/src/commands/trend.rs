@@ -93,7 +93,7 @@ fn show(
     match trend.by {
         GroupBy::Holder => show_holders(metric, shown, plan, sink)?,
         GroupBy::Type | GroupBy::Module => {
-            plan.print_to(&table(trend.by, metric, shown)?, sink)?;
+            plan.print_to(&table(trend.by, metric, shown, plan.has_sparks())?, sink)?;
         }
     }
     let is_growing = |series: &&TrendSeries| series.shape == "growing";
@@ -136,12 +136,20 @@ fn pace(metric: Metric, per_hour: Option<f64>, per_dump: Option<f64>) -> String 
     }
 }
 
-fn table(by: GroupBy, metric: Metric, series: &[TrendSeries]) -> Result<arrow::array::RecordBatch> {
+fn table(
+    by: GroupBy,
+    metric: Metric,
+    series: &[TrendSeries],
+    has_sparks: bool,
+) -> Result<arrow::array::RecordBatch> {
     let each = || series.iter();
-    Ok(Columns::default()
+    let mut columns = Columns::default()
         .text(by.name(), each().map(|series| series.name.clone()))
-        .text("shape", each().map(|series| series.shape.clone()))
-        .quantity("", each().map(|series| series.spark.clone()))
+        .text("shape", each().map(|series| series.shape.clone()));
+    if has_sparks {
+        columns = columns.quantity("", each().map(|series| series.spark.clone()));
+    }
+    Ok(columns
         .quantity("first", each().map(|series| worded(metric, series.first)))
         .quantity("last", each().map(|series| worded(metric, series.last)))
         .quantity("pace", each().map(|series| pace(metric, series.per_hour, series.per_dump)))
@@ -158,9 +166,9 @@ fn show_holders(metric: Metric, series: &[TrendSeries], plan: &Plan, sink: &mut 
         };
         writeln!(
             sink,
-            "{:>3}  {}  {}, {} to {}, {}{}",
+            "{:>3}  {}{}, {} to {}, {}{}",
             i + 1,
-            holder.spark,
+            if plan.has_sparks() { format!("{}  ", holder.spark) } else { String::new() },
             holder.shape,
             worded(metric, holder.first),
             worded(metric, holder.last),

@@ -327,6 +327,11 @@ impl Plan {
         self.to_terminal && blocks::are_shown(|name| std::env::var(name).ok())
     }
 
+    /// Whether text for people may have sparklines. Files and pipes have them, as they have the lines of tables.
+    pub fn has_sparks(&self) -> bool {
+        !self.to_terminal || self.has_bars()
+    }
+
     /// Whether text for people may have colours.
     pub fn has_colors(&self) -> bool {
         let choice = anstream::AutoStream::choice(&std::io::stdout());

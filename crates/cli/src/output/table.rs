@@ -184,7 +184,8 @@ impl<W: Write> Encoder for Table<W> {
         if let Some(border) = &self.border {
             writeln!(self.out, "{border}")?;
         }
-        let hidden = self.columns.iter().filter(|column| column.hidden);
+        // What has no name says nothing that its neighbours do not say.
+        let hidden = self.columns.iter().filter(|column| column.hidden && !column.name.is_empty());
         let hidden: Vec<&str> = hidden.map(|column| column.name.as_str()).collect();
         if !hidden.is_empty() {
             let names = hidden.join(", ");

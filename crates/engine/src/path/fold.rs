@@ -72,7 +72,7 @@ pub(super) fn signature(types: &[&str], ups: &[bool]) -> (String, usize) {
 }
 
 /// A type as it is written in a pattern.
-pub(crate) fn type_term(name: &str) -> String {
+pub fn type_term(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.');
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let is_keyword =

@@ -1,55 +1,17 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect } from 'preact/hooks'
 import { html } from './html.js'
 import { bytes, count, safe, time } from './format.js'
 import { parse } from './address.js'
-import { Chart } from './chart.js'
-import { Picture } from './picture.js'
-import { Source } from './source.js'
-import { Suspects } from './suspects.js'
-import { Table } from './table.js'
-
-const THEMES = ['auto', 'light', 'dark']
-
-function Part({ part }) {
-  const { id, title, content } = part
-  const shown = {
-    suspects: () => html`<${Suspects} found=${content} />`,
-    table: () => html`<${Table} id=${id} title=${title} table=${content} />`,
-    chart: () => html`<${Chart} id=${id} title=${title} chart=${content} />`,
-    tree: () => html`<${Picture} id=${id} title=${title} tree=${content} />`,
-  }[content.kind]
-  return html`<div class="part" id=${id}>
-    <h3>${safe(title)} <a class="anchor" href=${`#${id}`} aria-label=${`Link to ${title}`}>#</a></h3>
-    ${shown()}
-    <${Source} source=${part.source} title=${title} />
-  </div>`
-}
-
-function Section({ section }) {
-  return html`<section id=${section.id} aria-labelledby=${`${section.id}-title`}>
-    <h2 id=${`${section.id}-title`}>${section.title} <a class="anchor" href=${`#${section.id}`} aria-label=${`Link to ${section.title}`}>#</a></h2>
-    ${section.summary && html`<p class="summary">${safe(section.summary)}</p>`}
-    ${section.missing && html`<p class="missing">${safe(section.missing)}</p>`}
-    ${section.notes.map((note) => html`<p class="note">${safe(note)}</p>`)}
-    ${section.parts.map((part) => html`<${Part} part=${part} />`)}
-  </section>`
-}
+import { Section } from './part.js'
+import { Theme } from './theme.js'
 
 /** What is in a section, for the list of contents. */
 function isEmpty(section) {
   return section.missing !== null || section.parts.every((part) => part.content.missing)
 }
 
+/** A report. */
 export function App({ report }) {
-  const [theme, setTheme] = useState('auto')
-  useEffect(() => {
-    document.documentElement.dataset.theme = theme
-    window.dispatchEvent(new Event('themechange'))
-    const media = window.matchMedia('(prefers-color-scheme: dark)')
-    const tell = () => window.dispatchEvent(new Event('themechange'))
-    media.addEventListener('change', tell)
-    return () => media.removeEventListener('change', tell)
-  }, [theme])
   useEffect(() => {
     // The address was there before what it names.
     const show = () => document.getElementById(parse().id)?.scrollIntoView()
@@ -68,9 +30,7 @@ export function App({ report }) {
         ${' '}${count(last.objects)} objects, ${bytes(last.bytes)}. heaplake ${report.heaplake}.
       </p>
       ${report.redacted && html`<p class="redacted">${safe(report.redacted)}</p>`}
-      <label class="theme">Colours <select value=${theme} onChange=${(event) => setTheme(event.target.value)}>
-        ${THEMES.map((name) => html`<option value=${name}>${name}</option>`)}
-      </select></label>
+      <${Theme} />
     </header>
     <nav class="contents" aria-label="Sections">
       <ol>${report.sections.map((section) => html`<li class=${isEmpty(section) ? 'empty' : ''}><a href=${`#${section.id}`}>${section.title}</a></li>`)}</ol>

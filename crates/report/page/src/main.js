@@ -1,9 +1,11 @@
-// The entry: data from the file itself, drawn into it.
+// The entry: data from the file itself, drawn into it. It is a report, or a picture alone.
 import { render } from 'preact'
 import { html } from './html.js'
 import { App } from './app.js'
+import { Single } from './single.js'
 
-const report = JSON.parse(document.getElementById('data').textContent)
+const data = JSON.parse(document.getElementById('data').textContent)
 const place = document.getElementById('report')
 place.replaceChildren()
-render(html`<${App} report=${report} />`, place)
+const isPicture = data.format.startsWith('heaplake-picture/')
+render(isPicture ? html`<${Single} picture=${data} />` : html`<${App} report=${data} />`, place)

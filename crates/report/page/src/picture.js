@@ -16,9 +16,15 @@ const TREEMAP_LEVELS = 3
 /** The place of the whole among the nodes. */
 const WHOLE = -1
 
+/** What boxes can be as large as: a field of every node, and how its values are written. */
+const MEASURES = [
+  { key: 'bytes', kind: 'bytes', about: 'of it and all below it', write: bytes },
+  { key: 'objects', kind: 'number', about: 'objects of it and all below it', write: (n) => `${count(n)} objects` },
+]
+
 /** The list of nodes as a tree; each node knows its position in the list. */
 export function treeOf(data, measure) {
-  const root = { at: WHOLE, name: data.name, [measure]: data[measure], bytes: data.bytes, objects: data.objects, children: [] }
+  const root = { ...data, nodes: undefined, at: WHOLE, children: [] }
   const made = data.nodes.map((node, at) => ({ ...node, at, children: [] }))
   made.forEach((node) => (node.above === null ? root : made[node.above]).children.push(node))
   const top = hierarchy(root)
@@ -37,9 +43,9 @@ export function colour(name) {
 }
 
 /** How a box is coloured by its growth: orange where it grew, blue where it shrank, the stronger the more. */
-export function growthColour(data) {
-  const before = data.bytes_before ?? 0
-  const change = (data.bytes - before) / Math.max(data.bytes, before, 1)
+export function growthColour(data, measure) {
+  const before = data[`${measure}_before`] ?? 0
+  const change = (data[measure] - before) / Math.max(data[measure], before, 1)
   if (Math.abs(change) < 0.01) return 'g0'
   const strength = Math.abs(change) > 0.5 ? 3 : Math.abs(change) > 0.15 ? 2 : 1
   return change > 0 ? `up${strength}` : `down${strength}`
@@ -90,36 +96,30 @@ function useWidth() {
 }
 
 /** The nodes as rows: the text that stands for the picture. */
-function rowsOf(top, compared) {
-  const rows = []
-  top.each((node) => {
-    if (node.depth === 0) return
-    const way = node.ancestors().slice(1, -1).reverse().map((above) => above.data.name)
-    rows.push([node.data.name, node.data.detail ?? null, way.slice(-3).join(' -> ') || null, node.data.address ?? null, node.data.bytes,
-      Math.round((1000 * node.data.bytes) / Math.max(1, top.data.bytes)) / 10, node.data.objects, ...(compared ? [node.data.bytes - (node.data.bytes_before ?? 0)] : [])])
-  })
-  rows.sort((a, b) => b[4] - a[4])
-  const column = (name, kind, about) => ({ name, kind, about })
-  return {
-    columns: [
-      column('name', 'text', 'type, or how many objects of a type'),
-      column('detail', 'text', 'by which label it is held, its name, what root it is'),
-      column('held_by', 'text', 'the nearest nodes above it'),
-      column('address', 'address', 'the object'),
-      column('bytes', 'bytes', 'of it and all below it'),
-      column('percent', 'percent', 'of the dump'),
-      column('objects', 'number', 'objects of it and all below it'),
-      ...(compared ? [column('growth', 'bytes', 'since the first dump')] : []),
-    ],
-    rows,
-    total: rows.length,
-    missing: null,
-  }
+function rowsOf(top, measures, before) {
+  const [first] = measures
+  const found = top.descendants().filter((node) => node.depth > 0)
+  found.sort((a, b) => b.data[first.key] - a.data[first.key])
+  const way = (node) => node.ancestors().slice(1, -1).reverse().map((above) => above.data.name)
+  const share = (node) => Math.round((1000 * node.data[first.key]) / Math.max(1, top.data[first.key])) / 10
+  const column = (name, kind, about, of) => ({ name, kind, about, of })
+  const columns = [
+    column('name', 'text', 'type, or how many objects of a type', (node) => node.data.name),
+    column('detail', 'text', 'by which label it is held, its name, what root it is', (node) => node.data.detail ?? null),
+    column('held_by', 'text', 'the nearest nodes above it', (node) => way(node).slice(-3).join(' -> ') || null),
+    column('address', 'address', 'the object', (node) => node.data.address ?? null),
+    ...measures.map(({ key, kind, about }) => column(key, kind, about, (node) => node.data[key])),
+    column('percent', 'percent', `of the ${first.key} of the whole`, share),
+    ...(before ? [column('growth', 'bytes', `since ${before}`, (node) => node.data.bytes - (node.data.bytes_before ?? 0))] : []),
+  ]
+  return { columns, rows: found.map((node) => columns.map((column) => column.of(node))), total: found.length, missing: null }
 }
 
-export function Picture({ id, title, tree }) {
+/** A tree as flame graph or treemap. `measures` is what its boxes can be as large as; `tree.measure` the one to begin with. */
+export function Picture({ id, title, tree, measures = MEASURES }) {
   const asked = stateOf(id)
-  const [measure, setMeasure] = useState(asked.get('by') === 'objects' ? 'objects' : 'bytes')
+  const usual = tree.measure ?? measures[0].key
+  const [measure, setMeasure] = useState(measures.find(({ key }) => key === asked.get('by'))?.key ?? usual)
   const top = useMemo(() => treeOf(tree, measure), [tree, measure])
   const byPosition = useMemo(() => new Map(top.descendants().map((node) => [node.data.at, node])), [top])
   const [zoom, setZoom] = useState(Number(asked.get('zoom') ?? WHOLE))
@@ -127,7 +127,7 @@ export function Picture({ id, title, tree }) {
   const [upward, setUpward] = useState(asked.get('up') === '1')
   const [current, setCurrent] = useState(Number.isFinite(zoom) ? zoom : WHOLE)
   const [touched, touch] = useState(false)
-  const isCompared = tree.nodes.some((node) => node.bytes_before !== undefined)
+  const isCompared = Boolean(tree.before)
   const [growing, setGrowing] = useState(isCompared && asked.get('colours') !== 'types')
   const [place, width] = useWidth()
   const isFlame = tree.picture === 'flame'
@@ -153,7 +153,7 @@ export function Picture({ id, title, tree }) {
     return { n, share }
   }, [words, zoomed])
   useEffect(() => {
-    if (touched) remember(id, { zoom: zoom === WHOLE ? '' : zoom, search, up: upward ? '1' : '', by: measure === 'objects' ? 'objects' : '', colours: isCompared && !growing ? 'types' : '' })
+    if (touched) remember(id, { zoom: zoom === WHOLE ? '' : zoom, search, up: upward ? '1' : '', by: measure === usual ? '' : measure, colours: isCompared && !growing ? 'types' : '' })
   }, [zoom, search, upward, measure, growing, touched])
   useEffect(() => {
     const follow = () => {
@@ -201,8 +201,10 @@ export function Picture({ id, title, tree }) {
   }
   const text = (node) => {
     const { data } = node
-    const grown = data.bytes_before === undefined ? '' : `, ${growth(data.bytes - data.bytes_before, bytes)} since the first dump`
-    return `${titleOf(data)}: ${bytes(data.bytes)}, ${percent(data.bytes, top.data.bytes)}, ${count(data.objects)} objects${grown}`
+    const grown = data.bytes_before === undefined ? '' : `, ${growth(data.bytes - data.bytes_before, bytes)} since ${safe(tree.before)}`
+    const [first, ...others] = measures
+    const amounts = [first.write(data[first.key]), percent(data[first.key], top.data[first.key]), ...others.map(({ key, write }) => write(data[key]))]
+    return `${titleOf(data)}: ${amounts.filter(Boolean).join(', ')}${grown}`
   }
   const chosen = byPosition.get(focusable) ?? top
   return html`<div class="picture">
@@ -210,7 +212,7 @@ export function Picture({ id, title, tree }) {
       <label>Search <input type="search" value=${search} aria-label=${`Search in ${title}`}
         onInput=${(event) => { touch(true); setSearch(event.target.value) }} /></label>
       <label>Size by <select value=${measure} onChange=${(event) => { touch(true); setMeasure(event.target.value) }}>
-        <option value="bytes">bytes</option><option value="objects">objects</option>
+        ${measures.map(({ key }) => html`<option value=${key}>${key}</option>`)}
       </select></label>
       ${isFlame && html`<label><input type="checkbox" checked=${upward} onChange=${(event) => { touch(true); setUpward(event.target.checked) }} /> from below</label>`}
       ${isCompared && html`<label><input type="checkbox" checked=${growing} onChange=${(event) => { touch(true); setGrowing(event.target.checked) }} /> colour by growth</label>`}
@@ -226,7 +228,7 @@ export function Picture({ id, title, tree }) {
       style=${{ height: `${layout.height}px` }} onKeyDown=${onKey}>
       ${layout.boxes.map(({ node, x, y, width: w, height, above }) => html`<div key=${node.data.at} data-at=${node.data.at} role="treeitem"
         aria-level=${node.depth + 1} aria-label=${text(node)} aria-selected=${node === chosen ? 'true' : 'false'} title=${text(node)} tabindex=${node === chosen ? 0 : -1}
-        class=${`box ${growing && node.data.at !== WHOLE ? growthColour(node.data) : colour(node.data.name)}${above ? ' above' : ''}${words ? (matches(node) ? ' hit' : ' miss') : ''}`}
+        class=${`box ${growing && node.data.at !== WHOLE ? growthColour(node.data, measure) : colour(node.data.name)}${above ? ' above' : ''}${words ? (matches(node) ? ' hit' : ' miss') : ''}`}
         style=${{ left: `${x}px`, top: `${y}px`, width: `${Math.max(1, w - 1)}px`, height: `${height - 1}px` }}
         onFocus=${() => setCurrent(node.data.at)}
         onClick=${(event) => { event.stopPropagation(); zoomTo(node) }}>${w > 28 ? titleOf(node.data) : ''}</div>`)}
@@ -235,7 +237,7 @@ export function Picture({ id, title, tree }) {
     <p class="chosen">${text(chosen)}${chosen.data.address ? `, ${chosen.data.address}` : ''}</p>
     ${(tree.folded || layout.hidden > 0) && html`<p class="note">${tree.folded ?? ''} ${layout.hidden > 0 ? `${count(layout.hidden)} nodes are too small to be drawn here; zoom shows them.` : ''}</p>`}
     <details class="alternative"><summary>The same as a table</summary>
-      <${Table} id=${`${id}-rows`} title=${`${title}, as a table`} table=${useMemo(() => rowsOf(top, isCompared), [top])} />
+      <${Table} id=${`${id}-rows`} title=${`${title}, as a table`} table=${useMemo(() => rowsOf(top, measures, tree.before), [top])} />
     </details>
   </div>`
 }

@@ -1,4 +1,4 @@
-import { html } from './html.js'
+import { html, prose } from './html.js'
 import { CopyButton } from './copy.js'
 import { bytes, count, growth, safe } from './format.js'
 
@@ -18,11 +18,11 @@ function Suspect({ suspect }) {
     <p class="sure"><meter min="0" max="100" value=${sure} aria-label=${`${sure} % sure`}></meter> ${sure} % sure, ${suspect.basis}, ${safe(suspect.idiom)}</p>
     <dl class="facts">${facts.map(([name, text]) => html`<div><dt>${name}</dt><dd>${text}</dd></div>`)}</dl>
     <h4>Why</h4>
-    <ul>${suspect.evidence.map((fact) => html`<li>${safe(fact)}</li>`)}</ul>
+    <ul>${suspect.evidence.map((fact) => html`<li>${prose(fact)}</li>`)}</ul>
     ${suspect.path && html`<h4>Way from a root</h4><p class="way">${safe(suspect.path).split(' -> ').map((step, i) => html`${i > 0 && html`<span class="arrow">${' \u2192 '}</span>`}<code>${step}</code>`)}</p>`}
     <p><strong>${bytes(suspect.retained)}</strong> would be freed with its content.</p>
     <h4>What to do</h4>
-    <p>${safe(suspect.advice)}</p>
+    <p>${prose(suspect.advice)}</p>
     ${suspect.commands.map((command) => html`<p class="command"><code>${safe(command)}</code> <${CopyButton} text=${command} what=${`a command for suspect ${suspect.rank}`} /></p>`)}
   </article>`
 }

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { html } from './html.js'
 import { CopyButton } from './copy.js'
-import { cell, count, field } from './format.js'
+import { bytes, cell, count, field, growth } from './format.js'
 import { remember, stateOf } from './address.js'
 
 /** Rows that are shown before somebody asks for all. */
@@ -34,8 +34,19 @@ export function Spark({ values }) {
   </svg>`
 }
 
-function Cell({ value, kind }) {
+/** How much something changed, with a bar: to the right where it grew, to the left where it shrank, as long as its share of the most. */
+function Change({ value, kind, most }) {
+  const width = `${Math.min(50, (50 * Math.abs(value)) / most)}%`
+  const write = kind === 'bytes' ? bytes : count
+  return html`<span class="change" title=${kind === 'bytes' ? `${count(value)} bytes` : null}>
+    <b>${growth(value, write)}</b><span class="track"><i class=${value < 0 ? 'less' : 'more'} style=${{ width, [value < 0 ? 'right' : 'left']: '50%' }}></i></span>
+  </span>`
+}
+
+function Cell({ value, column }) {
+  const { kind } = column
   if (kind === 'series' && value) return html`<${Spark} values=${value} />`
+  if (column.most && value !== null) return html`<${Change} value=${value} kind=${kind} most=${column.most} />`
   const text = cell(value, kind)
   if (kind === 'bytes' && value !== null) return html`<span title=${`${count(value)} bytes`}>${text}</span>`
   if (kind === 'percent' && value !== null) {
@@ -45,7 +56,7 @@ function Cell({ value, kind }) {
   return text
 }
 
-/** A table that sorts, filters and copies. `onPick` is called with the row that is chosen. */
+/** A table that sorts, filters and copies; `first` rows are shown before somebody asks for all. */
 export function Table({ id, title, table, first = N_FIRST }) {
   const asked = stateOf(id)
   const [sort, setSort] = useState({ by: asked.get('sort') ?? '', down: asked.get('down') === '1' })
@@ -106,7 +117,7 @@ export function Table({ id, title, table, first = N_FIRST }) {
             </button></th>`)}
         </tr></thead>
         <tbody>
-          ${shown.map((row) => html`<tr>${places.map((i) => html`<td class=${table.columns[i].kind}><${Cell} value=${row[i]} kind=${table.columns[i].kind} /></td>`)}</tr>`)}
+          ${shown.map((row) => html`<tr>${places.map((i) => html`<td class=${table.columns[i].kind}><${Cell} value=${row[i]} column=${table.columns[i]} /></td>`)}</tr>`)}
         </tbody>
       </table>
     </div>
