@@ -224,8 +224,55 @@ def test_two_dumps_are_compared(edx_lake):
     picture = edx_lake.ok("flamegraph", "--diff", "py38-1", "py38-3")
     svg(picture)
     assert 'class="p4"' in picture and "Orange: more than before" in picture
-    message = edx_lake.fails("flamegraph", "--by", "dominator", "--diff", "py38-1", "py38-3")
-    assert "compare holders" in message
+
+
+def test_objects_of_two_dumps_are_compared(edx_lake):
+    found = frames(edx_lake, "--by", "dominator", "--diff", "py38-1", "py38-3", "--depth", "8")
+    for dump, ending in (("py38-1", "_before"), ("py38-3", "")):
+        whole = frames(edx_lake, dump, "--by", "dominator", "--depth", "2")[0]
+        assert [found[0][key + ending] for key in ("bytes", "objects")] == [whole[key] for key in ("bytes", "objects")]
+    # Amounts of both dumps sum up.
+    for key in ("bytes", "objects", "bytes_before", "objects_before"):
+        below = {}
+        for frame in found[1:]:
+            below[frame["parent"]] = below.get(frame["parent"], 0) + frame[key]
+        assert all(total <= found[parent][key] for parent, total in below.items()), key
+        assert below[0] == found[0][key]
+    # An object has before what it retained there, if it stands below the same one; otherwise it has grown where it is.
+    query = """
+        select d.address_after as address, b.idom as idom_before, b.retained as bytes_before, b.retained_count as objects_before,
+            d.address_before from diff_objects('py38-1', 'py38-3') d join "py38-1".obj b on b.address = d.address_before
+        where d.address_after is not null"""
+    pairs = {row["address"]: row for row in rows(edx_lake, query)}
+    earlier = {}
+    moved = kept = 0
+    for i, frame in enumerate(found):
+        if frame["kind"] != "object":
+            continue
+        row, above = pairs.get(frame["address"]), found[frame["parent"]]
+        is_below_same = row is not None and (
+            row.get("idom_before") is None if above["kind"] == "whole" else row.get("idom_before") == earlier.get(frame["parent"], -1)
+        )
+        if is_below_same:
+            earlier[i] = row["address_before"]
+            kept += 1
+        else:
+            moved += 1
+        expected = (row["bytes_before"], row["objects_before"]) if is_below_same else (0, 0)
+        assert (frame["bytes_before"], frame["objects_before"]) == expected
+    assert kept > 100 and moved > 10
+    assert any(frame["objects"] == 0 < frame["objects_before"] for frame in found), "something is gone"
+
+
+@pytest.mark.parametrize("by", ["holder", "dominator"])
+@pytest.mark.parametrize("measure", [[], ["--count"]])
+@pytest.mark.parametrize("picture", ["flamegraph", "treemap"])
+def test_growth_has_colours(edx_lake, picture, by, measure):
+    command = [picture, "--by", by, *measure, "--diff", "py38-1", "py38-3"]
+    drawn = edx_lake.ok(*command)
+    svg(drawn)
+    assert 'class="p4"' in drawn and "Orange: more than before" in drawn
+    assert drawn == edx_lake.ok(*command)
 
 
 @pytest.mark.parametrize("measure", [[], ["--count"]])

@@ -699,7 +699,7 @@ Examples:
 pub struct FlamegraphArgs {
     #[command(flatten)]
     pub frames: FramesArgs,
-    /// Compare two dumps: how much each holder grew, in colour
+    /// Compare two dumps: how much each holder or object grew, in colour
     #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, conflicts_with_all = ["dump", "layer"])]
     pub diff: Option<Vec<String>>,
     /// Format of the file [default: by the ending of its name; svg]
@@ -721,7 +721,7 @@ Examples:
 pub struct TreemapArgs {
     #[command(flatten)]
     pub frames: FramesArgs,
-    /// Compare two dumps: how much each holder grew, in colour
+    /// Compare two dumps: how much each holder or object grew, in colour
     #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, conflicts_with_all = ["dump", "layer"])]
     pub diff: Option<Vec<String>>,
     /// Format of the file [default: by the ending of its name; svg]

@@ -131,7 +131,7 @@ fn frames(
         _ => None,
     };
     let depth = if by == FramesBy::Dominator { DEPTH_OF_OBJECTS } else { u32::MAX };
-    let session = session(args, compared.is_some(), by, console)?;
+    let session = session(args, compared.as_ref(), by, console)?;
     let (most, least) = if is_picture { (FRAMES_OF_PICTURE, MIN_OF_PICTURE) } else { (u32::MAX, 0.0) };
     let question = FrameQuestion {
         by,
@@ -144,14 +144,23 @@ fn frames(
     Ok((question.answer(&session)?, question))
 }
 
-fn session(args: &FramesArgs, is_diff: bool, by: FramesBy, console: &Console) -> Result<Session> {
+fn session(
+    args: &FramesArgs,
+    compared: Option<&(String, String)>,
+    by: FramesBy,
+    console: &Console,
+) -> Result<Session> {
     if args.graph.layer.is_some() && by == FramesBy::Holder {
         bail!("a layer has no totals by holder; draw its objects with --by dominator");
     }
-    if is_diff {
-        return query::of_lake(&selection::open(console)?, args.graph.memory_limit, console);
+    match compared {
+        Some(_) if by == FramesBy::Holder => {
+            query::of_lake(&selection::open(console)?, args.graph.memory_limit, console)
+        }
+        // The objects are those of the later dump.
+        Some((_, after)) => Ok(query::of_dump(Some(after), &args.graph, console)?.0),
+        None => Ok(query::of_dump(args.dump.as_deref(), &args.graph, console)?.0),
     }
-    Ok(query::of_dump(args.dump.as_deref(), &args.graph, console)?.0)
 }
 
 fn json(tree: &FrameTree) -> Result<Vec<u8>> {

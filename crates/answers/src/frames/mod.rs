@@ -4,11 +4,14 @@
 //! its own and that of the frames below it, nothing is counted twice, and the first frame is the whole dump. Frames that are
 //! too small or too many are folded into one frame below their parent, which says how many they are.
 
+mod compared;
+mod objects;
+
 use std::{cmp::Reverse, collections::HashMap};
 
 use arrow::array::RecordBatch;
 
-use crate::{Diff, Error, GroupBy, Result, Session, Tree, encode::Columns, rows::AnswerColumns};
+use crate::{Diff, Error, GroupBy, Result, Session, encode::Columns, rows::AnswerColumns};
 
 /// What frames are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +36,8 @@ pub enum FrameMeasure {
 pub struct FrameQuestion {
     /// What frames are.
     pub by: FramesBy,
-    /// Selects an earlier and a later dump, which are compared; only holders can be.
+    /// Selects an earlier and a later dump, which are compared. Objects are drawn of the later one, which must be the dump of
+    /// the session.
     pub compared: Option<(String, String)>,
     /// What decides which frames are small.
     pub measure: FrameMeasure,
@@ -178,7 +182,8 @@ impl Frame {
 }
 
 impl FrameQuestion {
-    /// The statements whose rows become frames, for people who want to ask themselves.
+    /// The statement whose rows become frames, for people who want to ask themselves; where objects are compared, that of the
+    /// later dump.
     pub fn statement(&self) -> String {
         match (self.by, &self.compared) {
             (FramesBy::Holder, None) => {
@@ -197,18 +202,18 @@ impl FrameQuestion {
                 (vec![dump.id.to_string()], self.holders(session)?)
             }
             (FramesBy::Holder, Some((before, after))) => {
-                let id = |selector: &str| {
-                    let dumps = session.select(selector)?;
-                    Ok::<_, Error>(
-                        dumps.last().map_or_else(|| selector.to_owned(), |dump| dump.id.to_string()),
-                    )
-                };
-                (vec![id(before)?, id(after)?], self.holders(session)?)
+                (vec![one_id(before, session)?, one_id(after, session)?], self.holders(session)?)
             }
-            (FramesBy::Dominator, None) => (vec![session.dump()?.id.to_string()], self.objects(session)?),
-            (FramesBy::Dominator, Some(_)) => {
-                let what = "objects of two dumps cannot be drawn together; compare holders instead";
-                return Err(Error::Invalid(what.to_owned()));
+            (FramesBy::Dominator, None) => {
+                (vec![session.dump()?.id.to_string()], self.objects(session)?.frames)
+            }
+            (FramesBy::Dominator, Some((before, after))) => {
+                let dumps = [one_id(before, session)?, one_id(after, session)?];
+                if session.dump()?.id.as_str() != dumps[1] {
+                    let what = "objects of two dumps are compared in a session of the later one";
+                    return Err(Error::Invalid(what.to_owned()));
+                }
+                (dumps.to_vec(), self.compared_objects(&dumps, session)?)
             }
         };
         let mut frames = found;
@@ -219,14 +224,6 @@ impl FrameQuestion {
         let is_shown = |frame: &&Frame| !matches!(frame.kind, FrameKind::More { .. } | FrameKind::Whole);
         let n_shown = frames.iter().filter(is_shown).count();
         Ok(FrameTree { dumps, by: self.by, frames, n_found, n_shown })
-    }
-
-    /// The question for the dominator tree: its first level is the second here.
-    fn tree(&self) -> Tree {
-        /// Objects below each, before the smaller ones are folded by type.
-        const CHILDREN: u32 = 200;
-        let children = u32::try_from(self.max_frames).unwrap_or(u32::MAX).clamp(1, CHILDREN);
-        Tree { address: None, depth: self.depth.saturating_sub(1), children }
     }
 
     /// The holders below the whole, in any order, with their own amounts.
@@ -286,59 +283,6 @@ impl FrameQuestion {
             .map(|above| above.and_then(|above| known.get(above)).copied().unwrap_or(0))
             .collect();
         Ok(parents_first(frames, &parents))
-    }
-
-    /// The objects of the dominator tree.
-    fn objects(&self, session: &Session) -> Result<Vec<Frame>> {
-        let tree = self.tree().answer(session)?;
-        let mut frames = vec![Frame::of_kind(FrameKind::Whole, String::new())];
-        // The frames above the next one, by depth; and by frame, what it retains in all.
-        let mut above = vec![0];
-        let mut rest = vec![FrameAmount::default()];
-        for node in &tree.nodes {
-            above.truncate(node.depth + 1);
-            let parent = above.last().copied().unwrap_or(0);
-            let kind = if node.address.is_some() { FrameKind::Object } else { FrameKind::Objects };
-            let type_name = node.type_name.as_deref().unwrap_or_default();
-            let name = match (&node.name, node.objects, node.address) {
-                (Some(name), ..) => format!("{type_name} {name}"),
-                (None, n, None) if node.type_name.is_none() => format!("{n} objects of other types"),
-                (None, n, None) => format!("{n} x {type_name}"),
-                (None, ..) => type_name.to_owned(),
-            };
-            let whole = FrameAmount { bytes: node.retained, objects: node.retained_count };
-            // What many small objects hold is not shown, and counts as theirs.
-            let own = match kind {
-                FrameKind::Object => FrameAmount { bytes: node.size, objects: 1 },
-                _ => whole,
-            };
-            rest[parent].add(FrameAmount { bytes: -whole.bytes, objects: -whole.objects });
-            rest.push(FrameAmount { bytes: whole.bytes - own.bytes, objects: whole.objects - own.objects });
-            above.push(frames.len());
-            frames.push(Frame {
-                parent: Some(parent),
-                depth: node.depth as u32 + 1,
-                address: node.address,
-                label: node.label.clone(),
-                root_kind: node.root_kind.clone(),
-                retained: Some(node.retained),
-                now: FrameAmounts { own, total: FrameAmount::default() },
-                ..Frame::of_kind(kind, name)
-            });
-        }
-        // What an object holds and the tree does not show. A frame comes after its parent, and the order of siblings is
-        // decided later.
-        for (parent, rest) in rest.into_iter().enumerate().skip(1) {
-            if rest.objects > 0 {
-                frames.push(Frame {
-                    parent: Some(parent),
-                    depth: frames[parent].depth + 1,
-                    now: FrameAmounts { own: rest, total: FrameAmount::default() },
-                    ..Frame::of_kind(FrameKind::More { frames: None }, String::new())
-                });
-            }
-        }
-        Ok(frames)
     }
 
     /// The frames that are large enough, depth first; below a frame with others one frame that stands for these.
@@ -434,6 +378,12 @@ impl FrameKind {
             _ => Some(0),
         }
     }
+}
+
+/// The dump that a selector means.
+fn one_id(selector: &str, session: &Session) -> Result<String> {
+    let dumps = session.select(selector)?;
+    Ok(dumps.last().map_or_else(|| selector.to_owned(), |dump| dump.id.to_string()))
 }
 
 /// All holders of two dumps.
