@@ -232,7 +232,7 @@ def test_it_is_dark_or_light_and_fits_a_telephone(series, open_page):
     background = lambda: page.evaluate("getComputedStyle(document.body).backgroundColor")  # noqa: E731
     assert background() == "rgb(20, 23, 27)"
     page.get_by_label("Colours").select_option("light")
-    assert background() == "rgb(255, 255, 255)"
+    wait(page, "getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     opened.quiet()
 

@@ -18,7 +18,7 @@ const CELL_CHARS: usize = 80;
 /// Numbers of rows that are tried, until the report fits.
 const ROWS: [usize; 6] = [20, 12, 8, 5, 3, 1];
 /// Characters of a line of merged paths, and levels to which it is indented.
-const PATH_CHARS: usize = 200;
+const PATH_CHARS: usize = 320;
 const MAX_DEPTH: usize = 8;
 /// Nodes of a tree that are listed.
 const N_NODES: usize = 12;

@@ -93,10 +93,11 @@ pub fn trend(
             let unit = if metric == Metric::Count { "number" } else { "bytes" };
             let stacked = if is_stacked { " --stacked" } else { "" };
             let command = format!(
-                "trend {} --by {what} --metric {} -n {}{stacked} --chart trend.html",
+                "trend {} --by {what} --metric {} -n {}{}{stacked} --chart trend.html",
                 shell_quoted(&trend.dumps),
                 metric.name(),
-                found.series.len()
+                found.series.len(),
+                all(trend.all)
             );
             let dump = found.dumps.last().map(|dump| dump.id.clone()).unwrap_or_default();
             let content = ReportContent::Chart(ReportChart::of_trend(&found, unit, is_stacked));
@@ -138,11 +139,12 @@ pub fn diff(diff: &Diff, n: Option<u32>, path: &Path, session: &Session, console
         }
         ChartFormat::Html => {
             let command = format!(
-                "diff {} {} --by {what} --metric {} -n {} --chart diff.html",
+                "diff {} {} --by {what} --metric {} -n {}{} --chart diff.html",
                 shell_quoted(&diff.before),
                 shell_quoted(&diff.after),
                 metric.name(),
-                drawn.len()
+                drawn.len(),
+                all(diff.all)
             );
             let unit = if metric == Metric::Count { "number" } else { "bytes" };
             let content = ReportContent::Bars(ReportBars { unit, bars: drawn });
@@ -176,6 +178,10 @@ fn svg_bar(bar: &ReportBar, metric: Metric) -> Bar {
     let words = if metric == Metric::Count { human::growth } else { human::growth_bytes }(bar.change);
     let title = format!("{}\n{words}, {}", shown(&bar.name), escape::line(&bar.status));
     Bar { label: shown(&bar.name), title, value: bar.change, words }
+}
+
+fn all(is_all: bool) -> &'static str {
+    if is_all { " --all" } else { "" }
 }
 
 fn source(command: &str, sql: String, dump: String, console: &Console) -> ReportSource {

@@ -44,7 +44,7 @@ pub fn page(
 ) -> Result<String> {
     let Heading { title, subtitle, notes } = heading;
     let part = ReportPart { id: "picture".to_owned(), title: part_title.to_owned(), source, content };
-    Ok(heaplake_report::picture_html(&ReportPicture::new(title, format!("{subtitle}."), notes, part))?)
+    Ok(heaplake_report::picture_html(&ReportPicture::new(title, subtitle, notes, part))?)
 }
 
 /// Writes a picture to its file, and says so.

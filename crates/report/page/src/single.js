@@ -8,13 +8,13 @@ export function Single({ picture }) {
   return html`<div class="page single">
     <header>
       <h1>${safe(picture.title)}</h1>
-      <p class="about">${safe(picture.about)} heaplake ${picture.heaplake}.</p>
+      <p class="about">${safe(picture.about)}</p>
       <${Theme} />
     </header>
     <main><section aria-label=${safe(picture.title)}>
       ${picture.notes.map((note) => html`<p class="note">${safe(note)}</p>`)}
       <${Part} part=${picture.part} />
     </section></main>
-    <footer><p>This file contains everything that it shows and loads nothing.</p></footer>
+    <footer><p>Made by heaplake ${picture.heaplake}. This file contains everything that it shows and loads nothing.</p></footer>
   </div>`
 }

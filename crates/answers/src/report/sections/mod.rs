@@ -129,14 +129,14 @@ impl<'b> Builder<'b> {
             heaplake: env!("CARGO_PKG_VERSION"),
             made: self.options.made,
             redacted: None,
-            verdict: sections[0].summary.clone(),
+            verdict: sections.first().map(|verdict| verdict.summary.clone()).unwrap_or_default(),
             newest: self.newest.id.to_string(),
             dumps: self.dumps.iter().map(dump).collect(),
             sections,
         })
     }
 
-    /// The sections in their order. Each asks on its own, some at a time: most of their work has one thread.
+    /// The sections in their order. They are independent and most of their work uses one thread, so several are made at a time.
     fn sections(&self, asked: &str) -> Result<Vec<ReportSection>> {
         // The verdict takes longest, and the paths are those to its suspects.
         let verdict = || {

@@ -44,23 +44,31 @@ impl Builder<'_> {
     }
 
     /// The paths to what a suspect holds, merged. If the suspect holds most of its type, they are those to all of the type,
-    /// so that it is seen what else holds the others.
+    /// so that it is seen what else holds the others; otherwise those to what would be freed with it.
     fn merged_paths(&self, suspect: &Suspect, holder: &str, section: &mut ReportSection) -> Result<()> {
         if suspect.type_name.is_empty() || (suspect.type_name == suspect.holder_type && suspect.count <= 1) {
             return Ok(());
         }
-        let type_term = type_term(&suspect.type_name);
         // Of a type that is named without its module there is no number: it is the program's own, and the suspect holds most.
         let all = self.known(self.objects_of(&suspect.type_name))?.unwrap_or(i64::MAX);
         let is_most = all / 2 <= suspect.count;
-        let (by, n) = match is_most {
+        let (held, n) = match is_most {
             true => (String::new(), all.max(suspect.count)),
-            false => (format!("{holder} ..> "), suspect.count),
+            false => {
+                let held = format!(" WHERE address IN (SELECT address FROM dominated('{holder}'))");
+                (held, suspect.count)
+            }
         };
         let limit = if n > N_PATHS { format!(" LIMIT {N_PATHS}") } else { String::new() };
-        let pattern = format!("root ..> {by}(x: {type_term}) PER x{limit}");
+        let pattern = format!("root ..> (x: {}{held}) PER x{limit}", type_term(&suspect.type_name));
+        let missing = match is_most {
+            true => "No root reaches them.",
+            false => {
+                "Nothing of that type would be freed with the suspect: something else holds all of it as well."
+            }
+        };
         let paths = match self.known(path_tree(&pattern, PathMerge::Type, self.session))? {
-            Ok(tree) if tree.is_empty() => ReportPaths::none(&pattern, "No root reaches them.".to_owned()),
+            Ok(tree) if tree.is_empty() => ReportPaths::none(&pattern, missing.to_owned()),
             Ok(tree) => ReportPaths::new(&pattern, &tree),
             Err(why) => ReportPaths::none(&pattern, why),
         };
@@ -70,7 +78,7 @@ impl Builder<'_> {
             ..=N_PATHS => "every".to_owned(),
             _ => format!("{} of {}", words::signed_count(N_PATHS), words::signed_count(n)),
         };
-        let held = if is_most { String::new() } else { format!(" that suspect {} holds", suspect.rank) };
+        let held = if is_most { "" } else { " that would be freed with it" };
         section.parts.push(ReportPart {
             id: format!("paths-{}", suspect.rank),
             title: format!("Suspect {}: the paths to {every} {what}{held}, merged", suspect.rank),
