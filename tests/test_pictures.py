@@ -405,6 +405,8 @@ def test_mistakes_are_said(edx_lake, lake, tmp_path):
     file.write_text('{"address": 1, "type": "a", "size": 8, "refs": []}\n')
     lake.load(file, "a", "--no-index")
     assert "holder_stat" in lake.fails("flamegraph")
+    lake.load(file, "b")
+    assert "what objects retain" in lake.fails("flamegraph", "--by", "dominator", "--diff", "a", "b")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,12 @@ impl FrameQuestion {
         let opened = |i: &usize| children[*i].iter().any(|child| !is_more(&frames[*child]));
         let opened: Vec<Option<u64>> = (0..frames.len()).filter(opened).filter_map(|i| same[i]).collect();
         let mut below = below(&dumps[0], &opened, session)?;
+        let has_objects = session.select(&dumps[0])?.iter().any(|dump| dump.counts.objects > 0);
+        if has_objects && below.get(&None).is_some_and(BTreeMap::is_empty) {
+            let dump = dumps[0].clone();
+            let what = format!("dump {dump} does not say what objects retain, which the graph index gives");
+            return Err(heaplake_engine::Error::NotIndexed { dump, what }.into());
+        }
         for frame in &mut frames {
             frame.before = Some(FrameAmounts::default());
         }
@@ -216,7 +222,7 @@ fn below(dump: &str, objects: &[Option<u64>], session: &Session) -> Result<Below
     let mut below: Below = objects.iter().map(|object| (*object, BTreeMap::new())).collect();
     let addresses: Vec<u64> = objects.iter().copied().flatten().collect();
     let conditions = addresses.chunks(N_ADDRESSES).map(|some| format!("idom IN ({})", list(some)));
-    for condition in conditions.chain(["idom IS NULL".to_owned()]) {
+    for condition in conditions.chain(["idom IS NULL AND retained IS NOT NULL".to_owned()]) {
         let statement = format!(
             "SELECT idom, type, count(*) AS count, sum(retained) AS retained, sum(retained_count) AS retained_count \
              FROM {}.obj WHERE {condition} GROUP BY idom, type",
