@@ -36,8 +36,10 @@ def environment():
 class Lake:
     """A lake folder and the commands on it."""
 
-    def __init__(self, path):
+    def __init__(self, path, variables=None):
         self.path = Path(path)
+        #: Variables of the environment that its commands have, besides those of every test.
+        self.variables = variables or {}
 
     def command(self, *args):
         return [str(BINARY), "--lake", str(self.path), *map(str, args)]
@@ -45,13 +47,18 @@ class Lake:
     def start(self, *args, **options):
         """Starts a command; its output is caught unless the options say otherwise."""
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen(self.command(*args), env=environment(), **options)
+        return subprocess.Popen(self.command(*args), env=environment() | self.variables, **options)
 
     def run(self, *args, input=None, **options):
         """Runs a command to its end; the result has returncode, stdout and stderr (bytes)."""
         source = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
         return subprocess.run(
-            self.command(*args), env=environment(), capture_output=True, timeout=TIMEOUT, **source, **options
+            self.command(*args),
+            env=environment() | self.variables,
+            capture_output=True,
+            timeout=TIMEOUT,
+            **source,
+            **options,
         )
 
     def ok(self, *args, **options):
@@ -73,7 +80,11 @@ class Lake:
         """Runs a command that must succeed; the largest number of bytes that it had in memory."""
         command = [sys.executable, "-I", "-S", "-c", MEASURE, *self.command(*args)]
         result = subprocess.run(
-            command, env=environment(), capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT
+            command,
+            env=environment() | self.variables,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=TIMEOUT,
         )
         code, peak = result.stdout.split(b"measured ")[-1].split()
         assert int(code) == 0, result.stderr.decode()

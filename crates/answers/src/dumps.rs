@@ -24,8 +24,9 @@ pub fn select_dump(manifests: &Manifests, selector: Option<&str>) -> Result<Arc<
 }
 
 /// One row per dump: `id`, `taken`, `objects`, `edges`, `bytes` (shallow sizes), `types`, `format`, `tags`, `source`,
-/// `issues`, `stored_bytes` (tables), `index_bytes` (graph index), `pruned` (null unless it was).
-pub fn dump_rows(manifests: &[Arc<Manifest>], lake: &Lake) -> Result<RecordBatch> {
+/// `issues`, `stored_bytes` (tables), `index_bytes` (graph index, as the lake says: [`Lake::index_bytes`]), `pruned` (null
+/// unless it was).
+pub fn dump_rows(manifests: &[Arc<Manifest>], index_bytes: &dyn Fn(&Manifest) -> u64) -> Result<RecordBatch> {
     let each = || manifests.iter();
     let tags: Vec<_> = each().map(|m| m.all_tags()).collect();
     Columns::default()
@@ -40,7 +41,7 @@ pub fn dump_rows(manifests: &[Arc<Manifest>], lake: &Lake) -> Result<RecordBatch
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
         .count("stored_bytes", each().map(|m| m.stored_bytes()))
-        .count("index_bytes", each().map(|m| lake.index_bytes(m)))
+        .count("index_bytes", each().map(|m| index_bytes(m)))
         .times("pruned", each().map(|m| m.pruned))
         .batch()
 }

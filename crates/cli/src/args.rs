@@ -1,6 +1,10 @@
 //! The command line: what can be typed, and its help texts.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{
@@ -103,6 +107,12 @@ pub enum Invocation {
     Prune(PruneArgs),
     /// Check the files of dumps against checksums and row counts
     Verify(VerifyArgs),
+    /// Copy dumps to a lake in an object store
+    Push(PushArgs),
+    /// Copy dumps from a lake in an object store
+    Pull(PullArgs),
+    /// Delete what removed and unfinished dumps left in an object store
+    Sweep(SweepArgs),
     /// Ask in a shell: SQL, path patterns and commands, one after the other
     Shell(ShellArgs),
     /// Walk through a real leak, on three dumps that come with heaplake
@@ -137,6 +147,16 @@ Examples:
 pub struct CaptureArgs {
     #[command(subcommand)]
     pub how: CaptureHow,
+}
+
+impl CaptureArgs {
+    /// The lake that the dump goes into as well.
+    pub fn import_to(&self) -> Option<&Path> {
+        match &self.how {
+            CaptureHow::Script => None,
+            CaptureHow::Python(args) => args.import_to.as_deref(),
+        }
+    }
 }
 
 /// Ways to capture.
@@ -1274,6 +1294,68 @@ pub struct VerifyArgs {
     pub dumps: Vec<String>,
 }
 
+/// Arguments of `push`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A dump exists there at once and whole, or not at all, whenever this is stopped; the next push sends only what is missing.
+Credentials come from the environment (AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_ENDPOINT_URL, ...) or from the machine's role.
+
+Examples:
+  heaplake push --to s3://heaps/production
+  heaplake push monday 'web-*' --to s3://heaps/production")]
+pub struct PushArgs {
+    /// Which dumps: ids or selectors [default: all]
+    #[arg(value_name = "DUMP")]
+    pub dumps: Vec<String>,
+    /// The lake in an object store; it is made if there is none
+    #[arg(long, value_name = "s3://BUCKET/PREFIX")]
+    pub to: String,
+    /// Overwrite dumps of the same name there
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// Arguments of `pull`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every file is checked against its checksum before the dump becomes part of the lake.
+
+Examples:
+  heaplake --lake s3://heaps/production dumps
+  heaplake pull s3://heaps/production latest
+  heaplake --lake ./copy pull s3://heaps/production 'host=web3,taken>=2026-11-01'")]
+pub struct PullArgs {
+    /// The lake in an object store
+    #[arg(value_name = "s3://BUCKET/PREFIX")]
+    pub from: String,
+    /// Which dumps: ids or selectors [default: all]
+    #[arg(value_name = "DUMP")]
+    pub dumps: Vec<String>,
+    /// Overwrite dumps of the same name here
+    #[arg(long)]
+    pub replace: bool,
+    /// Let others read a new lake, as the umask allows; without this it is private
+    #[arg(long)]
+    pub shared: bool,
+}
+
+/// Arguments of `sweep`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Deletes files that no dump names and that are older than a day by the clock of the store, so that what is being sent or read
+stays. A folder needs no sweep.
+
+Example:
+  heaplake sweep s3://heaps/production --dry-run")]
+pub struct SweepArgs {
+    /// The lake in an object store
+    #[arg(value_name = "s3://BUCKET/PREFIX")]
+    pub lake: String,
+    /// Only say what would be deleted
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -1507,6 +1589,10 @@ mod tests {
             "heaplake dumps a b",
             "heaplake tag a b=c d=e --unset f --taken 2015-11-22T14:30:00Z",
             "heaplake verify",
+            "heaplake push --to s3://a/b",
+            "heaplake push a b --to s3://a/b --replace",
+            "heaplake pull s3://a/b a b --replace --shared",
+            "heaplake sweep s3://a/b --dry-run",
             "heaplake demo --color never",
             "heaplake completions zsh",
         ] {
@@ -1525,6 +1611,9 @@ mod tests {
             "heaplake run --param limit=3",
             "heaplake run histogram --param limit",
             "heaplake rm",
+            "heaplake push a",
+            "heaplake pull",
+            "heaplake sweep",
             "heaplake prune",
             "heaplake prune --keep-last 1 --older-than 2d",
             "heaplake import --jobs 0 a",

@@ -10,6 +10,7 @@ use anstyle::{AnsiColor, Style};
 
 use heaplake_answers::Session;
 use heaplake_engine::{Edited, SessionOptions};
+use heaplake_remote::Location;
 
 use crate::{
     escape,
@@ -51,6 +52,11 @@ pub enum LakeChoice {
 }
 
 impl LakeChoice {
+    /// The text, where it names a lake in an object store and not a folder.
+    pub fn in_store(&self) -> Option<&str> {
+        self.path().to_str().filter(|text| Location::is_meant(text))
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         match self {

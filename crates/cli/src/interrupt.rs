@@ -37,6 +37,7 @@ pub fn is_cause(error: &anyhow::Error) -> bool {
         || error.downcast_ref().is_some_and(heaplake_answers::Error::is_cancelled)
         || matches!(error.downcast_ref(), Some(heaplake_engine::Error::Cancelled))
         || matches!(error.downcast_ref(), Some(heaplake_store::Error::Cancelled))
+        || error.downcast_ref().is_some_and(heaplake_remote::Error::is_cancelled)
 }
 
 /// What became of the work that the user stopped.

@@ -33,10 +33,10 @@ const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let (invocation, console) = args::parse();
-    let outcome = match invocation {
+    let outcome = commands::check_lake(&invocation, &console).and_then(|()| match invocation {
         Invocation::Shell(args) => shell::start(&args, &console),
         invocation => commands::run(invocation, &console),
-    };
+    });
     match outcome {
         Ok(code) => code,
         // Whoever reads our output, `head` for example, has seen enough.

@@ -11,6 +11,7 @@ const READING: u8 = Phase::Reading as u8;
 const SORTING: u8 = Phase::Sorting as u8;
 const WRITING: u8 = Phase::Writing as u8;
 const INDEXING: u8 = Phase::Indexing as u8;
+const COPYING: u8 = Phase::Copying as u8;
 
 /// The bars of imports that run at the same time.
 pub struct Bars {
@@ -47,7 +48,7 @@ impl Bar {
     pub fn update(&mut self, progress: &ImportProgress) {
         let phase = progress.phase.load(Relaxed);
         let (done, total) = match phase {
-            READING => (progress.bytes_read.load(Relaxed), progress.total_bytes.load(Relaxed)),
+            READING | COPYING => (progress.bytes_read.load(Relaxed), progress.total_bytes.load(Relaxed)),
             WRITING => (progress.rows_written.load(Relaxed), progress.rows_total.load(Relaxed)),
             _ => (0, 0),
         };
@@ -83,6 +84,10 @@ fn style(phase: u8, has_total: bool) -> ProgressStyle {
         (READING, true) => {
             "{prefix}: reading [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"
         }
+        (COPYING, true) => {
+            "{prefix}: copying [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"
+        }
+        (COPYING, false) => "{prefix}: copying {spinner} {bytes}",
         (READING, false) => "{prefix}: reading {spinner} {bytes}, {bytes_per_sec}",
         (SORTING, _) => "{prefix}: sorting {spinner} {elapsed}",
         (WRITING, true) => "{prefix}: writing [{bar:30}] {human_pos} of {human_len} rows, {eta} left",
@@ -101,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_template_is_valid() {
-        for phase in 0..5 {
+        for phase in 0..=COPYING {
             for has_total in [false, true] {
                 style(phase, has_total);
             }
@@ -114,7 +119,7 @@ mod tests {
         let mut bar = Bars::new(&console).add("{bytes}\x1b[2J");
         assert_eq!(bar.bar.prefix(), "{bytes}\\x1b[2J");
         let progress = ImportProgress::default();
-        for phase in 0..6 {
+        for phase in 0..=COPYING + 1 {
             progress.phase.store(phase, Relaxed);
             progress.bytes_read.store(u64::MAX, Relaxed);
             bar.update(&progress);

@@ -9,7 +9,8 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
             cause.downcast_ref::<heaplake_answers::Error>().and_then(heaplake_answers::Error::remedy);
         let engine = || cause.downcast_ref::<heaplake_engine::Error>()?.remedy();
         let store = || cause.downcast_ref::<heaplake_store::Error>()?.remedy();
-        answers.or_else(engine).or_else(store)
+        let remote = || cause.downcast_ref::<heaplake_remote::Error>()?.remedy();
+        answers.or_else(engine).or_else(store).or_else(remote)
     });
     remedy.map(|remedy| worded(&remedy))
 }
@@ -24,6 +25,13 @@ pub fn worded(remedy: &Remedy) -> String {
         Remedy::MakeLake => "`heaplake import` makes one".to_owned(),
         Remedy::ImportDump => "`heaplake import FILE` puts one in".to_owned(),
         Remedy::RenameOrReplace => "give another name with --dump, or overwrite it with --replace".to_owned(),
+        Remedy::ReplaceDump => "--replace overwrites it".to_owned(),
+        Remedy::GiveCredentials => {
+            "credentials come from the environment (AWS_ACCESS_KEY_ID, ...), from a profile \
+                                    (AWS_PROFILE), or from the machine's role"
+                .to_owned()
+        }
+        Remedy::PushDump => "`heaplake push --to` makes one".to_owned(),
         Remedy::ImportOrRemove => "`heaplake import` and `heaplake rm` do".to_owned(),
         Remedy::VerifyLake => "`heaplake verify` looks at every file".to_owned(),
         Remedy::BuildIndex { dump } => format!("`heaplake index {dump}` builds the index"),

@@ -18,6 +18,11 @@ pub fn several(manifests: &Manifests, texts: &[String]) -> Result<Vec<Arc<Manife
     Ok(select_dumps(manifests, texts)?)
 }
 
+/// The same among `manifests`, which are in that order.
+pub fn among(manifests: &[Arc<Manifest>], texts: &[String]) -> Result<Vec<Arc<Manifest>>> {
+    Ok(heaplake_engine::select_among(manifests, texts)?)
+}
+
 /// The dump that a text selects; the newest where there is no text.
 pub fn one(manifests: &Manifests, text: Option<&str>, console: &Console) -> Result<Arc<Manifest>> {
     let chosen = console.shell.as_ref().and_then(|shell| shell.dump.as_deref());

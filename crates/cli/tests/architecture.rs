@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("heaplake-fixture", &[]),
     ("heaplake-readers", &["heaplake-model"]),
     ("heaplake-store", &["heaplake-model", "heaplake-readers", "heaplake-graph"]),
+    ("heaplake-remote", &["heaplake-model", "heaplake-store"]),
     ("heaplake-engine", &["heaplake-model", "heaplake-store", "heaplake-graph", "heaplake-pathql"]),
     ("heaplake-answers", &["heaplake-model", "heaplake-store", "heaplake-engine"]),
     ("heaplake-report", &["heaplake-answers"]),
@@ -32,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "heaplake-capture",
             "heaplake-draw",
             "heaplake-model",
+            "heaplake-remote",
             "heaplake-report",
             "heaplake-store",
             "heaplake-engine",
@@ -42,7 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Test and measure only, so it may be used by the tests of every crate.
 const FOR_TESTS: &str = "heaplake-fixture";
 const ONLY_ENGINE: &str = "datafusion";
-const ONE_OF_EACH: &[&str] = &["arrow", "parquet", "datafusion"];
+const ONE_OF_EACH: &[&str] = &["arrow", "parquet", "datafusion", "object_store"];
 
 fn metadata() -> Value {
     let cargo = option_env!("CARGO").unwrap_or("cargo");
@@ -294,7 +296,7 @@ fn the_command_line_asks_no_questions_in_sql() {
 
 #[test]
 fn libraries_name_no_flags_and_no_commands() {
-    for name in ["model", "graph", "pathql", "readers", "store", "engine", "answers", "report"] {
+    for name in ["model", "graph", "pathql", "readers", "store", "remote", "engine", "answers", "report"] {
         let found = lines_where(name, names_a_flag);
         assert!(found.is_empty(), "these are worded by the command line: {found:#?}");
     }

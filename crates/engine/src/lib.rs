@@ -63,7 +63,7 @@ pub use object_tables::{ObjectTables, import_tables};
 pub use parameters::{Parameters, Value};
 pub use path::{PathShape, RestOfPaths, Segment, fold, keeping_alive, path_shape, rest_of_paths, type_term};
 pub use pieces::{Piece, PieceKind, begins_as_sql, has_from, is_complete, is_open, is_pattern, pieces};
-pub use select::{FACTS, age, select, select_all, select_one};
+pub use select::{FACTS, age, select, select_all, select_among, select_one};
 pub use session::{Answer, Session, SessionOptions};
 pub use signature::{StatementParameter, StatementSignature};
 pub use snapshot::{Notice, PathPlan};

@@ -38,13 +38,24 @@ pub fn select(manifests: &Manifests, text: &str) -> Result<Vec<Arc<Manifest>>> {
 
 /// The dumps that texts select, all together once, oldest first.
 pub fn select_all(manifests: &Manifests, texts: &[String]) -> Result<Vec<Arc<Manifest>>> {
-    let mut selected = Vec::new();
-    for text in texts {
-        selected.extend(select(manifests, text)?);
-    }
+    let selected = texts.iter().map(|text| select(manifests, text)).collect::<Result<Vec<_>>>()?;
+    Ok(each_once(selected))
+}
+
+/// The same among `dumps`, which are in the order in which they were taken.
+pub fn select_among(dumps: &[Arc<Manifest>], texts: &[String]) -> Result<Vec<Arc<Manifest>>> {
+    let of_text = |text: &String| {
+        let positions = positions(dumps, text)?;
+        Ok(positions.into_iter().map(|at| dumps[at].clone()).collect())
+    };
+    Ok(each_once(texts.iter().map(of_text).collect::<Result<Vec<_>>>()?))
+}
+
+fn each_once(selected: Vec<Vec<Arc<Manifest>>>) -> Vec<Arc<Manifest>> {
+    let mut selected: Vec<_> = selected.into_iter().flatten().collect();
     selected.sort_by(|a, b| a.by_age(b));
     selected.dedup_by(|a, b| a.id == b.id);
-    Ok(selected)
+    selected
 }
 
 /// The positions of the dumps that a text selects, ascending. `dumps` are in the order in which they were taken.

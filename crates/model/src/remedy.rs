@@ -20,6 +20,12 @@ pub enum Remedy {
     ImportDump,
     /// Import under another name, or replace the dump that has the name.
     RenameOrReplace,
+    /// Replace the dump that has the name.
+    ReplaceDump,
+    /// Let the environment or a profile say who asks an object store.
+    GiveCredentials,
+    /// Make a lake in an object store by copying a dump there.
+    PushDump,
     /// Change the lake by importing and removing dumps.
     ImportOrRemove,
     /// Look at every file of the lake.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Access, DumpEdit, Error, FileEntry, Lake, Manifest, Result, TakenFrom,
-    lake::{self, LakeFolder, LakePath, Lock, WorkFolder, is_file_of, is_index_file_of},
+    lake::{self, LakeFolder, LakePath, Lock, WorkFolder, is_file_of, is_index_file_of, json_text},
     manifest::now,
 };
 
@@ -64,16 +64,49 @@ struct Journal {
 
 /// Moves the files of `work` (each named as the last part of its entry's path) into the lake and writes the manifest.
 ///
-/// This is the commit of a lake that is a folder. One in an object store would put its files under names of their own,
-/// and then the manifest if it is absent, without lock and journal.
+/// This is the commit of a lake that is a folder. One in an object store needs neither lock nor journal: see the crate
+/// `remote`.
 pub(crate) fn commit(lake: &Lake, manifest: &Manifest, work: &WorkFolder, replace: bool) -> Result<()> {
+    commit_change(lake, &with_index(lake, manifest, work)?, replace)
+}
+
+/// The change to a manifest whose new files are in `work`, perhaps with a graph index.
+fn with_index<'c>(lake: &Lake, manifest: &'c Manifest, work: &'c WorkFolder) -> Result<Change<'c>> {
+    // The index is a cache: it may be missing, and need not be synced.
+    let index = LakePath::index(manifest);
+    let caches = if work.has(index.name()) { vec![index] } else { Vec::new() };
+    Ok(Change { caches, ..Change::new(lake, manifest, Some(work))? })
+}
+
+/// Moves the files of a change into the lake and writes its manifest.
+pub(crate) fn commit_change(lake: &Lake, change: &Change<'_>, replace: bool) -> Result<()> {
     let lock = Lock::take(lake)?;
     recover_journal(lake, &lock)?;
-    let old = lake.find_manifest(&manifest.id)?;
+    let id = &change.manifest.id;
+    let old = lake.find_manifest(id)?;
     if old.is_some() && !replace {
-        return Err(Error::DumpExists(manifest.id.clone()));
+        return Err(Error::DumpExists(id.clone()));
     }
-    exchange(lake, &lock, old, manifest, Some(work))
+    exchange(lake, &lock, old, change)
+}
+
+/// A manifest that is to be written, with what comes into the lake with it.
+pub(crate) struct Change<'c> {
+    pub(crate) manifest: &'c Manifest,
+    /// The text of its file.
+    pub(crate) text: Vec<u8>,
+    /// Where the files are that are not in the lake yet.
+    pub(crate) work: Option<&'c WorkFolder>,
+    /// Files of `work` that the manifest does not name.
+    pub(crate) caches: Vec<LakePath>,
+}
+
+impl<'c> Change<'c> {
+    fn new(lake: &Lake, manifest: &'c Manifest, work: Option<&'c WorkFolder>) -> Result<Self> {
+        let to = lake.at(&LakePath::manifest(&manifest.id));
+        let text = json_text(manifest).map_err(|error| to.io_error(error.into()))?;
+        Ok(Self { manifest, text, work, caches: Vec::new() })
+    }
 }
 
 /// Replaces a manifest. Files that the new one does not share with the old one are in `work`. Tags and the time that were
@@ -90,7 +123,7 @@ pub(crate) fn replace(lake: &Lake, old: &Manifest, new: Manifest, work: &WorkFol
                 taken_from: found.taken_from,
                 ..new
             };
-            exchange(lake, &lock, Some(found), &new, Some(work))?;
+            exchange(lake, &lock, Some(found), &with_index(lake, &new, work)?)?;
             Ok(new)
         }
         _ => Err(Error::DumpChanged(old.id.clone())),
@@ -108,7 +141,7 @@ pub(crate) fn prune(lake: &Lake, manifest: &Manifest) -> Result<Manifest> {
     let mut new = found.clone();
     new.files.retain(|file| file.table.is_summary());
     new.pruned = Some(now());
-    exchange(lake, &lock, Some(found), &new, None)?;
+    exchange(lake, &lock, Some(found), &Change::new(lake, &new, None)?)?;
     Ok(new)
 }
 
@@ -136,18 +169,12 @@ pub(crate) fn install(lake: &Lake, manifest: &Manifest, work: &WorkFolder, to: &
     }
 }
 
-/// Replaces a manifest by another, whose new files are in `work`.
-fn exchange(
-    lake: &Lake,
-    lock: &Lock,
-    old: Option<Manifest>,
-    manifest: &Manifest,
-    work: Option<&WorkFolder>,
-) -> Result<()> {
+/// Replaces a manifest by another.
+fn exchange(lake: &Lake, lock: &Lock, old: Option<Manifest>, change: &Change<'_>) -> Result<()> {
     let old_files = old.map(|old| old.files).unwrap_or_default();
-    let files = manifest.files.iter().chain(&old_files).cloned().collect();
-    let journal = Journal { dump: manifest.id.clone(), files };
-    let result = write_journal(lake, lock, &journal).and_then(|()| move_in(lake, lock, manifest, work));
+    let files = change.manifest.files.iter().chain(&old_files).cloned().collect();
+    let journal = Journal { dump: change.manifest.id.clone(), files };
+    let result = write_journal(lake, lock, &journal).and_then(|()| move_in(lake, lock, change));
     // Deletes the old files after a success, the new ones after a failure.
     recover_journal(lake, lock)?;
     result
@@ -189,10 +216,10 @@ pub(crate) fn recover(lake: &Lake) -> Result<()> {
     lake.sweep_work(&lock)
 }
 
-fn move_in(lake: &Lake, lock: &Lock, manifest: &Manifest, work: Option<&WorkFolder>) -> Result<()> {
-    for file in &manifest.files {
+fn move_in(lake: &Lake, lock: &Lock, change: &Change<'_>) -> Result<()> {
+    for file in &change.manifest.files {
         let to = LakePath::of_entry(file);
-        match work.filter(|work| work.has(to.name())) {
+        match change.work.filter(|work| work.has(to.name())) {
             Some(work) => lake.move_in(lock, work, &to)?,
             // Shared with the manifest that is replaced.
             None if lake.has(&to) => continue,
@@ -200,12 +227,10 @@ fn move_in(lake: &Lake, lock: &Lock, manifest: &Manifest, work: Option<&WorkFold
         }
         to.folder().map_or(Ok(()), |folder| lake.sync(&folder))?;
     }
-    // The index is a cache: it may be missing, and need not be synced.
-    let index = LakePath::index(manifest);
-    if let Some(work) = work.filter(|work| work.has(index.name())) {
-        lake.move_in(lock, work, &index)?;
+    if let Some(work) = change.work {
+        change.caches.iter().try_for_each(|cache| lake.move_in(lock, work, cache))?;
     }
-    lake.replace(lock, &LakePath::manifest(&manifest.id), manifest)
+    lake.replace_text(lock, &LakePath::manifest(&change.manifest.id), &change.text)
 }
 
 fn write_journal(lake: &Lake, lock: &Lock, journal: &Journal) -> Result<()> {

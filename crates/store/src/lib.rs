@@ -32,6 +32,7 @@ mod properties;
 mod rows;
 mod summary;
 mod text_runs;
+mod transfer;
 mod verify;
 
 pub use accepted::{AcceptedSuspect, AcceptedSuspects, accept_in};
@@ -49,13 +50,17 @@ pub use index::{
     build_layer, build_unnamed_layer, index_dump, index_fits, is_found_kind as finds_root_kind,
     open_or_build,
 };
-pub use lake::{Access, Lake, SpillFolder, StoredFile};
+pub use lake::{
+    Access, Lake, LakeFolder, LakePath, SpillFolder, StoredFile, check_marker, dump_of, id_in_name,
+    marker_text,
+};
 pub use layer::Layer;
-pub use manifest::{Counts, DumpEdit, FileEntry, Manifest, Source, TakenFrom};
+pub use manifest::{Counts, DumpEdit, FileEntry, JsonFault, Manifest, Source, TakenFrom};
 pub use manifests::Manifests;
 pub use memory::default_memory;
 pub use names::Named;
 pub use summary::{Dump, HolderStat, ModuleStat, TypeStat};
+pub use transfer::{IncomingDump, OutgoingDump, OutgoingFile, side_file};
 pub use verify::FileProblem;
 
 /// Version of the lake's layout. A lake of another version is refused.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use heaplake_model::{DumpId, Process, Runtime, schema::Table};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, FORMAT_VERSION, Result};
 
 /// The rules by which holders name objects. Since 1 an object that several refer to is named by the best way to it, and small
 /// global tables name their items by their keys. Raise it when names change: dumps with other rules are not comparable by holder.
@@ -193,7 +193,29 @@ impl Manifest {
     }
 }
 
+/// Why the text of a file of a lake cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JsonFault {
+    /// It is of another version of the format: this one.
+    OtherFormat(u32),
+    /// It is not what it should be.
+    Damaged(String),
+}
+
 impl Manifest {
+    /// Reads the text of a manifest, and checks that it is of this dump and names no file of others.
+    pub fn parse(text: &[u8], id: &DumpId) -> Result<Self, JsonFault> {
+        let manifest: Self = serde_json::from_slice(text)
+            .map_err(|error| JsonFault::Damaged(format!("it is not a manifest ({error})")))?;
+        if manifest.format_version != FORMAT_VERSION {
+            return Err(JsonFault::OtherFormat(manifest.format_version));
+        }
+        match manifest.inconsistency(id) {
+            Some(what) => Err(JsonFault::Damaged(what)),
+            None => Ok(manifest.with_process()),
+        }
+    }
+
     /// What is inconsistent in the manifest, if anything. A manifest that passes names no file outside the dump's folders.
     pub(crate) fn inconsistency(&self, id: &DumpId) -> Option<String> {
         if self.id != *id {

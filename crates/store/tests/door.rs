@@ -58,6 +58,7 @@ const RULES: &[Rule] = &[
     },
     Rule { crate_name: "engine", forbidden: ANY_LAKE_PATH, exempt: &[] },
     Rule { crate_name: "answers", forbidden: ANY_LAKE_PATH, exempt: &[] },
+    Rule { crate_name: "remote", forbidden: ANY_LAKE_PATH, exempt: &[] },
     Rule { crate_name: "cli", forbidden: ANY_LAKE_PATH, exempt: &[] },
     Rule { crate_name: "bench", forbidden: ANY_LAKE_PATH, exempt: &[] },
 ];

@@ -4,11 +4,13 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use heaplake_answers::{Lake, dump_rows};
+use heaplake_answers::dump_rows;
+use heaplake_remote::{Location, RemoteLake};
 use heaplake_store::Manifest;
 
 use crate::{
     args::DumpsArgs,
+    commands::pull,
     console::Console,
     human,
     output::{Columns, Format, Plan, bar},
@@ -29,13 +31,35 @@ const OF_CAPTURES: [&str; 5] = ["host", "pid", "python", "rss", "command"];
 /// Prints one row per dump.
 pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
+    if let Some(lake) = console.lake.in_store() {
+        let remote = RemoteLake::open(&Location::parse(lake)?)?;
+        let dumps = pull::select(&remote, &args.dumps)?;
+        let manifests: Vec<_> = dumps.into_iter().map(|dump| dump.manifest).collect();
+        if manifests.is_empty() {
+            console.note(&format!("{} has no dumps", remote.location()));
+        }
+        let index_bytes = remote.index_bytes()?;
+        return print(&manifests, &|m| index_bytes.get(&m.id).copied().unwrap_or(0), &plan, console);
+    }
     let lake = selection::open(console)?;
     let manifests = selection::several(&lake, &args.dumps)?;
     if manifests.is_empty() {
         console.note(&format!("the lake has no dumps yet; import one: {} import FILE", console.command()));
     }
+    print(&manifests, &|m| lake.lake().index_bytes(m), &plan, console)
+}
+
+/// Bytes of the graph index of a dump.
+type IndexBytes<'i> = &'i dyn Fn(&Manifest) -> u64;
+
+fn print(
+    manifests: &[Arc<Manifest>],
+    index_bytes: IndexBytes<'_>,
+    plan: &Plan,
+    console: &Console,
+) -> Result<ExitCode> {
     if !manifests.is_empty() || plan.format != Format::Table {
-        let rows = rows(&manifests, lake.lake(), &plan)?;
+        let rows = rows(manifests, index_bytes, plan)?;
         let (rows, mut left_out) = match plan.has_bars() {
             true => plan.fitted(rows, &EXPENDABLE_OF_BARS)?,
             false => plan.fitted(rows, &EXPENDABLE)?,
@@ -49,14 +73,18 @@ pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
 }
 
 /// One row per dump, as suits the format.
-fn rows(manifests: &[Arc<Manifest>], lake: &Lake, plan: &Plan) -> Result<RecordBatch> {
+fn rows(manifests: &[Arc<Manifest>], index_bytes: IndexBytes<'_>, plan: &Plan) -> Result<RecordBatch> {
     match plan.format {
-        Format::Table => for_people(manifests, lake, plan.has_bars()),
-        _ => Ok(dump_rows(manifests, lake)?),
+        Format::Table => for_people(manifests, index_bytes, plan.has_bars()),
+        _ => Ok(dump_rows(manifests, index_bytes)?),
     }
 }
 
-fn for_people(manifests: &[Arc<Manifest>], lake: &Lake, has_bars: bool) -> Result<RecordBatch> {
+fn for_people(
+    manifests: &[Arc<Manifest>],
+    index_bytes: IndexBytes<'_>,
+    has_bars: bool,
+) -> Result<RecordBatch> {
     let each = || manifests.iter();
     let largest = each().map(|m| m.counts.bytes).max().unwrap_or(0);
     let mut columns = Columns::default()
@@ -75,7 +103,7 @@ fn for_people(manifests: &[Arc<Manifest>], lake: &Lake, has_bars: bool) -> Resul
         .text("source", each().map(|m| m.source.file.clone()))
         .count("issues", each().map(|m| m.issues.values().sum()))
         .quantity("tables", each().map(|m| stored(m)))
-        .quantity("index", each().map(|m| human::bytes(lake.index_bytes(m))))
+        .quantity("index", each().map(|m| human::bytes(index_bytes(m))))
         .batch()?)
 }
 

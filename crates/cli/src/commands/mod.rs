@@ -20,11 +20,14 @@ pub mod path;
 mod path_compare;
 mod path_tree;
 mod prune;
+mod pull;
+mod push;
 mod report;
 mod rm;
 mod run;
 pub mod sql;
 mod suspects;
+mod sweep;
 mod tag;
 mod top;
 mod tree;
@@ -35,6 +38,7 @@ mod whatif;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use heaplake_remote::Location;
 
 use crate::{args::Invocation, console::Console};
 
@@ -66,9 +70,28 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Prune(args) => prune::run(&args, console),
         Invocation::Rm(args) => rm::run(&args, console),
         Invocation::Verify(args) => verify::run(&args, console),
+        Invocation::Push(args) => push::run(&args, console),
+        Invocation::Pull(args) => pull::run(&args, console),
+        Invocation::Sweep(args) => sweep::run(&args, console),
         // Shells use commands, and not the reverse.
         Invocation::Shell(_) => bail!("a shell runs in no other"),
         Invocation::Demo => demo::run(console),
         Invocation::Completions(args) => completions::run(&args),
     }
+}
+
+/// Refuses a lake in an object store for commands that need a folder.
+pub fn check_lake(invocation: &Invocation, console: &Console) -> Result<()> {
+    use Invocation as I;
+    let lake = match invocation {
+        I::Capture(args) => args.import_to().and_then(|folder| folder.to_str()),
+        // They need no lake, or are told one in another way, or read one in a store.
+        I::Completions(_) | I::Sweep(_) | I::Dumps(_) | I::Rm(_) => None,
+        _ => console.lake.in_store(),
+    };
+    let Some(lake) = lake.filter(|text| Location::is_meant(text)) else { return Ok(()) };
+    let location = Location::parse(lake)?;
+    bail!(
+        "{location} is in an object store, and this needs a lake in a folder: pull copies dumps from there, push to there"
+    )
 }

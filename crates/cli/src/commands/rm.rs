@@ -4,12 +4,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use heaplake_model::DumpId;
+use heaplake_remote::{Location, RemoteLake};
 use heaplake_store::{Error, Lake};
 
-use crate::{args::RmArgs, console::Console, selection};
+use crate::{args::RmArgs, commands::pull, console::Console, selection};
 
 /// Removes the dumps.
 pub fn run(args: &RmArgs, console: &Console) -> Result<ExitCode> {
+    if let Some(lake) = console.lake.in_store() {
+        return remove_in_store(args, &RemoteLake::open(&Location::parse(lake)?)?, console);
+    }
     let lake = Lake::open(console.lake.path())?;
     let mut ids = Vec::new();
     for name in &args.dumps {
@@ -24,6 +28,22 @@ pub fn run(args: &RmArgs, console: &Console) -> Result<ExitCode> {
             lake.remove(&id)?;
             console.note(&format!("removed {id}"));
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remove_in_store(args: &RmArgs, remote: &RemoteLake, console: &Console) -> Result<ExitCode> {
+    for dump in pull::select(remote, &args.dumps)? {
+        let id = &dump.manifest.id;
+        if args.dry_run {
+            console.note(&format!("would remove {id}"));
+        } else {
+            remote.remove(&dump)?;
+            console.note(&format!("removed {id}"));
+        }
+    }
+    if !args.dry_run {
+        console.note(&format!("`heaplake sweep {}` deletes the files after a day", remote.location()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -137,10 +137,13 @@ pub enum Phase {
     Indexing = 3,
     /// Moving files into the lake.
     Committing = 4,
+    /// Copying a dump from another lake, or to one; `bytes_read` of `total_bytes` are copied.
+    Copying = 5,
 }
 
 impl ImportProgress {
-    pub(crate) fn enter(&self, phase: Phase) {
+    /// Says what is being done from now on.
+    pub fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 

@@ -18,7 +18,7 @@ use super::{
     layout::{LakeFolder, LakePath},
     work::{Lock, NEW_PREFIX, WorkFolder},
 };
-use crate::{Error, FileEntry, Manifest, Result};
+use crate::{Error, FileEntry, JsonFault, Manifest, Result};
 
 /// A file of a lake, or of the work on one. It can be opened any number of times.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,14 @@ impl StoredFile {
     /// The error of reading or writing the file as Parquet.
     pub(crate) fn parquet_error(&self, source: ParquetError) -> Error {
         Error::Parquet { path: self.path.clone(), source }
+    }
+
+    /// The error for a file of the lake whose text is not what it should be.
+    pub(crate) fn faulty(&self, fault: JsonFault) -> Error {
+        match fault {
+            JsonFault::OtherFormat(found) => Error::OtherFormat { path: self.path.clone(), found },
+            JsonFault::Damaged(what) => self.damaged(what),
+        }
     }
 
     /// The error for content that is not what it should be.
@@ -139,7 +147,13 @@ impl Lake {
 
     /// Writes a JSON file under a temporary name, syncs it and renames it: it is there whole, or as it was. Makes the
     /// folder.
-    pub(crate) fn replace(&self, _lock: &Lock, path: &LakePath, content: &impl Serialize) -> Result<()> {
+    pub(crate) fn replace(&self, lock: &Lock, path: &LakePath, content: &impl Serialize) -> Result<()> {
+        let text = json_text(content).map_err(|error| self.at(path).io_error(error.into()))?;
+        self.replace_text(lock, path, &text)
+    }
+
+    /// The same for a text.
+    pub(crate) fn replace_text(&self, _lock: &Lock, path: &LakePath, text: &[u8]) -> Result<()> {
         let to = self.at(path);
         let io_error = |source| to.io_error(source);
         let permissions = Permissions::of(self)?;
@@ -149,8 +163,7 @@ impl Lake {
         }
         let work = self.folder(&LakeFolder::work());
         let mut file = tempfile::Builder::new().prefix(NEW_PREFIX).tempfile_in(work).map_err(io_error)?;
-        let text = serde_json::to_vec_pretty(content).map_err(|error| io_error(error.into()))?;
-        file.write_all(&text).and_then(|()| file.as_file().sync_all()).map_err(io_error)?;
+        file.write_all(text).and_then(|()| file.as_file().sync_all()).map_err(io_error)?;
         permissions.apply(file.path()).map_err(io_error)?;
         file.persist(&to.path).map_err(|error| io_error(error.error))?;
         to.path.parent().map_or(Ok(()), sync_folder)
@@ -221,6 +234,11 @@ impl Lake {
     pub fn source_file(&self, name: &str) -> StoredFile {
         self.at(&LakeFolder::sources().file(name))
     }
+}
+
+/// The text of a JSON file of a lake.
+pub(crate) fn json_text(content: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec_pretty(content)
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {

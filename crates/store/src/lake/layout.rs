@@ -21,23 +21,28 @@ const SEAL: &str = ".seal";
 /// Between the name of an index and that of its layer; no dump id has it.
 const LAYER_MARK: char = '+';
 
-/// A folder of a lake, by its path from the lake's folder, with `/`.
+/// A folder of a lake, by its path from the lake's folder, with `/`; in an object store, what the names of objects begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LakeFolder(String);
+pub struct LakeFolder(String);
 
 impl LakeFolder {
     /// The manifests of all dumps.
-    pub(crate) fn manifests() -> Self {
+    pub fn manifests() -> Self {
         Self(MANIFESTS.to_owned())
     }
 
     /// The graph indexes of a dump and of its layers, with their seals.
-    pub(crate) fn indexes(id: &DumpId) -> Self {
+    pub fn indexes(id: &DumpId) -> Self {
         Self::of_dump(INDEXES, id)
     }
 
+    /// The graph indexes of all dumps.
+    pub fn all_indexes() -> Self {
+        Self(INDEXES.to_owned())
+    }
+
     /// The layers of a dump.
-    pub(crate) fn layers(id: &DumpId) -> Self {
+    pub fn layers(id: &DumpId) -> Self {
         Self::of_dump(LAYERS, id)
     }
 
@@ -47,7 +52,7 @@ impl LakeFolder {
     }
 
     /// Work in progress: what is in it may be swept away.
-    pub(crate) fn work() -> Self {
+    pub fn work() -> Self {
         Self(WORK.to_owned())
     }
 
@@ -61,12 +66,18 @@ impl LakeFolder {
         [INDEXES].into_iter().chain(Table::ALL.map(Table::name)).map(|name| Self(name.to_owned()))
     }
 
+    /// The folders that have a folder or a file for each dump, besides [`manifests`](Self::manifests).
+    pub fn of_dumps() -> impl Iterator<Item = Self> {
+        Self::initial().chain([LAYERS, NAMES].map(|name| Self(name.to_owned())))
+    }
+
     /// The file of this name in the folder.
-    pub(crate) fn file(&self, name: &str) -> LakePath {
+    pub fn file(&self, name: &str) -> LakePath {
         LakePath(format!("{}/{name}", self.0))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    /// The path.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -81,23 +92,23 @@ impl fmt::Display for LakeFolder {
     }
 }
 
-/// A file of a lake, by its path from the lake's folder, with `/`.
+/// A file of a lake, by its path from the lake's folder, with `/`; in an object store, the name of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LakePath(String);
+pub struct LakePath(String);
 
 impl LakePath {
     /// What makes a folder a lake: its format version.
-    pub(crate) fn marker() -> Self {
+    pub fn marker() -> Self {
         Self("heaplake.json".to_owned())
     }
 
     /// The manifest of a dump.
-    pub(crate) fn manifest(id: &DumpId) -> Self {
+    pub fn manifest(id: &DumpId) -> Self {
         LakeFolder::manifests().file(&format!("{id}{JSON}"))
     }
 
     /// A file that a manifest names. Manifests are checked by [`is_file_of`] when they are read.
-    pub(crate) fn of_entry(entry: &FileEntry) -> Self {
+    pub fn of_entry(entry: &FileEntry) -> Self {
         Self(entry.path.clone())
     }
 
@@ -123,7 +134,7 @@ impl LakePath {
     }
 
     /// The names given to objects of a dump.
-    pub(crate) fn names(dump: &DumpId) -> Self {
+    pub fn names(dump: &DumpId) -> Self {
         Self(format!("{NAMES}/dump={dump}{JSON}"))
     }
 
@@ -152,7 +163,8 @@ impl LakePath {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    /// The path.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -163,8 +175,28 @@ impl fmt::Display for LakePath {
     }
 }
 
+/// The dump that a file of a lake belongs to, by the file's path; `None` for manifests and for what belongs to no dump.
+pub fn dump_of(path: &str) -> Option<DumpId> {
+    let (_, below) = path.split_once('/')?;
+    let name = below.strip_prefix("dump=")?;
+    let name = name.split_once('/').map_or_else(|| name.strip_suffix(JSON), |(folder, _)| Some(folder));
+    name?.parse().ok()
+}
+
+/// Whether a path names a file of one of a dump's folders that no manifest names: an index, a layer, or names.
+pub(crate) fn is_side_file_of(path: &str, manifest: &Manifest) -> bool {
+    let Some((folder, name)) = path.rsplit_once('/') else { return false };
+    let is_plain = !name.starts_with('.') && !name.contains(['\\', '\0']);
+    let id = &manifest.id;
+    let is_index = folder == LakeFolder::indexes(id).as_str()
+        && name.ends_with(INDEX)
+        && is_index_file_of(name, manifest);
+    let is_layer = folder == LakeFolder::layers(id).as_str() && id_in_name(name).is_some();
+    is_plain && (is_index || is_layer || path == LakePath::names(id).as_str())
+}
+
 /// The id in the file name of a manifest, or the name in that of a layer; `None` for any other file.
-pub(crate) fn id_in_name(file_name: &str) -> Option<DumpId> {
+pub fn id_in_name(file_name: &str) -> Option<DumpId> {
     file_name.strip_suffix(JSON)?.parse().ok()
 }
 
@@ -196,4 +228,26 @@ pub(crate) fn is_file_of(path: &str, table: Table, id: &DumpId) -> bool {
     let folder = LakeFolder::table(table, id);
     let name = path.strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/'));
     name.is_some_and(|name| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_by_its_path_whose_it_is() {
+        for (path, id) in [
+            ("obj/dump=a/x.parquet", Some("a")),
+            ("index/dump=a.b/x.graph", Some("a.b")),
+            ("layers/dump=a/cut.json", Some("a")),
+            ("names/dump=a.json", Some("a")),
+            ("dumps/a.json", None),
+            ("heaplake.json", None),
+            ("obj/dump=", None),
+            ("obj/dump=../x", None),
+            ("tmp/lock", None),
+        ] {
+            assert_eq!(dump_of(path).as_ref().map(DumpId::as_str), id, "{path}");
+        }
+    }
 }

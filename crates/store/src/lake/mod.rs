@@ -21,13 +21,13 @@ use serde::{Deserialize, Serialize};
 
 pub use access::Access;
 pub use folder::StoredFile;
-pub(crate) use layout::{
-    LakeFolder, LakePath, id_in_name, index_name, is_file_of, is_index_file_of, table_file_name,
-};
+pub(crate) use folder::json_text;
+pub use layout::{LakeFolder, LakePath, dump_of, id_in_name};
+pub(crate) use layout::{index_name, is_file_of, is_index_file_of, is_side_file_of, table_file_name};
 pub use work::SpillFolder;
 pub(crate) use work::{Lock, WorkFile, WorkFolder};
 
-use crate::{Error, FORMAT_VERSION, Manifest, Manifests, Result};
+use crate::{Error, FORMAT_VERSION, JsonFault, Manifest, Manifests, Result};
 
 /// A lake folder whose format version was checked.
 #[derive(Debug, Clone)]
@@ -43,6 +43,22 @@ struct Marker {
     format_version: u32,
 }
 
+/// The text of the file that makes a folder, or a prefix of an object store, a lake.
+pub fn marker_text() -> serde_json::Result<Vec<u8>> {
+    json_text(&Marker { format_version: FORMAT_VERSION })
+}
+
+/// Whether the text of such a file is of a lake that this version reads.
+pub fn check_marker(text: &[u8]) -> Result<(), JsonFault> {
+    let marker = serde_json::from_slice(text);
+    match marker.map_err(|error| JsonFault::Damaged(format!("it is not a lake marker ({error})")))? {
+        Marker { format_version } if format_version != FORMAT_VERSION => {
+            Err(JsonFault::OtherFormat(format_version))
+        }
+        Marker { .. } => Ok(()),
+    }
+}
+
 impl Lake {
     /// Opens a lake to read it. Nothing in it is changed.
     pub fn open(path: &Path) -> Result<Self> {
@@ -50,12 +66,12 @@ impl Lake {
         if path.is_file() {
             return Err(Error::NotALake(path.to_owned()));
         }
-        let marker = lake.read_json::<Marker>(&LakePath::marker(), "it is not a lake marker")?;
-        let Marker { format_version } = marker.ok_or_else(|| Error::NotALake(path.to_owned()))?;
-        if format_version != FORMAT_VERSION {
-            return Err(Error::OtherFormat { path: path.to_owned(), found: format_version });
+        let marker = lake.read(&LakePath::marker())?.ok_or_else(|| Error::NotALake(path.to_owned()))?;
+        match check_marker(&marker) {
+            Ok(()) => Ok(lake),
+            Err(JsonFault::OtherFormat(found)) => Err(Error::OtherFormat { path: path.to_owned(), found }),
+            Err(JsonFault::Damaged(what)) => Err(lake.at(&LakePath::marker()).damaged(what)),
         }
-        Ok(lake)
     }
 
     /// The lake's folder.
@@ -110,16 +126,8 @@ impl Lake {
     /// The manifest of one dump, if there is such a dump.
     pub(crate) fn find_manifest(&self, id: &DumpId) -> Result<Option<Manifest>> {
         let path = LakePath::manifest(id);
-        let manifest = self.read_json::<Manifest>(&path, "it is not a manifest")?;
-        let Some(manifest) = manifest else { return Ok(None) };
-        if manifest.format_version != FORMAT_VERSION {
-            let path = self.at(&path).path().to_owned();
-            return Err(Error::OtherFormat { path, found: manifest.format_version });
-        }
-        if let Some(what) = manifest.inconsistency(id) {
-            return Err(self.at(&path).damaged(what));
-        }
-        Ok(Some(manifest.with_process()))
+        let Some(text) = self.read(&path)? else { return Ok(None) };
+        Manifest::parse(&text, id).map(Some).map_err(|fault| self.at(&path).faulty(fault))
     }
 
     fn no_such_dump(&self, id: &str) -> Result<Error> {

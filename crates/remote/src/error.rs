@@ -1,0 +1,196 @@
+//! Errors of lakes in object stores, by what the caller can do about them. No text of theirs has credentials.
+
+use std::error::Error as _;
+
+use heaplake_model::{DumpId, Remedy};
+use heaplake_store::JsonFault;
+
+/// What can go wrong with a lake in an object store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The text does not say where a lake is.
+    #[error("{text}: {what}")]
+    Location {
+        /// The text, without what may be secret.
+        text: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The settings of the environment or of a profile cannot be used.
+    #[error("{0}")]
+    Settings(String),
+    /// There is no lake.
+    #[error("{0} is not a lake (it has no heaplake.json)")]
+    NotALake(String),
+    /// The lake was written by a newer or an older heaplake.
+    #[error("{object} has format version {found}, this heaplake reads {}", heaplake_store::FORMAT_VERSION)]
+    OtherFormat {
+        /// The lake or the manifest.
+        object: String,
+        /// Its version.
+        found: u32,
+    },
+    /// The store does not let us.
+    #[error("{object}: the store refuses: {why}")]
+    Denied {
+        /// What was asked for.
+        object: String,
+        /// Why.
+        why: String,
+    },
+    /// A request failed, again and again.
+    #[error("{object}: {why}")]
+    Request {
+        /// What was asked for.
+        object: String,
+        /// Why.
+        why: String,
+    },
+    /// An object is not what it should be.
+    #[error("{object}: {what}")]
+    Damaged {
+        /// The object.
+        object: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The name is in use.
+    #[error("{lake} has another dump {dump} already")]
+    DumpExists {
+        /// The lake that has it.
+        lake: String,
+        /// The dump.
+        dump: DumpId,
+    },
+    /// Somebody else changed the dump at the same time.
+    #[error("the dump {0} was replaced or removed meanwhile; nothing was changed, try again")]
+    DumpChanged(DumpId),
+    /// The user stopped the work.
+    #[error("stopped")]
+    Cancelled,
+    /// The folder lake is the trouble.
+    #[error(transparent)]
+    Local(#[from] heaplake_store::Error),
+    /// A local file cannot be read.
+    #[error("{file}: {source}")]
+    Read {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The threads for requests cannot be had.
+    #[error("cannot start threads for requests: {0}")]
+    Threads(std::io::Error),
+}
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::DumpExists { .. } => Some(Remedy::ReplaceDump),
+            Self::Denied { .. } => Some(Remedy::GiveCredentials),
+            Self::NotALake(_) => Some(Remedy::PushDump),
+            Self::Local(error) => error.remedy(),
+            _ => None,
+        }
+    }
+
+    /// Whether the user stopped the work.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::Local(heaplake_store::Error::Cancelled))
+    }
+
+    pub(crate) fn faulty(object: String, fault: JsonFault) -> Self {
+        match fault {
+            JsonFault::OtherFormat(found) => Self::OtherFormat { object, found },
+            JsonFault::Damaged(what) => Self::Damaged { object, what },
+        }
+    }
+
+    /// The error of a request about an object.
+    pub(crate) fn of_request(object: String, error: &object_store::Error) -> Self {
+        use object_store::Error as E;
+        let why = in_words(error);
+        match error {
+            E::PermissionDenied { .. } | E::Unauthenticated { .. } => Self::Denied { object, why },
+            E::NotFound { .. } if why == ABSENT => Self::Damaged { object, what: why },
+            _ => Self::Request { object, why },
+        }
+    }
+}
+
+const ABSENT: &str = "it is missing";
+
+/// What a store answered, or why there was no answer: the deepest cause, which alone says something to users.
+fn in_words(error: &object_store::Error) -> String {
+    let mut deepest = error.to_string();
+    let mut cause = error.source();
+    while let Some(found) = cause {
+        let text = found.to_string();
+        if text.contains("<Code>") {
+            deepest = text;
+            break;
+        }
+        if !text.is_empty() {
+            deepest = text;
+        }
+        cause = found.source();
+    }
+    let part = |tag: &str| {
+        let (_, rest) = deepest.split_once(&format!("<{tag}>"))?;
+        Some(rest.split_once("</")?.0.to_owned())
+    };
+    match (part("Code"), error) {
+        (Some(code), object_store::Error::NotFound { .. }) if code == "NoSuchKey" => ABSENT.to_owned(),
+        (Some(code), _) => part("Message").map_or(code.clone(), |message| format!("{code}: {message}")),
+        // Without a body, as answers to HEAD are.
+        (None, object_store::Error::NotFound { .. }) => ABSENT.to_owned(),
+        (None, _) => redacted(&deepest),
+    }
+}
+
+/// A text with what may be secret left out of the addresses in it: users, passwords, query strings.
+pub(crate) fn redacted(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + "://".len());
+        out.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || "\"'`)>".contains(c)).unwrap_or(after.len());
+        let (address, following) = after.split_at(end);
+        out.push_str(without_secrets(address));
+        rest = following;
+    }
+    out + rest
+}
+
+/// What follows `://` in an address, without user, password and query string. Any of them may have any character.
+pub(crate) fn without_secrets(address: &str) -> &str {
+    let after_user = address.rsplit('@').next().unwrap_or_default();
+    after_user.split(['?', '#']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_has_what_may_be_secret() {
+        for (text, redacted_text) in [
+            ("s3://bucket/a/b", "s3://bucket/a/b"),
+            ("s3://key:secret@bucket/a", "s3://bucket/a"),
+            ("s3://key:sec/ret@bucket/a", "s3://bucket/a"),
+            ("s3://key:sec?ret@bucket/a", "s3://bucket/a"),
+            ("GET http://h:5/b?X-Amz-Signature=1#x failed", "GET http://h:5/b failed"),
+            ("(https://u@h/?q) and \"https://v:w@h\"", "(https://h/) and \"https://h\""),
+            ("nothing", "nothing"),
+            ("://", "://"),
+        ] {
+            assert_eq!(redacted(text), redacted_text, "{text}");
+        }
+    }
+}
