@@ -222,9 +222,41 @@ def test_secrets_are_shown_nowhere(here, url, store, tmp_path):
 
 def test_commands_that_need_a_folder_say_so(here, url, store):
     lake = remote(url, store)
-    for command in (("info",), ("sql", "select 1"), ("import", "x"), ("verify",), ("shell",), ("push", "--to", url)):
+    for command in (("info",), ("sql", "select 1"), ("verify",), ("shell",), ("push", "--to", url)):
         assert "object store" in lake.fails(*command)
     assert not (here.path.parent / "s3:").exists()
+
+
+def test_an_import_goes_there(there, url, store, small_dump, edx, tmp_path):
+    lake = remote(url, store)
+    lake.variables["TMPDIR"] = str(tmp_path / "tmp")
+    (tmp_path / "tmp").mkdir()
+    lake.fails("import", tmp_path / "absent.dump")
+    assert "is not a lake" in there.fails("pull", url)
+    said = notes(lake, "import", "--dump", "one", "--tag", "host=web3", small_dump)
+    assert "one: 1,000 objects" in said and "one: copied" in said
+    lake.ok("import", edx["py38-1"], edx["py38-2"])
+    assert "has another dump one already" in lake.fails("import", "--dump", "one", small_dump)
+    lake.ok("import", "--dump", "one", "--replace", edx["py38-3"])
+    assert not any((tmp_path / "tmp").iterdir())
+    there.ok("pull", url)
+    assert set(there.dumps()) == {"one", "1", "2"}
+    there.assert_sound()
+
+
+def test_without_credentials(here, url, store):
+    settings = {"HOME": str(here.path), "AWS_ENDPOINT_URL": store.endpoint, "AWS_METADATA_ENDPOINT": "http://127.0.0.1:2"}
+    nobody = Lake(here.path, settings)
+    message = nobody.fails("push", "--to", url)
+    assert "no credentials" in message and "AWS_PROFILE" in message
+
+
+def test_credentials_of_a_profile(here, url, store, tmp_path):
+    (tmp_path / ".aws").mkdir()
+    keys = f"[web]\naws_access_key_id = k\naws_secret_access_key = {SECRET}\n"
+    (tmp_path / ".aws/credentials").write_text(keys)
+    (tmp_path / ".aws/config").write_text(f"[profile web]\nregion = eu-west-1\nendpoint_url = {store.endpoint}\n")
+    Lake(here.path, {"HOME": str(tmp_path), "AWS_PROFILE": "web"}).ok("push", "--to", url)
 
 
 def test_no_lake_there(there, url, store):

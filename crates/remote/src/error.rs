@@ -31,7 +31,7 @@ pub enum Error {
         found: u32,
     },
     /// The store does not let us.
-    #[error("{object}: the store refuses: {why}")]
+    #[error("{object}: {why}")]
     Denied {
         /// What was asked for.
         object: String,
@@ -114,6 +114,10 @@ impl Error {
     /// The error of a request about an object.
     pub(crate) fn of_request(object: String, error: &object_store::Error) -> Self {
         use object_store::Error as E;
+        if lacks_credentials(error) {
+            let why = "there are no credentials: none in the environment, in no profile, and this machine has no role";
+            return Self::Denied { object, why: why.to_owned() };
+        }
         let why = in_words(error);
         match error {
             E::PermissionDenied { .. } | E::Unauthenticated { .. } => Self::Denied { object, why },
@@ -127,21 +131,9 @@ const ABSENT: &str = "it is missing";
 
 /// What a store answered, or why there was no answer: the deepest cause, which alone says something to users.
 fn in_words(error: &object_store::Error) -> String {
-    let mut deepest = error.to_string();
-    let mut cause = error.source();
-    while let Some(found) = cause {
-        let text = found.to_string();
-        if text.contains("<Code>") {
-            deepest = text;
-            break;
-        }
-        if !text.is_empty() {
-            deepest = text;
-        }
-        cause = found.source();
-    }
+    let texts = texts(error);
     let part = |tag: &str| {
-        let (_, rest) = deepest.split_once(&format!("<{tag}>"))?;
+        let rest = texts.iter().find_map(|text| Some(text.split_once(&format!("<{tag}>"))?.1))?;
         Some(rest.split_once("</")?.0.to_owned())
     };
     match (part("Code"), error) {
@@ -149,8 +141,40 @@ fn in_words(error: &object_store::Error) -> String {
         (Some(code), _) => part("Message").map_or(code.clone(), |message| format!("{code}: {message}")),
         // Without a body, as answers to HEAD are.
         (None, object_store::Error::NotFound { .. }) => ABSENT.to_owned(),
-        (None, _) => redacted(&deepest),
+        (None, _) => {
+            let why = redacted(texts.last().map_or("", String::as_str));
+            match texts.iter().find_map(|text| host_in(text)) {
+                Some(host) if !why.contains(host) => format!("{why} (asking {host})"),
+                _ => why,
+            }
+        }
     }
+}
+
+/// An error and its causes, as far as they say anything.
+fn texts(error: &object_store::Error) -> Vec<String> {
+    let mut texts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(found) = cause {
+        texts.push(found.to_string());
+        cause = found.source();
+    }
+    texts.retain(|text| !text.is_empty());
+    texts
+}
+
+/// Whether nobody has credentials: the last who is asked is the machine, and it has no role or is no instance.
+pub(crate) fn lacks_credentials(error: &object_store::Error) -> bool {
+    let is_of_machine =
+        |text: &String| ["/latest/api/token", "/latest/meta-data/"].iter().any(|path| text.contains(path));
+    texts(error).iter().any(is_of_machine)
+}
+
+/// The host of the first address in a text.
+fn host_in(text: &str) -> Option<&str> {
+    let (_, address) = text.split_once("://")?;
+    let address = address.split(char::is_whitespace).next()?;
+    without_secrets(address).split('/').next().filter(|host| !host.is_empty())
 }
 
 /// A text with what may be secret left out of the addresses in it: users, passwords, query strings.

@@ -170,6 +170,18 @@ impl RemoteLake {
         }
     }
 
+    /// An error if there is a dump of this name.
+    pub fn check_absent(&self, id: &DumpId) -> Result<()> {
+        match self.runtime.block_on(self.state(id))? {
+            State::Absent | State::Removed(_) => Ok(()),
+            State::Dump(_) => Err(self.exists(id)),
+        }
+    }
+
+    pub(crate) fn exists(&self, id: &DumpId) -> Error {
+        Error::DumpExists { lake: self.location().to_string(), dump: id.clone() }
+    }
+
     /// What is in the place of the manifest of a dump.
     pub(crate) async fn state(&self, id: &DumpId) -> Result<State> {
         let found = self.requests.get(&LakePath::manifest(id)).await?;

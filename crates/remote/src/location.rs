@@ -110,14 +110,14 @@ impl Location {
     }
 }
 
-/// Requests that a store could not answer are repeated for about half a minute; see `requests` for what the client does not repeat.
+/// How the client repeats requests that a store could not answer; `requests` does so a few times more, for all that may pass.
 fn retries() -> RetryConfig {
     let backoff = BackoffConfig {
         init_backoff: Duration::from_millis(100),
         max_backoff: Duration::from_secs(8),
         base: 2.0,
     };
-    RetryConfig { backoff, max_retries: 8, retry_timeout: Duration::from_secs(120) }
+    RetryConfig { backoff, max_retries: 6, retry_timeout: Duration::from_secs(120) }
 }
 
 fn with_setting(builder: AmazonS3Builder, key: &str, value: &str) -> AmazonS3Builder {

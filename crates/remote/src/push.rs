@@ -64,7 +64,7 @@ impl RemoteLake {
         let state = self.state(id).await?;
         let was_there = matches!(&state, State::Dump(there) if there.text == dump.text);
         if matches!(state, State::Dump(_)) && !was_there && !replace {
-            return Err(self.exists(dump));
+            return Err(self.exists(id));
         }
         let sending = Sending { lake: self, progress, keep_others: !replace };
         let mut outcomes = Vec::new();
@@ -95,13 +95,9 @@ impl RemoteLake {
         let text = Bytes::copy_from_slice(&dump.text);
         match self.requests.put_if(&LakePath::manifest(id), text, before.version()).await? {
             Put::Done => Ok(()),
-            Put::Refused(Some(_)) if !replace && matches!(before, State::Absent) => Err(self.exists(dump)),
+            Put::Refused(Some(_)) if !replace && matches!(before, State::Absent) => Err(self.exists(id)),
             Put::Refused(_) => Err(Error::DumpChanged(id.clone())),
         }
-    }
-
-    fn exists(&self, dump: &OutgoingDump) -> Error {
-        Error::DumpExists { lake: self.location().to_string(), dump: dump.manifest.id.clone() }
     }
 }
 

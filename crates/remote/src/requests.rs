@@ -22,7 +22,7 @@ use object_store::{
     PutMode, PutOptions, PutPayload, UpdateVersion,
 };
 
-use crate::{Error, Location, Result};
+use crate::{Error, Location, Result, error::lacks_credentials};
 
 /// How often a request is made that fails in ways that may pass, beyond what the client itself repeats.
 const ATTEMPTS: u32 = 6;
@@ -267,7 +267,7 @@ where
     loop {
         match request().await {
             // No answer, half an answer, or one that the client gave up on.
-            Err(error @ StoreError::Generic { .. }) => {
+            Err(error @ StoreError::Generic { .. }) if !lacks_credentials(&error) => {
                 if !waits.pause().await {
                     return Err(error);
                 }

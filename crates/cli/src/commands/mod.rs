@@ -12,6 +12,7 @@ mod dumps;
 mod flamegraph;
 mod graph;
 mod import;
+mod import_store;
 mod index;
 pub mod info;
 mod layers;
@@ -46,7 +47,10 @@ use crate::{args::Invocation, console::Console};
 pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
     match invocation {
         Invocation::Capture(args) => capture::run(args, console),
-        Invocation::Import(args) => import::run(args, console),
+        Invocation::Import(args) => match console.lake.in_store() {
+            Some(lake) => import_store::run(args, lake, console),
+            None => import::run(args, console),
+        },
         Invocation::Dumps(args) => dumps::run(&args, console),
         Invocation::Info(args) => info::run(&args, console),
         Invocation::Index(args) => index::run(&args, console),
@@ -86,7 +90,7 @@ pub fn check_lake(invocation: &Invocation, console: &Console) -> Result<()> {
     let lake = match invocation {
         I::Capture(args) => args.import_to().and_then(|folder| folder.to_str()),
         // They need no lake, or are told one in another way, or read one in a store.
-        I::Completions(_) | I::Sweep(_) | I::Dumps(_) | I::Rm(_) => None,
+        I::Completions(_) | I::Sweep(_) | I::Dumps(_) | I::Import(_) | I::Rm(_) => None,
         _ => console.lake.in_store(),
     };
     let Some(lake) = lake.filter(|text| Location::is_meant(text)) else { return Ok(()) };

@@ -1,10 +1,11 @@
 //! `heaplake push`: copies dumps to a lake in an object store.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use heaplake_answers::Lake;
 use heaplake_remote::{Location, Pushed, RemoteLake};
+use heaplake_store::Manifest;
 
 use crate::{
     args::PushArgs,
@@ -24,13 +25,25 @@ pub fn run(args: &PushArgs, console: &Console) -> Result<ExitCode> {
     if manifests.is_empty() {
         bail!("the lake has no dumps to copy");
     }
+    copy(&lake, &manifests, &location, args.replace, console)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Copies dumps of a folder to a lake in a store, which is made if there is none.
+pub fn copy(
+    lake: &Lake,
+    manifests: &[Arc<Manifest>],
+    location: &Location,
+    replace: bool,
+    console: &Console,
+) -> Result<()> {
     interrupt::install()?;
-    let remote = RemoteLake::open_or_create(&location)?;
+    let remote = RemoteLake::open_or_create(location)?;
     for manifest in manifests {
         let id = &manifest.id;
         let dump = lake.outgoing(id)?;
         let pushed = watched(id.as_str(), false, &Bars::new(console), |progress| {
-            remote.push(&dump, args.replace, progress)
+            remote.push(&dump, replace, progress)
         });
         let pushed = match pushed {
             Err(error) if error.is::<Interrupted>() => {
@@ -46,7 +59,7 @@ pub fn run(args: &PushArgs, console: &Console) -> Result<ExitCode> {
             ));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 const STOPPED: &str = "the dump is not there; the next push sends what is missing";
