@@ -28,7 +28,7 @@ class Store:
         # Only where moto is installed.
         from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-        # moto asks nobody who he is, but wants a region and keys when it is imported.
+        # moto does not check credentials, but wants a region when it is imported.
         os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
         self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self.server.start()
@@ -243,6 +243,7 @@ def variables(endpoint):
         "AWS_ACCESS_KEY_ID": "tester",
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_REGION": "us-east-1",
+        "HEAPLAKE_CACHE": "",
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import polars
 import pytest
 
 import heaps
@@ -122,6 +123,40 @@ def test_layers_follow_later(here, there, url):
     assert files(there) == files(here)
 
 
+def test_a_list_asks_for_new_manifests_alone(here, url, store, small_dump, tmp_path):
+    for n in range(5):
+        here.load(small_dump, f"more-{n}")
+    here.ok("push", "--to", url)
+    with proxy(store) as watched:
+        lake = remote(url, watched)
+        lake.variables["HEAPLAKE_CACHE"] = str(tmp_path / "cache")
+        first = lake.ok("dumps", "--format", "json")
+        n_first = len(watched.requests)
+        assert lake.ok("dumps", "--format", "json") == first
+        assert len(watched.requests) - n_first == 3
+        here.ok("tag", "more-3", "host=web3")
+        here.ok("push", "--replace", "more-3", "--to", url)
+        assert json.loads(lake.ok("dumps", "--format", "json", "host=web3"))[0]["id"] == "more-3"
+        # What is in the cache is no permission to remove another dump.
+        lake.ok("rm", "more-3", "small")
+    assert len(json.loads(remote(url, store).ok("dumps", "--format", "json"))) == 4
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "cache").rglob("*")} == {0}
+
+
+def test_another_program_reads_the_tables_there(here, url, store, small_dump):
+    here.load(small_dump, "other")
+    here.ok("push", "--to", url)
+    options = {
+        "aws_endpoint_url": store.endpoint,
+        "aws_access_key_id": "tester",
+        "aws_secret_access_key": SECRET,
+        "aws_region": "us-east-1",
+        "aws_allow_http": "true",
+    }
+    objects = polars.scan_parquet(f"{url}/obj/*/*.parquet", storage_options=options, hive_partitioning=True)
+    assert sorted(objects.group_by("dump").len().collect().rows()) == [("other", 1_000), ("small", 1_000)]
+
+
 def test_wrong_bytes_leave_no_dump(here, there, url, store, prefix):
     here.ok("push", "--to", url)
     name, key = next((name, key) for name, key in store.objects(prefix).items() if name.startswith("edge/"))
@@ -182,7 +217,7 @@ def test_a_sweep_deletes_what_is_of_no_dump_and_old(here, there, url, store, pre
     of_big = {name for name in store.objects(prefix) if "dump=big" in name}
     assert of_big
     assert f"{len(of_big)} files of no dump stay" in notes(lake, "sweep", url)
-    # The files are old, the removal is not: somebody may still read them.
+    # The files are old, the removal is not: they may still be read.
     store.age(prefix, 2, lambda name: "dump=big" in name)
     assert "0 files deleted" in notes(lake, "sweep", url)
     store.age(prefix, 2)

@@ -12,7 +12,7 @@ from stores import FAULTS, Mistakes, Store, files, lake_at, proxy
 pytest.importorskip("moto", reason="moto is not installed (tests/requirements-stores.txt)")
 
 N_SEEDS = 8
-N_RIVALS = 8
+N_RIVALS = 16
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_several_who_push_the_same_dump(store, source, url, tmp_path):
 
 
 def test_a_pull_while_the_dump_is_replaced(store, rivals, url, tmp_path):
-    """Files of the dump that was replaced stay for whoever is reading them."""
+    """Files of the dump that was replaced stay for processes that read them."""
     lake_at(rivals[0].path, store.endpoint).ok("push", "--to", url)
     replaced = []
 

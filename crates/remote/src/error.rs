@@ -62,7 +62,7 @@ pub enum Error {
         /// The dump.
         dump: DumpId,
     },
-    /// Somebody else changed the dump at the same time.
+    /// Another process changed the dump at the same time.
     #[error("the dump {0} was replaced or removed meanwhile; nothing was changed, try again")]
     DumpChanged(DumpId),
     /// The user stopped the work.
@@ -163,7 +163,7 @@ fn texts(error: &object_store::Error) -> Vec<String> {
     texts
 }
 
-/// Whether nobody has credentials: the last who is asked is the machine, and it has no role or is no instance.
+/// Whether no source has credentials: the machine is asked last, and it has no role or is not an instance.
 pub(crate) fn lacks_credentials(error: &object_store::Error) -> bool {
     let is_of_machine =
         |text: &String| ["/latest/api/token", "/latest/meta-data/"].iter().any(|path| text.contains(path));

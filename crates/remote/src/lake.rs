@@ -14,7 +14,8 @@ use tokio::runtime::Runtime;
 
 use crate::{
     Error, Location, Result,
-    requests::{Found, Put, Requests, Version},
+    cache::ManifestCache,
+    requests::{Found, ObjectFacts, Put, Requests, Version},
 };
 
 /// Manifests that are read at the same time.
@@ -26,6 +27,7 @@ const THREADS: usize = 2;
 #[derive(Debug)]
 pub struct RemoteLake {
     pub(crate) requests: Requests,
+    cache: ManifestCache,
     pub(crate) runtime: Runtime,
 }
 
@@ -98,7 +100,7 @@ impl RemoteLake {
         let text = marker_text().map_err(|error| self.damaged(&marker, error.to_string()))?;
         match self.requests.put_if(&marker, text.into(), None).await? {
             Put::Done => Ok(None),
-            // Somebody else was faster.
+            // Another process made it first.
             Put::Refused(found) => Ok(found),
         }
     }
@@ -106,7 +108,11 @@ impl RemoteLake {
     fn connect(location: &Location) -> Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-        Ok(Self { requests: Requests::open(location)?, runtime: runtime.map_err(Error::Threads)? })
+        Ok(Self {
+            requests: Requests::open(location)?,
+            cache: ManifestCache::of_environment(),
+            runtime: runtime.map_err(Error::Threads)?,
+        })
     }
 
     fn check_marker(&self, text: &[u8]) -> Result<()> {
@@ -124,24 +130,40 @@ impl RemoteLake {
         self.requests.count()
     }
 
-    /// The dumps, oldest first: by time taken, time imported, id. One request lists them, and each takes one more.
+    /// The dumps, oldest first: by time taken, time imported, id. One request lists them, and one more reads each manifest that this
+    /// machine does not have in its cache.
     pub fn dumps(&self) -> Result<Vec<RemoteDump>> {
-        self.runtime.block_on(async {
+        let states = self.runtime.block_on(async {
             let listed = self.requests.list(&LakeFolder::manifests()).await?;
-            let ids: Vec<DumpId> = listed.iter().filter_map(|object| id_of_manifest(&object.path)).collect();
-            let states = stream::iter(ids).map(|id| async move { self.state(&id).await });
-            let states: Vec<State> = states.buffer_unordered(MANIFESTS_AT_ONCE).try_collect().await?;
-            let mut dumps: Vec<RemoteDump> = states
-                .into_iter()
-                .filter_map(|state| match state {
-                    State::Dump(dump) => Some(dump),
-                    // Gone since it was listed.
-                    State::Absent | State::Removed(_) => None,
-                })
-                .collect();
-            dumps.sort_by(|a, b| a.manifest.by_age(&b.manifest));
-            Ok(dumps)
-        })
+            let states = stream::iter(listed).map(|object| self.listed_state(object));
+            states.buffer_unordered(MANIFESTS_AT_ONCE).try_collect::<Vec<State>>().await
+        })?;
+        self.cache.shrink();
+        let of_dump = |state| match state {
+            State::Dump(dump) => Some(dump),
+            // Removed, perhaps after it was listed.
+            State::Absent | State::Removed(_) => None,
+        };
+        let mut dumps: Vec<RemoteDump> = states.into_iter().filter_map(of_dump).collect();
+        dumps.sort_by(|a, b| a.manifest.by_age(&b.manifest));
+        Ok(dumps)
+    }
+
+    /// What is in the place of a manifest that was listed.
+    async fn listed_state(&self, listed: ObjectFacts) -> Result<State> {
+        let Some(id) = id_of_manifest(&listed.path) else { return Ok(State::Absent) };
+        let object = self.requests.name(&listed.path);
+        let kept = listed.e_tag.as_deref().and_then(|e_tag| self.cache.get(&object, e_tag));
+        if let Some(content) = kept {
+            return self.state_of(&id, Found { content, version: Version(listed.e_tag) });
+        }
+        let Some(found) = self.requests.get(&LakePath::manifest(&id)).await? else {
+            return Ok(State::Absent);
+        };
+        if let Version(Some(e_tag)) = &found.version {
+            self.cache.put(&object, e_tag, &found.content);
+        }
+        self.state_of(&id, found)
     }
 
     /// Bytes of the graph index of each dump, of those of its layers included. One request.

@@ -8,10 +8,11 @@
 //! 2. Its manifest is put on a condition: that there is none, or the one that is to be replaced. At this moment the dump
 //!    exists. Of several who do so at the same time the store lets one win.
 //! 3. Removing a dump puts a tombstone in the place of its manifest, on the same condition.
-//! 4. Files that no manifest names are deleted by a sweep, after a day, so that whoever reads or sends them has time to end.
+//! 4. Files that no manifest names are deleted by a sweep, after a day, so that processes that read or send them can finish.
 //!
 //! The functions of this crate wait for their requests. docs/object-stores.md says what is promised.
 
+mod cache;
 mod error;
 mod lake;
 mod location;

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
 use crate::{Error, Result};
 
-/// Variables each of which says that credentials come from elsewhere.
+/// Variables that say that credentials come from elsewhere; one is enough.
 const ELSEWHERE: [&str; 4] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_WEB_IDENTITY_TOKEN_FILE",

@@ -17,7 +17,7 @@ use crate::{
 const PART_BYTES: u64 = 8 << 20;
 const PARTS_AT_ONCE: usize = 4;
 
-/// What came of receiving a dump.
+/// The result of receiving a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulled {
     /// The folder had the same dump already; nothing was received.

@@ -25,7 +25,7 @@ const MAX_PARTS: u64 = 9_000;
 const FILES_AT_ONCE: usize = 3;
 const PARTS_AT_ONCE: usize = 3;
 
-/// What came of sending a dump.
+/// The result of sending a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pushed {
     /// The lake had the same dump already.
@@ -160,7 +160,7 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// In parts, of which the store makes an object when all of them are there.
+    /// Sends a file in parts. The store makes an object of them when the upload is completed.
     async fn in_parts(&self, file: &OutgoingFile, xxh3: &str) -> Result<()> {
         let requests = &self.lake.requests;
         let options = PutMultipartOptions { attributes: attributes(Some(xxh3)), ..Default::default() };
@@ -215,7 +215,7 @@ fn is_same(found: &ObjectFacts, file: &OutgoingFile, xxh3: &str) -> bool {
     found.bytes == file.bytes && found.xxh3.as_deref() == Some(xxh3)
 }
 
-/// Bytes of a file, all of which exist.
+/// Reads `n_bytes` bytes of a file; an error if it is shorter.
 fn read_at(file: &OutgoingFile, at: u64, n_bytes: u64) -> Result<Bytes> {
     let mut content = Vec::new();
     let mut reader = &file.file;

@@ -49,12 +49,9 @@ pub(crate) struct Found {
     pub(crate) version: Version,
 }
 
-/// What changes when an object is replaced.
+/// What changes when an object is replaced: its ETag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Version {
-    e_tag: Option<String>,
-    id: Option<String>,
-}
+pub(crate) struct Version(pub(crate) Option<String>);
 
 /// What a store says of an object.
 #[derive(Debug, Clone)]
@@ -117,7 +114,7 @@ impl Requests {
         let key = self.key(path.as_str());
         let got = retried(|| async {
             let got = self.counted().get(&key).await?;
-            let version = Version { e_tag: got.meta.e_tag.clone(), id: got.meta.version.clone() };
+            let version = Version(got.meta.e_tag.clone());
             Ok(Found { content: got.bytes().await?, version })
         });
         absent_is_none(got.await).map_err(|error| self.error(path.as_str(), &error))
@@ -201,10 +198,9 @@ impl Requests {
         loop {
             let mode = match expected {
                 None => PutMode::Create,
-                Some(version) => PutMode::Update(UpdateVersion {
-                    e_tag: version.e_tag.clone(),
-                    version: version.id.clone(),
-                }),
+                Some(Version(e_tag)) => {
+                    PutMode::Update(UpdateVersion { e_tag: e_tag.clone(), version: None })
+                }
             };
             let options = PutOptions { mode, ..PutOptions::default() };
             let put = self.counted().put_opts(&key, PutPayload::from_bytes(content.clone()), options).await;

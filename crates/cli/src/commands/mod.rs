@@ -89,7 +89,7 @@ pub fn check_lake(invocation: &Invocation, console: &Console) -> Result<()> {
     use Invocation as I;
     let lake = match invocation {
         I::Capture(args) => args.import_to().and_then(|folder| folder.to_str()),
-        // They need no lake, or are told one in another way, or read one in a store.
+        // These need no lake, name it in an argument of their own, or work with one in a store.
         I::Completions(_) | I::Sweep(_) | I::Dumps(_) | I::Import(_) | I::Rm(_) => None,
         _ => console.lake.in_store(),
     };
