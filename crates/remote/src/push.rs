@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream, stream::FuturesUnordered};
-use heaplake_store::{ImportProgress, LakePath, OutgoingDump, OutgoingFile, Phase};
+use heaplake_store::{ImportProgress, LakeFolder, LakePath, OutgoingDump, OutgoingFile, Phase};
 use object_store::{MultipartUpload, PutMultipartOptions, PutPayload, UploadPart};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -66,20 +66,26 @@ impl RemoteLake {
         if matches!(state, State::Dump(_)) && !was_there && !replace {
             return Err(self.exists(id));
         }
-        let sending = Sending { lake: self, progress, keep_others: !replace };
+        let sending = Sending { lake: self, progress };
+        // Layers and names follow the commit: unlike indexes, their paths are not of this import alone.
+        let indexes = format!("{}/", LakeFolder::indexes(id));
+        let (indexes, others): (Vec<_>, Vec<_>) =
+            dump.side_files.iter().partition(|file| file.path.as_str().starts_with(&indexes));
         let mut outcomes = Vec::new();
         if !was_there {
-            outcomes = sending.all(&dump.files, false).await?;
+            outcomes = sending.all(&dump.files, Existing::Replace).await?;
         }
-        outcomes.extend(sending.all(&dump.side_files, true).await?);
+        let existing = if was_there && !replace { Existing::Keep } else { Existing::Replace };
+        outcomes.extend(sending.all(indexes, existing).await?);
         if !was_there {
-            progress.enter(Phase::Committing);
             self.commit(dump, &state, replace).await?;
             // A sweep may have deleted what an earlier push had sent, in the moment before the commit.
             if outcomes.iter().any(|(outcome, _)| *outcome == FileOutcome::Kept) {
-                sending.all(&dump.files, false).await?;
+                sending.all(&dump.files, Existing::Replace).await?;
             }
         }
+        let existing = if replace { Existing::Replace } else { Existing::Keep };
+        outcomes.extend(sending.all(others, existing).await?);
         let of = |wanted| outcomes.iter().filter(move |(outcome, _)| *outcome == wanted);
         Ok(Pushed {
             was_there,
@@ -105,19 +111,27 @@ impl RemoteLake {
 struct Sending<'s> {
     lake: &'s RemoteLake,
     progress: &'s ImportProgress,
-    /// Side files that the store has in another version stay as they are.
-    keep_others: bool,
+}
+
+/// What to do with another file of the same path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Existing {
+    Keep,
+    Replace,
 }
 
 impl Sending<'_> {
-    async fn all(&self, files: &[OutgoingFile], are_side_files: bool) -> Result<Vec<(FileOutcome, u64)>> {
-        let sent = stream::iter(files).map(|file| async move {
-            Ok((self.file(file, are_side_files && self.keep_others).await?, file.bytes))
-        });
+    async fn all(
+        &self,
+        files: impl IntoIterator<Item = &OutgoingFile>,
+        existing: Existing,
+    ) -> Result<Vec<(FileOutcome, u64)>> {
+        let sent =
+            stream::iter(files).map(|file| async move { Ok((self.file(file, existing).await?, file.bytes)) });
         sent.buffer_unordered(FILES_AT_ONCE).try_collect().await
     }
 
-    async fn file(&self, file: &OutgoingFile, keep_other: bool) -> Result<FileOutcome> {
+    async fn file(&self, file: &OutgoingFile, existing: Existing) -> Result<FileOutcome> {
         let xxh3 = match &file.xxh3 {
             Some(xxh3) => xxh3.clone(),
             None => checksum(file, self.progress)?,
@@ -133,7 +147,7 @@ impl Sending<'_> {
                     self.progress.bytes_read.fetch_add(file.bytes, Ordering::Relaxed);
                     return Ok(if was_tried { FileOutcome::Sent } else { FileOutcome::Kept });
                 }
-                Some(_) if keep_other => return Ok(FileOutcome::Other),
+                Some(_) if existing == Existing::Keep && !was_tried => return Ok(FileOutcome::Other),
                 _ => {}
             }
             was_tried = true;

@@ -62,7 +62,7 @@ pub fn copy(
     Ok(())
 }
 
-const STOPPED: &str = "the dump is not there; the next push sends what is missing";
+const STOPPED: &str = "every dump is there whole or not at all, and the next push sends what is missing";
 
 fn in_words(pushed: &Pushed) -> String {
     let sent = format!("{}, {}", human::counted(pushed.n_sent, "file"), human::bytes(pushed.sent_bytes));
