@@ -17,6 +17,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             block_bytes: 1 << 10,
             max_object_bytes: 1 << 20,
             fields: true,
+            part: [None, Some(1), Some(2)][bytes.last().map_or(0, |byte| usize::from(*byte % 3))],
+            layout: Default::default(),
             work_folder: &std::env::temp_dir(),
             cancel: &AtomicBool::new(false),
             bytes_read: Default::default(),

@@ -15,6 +15,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             block_bytes: 64,
             max_object_bytes: 1 << 16,
             fields: true,
+            part: None,
+            layout: Default::default(),
             work_folder: &std::env::temp_dir(),
             cancel: &cancel,
             bytes_read: Default::default(),

@@ -58,6 +58,8 @@ pub fn dump_facts(dump: &Dump, lake: &Lake, nested: bool) -> Result<RecordBatch>
         .count("source_bytes", [dump.source.bytes])
         .text("compression", [dump.source.compression.clone()])
         .text("sha256", [dump.source.sha256.clone()])
+        .number("part", [dump.source.part.map(i64::from)])
+        .optional_text("layout", [dump.process.layout.clone()])
         .map("tags", [&dump.all_tags()])?
         .count("objects", [dump.counts.objects])
         .count("edges", [dump.counts.edges])

@@ -12,6 +12,7 @@ use clap::{
     ValueHint, error::ErrorKind, parser::ValueSource,
 };
 use heaplake_engine::Attached;
+use heaplake_model::LayoutOverride;
 
 use crate::{
     console::{Console, LakeChoice},
@@ -295,6 +296,12 @@ pub struct ImportArgs {
     /// Keep fields with values of their own (numbers, truth values, characters), where the format has any, in the table field
     #[arg(long, conflicts_with = "objects")]
     pub fields: bool,
+    /// Which heap dump of a file that holds several, from 1; the name of a later one ends with its number, as in app_2
+    #[arg(long, value_name = "N", conflicts_with = "objects", value_parser = values::at_least::<1>)]
+    pub part: Option<u32>,
+    /// Layout of objects in bytes where heaplake finds another (see info): header=, arrays=, references=, alignment=, fields=gaps|after
+    #[arg(long, value_name = "KEY=VALUE,...", conflicts_with = "objects", value_parser = str::parse::<LayoutOverride>)]
+    pub layout: Option<LayoutOverride>,
     /// Leave the graph index out; `heaplake index` builds it later
     #[arg(long)]
     pub no_index: bool,
@@ -323,6 +330,8 @@ impl ImportArgs {
             shared: false,
             jobs: 1,
             fields: false,
+            part: None,
+            layout: None,
             no_index: false,
             wide_ids: false,
             memory_limit: None,

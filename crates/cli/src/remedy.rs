@@ -20,6 +20,9 @@ pub fn worded(remedy: &Remedy) -> String {
     match remedy {
         Remedy::RaiseMemoryLimit => "raise --memory-limit".to_owned(),
         Remedy::SkipDamage => "--on-error skip keeps what can be kept".to_owned(),
+        Remedy::ChoosePart { parts } => {
+            format!("import them one by one, with --part 1 to --part {parts}")
+        }
         Remedy::RecogniseFormat => "without --format it is recognised".to_owned(),
         Remedy::CaptureProcess => "`heaplake capture` takes a dump of a running Python process".to_owned(),
         Remedy::MakeLake => "`heaplake import` makes one".to_owned(),

@@ -420,6 +420,7 @@ mod tests {
                 sha256: String::new(),
                 format: "meliae".to_owned(),
                 compression: "none".to_owned(),
+                part: None,
             },
             process: Default::default(),
             tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),

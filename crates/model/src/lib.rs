@@ -9,6 +9,7 @@ mod edge_kind;
 mod entries;
 mod issue;
 mod jvm_entries;
+mod layout_override;
 mod memory;
 mod nearest;
 mod process;
@@ -22,12 +23,14 @@ pub use dump_id::{DumpId, InvalidDumpId};
 pub use edge_kind::EdgeKind;
 pub use entries::{EntryStep, EntryWay};
 pub use issue::{Issue, IssueKind};
+pub use layout_override::{FieldPacking, InvalidLayout, LayoutOverride};
 pub use memory::{MemoryAccount, MemoryPart, ProcessMemory};
 pub use nearest::nearest;
 pub use process::{Collector, Process};
 pub use remedy::Remedy;
 pub use runtime::{
     Capacity, FieldLabels, KeptAlive, LabelSays, Nature, Runtime, TABLES, ThreadOfRoot, TypeRole,
+    Unreferenced,
 };
 pub use text::shortened;
 pub use type_name::{

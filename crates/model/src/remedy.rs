@@ -10,6 +10,11 @@ pub enum Remedy {
     RaiseMemoryLimit,
     /// Keep what can be kept of a damaged dump.
     SkipDamage,
+    /// Import the heap dumps of a file one by one.
+    ChoosePart {
+        /// How many the file holds.
+        parts: u32,
+    },
     /// Let the format of a dump be recognised.
     RecogniseFormat,
     /// Take a dump of the running process.

@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
-use crate::zip::ZipMember;
+use crate::{gzip_members::GzipMembers, zip::ZipMember};
 
 /// How an input is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Compression {
 }
 
 /// A source with the bytes that were read to recognise its compression put back.
-type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
+pub(crate) type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// A compressed source.
 type Buffered<R> = BufReader<Whole<R>>;
@@ -74,6 +74,10 @@ pub(crate) struct Decoder<R: Read> {
 /// The decompressor of a member of the source. That of xz takes all of them, with the padding that its format has.
 enum Member<R: Read> {
     None(Whole<R>),
+    /// Several members, inflated at the same time.
+    GzipMembers(GzipMembers<R>),
+    /// Nothing, or further members.
+    Rest(Buffered<R>),
     Gzip(flate2::bufread::GzDecoder<Buffered<R>>),
     Zstd(zstd::stream::read::Decoder<'static, Buffered<R>>),
     Xz(liblzma::bufread::XzDecoder<Buffered<R>>),
@@ -82,14 +86,18 @@ enum Member<R: Read> {
 }
 
 impl<R: Read> Decoder<R> {
-    /// Recognises the compression by the first bytes.
-    pub(crate) fn new(mut source: R) -> io::Result<Self> {
+    /// Recognises the compression by the first bytes. Uses up to so many threads where the input can be cut.
+    pub(crate) fn new(mut source: R, threads: usize) -> io::Result<Self> {
         let mut head = Vec::with_capacity(MAGIC_LEN);
         source.by_ref().take(MAGIC_LEN as u64).read_to_end(&mut head)?;
         let compression = Compression::of(&head);
         let whole = Cursor::new(head).chain(source);
         let member = match compression {
             Compression::None => Member::None(whole),
+            Compression::Gzip if threads > 1 => match GzipMembers::new(whole, threads)? {
+                Ok(members) => Member::GzipMembers(members),
+                Err(whole) => Member::new(compression, BufReader::with_capacity(BUFFER, whole))?,
+            },
             _ => Member::new(compression, BufReader::with_capacity(BUFFER, whole))?,
         };
         Ok(Self { compression, member: Some(member), has_ended: false })
@@ -112,11 +120,19 @@ impl<R: Read> Decoder<R> {
 
     /// Begins with the next member, if there is one.
     fn next_member(&mut self) -> io::Result<bool> {
+        if let Some(Member::GzipMembers(members)) =
+            self.member.take_if(|member| matches!(member, Member::GzipMembers(_)))
+        {
+            self.member = Some(Member::Rest(BufReader::with_capacity(BUFFER, members.into_rest())));
+        }
         let buffer = match &mut self.member {
+            Some(Member::Rest(buffer)) => buffer,
             Some(Member::Gzip(decoder)) => decoder.get_mut(),
             Some(Member::Zstd(decoder)) => decoder.get_mut(),
             Some(Member::Bzip2(decoder)) => decoder.get_mut(),
-            Some(Member::None(_) | Member::Xz(_) | Member::Zip(_)) | None => return Ok(false),
+            Some(Member::None(_) | Member::GzipMembers(_) | Member::Xz(_) | Member::Zip(_)) | None => {
+                return Ok(false);
+            }
         };
         let n_zeros = skip_zeros(buffer)?;
         if buffer.fill_buf()?.is_empty() {
@@ -128,6 +144,7 @@ impl<R: Read> Decoder<R> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         let buffer = match self.member.take() {
+            Some(Member::Rest(buffer)) => buffer,
             Some(Member::Gzip(decoder)) => decoder.into_inner(),
             Some(Member::Zstd(decoder)) => decoder.finish(),
             Some(Member::Bzip2(decoder)) => decoder.into_inner(),
@@ -156,6 +173,8 @@ impl<R: Read> Member<R> {
     fn whole(&self) -> Option<&Whole<R>> {
         Some(match self {
             Self::None(whole) => whole,
+            Self::GzipMembers(members) => members.whole(),
+            Self::Rest(buffer) => buffer.get_ref(),
             Self::Gzip(decoder) => decoder.get_ref().get_ref(),
             Self::Zstd(decoder) => decoder.get_ref().get_ref(),
             Self::Xz(decoder) => decoder.get_ref().get_ref(),
@@ -167,6 +186,8 @@ impl<R: Read> Member<R> {
     fn into_whole(self) -> Option<Whole<R>> {
         Some(match self {
             Self::None(whole) => whole,
+            Self::GzipMembers(members) => members.into_rest(),
+            Self::Rest(buffer) => buffer.into_inner(),
             Self::Gzip(decoder) => decoder.into_inner().into_inner(),
             Self::Zstd(decoder) => decoder.finish().into_inner(),
             Self::Xz(decoder) => decoder.into_inner().into_inner(),
@@ -180,6 +201,8 @@ impl<R: Read> Read for Member<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::None(whole) => whole.read(buffer),
+            Self::GzipMembers(members) => members.read(buffer),
+            Self::Rest(_) => Ok(0),
             Self::Gzip(decoder) => decoder.read(buffer),
             Self::Zstd(decoder) => decoder.read(buffer),
             Self::Xz(decoder) => decoder.read(buffer),
@@ -241,11 +264,14 @@ mod tests {
             let error = source.read_to_end(&mut bytes).err().map(|error| error.to_string());
             (bytes, error)
         };
-        let at_once = read(&mut Decoder::new(Cursor::new(input.to_vec())).unwrap());
-        let slow = read(&mut Decoder::new(ByteByByte(Cursor::new(input.to_vec()))).unwrap());
-        // Damage is noticed at one time or another.
-        assert_eq!(at_once.1.is_some(), slow.1.is_some());
-        assert!(at_once == slow || at_once.1.is_some());
+        let at_once = read(&mut Decoder::new(Cursor::new(input.to_vec()), 1).unwrap());
+        let slow = read(&mut Decoder::new(ByteByByte(Cursor::new(input.to_vec())), 1).unwrap());
+        let on_threads = read(&mut Decoder::new(Cursor::new(input.to_vec()), 3).unwrap());
+        for other in [slow, on_threads] {
+            // Damage is noticed at one time or another.
+            assert_eq!(at_once.1.is_some(), other.1.is_some());
+            assert!(at_once == other || at_once.1.is_some());
+        }
         at_once
     }
 

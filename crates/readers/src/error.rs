@@ -39,6 +39,29 @@ pub enum Error {
         /// What the input is.
         what: String,
     },
+    /// The input holds several heap dumps, and none was chosen.
+    #[error("the file holds {parts} heap dumps, and one import takes one")]
+    SeveralDumps {
+        /// How many.
+        parts: u32,
+    },
+    /// The heap dump that was chosen is not in the input.
+    #[error("there is no heap dump {part} in the file; it holds {parts}")]
+    NoPart {
+        /// The one that was chosen, from 1.
+        part: u32,
+        /// How many there are.
+        parts: u32,
+    },
+    /// Objects of the format have their sizes in the dump, so that nothing follows from a layout.
+    #[error("a layout was given, but dumps of the format {format} have the sizes of their objects")]
+    SizesAreKnown {
+        /// The format of the input.
+        format: &'static str,
+    },
+    /// A layout that the input cannot have.
+    #[error("the layout does not fit the dump: {0}")]
+    WrongLayout(String),
     /// Nothing to read; the text says why, where something was there.
     #[error("there is no object in it{0}")]
     Empty(String),
@@ -95,6 +118,7 @@ impl Error {
         match self {
             Error::Damaged(_) => Some(Remedy::SkipDamage),
             Error::ObjectTooLarge { .. } => Some(Remedy::RaiseMemoryLimit),
+            Error::SeveralDumps { parts } => Some(Remedy::ChoosePart { parts: *parts }),
             Error::WrongFormat { .. } => Some(Remedy::RecogniseFormat),
             Error::OtherFile { remedy, .. } => remedy.clone(),
             _ => None,

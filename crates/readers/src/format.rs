@@ -16,7 +16,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use heaplake_model::Process;
+use heaplake_model::{LayoutOverride, Process};
 
 use crate::{Error, Provenance, Records, SourceReader, TypeTable};
 
@@ -34,6 +34,16 @@ pub trait Format: fmt::Debug + Sync {
     /// Whether the input that begins with `head` is of this format. `head` is the first 64 KiB of the decompressed input, or
     /// all of it.
     fn recognise(&self, head: &[u8]) -> Recognition;
+
+    /// Whether the sizes of objects follow from a layout ([`ReadOptions::layout`]), because the format does not have them.
+    fn infers_sizes(&self) -> bool {
+        false
+    }
+
+    /// Whether an input can hold several heap dumps ([`ReadOptions::part`]).
+    fn has_parts(&self) -> bool {
+        false
+    }
 
     /// Reads a dump and hands its records to `consume` in the order of the input, from the thread of the caller.
     ///
@@ -85,6 +95,10 @@ pub struct ReadOptions<'o> {
     pub max_object_bytes: usize,
     /// Hand over the fields of objects that have values of their own, too.
     pub fields: bool,
+    /// Which heap dump of the input to read, from 1; `None` where it must hold one only.
+    pub part: Option<u32>,
+    /// What is known of the layout of objects.
+    pub layout: LayoutOverride,
     /// A folder for a copy of the source, where the format needs one.
     pub work_folder: &'o Path,
     /// Becomes true when the work should stop.

@@ -57,6 +57,12 @@ pub fn read(
         Some(format) => expected(format, source.head()).map(|()| format),
         None => recognised(source.head()),
     }?;
+    if !options.layout.is_empty() && !format.infers_sizes() {
+        return Err(Error::SizesAreKnown { format: format.name() });
+    }
+    if let Some(part) = options.part.filter(|part| *part != 1 && !format.has_parts()) {
+        return Err(Error::NoPart { part, parts: 1 });
+    }
     let content = format.read(source, options, types, consume)?;
     Ok(Summary { format, content })
 }
@@ -65,8 +71,8 @@ pub fn read(
 /// cancelled.
 fn open(source: Source, options: &ReadOptions<'_>) -> Result<SourceReader, Error> {
     let (sender, opened) = bounded(1);
-    let bytes_read = options.bytes_read.clone();
-    thread::spawn(move || drop(sender.send(SourceReader::open(source, bytes_read))));
+    let (bytes_read, threads) = (options.bytes_read.clone(), options.threads);
+    thread::spawn(move || drop(sender.send(SourceReader::open(source, bytes_read, threads))));
     loop {
         if options.cancel.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
@@ -150,16 +156,28 @@ mod tests {
     }
 
     fn read_as(input: impl Into<Vec<u8>>, format: Option<&str>) -> Result<Summary, Error> {
-        let options = ReadOptions {
+        read_changed(input, format, |_| {})
+    }
+
+    fn read_changed(
+        input: impl Into<Vec<u8>>,
+        format: Option<&str>,
+        change: impl Fn(&mut ReadOptions<'_>),
+    ) -> Result<Summary, Error> {
+        let (folder, cancel) = (std::env::temp_dir(), AtomicBool::new(false));
+        let mut options = ReadOptions {
             keep_going: false,
             threads: 1,
             block_bytes: 1 << 20,
             max_object_bytes: 1 << 20,
             fields: true,
-            work_folder: &std::env::temp_dir(),
-            cancel: &AtomicBool::new(false),
+            part: None,
+            layout: Default::default(),
+            work_folder: &folder,
+            cancel: &cancel,
             bytes_read: Default::default(),
         };
+        change(&mut options);
         let format = format.map(format_named).transpose()?;
         let source = Source::stream(Cursor::new(input.into()));
         read(source, format, &options, &TypeTable::default(), &mut |_| Ok(()))
@@ -219,6 +237,17 @@ mod tests {
         assert!(refused("hello", "capture").ends_with("it begins with something else"));
         assert!(refused("hello", "meliae").contains("this is not a heap dump: line 1: "));
         assert!(refused("", "meliae").contains("no object"));
+    }
+
+    #[test]
+    fn parts_and_layouts_are_for_formats_that_have_them() {
+        for (text, format) in [(meliae(), "meliae"), (capture(), "capture")] {
+            let layout = read_changed(text.as_str(), None, |options| options.layout.reference = Some(8));
+            assert!(matches!(layout, Err(Error::SizesAreKnown { format: found }) if found == format));
+            assert!(read_changed(text.as_str(), None, |options| options.part = Some(1)).is_ok());
+            let second = read_changed(text.as_str(), None, |options| options.part = Some(2));
+            assert!(matches!(second, Err(Error::NoPart { part: 2, parts: 1 })));
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod error;
 mod fields;
 mod format;
 mod formats;
+mod gzip_members;
 mod hprof;
 mod json;
 mod labels;

@@ -161,6 +161,8 @@ mod tests {
             block_bytes: 1 << 20,
             max_object_bytes: 64,
             fields: true,
+            part: None,
+            layout: Default::default(),
             work_folder: &std::env::temp_dir(),
             cancel: &AtomicBool::new(false),
             bytes_read: Default::default(),

@@ -79,7 +79,7 @@ pub struct Provenance {
 impl Provenance {
     /// That of a file that something else reads.
     pub fn of_file(file: File, cancel: &AtomicBool) -> Result<Self, Error> {
-        SourceReader::open(Source::file(file), Arc::default())?.finish(cancel)
+        SourceReader::open(Source::file(file), Arc::default(), 1)?.finish(cancel)
     }
 }
 
@@ -127,8 +127,9 @@ pub struct SourceReader {
 }
 
 impl SourceReader {
-    /// Recognises the compression and reads the head. Counts the bytes of the source in `bytes_read`.
-    pub(crate) fn open(source: Source, bytes_read: Arc<AtomicU64>) -> io::Result<Self> {
+    /// Recognises the compression and reads the head. Counts the bytes of the source in `bytes_read`. Decompresses on several
+    /// threads where that is possible.
+    pub(crate) fn open(source: Source, bytes_read: Arc<AtomicU64>, threads: usize) -> io::Result<Self> {
         let source = HashedSource {
             input: source.0,
             sha256: Sha256::new(),
@@ -136,7 +137,7 @@ impl SourceReader {
             bytes_read,
             has_failed: false,
         };
-        let mut decoder = Decoder::new(source)?;
+        let mut decoder = Decoder::new(source, threads)?;
         let mut head = Vec::new();
         // The head has what was read before an error; the next read after the head returns the error.
         let error = decoder.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).err();
@@ -294,7 +295,7 @@ mod tests {
     use super::*;
 
     fn open(source: Source) -> SourceReader {
-        SourceReader::open(source, Arc::default()).unwrap()
+        SourceReader::open(source, Arc::default(), 1).unwrap()
     }
 
     fn content(mut source: SeekableSource) -> (Vec<u8>, Provenance, Option<String>) {

@@ -91,6 +91,9 @@ pub struct Source {
     pub format: String,
     /// How it was compressed: `none`, `gzip`, `zstd`, `xz` or `bzip2`.
     pub compression: String,
+    /// Which of the heap dumps of the file it is, from 1, where one was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
 }
 
 /// Totals of a dump.

@@ -227,6 +227,8 @@ fn options(args: &ImportArgs) -> Result<ImportOptions> {
         replace: args.replace,
         memory_limit: args.memory_limit,
         fields: args.fields,
+        part: args.part,
+        layout: args.layout.unwrap_or_default(),
         index: IndexOptions { skip: args.no_index, wide_ids: args.wide_ids },
         ..ImportOptions::default()
     };
@@ -236,6 +238,15 @@ fn options(args: &ImportArgs) -> Result<ImportOptions> {
         }
     }
     Ok(options)
+}
+
+/// The name of a dump that the user does not name. Heap dumps of one file get different ones.
+fn default_id(path: &Path, part: Option<u32>) -> Result<DumpId> {
+    let id = input(path).default_id();
+    match part {
+        Some(part) if part > 1 => Ok(format!("{id}_{part}").parse()?),
+        _ => Ok(id),
+    }
 }
 
 /// Which file becomes which dump; no name may be given to two.
@@ -250,7 +261,7 @@ fn jobs(args: &ImportArgs) -> Result<Vec<Job>> {
     for path in &args.files {
         let id = match &args.dump {
             Some(id) => id.parse()?,
-            None => input(path).default_id(),
+            None => default_id(path, args.part)?,
         };
         if let Some(other) = jobs.iter().find(|job| job.id == id) {
             let (first, second) = (other.path.display(), path.display());
@@ -402,6 +413,8 @@ mod tests {
         let jobs = jobs(&args(&["a/before.dump.gz", "after.json", "-"])).expect("three names");
         let ids: Vec<_> = jobs.iter().map(|job| job.id.as_str()).collect();
         assert_eq!(ids, ["before", "after", "stdin"]);
+        let second = super::jobs(&args(&["--part", "2", "app.hprof"])).expect("a name");
+        assert_eq!(second[0].id.as_str(), "app_2");
     }
 
     #[test]

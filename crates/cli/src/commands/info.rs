@@ -112,6 +112,7 @@ fn facts_in_words(m: &Manifest, index_bytes: u64) -> Vec<(&'static str, String)>
         "none" => String::new(),
         name => format!(", {name}"),
     };
+    let part = source.part.map(|part| format!(", heap dump {part} of the file")).unwrap_or_default();
     let taken = match m.taken_from {
         TakenFrom::User => "",
         TakenFrom::Dump => ", says the dump",
@@ -127,7 +128,7 @@ fn facts_in_words(m: &Manifest, index_bytes: u64) -> Vec<(&'static str, String)>
         ("imported", time(m.imported)),
         (
             "source",
-            format!("{}, {}, {}{compression}", source.file, source.format, human::bytes(source.bytes)),
+            format!("{}, {}, {}{compression}{part}", source.file, source.format, human::bytes(source.bytes)),
         ),
         ("sha256", source.sha256.clone()),
         ("tags", tags),
@@ -242,6 +243,7 @@ mod tests {
                 sha256: "00".to_owned(),
                 format: "meliae".to_owned(),
                 compression: "gzip".to_owned(),
+                part: None,
             },
             process: Default::default(),
             tags: [("host".to_owned(), "web\u{202e}3".to_owned())].into(),

@@ -86,6 +86,7 @@ fn add_dump(lake: &Path, id: &str, hour: i64) {
             sha256: String::new(),
             format: "meliae".into(),
             compression: "none".into(),
+            part: None,
         },
         process: Default::default(),
         tags: [("build".to_owned(), "7".to_owned())].into(),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hashbrown::{HashMap, HashSet};
-use heaplake_model::{EdgeKind, Issue, IssueKind};
+use heaplake_model::{EdgeKind, Issue, IssueKind, LayoutOverride};
 
 use super::{
     dialect::{BasicType, Bytes, SubRecord},
@@ -19,7 +19,7 @@ use super::{
     names,
     scan::{DumpedClass, Scan, ScannedClass},
 };
-use crate::{Error, TypeId, TypeTable};
+use crate::{Error, ReadOptions, TypeId, TypeTable};
 
 /// The classes of a dump.
 pub(super) struct Classes {
@@ -278,21 +278,25 @@ impl Classes {
         scan: &Scan,
         file: &File,
         types: &TypeTable,
-        keeps_values: bool,
-        cancel: &AtomicBool,
+        options: &ReadOptions<'_>,
     ) -> Result<Self, Error> {
+        let given = options.layout;
+        if given.reference.is_some_and(|bytes| bytes as usize > scan.dialect.id_bytes) {
+            return Err(Error::WrongLayout("its ids have 4 bytes, and so have references".to_owned()));
+        }
         let mut builder = Builder {
             scan,
             strings: Strings { scan, file, buffer: Vec::new() },
             names: Vec::new(),
             supers: Vec::new(),
             believes_distances: false,
-            keeps_values,
+            keeps_values: options.fields,
+            given,
             classes: Classes {
                 list: Vec::new(),
                 labels: Vec::new(),
                 label_of: HashMap::new(),
-                layout: ObjectLayout::of_arrays(scan.dialect, &[]).0,
+                layout: ObjectLayout::usual(scan.dialect, &given),
                 layout_evidence: String::new(),
                 is_big_endian: false,
                 n_values: 0,
@@ -302,7 +306,7 @@ impl Classes {
         builder.read_names()?;
         builder.find_supers();
         builder.choose_layout();
-        builder.build(types, cancel)?;
+        builder.build(types, options.cancel)?;
         builder.find_endian()?;
         Ok(builder.classes)
     }
@@ -342,6 +346,8 @@ struct Builder<'s> {
     believes_distances: bool,
     /// Whether fields with values of their own are asked for.
     keeps_values: bool,
+    /// What the user knows of the layout.
+    given: LayoutOverride,
     classes: Classes,
 }
 
@@ -495,7 +501,7 @@ impl Builder<'_> {
 
     fn choose_layout(&mut self) {
         let scan = self.scan;
-        let (arrays, evidence_of_arrays) = ObjectLayout::of_arrays(scan.dialect, &scan.arrays);
+        let (arrays, evidence_of_arrays) = ObjectLayout::of_arrays(scan.dialect, &scan.arrays, &self.given);
         let with_neighbours: Vec<(usize, u32)> = scan
             .classes
             .iter()
@@ -505,7 +511,7 @@ impl Builder<'_> {
             })
             .collect();
         let mut best: Option<(ObjectLayout, Evidence, i64)> = None;
-        for layout in arrays.with_instances() {
+        for layout in arrays.with_instances(&self.given) {
             let comparisons = with_neighbours
                 .iter()
                 .map(|(position, distance)| self.computed_size(layout, *position).size().cmp(distance));
@@ -514,11 +520,11 @@ impl Builder<'_> {
                 best = Some((layout, evidence, weight));
             }
         }
-        if let Some((layout, evidence, _)) = best {
-            self.classes.layout = layout;
-            self.classes.layout_evidence = layout.describe(evidence_of_arrays, evidence);
-            self.believes_distances = evidence_of_arrays.counts();
-        }
+        let (layout, evidence, _) = best.unwrap_or((arrays, Evidence::default(), 0));
+        self.classes.layout = layout;
+        self.classes.layout_evidence = layout.describe(evidence_of_arrays, evidence, &self.given);
+        // Whoever gives a layout wants the sizes that follow from it.
+        self.believes_distances = evidence_of_arrays.counts() && self.given.is_empty();
     }
 
     fn size(&self, position: usize) -> u32 {

@@ -6,6 +6,8 @@
 //! under which most objects end where the next one begins and fewest reach into it; and the size of a class is corrected
 //! where its instances say that it is another one, for what the VM adds to some classes is in no file.
 
+use heaplake_model::{FieldPacking, LayoutOverride};
+
 use super::{
     dialect::{BasicType, Dialect},
     scan::ArraySample,
@@ -22,16 +24,7 @@ pub(super) struct ObjectLayout {
     pub(super) array_header: u32,
     /// Sizes are multiples of it.
     pub(super) alignment: u32,
-    pub(super) packing: Packing,
-}
-
-/// Where the fields of a class go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
-    /// Into gaps between the fields of superclasses, too: HotSpot since JDK 15.
-    Gaps,
-    /// After those of the superclass: HotSpot before.
-    After,
+    pub(super) packing: FieldPacking,
 }
 
 /// How many samples speak for a layout.
@@ -43,12 +36,18 @@ pub(super) struct Evidence {
 }
 
 impl ObjectLayout {
-    /// The usual layout of a VM whose ids have so many bytes, for dumps that tell nothing.
-    fn usual(dialect: Dialect) -> Self {
-        if dialect.id_bytes == 8 {
-            Self { header: 12, reference: 4, array_header: 16, alignment: 8, packing: Packing::Gaps }
-        } else {
-            Self { header: 8, reference: 4, array_header: 12, alignment: 8, packing: Packing::Gaps }
+    /// The usual layout of a VM whose ids have so many bytes, for dumps that tell nothing, but for what is given.
+    pub(super) fn usual(dialect: Dialect, given: &LayoutOverride) -> Self {
+        let reference = given.reference.unwrap_or(4);
+        let header = given.header.unwrap_or(if dialect.id_bytes == 8 { 12 } else { 8 });
+        // The length of an array follows its header. References of 8 bytes go with padding after it.
+        let array_header = if header == 16 { 24 } else { header.next_multiple_of(4) + 4 };
+        Self {
+            header,
+            reference,
+            array_header: given.array_header.unwrap_or(array_header),
+            alignment: given.alignment.unwrap_or(8),
+            packing: given.packing.unwrap_or(FieldPacking::Gaps),
         }
     }
 
@@ -59,15 +58,24 @@ impl ObjectLayout {
             .next_multiple_of(u64::from(self.alignment))
     }
 
-    /// Chooses the layout of arrays, and with it that of references.
-    pub(super) fn of_arrays(dialect: Dialect, samples: &[ArraySample]) -> (Self, Evidence) {
-        let usual = Self::usual(dialect);
+    /// Chooses the layout of arrays, and with it that of references, where it is not given.
+    pub(super) fn of_arrays(
+        dialect: Dialect,
+        samples: &[ArraySample],
+        given: &LayoutOverride,
+    ) -> (Self, Evidence) {
+        let usual = Self::usual(dialect, given);
         let mut best = (usual, Evidence::default(), i64::MIN);
         let references: &[u32] = if dialect.id_bytes == 8 { &[4, 8] } else { &[4] };
-        for &reference in references {
-            for alignment in [8, 16] {
-                for array_header in [16, 12, 20, 24, 8] {
+        for reference in candidates(given.reference, references) {
+            for alignment in candidates(given.alignment, &[8, 16]) {
+                for array_header in candidates(given.array_header, &[16, 12, 20, 24, 8]) {
                     let layout = Self { reference, array_header, alignment, ..usual };
+                    let is_possible =
+                        |header| given.array_header.is_some() || layout.headers().contains(&header);
+                    if !given.header.is_none_or(is_possible) {
+                        continue;
+                    }
                     let evidence = |sample: &ArraySample| {
                         let element =
                             if sample.element_bytes == 0 { reference } else { sample.element_bytes.into() };
@@ -84,32 +92,42 @@ impl ObjectLayout {
         if best.1.counts() { (best.0, best.1) } else { (usual, best.1) }
     }
 
-    /// The layouts of instances that are possible where this one is that of arrays.
-    pub(super) fn with_instances(self) -> impl Iterator<Item = Self> {
-        // The length of an array follows its header, and may be followed by padding.
-        let headers = match self.array_header {
+    /// The headers of instances that are possible with that of arrays, in which the length of the array follows, and may be
+    /// followed by padding.
+    fn headers(&self) -> [u32; 2] {
+        match self.array_header {
             8 => [4, 8],
             12 => [8, 8],
             16 => [12, 8],
             20 => [16, 12],
             _ => [16, 12],
-        };
-        headers.into_iter().flat_map(move |header| {
-            [Packing::Gaps, Packing::After].map(|packing| Self { header, packing, ..self })
+        }
+    }
+
+    /// The layouts of instances that are possible where this one is that of arrays.
+    pub(super) fn with_instances(self, given: &LayoutOverride) -> impl Iterator<Item = Self> {
+        let packings = candidates(given.packing, &[FieldPacking::Gaps, FieldPacking::After]);
+        candidates(given.header, &self.headers()).into_iter().flat_map(move |header| {
+            let packings = packings.clone();
+            packings.into_iter().map(move |packing| Self { header, packing, ..self })
         })
     }
 
-    /// In words. Without evidence that counts, the layout is assumed.
-    pub(super) fn describe(&self, arrays: Evidence, instances: Evidence) -> String {
+    /// In words. Without evidence that counts, what is not given is assumed.
+    pub(super) fn describe(&self, arrays: Evidence, instances: Evidence, given: &LayoutOverride) -> String {
         let percent =
             |evidence: Evidence| 100 * u64::from(evidence.exact) / u64::from(evidence.samples.max(1));
         let Self { header, reference, array_header, alignment, packing } = self;
         let packing = match packing {
-            Packing::Gaps => "",
-            Packing::After => ", fields after those of the superclass",
+            FieldPacking::Gaps => "",
+            FieldPacking::After => ", fields after those of the superclass",
+        };
+        let given = match given.keys() {
+            keys if keys.is_empty() => String::new(),
+            keys => format!(" ({} as given)", keys.join(", ")),
         };
         let layout = format!(
-            "{header}-byte headers, {array_header} of arrays, {reference}-byte references, sizes in units of {alignment}{packing}"
+            "{header}-byte headers, {array_header} of arrays, {reference}-byte references, sizes in units of {alignment}{packing}{given}"
         );
         if !arrays.counts() {
             return format!("{layout}: assumed, the distances of objects do not tell it");
@@ -122,6 +140,11 @@ impl ObjectLayout {
             instances.samples
         )
     }
+}
+
+/// What is given, else all that is possible.
+fn candidates<T: Copy>(given: Option<T>, possible: &[T]) -> Vec<T> {
+    given.map_or_else(|| possible.to_vec(), |given| vec![given])
 }
 
 impl Evidence {
@@ -165,7 +188,7 @@ const INJECTED: &[(&str, FieldCounts)] = &[
     ("java.lang.ClassLoader", [0, 1, 0, 0, 0]),
     ("java.lang.Module", [0, 1, 0, 0, 0]),
     ("java.lang.invoke.MemberName", [0, 1, 0, 0, 0]),
-    ("java.lang.invoke.ResolvedMethodName", [0, 1, 0, 0, 0]),
+    ("java.lang.invoke.ResolvedMethodName", [1, 1, 0, 0, 0]),
     ("java.lang.invoke.MethodHandleNatives$CallSiteContext", [0, 2, 0, 0, 0]),
     ("java.lang.StackFrameInfo", [0, 0, 0, 1, 0]),
 ];
@@ -184,8 +207,8 @@ impl FieldPacker {
             INJECTED.iter().find(|(class, _)| *class == name).map_or([0; 5], |(_, counts)| *counts);
         let counts: FieldCounts = std::array::from_fn(|i| counts[i] + injected[i]);
         match self.layout.packing {
-            Packing::Gaps => self.add_into_gaps(counts),
-            Packing::After => self.add_after(counts),
+            FieldPacking::Gaps => self.add_into_gaps(counts),
+            FieldPacking::After => self.add_after(counts),
         }
         if let Some((_, bytes)) = PADDED.iter().find(|(class, _)| *class == name) {
             // Fields of subclasses follow the padding.
@@ -265,8 +288,13 @@ pub(super) fn count_field(counts: &mut FieldCounts, basic: BasicType) {
 mod tests {
     use super::*;
 
-    const COMPRESSED: ObjectLayout =
-        ObjectLayout { header: 12, reference: 4, array_header: 16, alignment: 8, packing: Packing::Gaps };
+    const COMPRESSED: ObjectLayout = ObjectLayout {
+        header: 12,
+        reference: 4,
+        array_header: 16,
+        alignment: 8,
+        packing: FieldPacking::Gaps,
+    };
     const COMPACT: ObjectLayout = ObjectLayout { header: 8, array_header: 12, ..COMPRESSED };
     const WIDE: ObjectLayout = ObjectLayout { header: 16, reference: 8, array_header: 24, ..COMPRESSED };
 
@@ -280,7 +308,7 @@ mod tests {
             packer.size()
         };
         assert_eq!(size(COMPRESSED), 48);
-        assert_eq!(size(ObjectLayout { packing: Packing::After, ..COMPRESSED }), 48);
+        assert_eq!(size(ObjectLayout { packing: FieldPacking::After, ..COMPRESSED }), 48);
         assert_eq!(size(COMPACT), 40);
         assert_eq!(size(WIDE), 56);
     }
@@ -302,6 +330,14 @@ mod tests {
         assert_eq!(thread.size(), 368);
         thread.add_class("FinalizerThread", [0, 0, 0, 0, 1]);
         assert_eq!(thread.size(), 376);
+        // Without a field in the file: the VM adds a reference and a pointer.
+        for (layout, bytes) in
+            [(COMPRESSED, 24), (WIDE, 32), (ObjectLayout { reference: 8, ..COMPRESSED }, 32)]
+        {
+            let mut resolved = FieldPacker::new(layout);
+            resolved.add_class("java.lang.invoke.ResolvedMethodName", [0; 5]);
+            assert_eq!(resolved.size(), bytes, "{layout:?}");
+        }
     }
 
     #[test]
@@ -326,16 +362,20 @@ mod tests {
                     ArraySample { count: i as u32 % 17, element_bytes, distance }
                 })
                 .collect();
-            let (found, evidence) = ObjectLayout::of_arrays(dialect, &samples);
+            let (found, evidence) = ObjectLayout::of_arrays(dialect, &samples, &LayoutOverride::default());
             let arrays = |layout: ObjectLayout| (layout.reference, layout.array_header, layout.alignment);
             assert_eq!((arrays(found), evidence), (arrays(layout), Evidence { exact: 270, samples: 300 }));
-            assert!(found.with_instances().any(|found| found == layout), "{layout:?}");
+            assert!(
+                found.with_instances(&LayoutOverride::default()).any(|found| found == layout),
+                "{layout:?}"
+            );
         }
-        let (assumed, evidence) = ObjectLayout::of_arrays(dialect, &[]);
+        let nothing = LayoutOverride::default();
+        let (assumed, evidence) = ObjectLayout::of_arrays(dialect, &[], &nothing);
         assert_eq!((assumed, evidence), (COMPRESSED, Evidence::default()));
         assert!(
             assumed
-                .describe(evidence, evidence)
+                .describe(evidence, evidence, &nothing)
                 .ends_with("assumed, the distances of objects do not tell it")
         );
     }

@@ -53,6 +53,14 @@ impl Format for Hprof {
         SourceNeed::Seekable
     }
 
+    fn infers_sizes(&self) -> bool {
+        true
+    }
+
+    fn has_parts(&self) -> bool {
+        true
+    }
+
     fn recognise(&self, head: &[u8]) -> Recognition {
         if head.starts_with(MAGIC) { Recognition::Yes } else { Recognition::No }
     }
@@ -111,6 +119,7 @@ fn read_objects(
         keep_going: options.keep_going,
         block_bytes: options.block_bytes,
         max_object_bytes: options.max_object_bytes.min(MAX_OBJECT_BYTES),
+        part: options.part,
         cancel: options.cancel,
     };
     let range = (header.len as u64, file.metadata()?.len());
@@ -118,7 +127,7 @@ fn read_objects(
     if scan.n_objects == 0 {
         return Err(Error::Empty(String::new()));
     }
-    let classes = Classes::new(&scan, file, types, options.fields, options.cancel)?;
+    let classes = Classes::new(&scan, file, types, options)?;
     let mut model = Model::new(scan, classes, file);
     let unloadable = {
         let mut reader = ObjectReader::new(&model, file);

@@ -11,6 +11,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
+    hash::Hash,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -149,6 +150,8 @@ pub(super) struct ScanOptions<'o> {
     pub(super) keep_going: bool,
     pub(super) block_bytes: usize,
     pub(super) max_object_bytes: usize,
+    /// Which heap dump of the file to scan, from 1; `None` if it must hold one only.
+    pub(super) part: Option<u32>,
     pub(super) cancel: &'o AtomicBool,
 }
 
@@ -190,9 +193,11 @@ pub(super) fn scan(
         block_start: None,
         unknown: BTreeMap::new(),
         dump: DumpState::Before,
+        n_dumps: 0,
         is_truncated: false,
     };
     scanner.records()?;
+    scanner.check_part()?;
     scanner.finish(cut)?;
     Ok(scanner.scan)
 }
@@ -214,6 +219,8 @@ struct Scanner<'s> {
     /// Records with unknown tags: how many, and where the first one is.
     unknown: BTreeMap<u8, (u64, u64)>,
     dump: DumpState,
+    /// Heap dumps that have begun.
+    n_dumps: u32,
     is_truncated: bool,
 }
 
@@ -277,9 +284,12 @@ impl Scanner<'_> {
             let body = self.position + RECORD_HEAD as u64;
             match tag {
                 HEAP_DUMP | HEAP_SEGMENT => {
-                    if self.dump == DumpState::Ended {
-                        let what = "another heap dump begins here; a file is to hold one";
-                        return self.issue(IssueKind::Malformed, self.position, what.to_owned());
+                    if self.dump != DumpState::Segments {
+                        if self.options.part == Some(self.n_dumps) {
+                            // The chosen heap dump is complete, and what follows is not looked at.
+                            return Ok(());
+                        }
+                        self.begin_dump();
                     }
                     self.dump = if tag == HEAP_SEGMENT { DumpState::Segments } else { DumpState::Ended };
                     self.position = body;
@@ -310,6 +320,25 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// Begins with a heap dump. Nothing of the heap dump before it stays but names, stacks and threads: a writer that adds to a
+    /// file does not write those again.
+    fn begin_dump(&mut self) {
+        self.n_dumps += 1;
+        if self.n_dumps == 1 {
+            return;
+        }
+        let scan = &mut self.scan;
+        scan.classes.clear();
+        scan.positions.clear();
+        scan.roots.clear();
+        scan.runs.clear();
+        scan.blocks.clear();
+        scan.arrays.clear();
+        scan.n_objects = 0;
+        scan.n_arrays = [0; 12];
+        self.last_class = (0, u32::MAX);
+    }
+
     /// Takes a record that is not of the heap; returns whether it has all its fields.
     fn record(&mut self, tag: u8, body: u64, len: u32) -> Result<bool, Error> {
         let dialect = self.scan.dialect;
@@ -321,16 +350,19 @@ impl Scanner<'_> {
         };
         let bytes = self.window.at(body, needed)?;
         let mut bytes = Bytes(&bytes[..bytes.len().min(len as usize)]);
+        // What follows the chosen heap dump may be of the next one.
+        let is_after = self.dump == DumpState::Ended && self.options.part == Some(self.n_dumps);
         let scan = &mut self.scan;
         let taken = match tag {
             UTF8 => bytes.id(dialect).map(|id| {
-                scan.strings.insert(id, (body + dialect.id_bytes as u64, len - dialect.id_bytes as u32));
+                let text = (body + dialect.id_bytes as u64, len - dialect.id_bytes as u32);
+                keep(&mut scan.strings, id, text, is_after);
             }),
             LOAD_CLASS => (|| {
                 let (serial, class) = (bytes.u4()?, bytes.id(dialect)?);
                 bytes.u4()?;
-                scan.class_names.insert(class, bytes.id(dialect)?);
-                scan.class_of_serial.insert(serial, class);
+                keep(&mut scan.class_names, class, bytes.id(dialect)?, is_after);
+                keep(&mut scan.class_of_serial, serial, class, is_after);
                 Some(())
             })(),
             FRAME => (|| {
@@ -338,21 +370,21 @@ impl Scanner<'_> {
                 bytes.id(dialect)?;
                 let (source, class_serial) = (bytes.id(dialect)?, bytes.u4()?);
                 let line = bytes.u4()? as i32;
-                scan.frames.insert(id, Frame { method, source, class_serial, line });
+                keep(&mut scan.frames, id, Frame { method, source, class_serial, line }, is_after);
                 Some(())
             })(),
             TRACE => (|| {
                 let (serial, thread, n) = (bytes.u4()?, bytes.u4()?, bytes.u4()?);
                 let mut ids = Bytes(bytes.take((n as usize).checked_mul(dialect.id_bytes)?)?);
                 let frames = std::iter::from_fn(|| ids.id(dialect)).collect();
-                scan.traces.insert(serial, Trace { thread, frames });
+                keep(&mut scan.traces, serial, Trace { thread, frames }, is_after);
                 Some(())
             })(),
             _ => (|| {
                 let serial = bytes.u4()?;
                 bytes.id(dialect)?;
                 bytes.u4()?;
-                scan.thread_names.insert(serial, bytes.id(dialect)?);
+                keep(&mut scan.thread_names, serial, bytes.id(dialect)?, is_after);
                 Some(())
             })(),
         };
@@ -645,8 +677,28 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// An error unless the file holds the chosen heap dump, or one only.
+    fn check_part(&self) -> Result<(), Error> {
+        match self.options.part {
+            None if self.n_dumps > 1 => Err(Error::SeveralDumps { parts: self.n_dumps }),
+            Some(part) if part > self.n_dumps.max(1) => {
+                Err(Error::NoPart { part, parts: self.n_dumps.max(1) })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_cancel(&self) -> Result<(), Error> {
         if self.options.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Keeps what a record says of an id, unless it is known and the record is one `after` what is read.
+fn keep<K: Eq + Hash, V>(map: &mut HashMap<K, V>, id: K, value: V, is_after: bool) {
+    if is_after {
+        map.entry(id).or_insert(value);
+    } else {
+        map.insert(id, value);
     }
 }
 

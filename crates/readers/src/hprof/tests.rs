@@ -34,16 +34,31 @@ fn read_source(
     threads: usize,
     block_bytes: usize,
 ) -> Result<ReadDump, Error> {
-    let options = ReadOptions {
-        keep_going,
-        threads,
-        block_bytes,
+    read_changed(source, &|options| {
+        (options.keep_going, options.threads, options.block_bytes) = (keep_going, threads, block_bytes)
+    })
+}
+
+/// Reads with other options than those of an ordinary import.
+fn read_with(bytes: &[u8], change: impl Fn(&mut ReadOptions<'_>)) -> Result<ReadDump, Error> {
+    read_changed(Source::stream(Cursor::new(bytes.to_vec())), &change)
+}
+
+fn read_changed(source: Source, change: &dyn Fn(&mut ReadOptions<'_>)) -> Result<ReadDump, Error> {
+    let (folder, cancel) = (std::env::temp_dir(), AtomicBool::new(false));
+    let mut options = ReadOptions {
+        keep_going: false,
+        threads: 1,
+        block_bytes: 1 << 20,
         max_object_bytes: 1 << 20,
         fields: true,
-        work_folder: &std::env::temp_dir(),
-        cancel: &AtomicBool::new(false),
+        part: None,
+        layout: Default::default(),
+        work_folder: &folder,
+        cancel: &cancel,
         bytes_read: Default::default(),
     };
+    change(&mut options);
     let types = TypeTable::default();
     let (mut all, mut roots, mut issues) = (Vec::new(), Vec::new(), Vec::new());
     let summary = read(source, None, &options, &types, &mut |mut records: Records| {
@@ -347,14 +362,81 @@ fn unknown_records_are_skipped_and_counted() {
     assert_eq!(dump.issues, [(IssueKind::UnknownRecord, at as u64, what)]);
 }
 
+/// A file with three heaps that have the same ids for other things.
+fn three_dumps(options: &HprofOptions) -> Vec<u8> {
+    let heaps = [
+        "a: com.shop.Cart -.lines-> b; b: byte[] len=3; root(\"thread main, com.shop.Cart.add(Cart.java:41)\") a",
+        "a: com.shop.Order -.next-> a; root(\"thread worker, com.shop.Order.pay(Order.java:7)\") a",
+        "a: int[] len=1; c: com.shop.Item -.of-> a; root(monitor) c",
+    ];
+    let heaps = heaps.map(|heap| Heap::parse(heap).unwrap());
+    let mut bytes = Vec::new();
+    Heap::write_hprofs(&heaps.each_ref(), options, &mut bytes).unwrap();
+    bytes
+}
+
 #[test]
-fn a_second_dump_in_a_file_is_told() {
-    let bytes = written("a: X; root(monitor) a", &HprofOptions::default());
-    let at = record_at(&bytes, 0x1c);
-    let twice = [&bytes[..], &bytes[at..]].concat();
-    let Err(Error::Damaged(issue)) = read_file(&twice, false, 1, 1 << 20).map(drop) else { panic!() };
-    assert_eq!((issue.kind, issue.offset), (IssueKind::Malformed, bytes.len() as u64));
-    assert_eq!(read_file(&twice, true, 1, 1 << 20).unwrap().rows, whole(&bytes).rows);
+fn each_of_several_dumps_in_a_file_can_be_read() {
+    for options in dialects() {
+        let bytes = three_dumps(&options);
+        let read = |part| read_with(&bytes, |options| options.part = part);
+        let (first, second, third) = (read(Some(1)).unwrap(), read(Some(2)).unwrap(), read(Some(3)).unwrap());
+        assert_eq!(without_word(row(&first, 0x1000), 1), "com.shop.Cart - - - [1010 .lines]", "{options:?}");
+        assert_eq!(without_word(row(&second, 0x1000), 1), "com.shop.Order - - - [1000 .next]");
+        assert_eq!(without_word(row(&third, 0x1010), 1), "com.shop.Item - - - [1000 .of]");
+        let roots = |dump: &ReadDump| dump.roots.iter().map(|(_, kind)| kind.to_string()).collect::<Vec<_>>();
+        assert_eq!(roots(&first), ["thread main, com.shop.Cart.add(Cart.java:41)"]);
+        assert_eq!(roots(&second), ["thread worker, com.shop.Order.pay(Order.java:7)"]);
+        assert_eq!(roots(&third), ["monitor"]);
+        let all = [first, second, third];
+        assert!(all.iter().all(|dump| dump.issues.is_empty()));
+        assert!(!all[1].rows.iter().any(|row| row.contains("Cart") || row.contains("Item")));
+        assert!(matches!(read(None), Err(Error::SeveralDumps { parts: 3 })));
+        assert!(matches!(read(Some(4)), Err(Error::NoPart { part: 4, parts: 3 })));
+    }
+    let one = written("a: X; root(monitor) a", &HprofOptions::default());
+    assert_eq!(read_with(&one, |options| options.part = Some(1)).unwrap().rows, whole(&one).rows);
+    assert!(matches!(
+        read_with(&one, |options| options.part = Some(2)),
+        Err(Error::NoPart { part: 2, parts: 1 })
+    ));
+}
+
+#[test]
+fn several_dumps_are_refused_even_when_damage_is_skipped() {
+    let bytes = three_dumps(&HprofOptions::default());
+    assert!(matches!(read_file(&bytes, true, 1, 1 << 20), Err(Error::SeveralDumps { parts: 3 })));
+    // What follows the chosen dump may be cut.
+    let cut = &bytes[..bytes.len() - 20];
+    assert!(read_with(cut, |options| options.part = Some(2)).unwrap().issues.is_empty());
+    assert!(matches!(read_with(cut, |options| options.part = Some(3)), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn a_layout_that_is_given_is_that_of_the_sizes() {
+    let bytes = written(SHOP, &HprofOptions::default());
+    let read = |layout: &str| {
+        let dump = read_with(&bytes, |options| options.layout = layout.parse().unwrap()).unwrap();
+        let size = |address| row(&dump, address).split(' ').nth(1).unwrap().parse::<u32>().unwrap();
+        let sizes = [size(0x2060), size(0x2280), size(0x2040)];
+        (sizes, dump.summary.content.process.layout.unwrap())
+    };
+    // A node with three references, three longs, three references.
+    for (layout, sizes) in [
+        ("header=12,arrays=16,references=4,alignment=8", [24, 40, 32]),
+        ("header=8,arrays=12,references=4,alignment=8", [24, 40, 24]),
+        ("header=16,references=8", [40, 48, 48]),
+        ("header=16,arrays=20,references=8,alignment=8", [40, 48, 48]),
+        ("header=12,arrays=16,references=4,alignment=32", [32, 64, 32]),
+    ] {
+        let (found, evidence) = read(layout);
+        assert_eq!(found, sizes, "{layout}");
+        assert!(evidence.contains(" as given)"), "{evidence}");
+    }
+    assert!(read("references=8").1.contains("8-byte references, sizes in units of 8 (references as given)"));
+    let narrow = written(SHOP, &HprofOptions { id_bytes: 4, ..HprofOptions::default() });
+    let wide = read_with(&narrow, |options| options.layout = "references=8".parse().unwrap());
+    assert!(matches!(wide, Err(Error::WrongLayout(_))));
 }
 
 /// Replaces the only occurrence of some bytes.

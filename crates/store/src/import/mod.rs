@@ -31,7 +31,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use heaplake_model::{DumpId, Process};
+use heaplake_model::{DumpId, LayoutOverride, Process};
 use heaplake_readers::{Consume, DumpContent, ReadOptions, TypeTable, format_named};
 
 use crate::{
@@ -100,6 +100,10 @@ pub struct ImportOptions {
     pub threads: Option<usize>,
     /// Keep the fields of objects that have values of their own, where the format has any, in the table `field`.
     pub fields: bool,
+    /// Which heap dump of the input to import, from 1; `None` where it must hold one only.
+    pub part: Option<u32>,
+    /// What is known of the layout of objects, for formats without their sizes.
+    pub layout: LayoutOverride,
     /// How to build the graph index; by default it is built if it fits into the memory.
     pub index: IndexOptions,
 }
@@ -319,6 +323,8 @@ fn write_tables(
         block_bytes: limits.block_bytes,
         max_object_bytes: limits.max_object_bytes,
         fields: options.fields,
+        part: options.part,
+        layout: options.layout,
         work_folder: work.path(),
         cancel: &progress.cancel,
         bytes_read: progress.bytes_read.clone(),
@@ -349,6 +355,7 @@ fn write_tables(
             sha256: provenance.sha256,
             format: format.to_owned(),
             compression: provenance.compression.name().to_owned(),
+            part: options.part,
         },
         process,
         taken,
