@@ -24,31 +24,50 @@ public class Entries {
         Map<String, Item> own = fill("own", new OwnMap());
         Map<String, Item> unmodifiable = Collections.unmodifiableMap(fill("unmodifiable", new HashMap<>()));
         Map<String, Item> synchronizedMap = Collections.synchronizedMap(fill("synchronizedMap", new TreeMap<>()));
-        Map<String, Item> one = Map.of("key-0", new Item("one", 0));
+        Map<String, Item> one = Map.of("key-0", new Item("one", 0)), single = Collections.singletonMap("key-0", new Item("single", 0));
+        Map<String, Item> identity = fill("identity", new IdentityHashMap<>()), some = Map.copyOf(fill("some", new HashMap<>()));
+        Map<String, Item> other = Map.of("other", new Item("other", 9), "key-9", new Item("other", 8));
+        Map<String, Item> skip = fill("skip", new ConcurrentSkipListMap<>());
+        Map<String, Item> checked = Collections.checkedMap(fill("checked", new HashMap<>()), String.class, Item.class);
+        Map<String, Item> sorted = Collections.unmodifiableSortedMap((SortedMap<String, Item>) fill("sorted", new TreeMap<>()));
+        Map<String, Item> navigable = Collections.unmodifiableNavigableMap((NavigableMap<String, Item>) fill("navigable", new TreeMap<>()));
     }
     static class Bags {
         Map<Same, Item> bin = new HashMap<>(), concurrentBin = new ConcurrentHashMap<>();
-        Map<String, Item> identity = fill("identity", new IdentityHashMap<>());
-        Map<String, Item> some = Map.copyOf(fill("some", new HashMap<>()));
-        Map<Day, Item> days = new EnumMap<>(Day.class);
+        Map<Day, Item> days = new EnumMap<>(Day.class), otherDays = new EnumMap<>(Day.class);
         Set<Item> hashSet = new HashSet<>(items("hashSet")), linkedSet = new LinkedHashSet<>(items("linkedSet"));
         Set<Item> setOf = Set.copyOf(items("setOf")), keySet = ConcurrentHashMap.newKeySet();
-        Deque<Item> deque = new ArrayDeque<>(items("deque"));
+        Set<Item> identitySet = Collections.newSetFromMap(new IdentityHashMap<>()), skipSet = new ConcurrentSkipListSet<>(BY_ID);
+        Queue<Item> heap = new PriorityQueue<>(BY_ID);
         Queue<Item> queue = new ConcurrentLinkedQueue<>(items("queue")), blocking = new LinkedBlockingQueue<>(items("blocking"));
         Queue<Item> array = new ArrayBlockingQueue<>(9, false, items("array"));
         Bags() {
             for (int i = 0; i < 4; i++) days.put(Day.values()[i], new Item("days", i));
             for (int i = 0; i < 40; i++) { bin.put(new Same(i), new Item("bin", i)); concurrentBin.put(new Same(i), new Item("concurrentBin", i)); }
             keySet.addAll(items("keySet"));
+            identitySet.addAll(items("identitySet"));
+            skipSet.addAll(items("skipSet"));
+            heap.addAll(items("heap"));
+            otherDays.put(Day.THU, new Item("otherDays", 3));
         }
     }
     static class Lists {
         List<Item> arrayList = new ArrayList<>(items("arrayList")), vector = new Vector<>(items("vector")), linkedList = new LinkedList<>(items("linkedList"));
         List<Item> asList = Arrays.asList(items("asList").toArray(new Item[0])), listOf = List.copyOf(items("listOf"));
         List<Item> copyOnWrite = new CopyOnWriteArrayList<>(items("copyOnWrite")), wrapped = Collections.unmodifiableList(new ArrayList<>(items("wrapped")));
+        Collection<Item> deque = new ArrayDeque<>(items("deque")), turned = new ArrayDeque<>();
+        List<Item> two = List.of(new Item("two", 0), new Item("two", 1)), only = Collections.singletonList(new Item("only", 0));
+        Stack<Item> stack = new Stack<>();
+        Lists() {
+            stack.addAll(items("stack"));
+            // Its array has 17 places: the items are at the last two and the first two.
+            for (int i = 0; i < 15; i++) { turned.add(new Item("turned", 99)); ((Deque<Item>) turned).poll(); }
+            turned.addAll(items("turned"));
+        }
         Item[] plain = items("plain").toArray(new Item[0]);
     }
 
+    static final Comparator<Item> BY_ID = Comparator.comparingInt(item -> item.id);
     static List<Item> items(String of) {
         List<Item> items = new ArrayList<>();
         for (int i = 0; i < 4; i++) items.add(new Item(of, i));

@@ -3,8 +3,8 @@
 //! A way begins at the collection and ends at the value. Types of tables and nodes decide which collections it is for, so that
 //! a class of the program that extends one of the JDK's is walked as well.
 
-use crate::entries::{EntryStep, EntryWay};
-use EntryStep::{Hop, Index, Keyed, Object, Repeated, Times};
+use crate::entries::{EntryStep, EntryWay, SlotRule};
+use EntryStep::{Field, Hop, Index, Keyed, Object, Repeated, Slot, Times};
 
 const TABLES: &[&str] = &[
     "java.util.HashMap$Node[]",
@@ -26,6 +26,13 @@ const BINS: &[&str] = &["java.util.concurrent.ConcurrentHashMap$TreeBin"];
 const TREE: &[&str] = &["java.util.TreeMap$Entry"];
 const KEYS: &[&str] = &[".key", ".referent"];
 const ARRAY: &[&str] = &["java.lang.Object[]"];
+const ALTERNATING: &[&str] = &["java.util.ImmutableCollections$MapN", "java.util.IdentityHashMap"];
+const ENUM_MAP: &[&str] = &["java.util.EnumMap"];
+const SKIP_MAP: &[&str] = &["java.util.concurrent.ConcurrentSkipListMap"];
+const SKIP_INDEX: &[&str] = &["java.util.concurrent.ConcurrentSkipListMap$Index"];
+const SKIP_NODE: &[&str] = &["java.util.concurrent.ConcurrentSkipListMap$Node"];
+const LIST_12: &[&str] = &["java.util.ImmutableCollections$List12"];
+const DEQUE: &[&str] = &["java.util.ArrayDeque"];
 /// Sets that keep their members as the keys of a map.
 const SETS: &[&str] = &[
     "java.util.HashSet",
@@ -50,14 +57,33 @@ pub(crate) const WRAPPERS: &[(&[&str], &[&str])] = &[
             "java.util.Collections$UnmodifiableList",
             "java.util.Collections$UnmodifiableRandomAccessList",
             "java.util.Collections$UnmodifiableSet",
+            "java.util.Collections$UnmodifiableSortedSet",
+            "java.util.Collections$UnmodifiableNavigableSet",
             "java.util.Collections$SynchronizedCollection",
             "java.util.Collections$SynchronizedList",
             "java.util.Collections$SynchronizedRandomAccessList",
             "java.util.Collections$SynchronizedSet",
+            "java.util.Collections$SynchronizedSortedSet",
+            "java.util.Collections$SynchronizedNavigableSet",
+            "java.util.Collections$CheckedCollection",
+            "java.util.Collections$CheckedList",
+            "java.util.Collections$CheckedRandomAccessList",
+            "java.util.Collections$CheckedSet",
         ],
         &[".c"],
     ),
-    (&["java.util.Collections$UnmodifiableMap", "java.util.Collections$SynchronizedMap"], &[".m"]),
+    (
+        &[
+            "java.util.Collections$UnmodifiableMap",
+            "java.util.Collections$UnmodifiableSortedMap",
+            "java.util.Collections$UnmodifiableNavigableMap",
+            "java.util.Collections$SynchronizedMap",
+            "java.util.Collections$SynchronizedSortedMap",
+            "java.util.Collections$SynchronizedNavigableMap",
+            "java.util.Collections$CheckedMap",
+        ],
+        &[".m"],
+    ),
     (&["java.util.concurrent.CopyOnWriteArraySet"], &[".al"]),
     (&["java.util.Properties"], &[".map"]),
 ];
@@ -94,21 +120,61 @@ pub(crate) const WAYS: &[EntryWay] = &[
         indexes: false,
         steps: &[Object(&["java.util.ImmutableCollections$Map1"]), Keyed(&[".k0"]), Hop(&[".v0"])],
     },
+    EntryWay {
+        keys: true,
+        indexes: false,
+        steps: &[Object(&["java.util.Collections$SingletonMap"]), Keyed(&[".k"]), Hop(&[".v"])],
+    },
     // Keys and values take turns.
     EntryWay {
         keys: false,
         indexes: false,
         steps: &[
-            Object(&["java.util.ImmutableCollections$MapN", "java.util.IdentityHashMap"]),
+            Object(ALTERNATING),
             Hop(&[".table"]),
             Object(ARRAY),
             Hop(&["[*1]", "[*3]", "[*5]", "[*7]", "[*9]"]),
         ],
     },
     EntryWay {
+        keys: true,
+        indexes: false,
+        steps: &[
+            Object(ALTERNATING),
+            Hop(&[".table"]),
+            Object(ARRAY),
+            Slot(SlotRule::AfterKey { array: "table" }),
+        ],
+    },
+    EntryWay {
         keys: false,
         indexes: false,
-        steps: &[Object(&["java.util.EnumMap"]), Hop(&[".vals"]), Object(ARRAY), Hop(&["[*]"])],
+        steps: &[Object(ENUM_MAP), Hop(&[".vals"]), Object(ARRAY), Hop(&["[*]"])],
+    },
+    EntryWay {
+        keys: true,
+        indexes: false,
+        steps: &[
+            Object(ENUM_MAP),
+            Hop(&[".vals"]),
+            Object(ARRAY),
+            Slot(SlotRule::AtKeyOf { array: "vals", keys: "keyUniverse" }),
+        ],
+    },
+    // The list at the bottom of a skip list; its first node is empty.
+    EntryWay {
+        keys: true,
+        indexes: false,
+        steps: &[
+            Object(SKIP_MAP),
+            Hop(&[".head"]),
+            Object(SKIP_INDEX),
+            Hop(&[".node"]),
+            Repeated(&[Object(SKIP_NODE), Hop(&[".next"])]),
+            Object(SKIP_NODE),
+            Keyed(KEYS),
+            Hop(&[".val"]),
+        ],
     },
     // Sets.
     EntryWay {
@@ -138,6 +204,45 @@ pub(crate) const WAYS: &[EntryWay] = &[
             Hop(&[".key"]),
         ],
     },
+    EntryWay {
+        keys: false,
+        indexes: false,
+        steps: &[
+            Object(&["java.util.concurrent.ConcurrentSkipListSet"]),
+            Hop(&[".m"]),
+            Object(SKIP_MAP),
+            Hop(&[".head"]),
+            Object(SKIP_INDEX),
+            Hop(&[".node"]),
+            Repeated(&[Object(SKIP_NODE), Hop(&[".next"])]),
+            Object(SKIP_NODE),
+            Hop(&[".key"]),
+        ],
+    },
+    EntryWay {
+        keys: false,
+        indexes: false,
+        steps: &[
+            Object(SETS),
+            Hop(&[".m"]),
+            Object(&["java.util.IdentityHashMap"]),
+            Hop(&[".table"]),
+            Object(ARRAY),
+            Hop(&["[*0]", "[*2]", "[*4]", "[*6]", "[*8]"]),
+        ],
+    },
+    EntryWay {
+        keys: false,
+        indexes: false,
+        steps: &[Object(&["java.util.Collections$SingletonSet"]), Hop(&[".element"])],
+    },
+    // Lists of fixed fields.
+    EntryWay { keys: false, indexes: true, steps: &[Object(LIST_12), Field(&[".e0", ".e1"])] },
+    EntryWay {
+        keys: false,
+        indexes: true,
+        steps: &[Object(&["java.util.Collections$SingletonList"]), Field(&[".element"])],
+    },
     // Lists whose array is in the order of the list.
     EntryWay { keys: false, indexes: true, steps: &[Hop(&[".elementData"]), Object(ARRAY), Index] },
     EntryWay {
@@ -165,6 +270,17 @@ pub(crate) const WAYS: &[EntryWay] = &[
             Index,
         ],
     },
+    // From its first element on, round the end of the array.
+    EntryWay {
+        keys: false,
+        indexes: true,
+        steps: &[
+            Object(DEQUE),
+            Hop(&[".elements"]),
+            Object(ARRAY),
+            Slot(SlotRule::AfterFirst { array: "elements", first: "head" }),
+        ],
+    },
     // Others, whose arrays are in an order of their own.
     EntryWay {
         keys: false,
@@ -185,10 +301,7 @@ pub(crate) const WAYS: &[EntryWay] = &[
     EntryWay {
         keys: false,
         indexes: false,
-        steps: &[
-            Object(&["java.util.ImmutableCollections$List12", "java.util.ImmutableCollections$Set12"]),
-            Hop(&[".e0", ".e1"]),
-        ],
+        steps: &[Object(&["java.util.ImmutableCollections$Set12"]), Hop(&[".e0", ".e1"])],
     },
     EntryWay {
         keys: false,

@@ -156,7 +156,7 @@ impl Compiled {
     pub(crate) fn new(text: &str, names: &Names<'_>) -> Result<Self> {
         let explain = |error: heaplake_pathql::Error| of_pattern(text, &error);
         let mut query = parse(text).map_err(explain)?;
-        super::entries::rewrite(&mut query, names.manifest);
+        super::entries::rewrite(&mut query, names)?;
         let automaton = Automaton::new(&query).map_err(explain)?;
         let resolving = Resolving { text, names };
         resolving.query(&query, &automaton)

@@ -5,35 +5,38 @@
 //! among them, so that the answer has the objects in between as hops. Nothing is stored for it, and sizes and counts of
 //! references are what they are. [`Runtime::entry_ways`] has the ways. docs/decisions/0008-entries.md says why.
 
-use heaplake_model::{EntryStep, EntryWay, Runtime};
+use heaplake_model::{EntryStep, EntryWay, Runtime, SlotRule};
 use heaplake_pathql::{Edge, Filter, Group, Item, Label, LabelTerm, Node, Query, Span, Term, TermKind, Way};
 use heaplake_store::Dump;
 
-use super::compile::literal;
+use super::{
+    compile::{Names, literal},
+    slots::SlotFinder,
+};
+use crate::Result;
 
 /// Nodes of a linked list become states of an automaton: those of larger indexes are not looked for.
 const MAX_LINKS: u32 = 100;
 
 /// What the label of an arrow asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked<'l> {
+pub(super) enum Asked<'l> {
     Key(&'l str),
     Index(u32),
     Any,
 }
 
 /// Rewrites the arrows whose label asks for an entry.
-pub(super) fn rewrite(query: &mut Query, dump: &Dump) {
-    let ways = dump.runtime().entry_ways();
-    if ways.is_empty() {
-        return;
+pub(super) fn rewrite(query: &mut Query, names: &Names<'_>) -> Result<()> {
+    if names.manifest.runtime().entry_ways().is_empty() {
+        return Ok(());
     }
     let mut waiting: Vec<&mut Vec<Item>> = vec![&mut query.pattern];
     while let Some(items) = waiting.pop() {
         for item in items {
             match item {
                 Item::Edge(edge) => {
-                    if let Some(group) = entries(edge, dump) {
+                    if let Some(group) = entries(edge, names)? {
                         *item = Item::Group(group);
                     }
                 }
@@ -42,26 +45,28 @@ pub(super) fn rewrite(query: &mut Query, dump: &Dump) {
             }
         }
     }
+    Ok(())
 }
 
 /// The alternatives that an arrow stands for; `None` if it asks for no entry.
-fn entries(edge: &Edge, dump: &Dump) -> Option<Group> {
-    let label = edge.label.as_ref()?;
+fn entries(edge: &Edge, names: &Names<'_>) -> Result<Option<Group>> {
+    let Some(label) = &edge.label else { return Ok(None) };
     let asked: Vec<Asked<'_>> = label.terms.iter().filter_map(asked).collect();
     if asked.is_empty() {
-        return None;
+        return Ok(None);
     }
+    let runtime = names.manifest.runtime();
     let mut alternatives = vec![vec![Item::Edge(edge.clone())]];
     for asked in asked {
-        for way in dump.runtime().entry_ways() {
-            let maker = Maker { asked, span: &edge.span, dump, runtime: dump.runtime() };
-            alternatives.extend(maker.way(way));
+        let maker = Maker { asked, span: &edge.span, names, dump: names.manifest, runtime };
+        for way in runtime.entry_ways() {
+            alternatives.extend(maker.way(way)?);
         }
     }
     if edge.way == Way::Up {
         alternatives.iter_mut().skip(1).for_each(|items| mirror(items));
     }
-    Some(Group { alternatives, min: 1, max: Some(1), span: edge.span.clone() })
+    Ok(Some(Group { alternatives, min: 1, max: Some(1), span: edge.span.clone() }))
 }
 
 fn asked(term: &LabelTerm) -> Option<Asked<'_>> {
@@ -99,20 +104,21 @@ fn mirror(items: &mut [Item]) {
 struct Maker<'m> {
     asked: Asked<'m>,
     span: &'m Span,
+    names: &'m Names<'m>,
     dump: &'m Dump,
     runtime: &'m Runtime,
 }
 
 impl Maker<'_> {
     /// The items of a way, from the collection to the arrow to the value; `None` if it has nothing of the kind.
-    fn way(&self, way: &EntryWay) -> Option<Vec<Item>> {
+    fn way(&self, way: &EntryWay) -> Result<Option<Vec<Item>>> {
         let fits = match self.asked {
             Asked::Key(_) => way.keys,
             Asked::Index(_) => way.indexes,
             Asked::Any => true,
         };
         if !fits {
-            return None;
+            return Ok(None);
         }
         let wrappers = self.runtime.entry_wrappers().iter().filter(|(types, _)| self.has_one_of(types));
         let wrapped: Vec<_> =
@@ -121,8 +127,9 @@ impl Maker<'_> {
         if !wrapped.is_empty() {
             items.push(self.group(wrapped, 0, None));
         }
-        items.extend(self.steps(way.steps)?);
-        Some(items)
+        let Some(steps) = self.steps(way.steps)? else { return Ok(None) };
+        items.extend(steps);
+        Ok(Some(items))
     }
 
     fn has_one_of(&self, types: &[&str]) -> bool {
@@ -130,11 +137,11 @@ impl Maker<'_> {
     }
 
     /// The items of some steps; `None` where the dump has no such objects.
-    fn steps(&self, steps: &[EntryStep]) -> Option<Vec<Item>> {
+    fn steps(&self, steps: &[EntryStep]) -> Result<Option<Vec<Item>>> {
         let mut items = Vec::new();
         for (i, step) in steps.iter().enumerate() {
             items.push(match step {
-                EntryStep::Object(types) if !self.has_one_of(types) => return None,
+                EntryStep::Object(types) if !self.has_one_of(types) => return Ok(None),
                 EntryStep::Object(types) => {
                     let keys = match (steps.get(i + 1), self.asked) {
                         (Some(EntryStep::Keyed(labels)), Asked::Key(key)) => Some((*labels, key)),
@@ -148,19 +155,53 @@ impl Maker<'_> {
                     Asked::Index(index) => self.hop(&[&format!("[{index}]")]),
                     Asked::Key(_) | Asked::Any => self.hop(&["[*]"]),
                 },
-                EntryStep::Repeated(steps) => match self.steps(steps) {
+                EntryStep::Field(labels) => match self.asked {
+                    Asked::Index(index) => match labels.get(index as usize) {
+                        Some(label) => self.hop(&[label]),
+                        None => return Ok(None),
+                    },
+                    Asked::Key(_) | Asked::Any => self.hop(labels),
+                },
+                EntryStep::Slot(rule) => match self.slots(steps, *rule)? {
+                    Some(group) => group,
+                    None => return Ok(None),
+                },
+                EntryStep::Repeated(steps) => match self.steps(steps)? {
                     Some(items) => self.group(vec![items], 0, None),
                     None => continue,
                 },
-                EntryStep::Times(steps) => match self.asked {
-                    Asked::Index(index) if index > MAX_LINKS => return None,
-                    Asked::Index(0) => continue,
-                    Asked::Index(index) => self.group(vec![self.steps(steps)?], index, Some(index)),
-                    Asked::Key(_) | Asked::Any => self.group(vec![self.steps(steps)?], 0, None),
-                },
+                EntryStep::Times(steps) => {
+                    let (min, max) = match self.asked {
+                        Asked::Index(index) if index > MAX_LINKS => return Ok(None),
+                        Asked::Index(0) => continue,
+                        Asked::Index(index) => (index, Some(index)),
+                        Asked::Key(_) | Asked::Any => (0, None),
+                    };
+                    let Some(items) = self.steps(steps)? else { return Ok(None) };
+                    self.group(vec![items], min, max)
+                }
             });
         }
-        Some(items)
+        Ok(Some(items))
+    }
+
+    /// The references of certain arrays of the collections with which the steps begin; `None` where there are no such.
+    fn slots(&self, steps: &[EntryStep], rule: SlotRule) -> Result<Option<Item>> {
+        let Some(EntryStep::Object(types)) = steps.first() else { return Ok(None) };
+        let Some(finder) = SlotFinder::new(self.names)? else { return Ok(None) };
+        let slots = finder.find(types, rule, self.asked)?;
+        let alternatives: Vec<_> = slots
+            .into_iter()
+            .map(|(position, arrays)| vec![self.objects(&arrays), self.hop(&[&format!("[{position}]")])])
+            .collect();
+        Ok((!alternatives.is_empty()).then(|| self.group(alternatives, 1, Some(1))))
+    }
+
+    /// One of some objects.
+    fn objects(&self, addresses: &[u64]) -> Item {
+        let term = |address: &u64| Term { kind: TermKind::Address(*address), span: self.span.clone() };
+        let terms = addresses.iter().map(term).collect();
+        Item::Node(Node { name: None, terms, filter: None, span: self.span.clone() })
     }
 
     /// An object of one of these types, whose reference by one of these labels is to an object with this value.

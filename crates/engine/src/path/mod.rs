@@ -25,6 +25,7 @@ mod named;
 mod needs;
 mod root;
 mod rows;
+mod slots;
 mod table;
 mod tree;
 mod ways;
