@@ -110,6 +110,63 @@ def test_sizes_are_those_of_the_histogram(lake, shop, layout):
     assert "layout" in info and "byte headers" in info, info
 
 
+GIVEN = {
+    "compressed": "header=12,arrays=16,references=4,alignment=8,fields=gaps",
+    "wide": "header=16,arrays=24,references=8,alignment=8",
+    "wide references": "header=12,references=8",
+    "sixteen": "references=4,alignment=16",
+}
+
+
+@needs_jdk
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_can_be_given(lake, shop, layout):
+    dump, truth = shop(layout)
+    lake.load(dump, "found")
+    lake.ok("import", "--dump", "given", "--layout", GIVEN[layout], dump)
+    sizes = {
+        name: {row["type"]: (row["count"], row["size"]) for row in rows(lake, "select type, count, size from type_stat", "--dump", name)}
+        for name in ["found", "given"]
+    }
+    wrong = {name: (size, truth[name]) for name, size in sizes["given"].items() if name in truth and truth[name][0] == size[0]
+             and size != truth[name]}
+    assert not wrong, wrong
+    assert sizes["given"] == sizes["found"]
+    found, given = (json.loads(lake.ok("info", "--format", "json", name))[0]["layout"] for name in ["found", "given"])
+    keys = ", ".join(part.split("=")[0] for part in GIVEN[layout].split(","))
+    assert given.replace(f" ({keys} as given)", "") == found, given
+
+
+@needs_jdk
+def test_a_wrong_layout_is_used_and_shown(lake, shop):
+    dump, _ = shop("compressed")
+    lake.ok("import", "--dump", "wrong", "--layout", "header=16,references=8", dump)
+    assert one(lake, "select size from obj where type = 'Shop$Leaf' limit 1")["size"] > 32
+    layout = lake.manifest("wrong")["process"]["layout"]
+    assert layout.startswith("16-byte headers, ") and "header, references as given" in layout, layout
+    message = lake.fails("import", "--layout", "references=3", dump)
+    assert "references=3 is not possible; it is 4 or 8" in message, message
+
+
+@needs_jdk
+def test_dumps_in_one_file_are_imported_one_by_one(lake, shop, tmp_path):
+    one_dump, other = (shop(layout)[0].read_bytes() for layout in ["compressed", "sixteen"])
+    # What a JVM writes is a header and records, so that the records of two are a file with two dumps.
+    file = tmp_path / "both.hprof"
+    file.write_bytes(one_dump + other[31:])
+    message = lake.fails("import", file)
+    assert "holds 2 heap dumps" in message and "--part 1 to --part 2" in message, message
+    assert lake.dumps() == []
+    for part in "12":
+        lake.ok("import", "--part", part, file)
+    assert lake.dumps() == ["both", "both_2"]
+    assert "heap dump 2 of the file" in lake.ok("info", "both_2")
+    lake.load(shop("sixteen")[0], "alone")
+    query = "select type, count, size from type_stat order by 1"
+    assert rows(lake, query, "--dump", "both_2") == rows(lake, query, "--dump", "alone")
+    assert "there is no heap dump 3 in the file; it holds 2" in lake.fails("import", "--part", "3", file)
+
+
 @needs_jdk
 def test_the_object_graph_is_that_of_the_program(shop_lake):
     assert one(shop_lake, "select count(*) as n from obj where type = 'Shop$Order'")["n"] == 100
@@ -311,39 +368,53 @@ def reached(lake, pattern):
     return items
 
 
-MAPS = {"hash", "linked", "tree", "table", "concurrent", "weak", "own", "unmodifiable", "synchronizedMap", "one"}
-LISTS = {"arrayList", "vector", "linkedList", "asList", "listOf", "copyOnWrite", "wrapped", "plain"}
+MAPS = {"hash", "linked", "tree", "table", "concurrent", "weak", "own", "unmodifiable", "synchronizedMap", "identity", "some", "skip",
+        "checked", "sorted", "navigable"}
+ONE_KEY = {"one", "single"}
+LISTS = {"arrayList", "vector", "linkedList", "asList", "listOf", "copyOnWrite", "wrapped", "plain", "stack", "deque", "turned"}
 FORTY = {"bin", "concurrentBin"}
-BAGS = FORTY | {"identity", "some", "days", "hashSet", "linkedSet", "setOf", "keySet", "deque", "queue", "blocking", "array"}
+BAGS = FORTY | {"days", "hashSet", "linkedSet", "setOf", "keySet", "queue", "blocking", "array", "identitySet", "skipSet", "heap"}
 
 
 @needs_jdk
 def test_entries_of_collections_are_walked_by_key_and_index(entries_lake):
     lake = entries_lake
-    assert reached(lake, 'Entries$Maps -> * -["key-0"]->') == {name: [0] for name in MAPS}
-    assert reached(lake, "Entries$Maps -> * -['key-3']->") == {name: [3] for name in MAPS - {"one"}}
-    assert reached(lake, 'Entries$Maps -> * -["key-9"]->') == {}
+    assert reached(lake, 'Entries$Maps -> * -["key-0"]->') == {name: [0] for name in MAPS | ONE_KEY}
+    assert reached(lake, "Entries$Maps -> * -['key-3']->") == {name: [3] for name in MAPS}
+    assert reached(lake, 'Entries$Maps -> * -["key-9"]->') == {"other": [8]}
+    assert reached(lake, 'Entries$Maps -> * -["key-8"]->') == {}
+    assert reached(lake, 'Entries$Bags -> * -["TUE"]->') == {"days": [1]}
+    assert reached(lake, 'Entries$Bags -> * -["THU"]->') == {"days": [3], "otherDays": [3]}
     assert reached(lake, "Entries$Lists -> * -[2]->") == {name: [2] for name in LISTS}
-    assert reached(lake, "Entries$Lists -> * -[0]->") == {name: [0] for name in LISTS}
-    assert reached(lake, "Entries$Lists -> * -[*]->") == {name: [0, 1, 2, 3] for name in LISTS}
-    everything = {name: list(range(40 if name in FORTY else 4)) for name in BAGS}
+    assert reached(lake, "Entries$Lists -> * -[0]->") == {name: [0] for name in LISTS | {"two", "only"}}
+    assert reached(lake, "Entries$Lists -> * -[1]->") == {name: [1] for name in LISTS | {"two"}}
+    everything = {name: [0, 1, 2, 3] for name in LISTS} | {"two": [0, 1], "only": [0]}
+    assert reached(lake, "Entries$Lists -> * -[*]->") == everything
+    everything = {name: list(range(40 if name in FORTY else 4)) for name in BAGS} | {"otherDays": [3]}
     assert reached(lake, "Entries$Bags -> * -[*]->") == everything
-    assert reached(lake, "Entries$Maps -> * -[*]->") == {name: [0] if name == "one" else [0, 1, 2, 3] for name in MAPS}
+    everything = {name: [0, 1, 2, 3] for name in MAPS} | {name: [0] for name in ONE_KEY} | {"other": [8, 9]}
+    assert reached(lake, "Entries$Maps -> * -[*]->") == everything
     # Mirrored, and with the objects in between as hops.
     up = rows(lake, "select distinct type from path('REACH (i: Entries$Item WHERE field_value(i.address, ''of'') = ''hash'') <-[\"key-1\"]- *')")
     assert [row["type"] for row in up] == ["java.util.HashMap"]
     text = lake.ok("path", "Entries$Maps -.tree-> * -['key-2']-> Entries$Item")
     assert "TreeMap$Entry" in text and "-.value->" in text, text
+    text = lake.ok("path", "Entries$Maps -.identity-> * -['key-2']-> Entries$Item")
+    assert "IdentityHashMap" in text and "-.table-> java.lang.Object[]" in text, text
     # The join form has the same answer.
-    found = [
-        set(lake.ok("path", "--plan", plan, "--format", "csv", "REACH Entries$Lists -> * -[*]-> Entries$Item").splitlines())
-        for plan in ["index", "join"]
-    ]
-    assert found[0] == found[1] and len(found[0]) == 1 + 4 * len(LISTS)
+    for pattern, n in [
+        ("Entries$Lists -> * -[*]-> Entries$Item", 4 * len(LISTS) + 3),
+        ("Entries$Maps -> * -['key-1']-> Entries$Item", len(MAPS)),
+        ("Entries$Lists -> * -[1]-> Entries$Item", len(LISTS) + 1),
+    ]:
+        found = [
+            set(lake.ok("path", "--plan", plan, "--format", "csv", f"REACH {pattern}").splitlines()) for plan in ["index", "join"]
+        ]
+        assert found[0] == found[1] and len(found[0]) == 1 + n, pattern
 
 
 LEAKS = """static_map unbounded_map_cache listeners growing_list thread_local_in_pool timer_task inner_class direct_buffer jdbc_statement
-interned_string class_loader""".split()
+interned_string class_loader finalizer_queue""".split()
 
 
 @pytest.fixture(scope="session")
@@ -362,3 +433,18 @@ def test_the_ways_in_which_java_leaks_have_names(lake, leak_classes, tmp_path, l
     suspects = rows(lake, "select idiom, confidence, advice from suspects('*') order by rank limit 1")
     assert [row["idiom"] for row in suspects] == [leak], suspects
     assert suspects[0]["confidence"] > 0.5
+
+
+@needs_jdk
+def test_dead_objects_and_fillers_are_no_suspects(lake, leak_classes, tmp_path):
+    # Not live dumps, of collectors that fill gaps with arrays: most of them is garbage.
+    for collector in ["Serial", "G1"]:
+        java = ["java", "-Xmx256m", f"-XX:+Use{collector}GC", "-cp", leak_classes, "Leaks", "garbage", tmp_path / collector]
+        subprocess.run(java, check=True, capture_output=True, timeout=120)
+        lake.ok("import", *(tmp_path / f"{collector}-{n}.hprof" for n in range(3)))
+        dumps = [dump for dump in lake.dumps() if dump.startswith(collector.lower())]
+        assert one(lake, "select count(*) as n from root where kind in ('unreferenced', 'cycle')", "--dump", dumps[-1])["n"] > 1000
+        for asked in [dumps, dumps[-1:]]:
+            suspects = json.loads(lake.ok("suspects", "--format", "json", "--min-confidence", "0", *asked))
+            found = {suspect["idiom"] for suspect in suspects}
+            assert not found & {"external_reference", "garbage_cycle", "finalizer_queue"}, suspects

@@ -23,6 +23,11 @@ public class Leaks {
     static class OrderStatement { final byte[] row = new byte[100]; }
     static final List<OrderStatement> STATEMENTS = new ArrayList<>();
     static final Map<String, String> INTERNED = new HashMap<>();
+    /** Whose finalizer never ends, so that none of the others runs. */
+    static class Resource {
+        final byte[] data = new byte[200];
+        @Override protected void finalize() throws InterruptedException { Thread.sleep(1_000_000_000L); }
+    }
     static final List<URLClassLoader> LOADERS = new ArrayList<>();
 
     static void step(String leak, int n) throws Exception {
@@ -39,6 +44,8 @@ public class Leaks {
                 case "direct_buffer" -> BUFFERS.add(ByteBuffer.allocateDirect(16));
                 case "jdbc_statement" -> STATEMENTS.add(new OrderStatement());
                 case "interned_string" -> INTERNED.put(session.id, session.id);
+                case "garbage" -> session.id.length();
+                case "finalizer_queue" -> new Resource();
                 case "class_loader" -> { if (i % 20 == 0) LOADERS.add(new URLClassLoader(new URL[0])); }
                 default -> throw new IllegalArgumentException(leak);
             }
@@ -48,8 +55,9 @@ public class Leaks {
     public static void main(String[] args) throws Exception {
         for (int n = 0; n < 3; n++) {
             step(args[0], n);
-            ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class).dumpHeap(args[1] + "-" + n + ".hprof", true);
+            if (args[0].equals("finalizer_queue")) { System.gc(); Thread.sleep(100); }
+            ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class).dumpHeap(args[1] + "-" + n + ".hprof", !args[0].equals("garbage"));
         }
-        System.exit(0);
+        Runtime.getRuntime().halt(0);
     }
 }

@@ -88,6 +88,7 @@ impl Suspect {
         let alone = match self.idiom.as_str() {
             "garbage_cycle" => Some("are held only by each other"),
             "external_reference" => Some("are held only by C code"),
+            "finalizer_queue" => Some("wait for their finalizers"),
             _ => None,
         };
         let holder = match (&self.held_by, self.holder) {

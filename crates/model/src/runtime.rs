@@ -13,6 +13,8 @@ pub struct Runtime {
     pub name: &'static str,
     /// Whether an object keeps its address for as long as it lives. False where a collector moves objects.
     pub addresses_survive: bool,
+    /// What objects are to which no object refers.
+    pub unreferenced: Unreferenced,
     /// The version of the format from which on dumps name types with their module; `None` where none does.
     types_have_modules_from: Option<u32>,
     /// Types whose references keep nothing alive although the dump does not mark them.
@@ -39,6 +41,19 @@ pub struct Runtime {
     field_labels: fn(&str) -> Option<FieldLabels>,
     /// By version, type, shallow size and number of items.
     capacity: fn(&str, &str, u64, u64) -> Option<Capacity>,
+}
+
+/// What objects are to which no object refers, and which no root is known to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreferenced {
+    /// An object is freed with the last reference to it: something outside of the dump holds them.
+    HeldOutside,
+    /// They wait for the collector, but for those to which an object of one of these types refers weakly: they wait for their
+    /// finalizer first.
+    Garbage {
+        /// The types.
+        finalizers: &'static [&'static str],
+    },
 }
 
 /// How many items a container has room for before it must grow.
@@ -293,6 +308,7 @@ static NOTHING_KNOWN: Runtime = UNKNOWN;
 const UNKNOWN: Runtime = Runtime {
     name: "unknown",
     addresses_survive: false,
+    unreferenced: Unreferenced::HeldOutside,
     types_have_modules_from: None,
     weak_types: &[],
     kept_alive: &[],
@@ -343,6 +359,7 @@ static RUNTIMES: [(&str, Runtime); 4] = [
 const CPYTHON: Runtime = Runtime {
     name: "CPython",
     addresses_survive: true,
+    unreferenced: Unreferenced::HeldOutside,
     types_have_modules_from: Some(2),
     weak_types: &[],
     kept_alive: &[],
@@ -482,6 +499,7 @@ fn cpython_label(label: &str) -> LabelSays<'_> {
 const JVM: Runtime = Runtime {
     name: "JVM",
     addresses_survive: false,
+    unreferenced: Unreferenced::Garbage { finalizers: &["java.lang.ref.Finalizer"] },
     types_have_modules_from: Some(0),
     weak_types: &[],
     kept_alive: &[],

@@ -1,8 +1,8 @@
 //! Candidates: objects that may be what must let go, before anything is said about how likely that is.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use heaplake_model::Collector;
+use heaplake_model::{Collector, Unreferenced};
 
 use super::{
     growth::{Grown, Growth},
@@ -31,6 +31,8 @@ pub(super) enum How {
     Garbage,
     /// It stands for objects that no object refers to.
     External,
+    /// It stands for objects that wait for their finalizers.
+    Unfinalized,
     /// It stands for objects that wait for ever.
     Stuck,
 }
@@ -176,6 +178,9 @@ pub(super) fn chain(heap: &Heap, from: usize, way: &[usize], own: i64) -> Candid
 
 /// New roots that are no part of the program's graph: cycles that only hold themselves, and what no object refers to.
 fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
+    if let Unreferenced::Garbage { finalizers } = newest.manifest().runtime().unreferenced {
+        return unfinalized(newest, finalizers, is_new);
+    }
     let mut groups: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     let is_outside = |kind: &str| CYCLES.contains(&kind) || NO_OBJECTS.contains(&kind);
     for (node, kind) in newest.undominated_roots(is_outside) {
@@ -198,9 +203,33 @@ fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
         .collect()
 }
 
+/// New objects that nothing but the queue of finalizers keeps. Others that nothing holds are garbage, or what the collector puts
+/// into gaps, and no leak.
+fn unfinalized(newest: &Heap, finalizers: &[&str], is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
+    let mut groups: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for finalizer in newest.nodes_of(|name| finalizers.contains(&name)) {
+        for node in newest.weak_refs(finalizer) {
+            if newest.root_kind(node).is_some_and(|kind| kind == NO_OBJECTS[0] || CYCLES.contains(&kind)) {
+                groups.entry(newest.type_name(node)).or_default().insert(node);
+            }
+        }
+    }
+    groups
+        .into_values()
+        .filter_map(|nodes| {
+            let new: Vec<usize> = nodes.iter().copied().filter(|node| is_new(*node)).collect();
+            let own = new.iter().map(|node| newest.retained(*node)).sum();
+            let members = nodes.into_iter().collect();
+            (new.len() >= MIN_SIBLINGS)
+                .then(|| Candidate::new(new[0], How::Unfinalized, own).with_members(members))
+        })
+        .collect()
+}
+
 /// What of a single dump is outside of the program's graph, where that alone says that it leaks.
-pub(super) fn proved_outside(heap: &Heap) -> Vec<Candidate> {
-    outside(heap, &|_| true).into_iter().filter(|candidate| candidate.proof.is_some()).collect()
+pub(super) fn leaked_outside(heap: &Heap) -> Vec<Candidate> {
+    let is_told = |candidate: &Candidate| candidate.proof.is_some() || candidate.how == How::Unfinalized;
+    outside(heap, &|_| true).into_iter().filter(is_told).collect()
 }
 
 /// Why some roots of one kind and type will not be freed, if the dump proves it.

@@ -113,7 +113,7 @@ impl Case {
             _ => vec![node],
         };
         let mut kids: Vec<usize> = match candidate.how {
-            How::Garbage | How::External | How::Stuck => candidate.members.clone(),
+            How::Garbage | How::External | How::Unfinalized | How::Stuck => candidate.members.clone(),
             How::Chain => heap.subtree(node, 2000).into_iter().skip(1).collect(),
             _ if !candidate.slots.is_empty() => candidate.slots.clone(),
             _ => holders.iter().flat_map(|holder| heap.refs(*holder)).map(|(_, kid)| kid).collect(),
@@ -137,7 +137,7 @@ impl Case {
         let inside = |kid: usize| moments.len() == 1 || moments.is_new(kid, node);
         let (type_name, depth) = named_type(heap, &samples, &inside).unwrap_or((kid_type.clone(), 0));
         let rule = match candidate.how {
-            How::Garbage | How::External | How::Stuck => CountRule::Members,
+            How::Garbage | How::External | How::Unfinalized | How::Stuck => CountRule::Members,
             How::Chain | How::Siblings => CountRule::Below,
             _ if depth == 0 && candidate.slots.is_empty() => CountRule::Direct,
             _ if heap.retained(node) - heap.size(node) > 0 => CountRule::Below,

@@ -29,6 +29,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use heaplake_graph::{BitSet, Cut, Id, unreachable_within};
+use heaplake_model::Unreferenced;
 use heaplake_store::{GraphIndex, Lake, with_index};
 
 use crate::{Result, history::slope, snapshot::OpenIndex};
@@ -115,7 +116,7 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
     let mut judged = Vec::new();
     for (mut case, surroundings) in cases {
         case.tell(moments.newest(), &mut facts, surroundings, &names)?;
-        if !is_of_capture(&case) {
+        if !is_of_capture(&case) && !is_of_finalizers(&case, moments.newest()) {
             judged.push(Judged::of(case, &moments, whole));
         }
     }
@@ -138,7 +139,7 @@ fn candidates(moments: &Moments, cancel: &AtomicBool) -> Result<Vec<Candidate>> 
     let newest = moments.newest();
     let mut found: HashMap<usize, Candidate> = HashMap::new();
     if moments.len() == 1 {
-        let standing = standing::candidates(newest).into_iter().chain(candidate::proved_outside(newest));
+        let standing = standing::candidates(newest).into_iter().chain(candidate::leaked_outside(newest));
         found.extend(standing.map(|candidate| (candidate.node, candidate)));
     }
     for (at, growth) in moments.growths() {
@@ -158,6 +159,14 @@ fn candidates(moments: &Moments, cancel: &AtomicBool) -> Result<Vec<Candidate>> 
         found.insert(candidate.node, candidate);
     }
     Ok(found.into_values().collect())
+}
+
+/// Whether what accumulates are the finalizers themselves: there is one for each object that has one, however long it lives.
+fn is_of_finalizers(case: &Case, heap: &Heap) -> bool {
+    match heap.manifest().runtime().unreferenced {
+        Unreferenced::Garbage { finalizers } => finalizers.contains(&case.kid_type.as_str()),
+        Unreferenced::HeldOutside => false,
+    }
 }
 
 /// Whether a case is there only because the dump is taken.

@@ -3,7 +3,7 @@
 use heaplake_model::short_type_name;
 
 use super::{Idiom, ends_with, holder_name};
-use crate::diagnosis::case::Case;
+use crate::diagnosis::{candidate::How, case::Case};
 
 /// Collections of the JDK, and the tables and arrays in them, by their names without packages.
 const MAPS: [&str; 12] = [
@@ -39,7 +39,19 @@ fn is_static(case: &Case) -> bool {
     case.way.iter().any(|step| step.type_name == "Class")
 }
 
-pub(super) static IDIOMS: [Idiom; 11] = [
+pub(super) static IDIOMS: [Idiom; 12] = [
+    Idiom {
+        name: "finalizer_queue",
+        fits: |case| (case.how == How::Unfinalized).then_some(0.6),
+        advice: |case| {
+            format!(
+                "Nothing holds these `{}` but the queue of finalizers: one thread runs `finalize()` of all of them, and is slower than they \
+                 come, or stuck in one (see the stack of the thread Finalizer). Close them in try-with-resources, or use a Cleaner \
+                 instead of finalize().",
+                case.type_name
+            )
+        },
+    },
     Idiom {
         name: "direct_buffer",
         fits: |case| {
