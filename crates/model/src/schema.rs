@@ -13,6 +13,9 @@ pub const DUMP: &str = "dump";
 /// The key of a column's description in the metadata of its field.
 pub const DESCRIPTION: &str = "description";
 
+/// The description of a column with what a program itself keeps: its name, which the program gave it, says nothing of its unit.
+pub const PROGRAM_VALUE: &str = "a value that the program keeps";
+
 /// The column of `obj` with the number of references to an object.
 pub const REFCOUNT: &str = "refcount";
 /// Columns of `obj` that files of older versions do not have; they are null there.

@@ -4,7 +4,7 @@
 //! column, and an aggregate loses the description.
 
 use arrow::datatypes::{DataType, Field};
-use heaplake_model::schema::DESCRIPTION;
+use heaplake_model::schema::{DESCRIPTION, PROGRAM_VALUE};
 
 /// What the numbers of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +53,11 @@ impl Quantity {
         let name = field.name().to_ascii_lowercase();
         let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
         let has = |list: &[&str]| words.iter().any(|word| list.contains(word));
-        let is_described =
-            || field.metadata().get(DESCRIPTION).is_some_and(|text| text.starts_with("address"));
+        let description = field.metadata().get(DESCRIPTION).map(String::as_str);
+        if description == Some(PROGRAM_VALUE) {
+            return Self::Other;
+        }
+        let is_described = || description.is_some_and(|text| text.starts_with("address"));
         match field.data_type() {
             DataType::UInt64 if has(&["address"]) || ADDRESSES.contains(&name.as_str()) || is_described() => {
                 Self::Address
@@ -106,5 +109,8 @@ mod tests {
         let described = Field::new("x", DataType::UInt64, true)
             .with_metadata([(DESCRIPTION.to_owned(), "address of the object".to_owned())].into());
         assert_eq!(Quantity::of(&described), Quantity::Address);
+        let field = Field::new("size", DataType::Int64, true)
+            .with_metadata([(DESCRIPTION.to_owned(), PROGRAM_VALUE.to_owned())].into());
+        assert_eq!(Quantity::of(&field), Quantity::Other);
     }
 }

@@ -3,7 +3,8 @@
 //! Rows are laid out in chunks, so that a result of any size streams. The widths of a chunk are those of the chunks
 //! before it or more: a later, wider cell widens the table from there on, and nothing is dropped. Only on a terminal
 //! are cells of text cut, in their middle, to the widest that still lets a row fit. Where that is not enough, columns are
-//! left out: first those without a value, then the others from the right, the most telling ones last; a line below says which.
+//! left out: first those without a value, then the others from the right, then telling ones, the most telling last; a line below
+//! says which.
 
 use std::{borrow::Cow, io::Write, sync::Arc};
 
@@ -29,11 +30,15 @@ const CHUNK_ROWS: usize = 1000;
 const NARROWEST_CUT: usize = 10;
 /// A text that tells what a row is of is not cut below this while other columns can be left out.
 const READABLE: usize = 24;
+/// Nor below this while one that tells less can be left out.
+const TERSE: usize = 16;
 /// What a cell needs beside its text: a border and a space on either side.
 const CELL_FRAME: usize = 3;
-/// Columns that are left out after all others.
-const TELLING: [&str; 11] =
-    ["#", "address", "type", "name", "count", "objects", "size", "retained", "holder", "label", "motif"];
+/// Columns that are left out after all others, the first of these first.
+const TELLING: [&str; 14] = [
+    "address", "size", "label", "motif", "name", "objects", "count", "holder", "type", "frame", "function",
+    "thread", "retained", "#",
+];
 
 /// How a table is shown.
 #[derive(Debug, Clone)]
@@ -247,27 +252,28 @@ pub fn is_plan(schema: &Schema) -> bool {
 
 /// Leaves out columns until a row fits `terminal`, when text is cut as far as it may be; the first column stays.
 fn hide_columns(columns: &mut [Column], rows: &[Vec<String>], terminal: usize) {
-    let is_telling = |column: &Column| TELLING.contains(&column.name.as_str());
-    let narrowest = |column: &Column| match (column.whole, is_telling(column)) {
-        (true, _) => column.width,
-        (false, true) => column.width.min(READABLE),
-        (false, false) => column.width.min(NARROWEST_CUT),
+    let telling = |column: &Column| TELLING.iter().position(|name| *name == column.name);
+    let needed = |columns: &[Column], least: usize| -> usize {
+        let narrowest = |column: &Column| match telling(column) {
+            _ if column.whole => column.width,
+            Some(_) => column.width.min(least),
+            None => column.width.min(NARROWEST_CUT),
+        };
+        let shown = columns.iter().filter(|column| !column.hidden);
+        1 + shown.map(|column| narrowest(column) + CELL_FRAME).sum::<usize>()
     };
-    let mut needed: usize = 1 + columns.iter().map(|column| narrowest(column) + CELL_FRAME).sum::<usize>();
     let is_empty = |idx: usize| rows.iter().all(|row| row[idx].is_empty());
-    let rank = |idx: usize| match (is_empty(idx), is_telling(&columns[idx])) {
-        (true, _) => 0,
-        (false, false) => 1,
-        (false, true) => 2,
-    };
-    let mut order: Vec<usize> = (1..columns.len()).rev().collect();
-    order.sort_by_key(|idx| rank(*idx));
-    for idx in order {
-        if needed <= terminal {
+    let mut order: Vec<(Option<usize>, usize)> = (1..columns.len())
+        .rev()
+        .map(|idx| (telling(&columns[idx]).filter(|_| !is_empty(idx)), idx))
+        .collect();
+    order.sort_by_key(|(told, idx)| (*told, !is_empty(*idx)));
+    for (told, idx) in order {
+        let least = if told.is_some() { TERSE } else { READABLE };
+        if needed(columns, least) <= terminal {
             break;
         }
         columns[idx].hidden = true;
-        needed -= narrowest(&columns[idx]) + CELL_FRAME;
     }
 }
 
@@ -412,6 +418,37 @@ mod tests {
                 format!("(left out, for the width of the terminal: {names}; --full shows them)")
             });
             assert_eq!(note, expected, "{terminal}: {shown}");
+            assert!(shown.lines().all(|line| line.width() <= terminal), "{terminal}: {shown}");
+        }
+    }
+
+    #[test]
+    fn what_tells_most_is_left_out_last() {
+        let column = |cell: &str| Arc::new(StringArray::from(vec![cell])) as ArrayRef;
+        let number = |cell: u64| Arc::new(UInt64Array::from(vec![cell])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("thread", column("http-nio-8080-exec-1")),
+            ("frame", number(12)),
+            ("function", column("com.shop.cart.CartService.recalculate")),
+            ("line", column("CartService.java:341")),
+            ("address", number(140_280_053_449_680)),
+            ("type", column("com.shop.cart.CartService$Recalculation")),
+            ("size", number(24)),
+            ("retained", number(123_456_789)),
+        ])
+        .expect("a batch");
+        for (terminal, hidden) in [
+            (150, ""),
+            (112, "line;"),
+            (80, "line, address, size;"),
+            (60, "line, address, type, size;"),
+            (40, "frame, function, line, address, type, size;"),
+        ] {
+            let shown = render(std::slice::from_ref(&batch), Some(terminal)).0;
+            let left_out =
+                shown.split_once("terminal: ").map_or(String::new(), |(_, rest)| rest.replace('\n', " "));
+            assert!(left_out.starts_with(hidden), "{terminal}: {shown}");
+            assert_eq!(left_out.is_empty(), hidden.is_empty(), "{terminal}: {shown}");
             assert!(shown.lines().all(|line| line.width() <= terminal), "{terminal}: {shown}");
         }
     }

@@ -9,13 +9,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use datafusion::{
     arrow::datatypes::DataType,
     catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider, view::ViewTable},
+    common::metadata::FieldMetadata,
     datasource::provider_as_source,
     error::Result,
     functions_aggregate::expr_fn::max,
     logical_expr::{Expr, ExprFunctionExt as _, LogicalPlanBuilder, cast, ident, lit},
     prelude::{SessionContext, coalesce},
 };
-use heaplake_model::schema::Table;
+use heaplake_model::schema::{DESCRIPTION, PROGRAM_VALUE, Table};
 use heaplake_store::Dump;
 
 use crate::{
@@ -115,6 +116,8 @@ impl TableFunctionImpl for FieldsTableFunction {
             let is_field = ident("name").eq(lit(name));
             max(ident(column)).filter(is_field).build().map(|value| value.alias(format!("{name} {column}")))
         };
+        let of_program =
+            FieldMetadata::from(BTreeMap::from([(DESCRIPTION.to_owned(), PROGRAM_VALUE.to_owned())]));
         let (mut values, mut columns) = (Vec::new(), vec![ident("address")]);
         for (name, kinds) in &kinds {
             let parts = Parts::of(kinds);
@@ -122,7 +125,7 @@ impl TableFunctionImpl for FieldsTableFunction {
                 values.push(value(name, column)?);
             }
             let shown = if name == "address" { ".address" } else { name };
-            columns.push(parts.joined(name).alias(shown));
+            columns.push(parts.joined(name).alias_with_metadata(shown, Some(of_program.clone())));
         }
         let plan = LogicalPlanBuilder::scan("field", provider_as_source(Arc::new(table)), None)?
             .filter(ident("type").eq(lit(type_name)))?
