@@ -69,7 +69,7 @@ impl<R: Read> GzipMembers<R> {
         let (jobs, waiting) = unbounded::<(Vec<u8>, Sender<Inflated>)>();
         for _ in 0..threads {
             let waiting = waiting.clone();
-            // It ends when no more pieces can come; whoever waited for the last one may be gone.
+            // It ends when no more pieces can come; the reader may be gone before its last piece is done.
             thread::Builder::new().name("inflate".to_owned()).spawn(move || {
                 for (piece, done) in waiting {
                     let text = inflated(&piece);

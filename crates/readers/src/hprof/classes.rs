@@ -523,7 +523,7 @@ impl Builder<'_> {
         let (layout, evidence, _) = best.unwrap_or((arrays, Evidence::default(), 0));
         self.classes.layout = layout;
         self.classes.layout_evidence = layout.describe(evidence_of_arrays, evidence, &self.given);
-        // Whoever gives a layout wants the sizes that follow from it.
+        // A user who gives a layout wants the sizes that follow from it.
         self.believes_distances = evidence_of_arrays.counts() && self.given.is_empty();
     }
 
