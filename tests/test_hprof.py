@@ -413,6 +413,19 @@ def test_entries_of_collections_are_walked_by_key_and_index(entries_lake):
         assert found[0] == found[1] and len(found[0]) == 1 + n, pattern
 
 
+@needs_jdk
+def test_holders_are_named_without_what_collections_consist_of(entries_lake):
+    holders = {row["holder"]: row for row in rows(entries_lake, "select holder, count, size from holder_stat")}
+    below = {holder.split("Entries$", 1)[1]: row for holder, row in holders.items() if " -> Entries$Maps maps" in holder or " -> Entries$Lists lists" in holder or " -> Entries$Bags bags" in holder}
+    found = {holder for holder in below if holder.endswith("Entries$Item") or " Entries$Item " in holder.rsplit(" -> ", 1)[-1] + " "}
+    assert found, below
+    inside = ["Node", "TreeNode", "TreeMap$Entry", "LinkedHashMap$Entry", "$TreeBin", "Object[]", "Hashtable$Entry", "WeakHashMap$Entry"]
+    wrong = [holder for holder in found if any(f"{word} " in holder or f"{word}[]" in holder for word in inside)]
+    assert not wrong, wrong
+    # What is left out is part of the collection: its size is that of all of them.
+    assert one(entries_lake, "select sum(size) as n from holder_stat")["n"] == one(entries_lake, "select sum(size) as n from obj")["n"]
+
+
 LEAKS = """static_map unbounded_map_cache listeners growing_list thread_local_in_pool timer_task inner_class direct_buffer jdbc_statement
 interned_string class_loader finalizer_queue""".split()
 

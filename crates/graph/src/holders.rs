@@ -34,6 +34,10 @@ pub struct Holder {
 /// The element of a holder that stands for many holders.
 pub const REST: u32 = u32::MAX;
 
+/// The bit of an element whose node is a part of its immediate dominator, if it has one. The path goes on without it; its
+/// size is that of the holder, and it counts for nothing.
+pub const PART: u32 = 1 << 31;
+
 /// The maximum depth; objects below it are added to a [`REST`] there.
 const MAX_DEPTH: u32 = 48;
 /// The maximum length of a sequence whose repetitions are folded.
@@ -52,7 +56,7 @@ pub struct HeldTree<'t, I> {
     pub retained: &'t [u64],
     /// By node, its own size in bytes.
     pub sizes: &'t [u64],
-    /// By node, its element.
+    /// By node, its element; with [`PART`], that of a node that is a part of what holds it.
     pub elements: &'t [u32],
 }
 
@@ -88,6 +92,16 @@ pub fn holders<I: Id>(
         while open.last().is_some_and(|(end, _)| *end <= position) {
             open.pop();
         }
+        let (is_part, element) = (element & PART != 0, element & !PART);
+        let end = position.saturating_add(count);
+        if let (true, Some((other, holder))) = (is_part, open.last().copied()) {
+            let sums = &mut trie.holders[holder as usize];
+            sums.size = sums.size.saturating_add(size);
+            if count > 1 && other != end {
+                open.push((end, holder));
+            }
+            continue;
+        }
         let parent = match open.last() {
             Some((_, holder)) => Some(*holder),
             None => above(node.index()).map(|element| trie.child(None, element)),
@@ -97,7 +111,6 @@ pub fn holders<I: Id>(
             held_until.resize(trie.holders.len(), 0);
         }
         let sums = &mut trie.holders[holder as usize];
-        let end = position.saturating_add(count);
         sums.count += 1;
         sums.size = sums.size.saturating_add(size);
         let held = &mut held_until[holder as usize];
@@ -486,6 +499,21 @@ mod tests {
         let found = found.expect("not cancelled");
         let above = found.iter().find(|holder| holder.element == 9).expect("what is above");
         assert_eq!((above.count, above.size, above.retained, above.retained_count), (0, 0, 18, 1));
+    }
+
+    #[test]
+    fn parts_are_of_what_holds_them() {
+        // 0 -> 1 -> 2 -> 3, 0 -> 1 -> 4; 1 and 2 are parts, and so is 5, which nothing holds.
+        let given = Given::new(&[None, Some(0), Some(1), Some(2), Some(1), None]);
+        let found = given.holders(&[10, 11 | PART, 12 | PART, 13, 13, 15 | PART]);
+        let shown: Vec<_> =
+            (0..found.len()).map(|i| (flat(&found, i), found[i].count, found[i].size)).collect();
+        let size = |nodes: &[usize]| nodes.iter().map(|node| given.sizes[*node]).sum::<u64>();
+        assert_eq!(
+            shown,
+            [(vec![15], 1, size(&[5])), (vec![10], 1, size(&[0, 1, 2])), (vec![10, 13], 2, size(&[3, 4])),]
+        );
+        assert_eq!(found[2].retained, given.retained[3] + given.retained[4]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use components::{Components, components};
 pub use csr::{Csr, CsrBuf, Graph};
 pub use cut::{Cut, unreachable_after, unreachable_within};
 pub use dominators::{DepthFirstSearch, DominatorTree, Retained, dominator_tree};
-pub use holders::{HeldTree, Holder, REST, holders, largest_holders, path_of};
+pub use holders::{HeldTree, Holder, PART, REST, holders, largest_holders, path_of};
 pub use id::Id;
 pub use identity::{Agreement, Key, PathPartners, PathSide, Shared, agreements, same_addresses, same_paths};
 pub use motif::{MAX_PERIOD, MotifStep, RepeatingChain, TypedGraph, repeating_chains};

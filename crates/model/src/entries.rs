@@ -1,5 +1,25 @@
 //! How the entries of collections are found where a collection does not refer to them itself.
 
+/// Objects inside a collection, as its table and nodes: holders of its values are named without them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectionParts {
+    /// Their types.
+    pub types: &'static [&'static str],
+    /// Types of what holds such an object if it is a part; any if there are none.
+    pub owners: &'static [&'static str],
+    /// Whether a class of the program may be the owner, which extends a collection.
+    pub in_subclasses: bool,
+}
+
+impl CollectionParts {
+    /// Whether such an object is a part of what holds it.
+    pub fn are_in(&self, owner: &str) -> bool {
+        self.owners.is_empty()
+            || self.owners.contains(&owner)
+            || self.in_subclasses && !owner.starts_with("java.") && !owner.ends_with("[]")
+    }
+}
+
 /// A way from a collection to its values, through tables and nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryWay {

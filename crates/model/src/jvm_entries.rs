@@ -3,7 +3,7 @@
 //! A way begins at the collection and ends at the value. Types of tables and nodes decide which collections it is for, so that
 //! a class of the program that extends one of the JDK's is walked as well.
 
-use crate::entries::{EntryStep, EntryWay, SlotRule};
+use crate::entries::{CollectionParts, EntryStep, EntryWay, SlotRule};
 use EntryStep::{Field, Hop, Index, Keyed, Object, Repeated, Slot, Times};
 
 const TABLES: &[&str] = &[
@@ -48,6 +48,87 @@ const QUEUES: &[&str] = &[
     "java.util.concurrent.LinkedBlockingDeque$Node",
 ];
 const LIST: &[&str] = &["java.util.LinkedList$Node"];
+
+/// Objects that refer to others of the same map.
+const MAP_PARTS: &[&str] = &[
+    "java.util.HashMap",
+    "java.util.LinkedHashMap",
+    "java.util.Hashtable",
+    "java.util.WeakHashMap",
+    "java.util.concurrent.ConcurrentHashMap",
+    "java.util.HashMap$Node[]",
+    "java.util.HashMap$Node",
+    "java.util.HashMap$TreeNode",
+    "java.util.LinkedHashMap$Entry",
+    "java.util.Hashtable$Entry[]",
+    "java.util.Hashtable$Entry",
+    "java.util.WeakHashMap$Entry[]",
+    "java.util.WeakHashMap$Entry",
+    "java.util.concurrent.ConcurrentHashMap$Node[]",
+    "java.util.concurrent.ConcurrentHashMap$Node",
+    "java.util.concurrent.ConcurrentHashMap$TreeBin",
+    "java.util.concurrent.ConcurrentHashMap$TreeNode",
+];
+
+/// What collections consist of.
+pub(crate) const PARTS: &[CollectionParts] = &[
+    CollectionParts { types: TABLES, owners: &[], in_subclasses: true },
+    CollectionParts { types: BINS, owners: &[], in_subclasses: true },
+    CollectionParts { types: NODES, owners: MAP_PARTS, in_subclasses: true },
+    CollectionParts {
+        types: TREE,
+        owners: &["java.util.TreeMap", "java.util.TreeMap$Entry"],
+        in_subclasses: true,
+    },
+    CollectionParts {
+        types: LIST,
+        owners: &["java.util.LinkedList", "java.util.LinkedList$Node"],
+        in_subclasses: true,
+    },
+    CollectionParts { types: QUEUES, owners: &[], in_subclasses: true },
+    CollectionParts { types: SKIP_INDEX, owners: &[], in_subclasses: true },
+    CollectionParts { types: SKIP_NODE, owners: &[], in_subclasses: true },
+    CollectionParts {
+        types: ARRAY,
+        owners: &[
+            "java.util.ArrayDeque",
+            "java.util.ArrayList",
+            "java.util.Arrays$ArrayList",
+            "java.util.EnumMap",
+            "java.util.IdentityHashMap",
+            "java.util.ImmutableCollections$ListN",
+            "java.util.ImmutableCollections$MapN",
+            "java.util.ImmutableCollections$SetN",
+            "java.util.PriorityQueue",
+            "java.util.Stack",
+            "java.util.Vector",
+            "java.util.concurrent.ArrayBlockingQueue",
+            "java.util.concurrent.CopyOnWriteArrayList",
+            "java.util.concurrent.PriorityBlockingQueue",
+        ],
+        in_subclasses: false,
+    },
+    // The maps of sets.
+    CollectionParts {
+        types: &[
+            "java.util.HashMap",
+            "java.util.IdentityHashMap",
+            "java.util.LinkedHashMap",
+            "java.util.TreeMap",
+            "java.util.concurrent.ConcurrentHashMap",
+            "java.util.concurrent.ConcurrentSkipListMap",
+        ],
+        owners: &[
+            "java.util.Collections$SetFromMap",
+            "java.util.HashSet",
+            "java.util.LinkedHashSet",
+            "java.util.TreeSet",
+            "java.util.concurrent.ConcurrentHashMap$KeySetView",
+            "java.util.concurrent.ConcurrentSkipListSet",
+        ],
+        in_subclasses: false,
+    },
+];
 
 /// Collections around another one.
 pub(crate) const WRAPPERS: &[(&[&str], &[&str])] = &[

@@ -5,7 +5,11 @@
 
 use std::fmt;
 
-use crate::{cpython_capacity, entries::EntryWay, jvm_entries};
+use crate::{
+    cpython_capacity,
+    entries::{CollectionParts, EntryWay},
+    jvm_entries,
+};
 
 /// What is known of the dumps of one format.
 pub struct Runtime {
@@ -37,6 +41,8 @@ pub struct Runtime {
     entry_ways: &'static [EntryWay],
     /// Types of collections around another one, and by which labels they refer to it.
     entry_wrappers: &'static [(&'static [&'static str], &'static [&'static str])],
+    /// What collections consist of.
+    collection_parts: &'static [CollectionParts],
     label_says: for<'l> fn(&'l str) -> LabelSays<'l>,
     field_labels: fn(&str) -> Option<FieldLabels>,
     /// By version, type, shallow size and number of items.
@@ -208,6 +214,16 @@ impl Runtime {
         found.map_or(KeptAlive::ByReferences, |(_, kept)| *kept)
     }
 
+    /// Whether collections consist of objects of their own.
+    pub fn has_collection_parts(&self) -> bool {
+        !self.collection_parts.is_empty()
+    }
+
+    /// When objects of a type are parts of a collection; `None` if they never are.
+    pub fn collection_parts(&self, type_name: &str) -> Option<&'static CollectionParts> {
+        self.collection_parts.iter().find(|parts| parts.types.contains(&type_name))
+    }
+
     /// How values are found by keys and indexes of collections; empty where the labels of references say them.
     pub fn entry_ways(&self) -> &'static [EntryWay] {
         self.entry_ways
@@ -320,6 +336,7 @@ const UNKNOWN: Runtime = Runtime {
     roots_have_frames: false,
     entry_ways: &[],
     entry_wrappers: &[],
+    collection_parts: &[],
     label_says: |_| LabelSays::Nothing,
     field_labels: |_| None,
     capacity: |_, _, _, _| None,
@@ -419,6 +436,7 @@ const CPYTHON: Runtime = Runtime {
     roots_have_frames: false,
     entry_ways: &[],
     entry_wrappers: &[],
+    collection_parts: &[],
     label_says: cpython_label,
     field_labels: dotted_field,
     capacity: cpython_capacity::capacity,
@@ -586,6 +604,7 @@ const JVM: Runtime = Runtime {
     roots_have_frames: true,
     entry_ways: jvm_entries::WAYS,
     entry_wrappers: jvm_entries::WRAPPERS,
+    collection_parts: jvm_entries::PARTS,
     label_says: jvm_label,
 };
 

@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, FORMAT_VERSION, Result};
 
-/// The rules by which holders name objects. Since 1 an object that several refer to is named by the best way to it, and small
-/// global tables name their items by their keys. Raise it when names change: dumps with other rules are not comparable by holder.
-pub(crate) const NAMING: u32 = 1;
+/// The number of the rules by which holders name objects of a runtime. Since 1 an object that several refer to is named by the
+/// best way to it, and small global tables name their items by their keys. Since 2 the tables and nodes of collections are left out,
+/// where a runtime has such. Raise it when names change: dumps with other rules are not comparable by holder.
+pub(crate) fn naming(runtime: &Runtime) -> u32 {
+    if runtime.has_collection_parts() { 2 } else { 1 }
+}
 
 /// Everything the lake knows of one dump without opening its tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,7 +44,7 @@ pub struct Manifest {
     pub roots: BTreeMap<String, u64>,
     /// Whether `obj`, `root` and the types have the columns that come from the graph index.
     pub indexed: bool,
-    /// By which rules `holder_stat` names objects: [`NAMING`] now; 0 in manifests of older versions and without an index.
+    /// By which rules `holder_stat` names objects, see [`naming`]; 0 in manifests of older versions and without an index.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub naming: u32,
     /// Number of issues by kind (the names of `IssueKind`); the issues themselves are in the table `issue`.

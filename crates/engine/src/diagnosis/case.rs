@@ -527,7 +527,13 @@ fn holder_path(heap: &Heap, facts: &Facts, names: &HashMap<usize, String>, domin
             _ => {}
         }
     }
-    for node in dominators {
+    let runtime = heap.manifest().runtime();
+    for (i, node) in dominators.iter().enumerate() {
+        let parts = runtime.collection_parts(heap.type_name(*node));
+        let owner = i.checked_sub(1).and_then(|above| dominators.get(above));
+        if parts.zip(owner).is_some_and(|(parts, owner)| parts.are_in(heap.type_name(*owner))) {
+            continue;
+        }
         let type_name = shortened(heap.type_name(*node), MAX_CHARS);
         words.push(match facts.name(*node).or(names.get(node).map(String::as_str)) {
             Some(name) => format!("{type_name} {}", shortened(name, MAX_CHARS)),

@@ -60,12 +60,15 @@ pub(crate) fn are_types_named_differently(dumps: &[Arc<Manifest>]) -> bool {
     dumps.iter().any(|one| one.types_have_modules()) && !dumps.iter().all(|one| one.types_have_modules())
 }
 
-/// The dumps whose holders have names by other rules than those of the newest import among them.
+/// The dumps whose holders have names by other rules than those of the newest import of their runtime among them.
 pub(crate) fn dumps_with_old_names(dumps: &[Arc<Manifest>]) -> Vec<&Manifest> {
     let named = || dumps.iter().filter(|dump| dump.indexed && dump.runtime().has_labels);
-    let newest = named().map(|dump| dump.naming).max();
+    let newest = |of: &Manifest| {
+        let same = named().filter(|dump| dump.runtime().name == of.runtime().name);
+        same.map(|dump| dump.naming).max()
+    };
     let mut old: Vec<&Manifest> =
-        named().filter(|dump| Some(dump.naming) < newest).map(|dump| &**dump).collect();
+        named().filter(|dump| Some(dump.naming) < newest(dump)).map(|dump| &**dump).collect();
     old.dedup_by_key(|dump| &dump.id);
     old
 }

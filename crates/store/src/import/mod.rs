@@ -40,7 +40,7 @@ use crate::{
     file_names::FileNames,
     index,
     lake::WorkFolder,
-    manifest::{NAMING, now, runtime_of},
+    manifest::{naming, now, runtime_of},
     memory::default_memory,
 };
 use collect::Collector;
@@ -239,6 +239,7 @@ fn import_source(
         (None, None, Some(modified)) => (modified, TakenFrom::File),
         (None, None, None) => (imported, TakenFrom::Import),
     };
+    let naming = if content.indexed { naming(runtime_of(&content.source.format)?) } else { 0 };
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         id,
@@ -251,7 +252,7 @@ fn import_source(
         counts: content.counts,
         roots: content.roots,
         indexed: content.indexed,
-        naming: if content.indexed { NAMING } else { 0 },
+        naming,
         issues: content.issues,
         pruned: None,
         files: content.files,

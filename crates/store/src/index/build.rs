@@ -150,7 +150,7 @@ pub(crate) fn summaries(
         let sums = index.type_sums(type_names.len());
         let ProgramNames { mut nodes, namespaces } = names;
         let labels = labels(index, runtime, type_names, (edges, &namespaces), &mut nodes, cancel)?;
-        let holders = holder_stats(index, type_names, (&nodes, &labels), cancel)?;
+        let holders = holder_stats(index, (runtime, type_names), (&nodes, &labels), cancel)?;
         let modules = module_stats(index, runtime, type_names, (&nodes, &namespaces), cancel)?;
         let type_retained = sums.into_iter().map(|sums| sums.retained).collect();
         Ok(Summaries { type_retained, holders, modules })

@@ -7,9 +7,10 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use heaplake_graph::{BitSet, Cancelled, HeldTree, Holder, Id, REST, holders, largest_holders, path_of};
-
-use heaplake_model::shortened;
+use heaplake_graph::{
+    BitSet, Cancelled, HeldTree, Holder, Id, PART, REST, holders, largest_holders, path_of,
+};
+use heaplake_model::{Runtime, shortened};
 
 use super::{GraphIndex, bytes, roots};
 use crate::HolderStat;
@@ -86,7 +87,7 @@ impl NodeNames {
 /// [`super::labels::labels`].
 pub(super) fn holder_stats<I: Id>(
     index: &GraphIndex<I>,
-    type_names: &[&str],
+    (runtime, type_names): (&Runtime, &[&str]),
     (names, labels): (&NodeNames, &[u32]),
     cancel: &AtomicBool,
 ) -> Result<Vec<HolderStat>, Cancelled> {
@@ -106,6 +107,7 @@ pub(super) fn holder_stats<I: Id>(
     };
     names.of.iter().for_each(|(node, name)| give(*node as usize, *name));
     labels.iter().enumerate().filter(|(_, name)| **name != 0).for_each(|(node, name)| give(node, *name - 1));
+    mark_parts(index, runtime, type_names, &mut elements);
     let mut is_root = BitSet::new(index.n_nodes());
     // What is above the roots of cycles, by node; a few.
     let mut above_cycles: HashMap<usize, u32> = HashMap::new();
@@ -142,6 +144,25 @@ pub(super) fn holder_stats<I: Id>(
         element => words[(element - n_fixed) as usize].clone(),
     };
     Ok((0..found.len()).map(|i| stat(&found, i, &word)).collect())
+}
+
+/// Marks the objects that are parts of a collection that holds them.
+fn mark_parts<I: Id>(index: &GraphIndex<I>, runtime: &Runtime, type_names: &[&str], elements: &mut [u32]) {
+    let rules: Vec<_> = type_names.iter().map(|name| runtime.collection_parts(name)).collect();
+    if rules.iter().all(Option::is_none) {
+        return;
+    }
+    // Of which types the objects of a type are parts, once for each pair.
+    let mut known: HashMap<(u32, u32), bool> = HashMap::new();
+    let (types, idoms) = (index.types(), index.idoms());
+    for (node, element) in elements.iter_mut().enumerate() {
+        let Some(rule) = rules.get(types[node] as usize).copied().flatten() else { continue };
+        let Some(owner) = types.get(idoms[node].index()).copied() else { continue };
+        let is_part = || type_names.get(owner as usize).is_some_and(|owner| rule.are_in(owner));
+        if *known.entry((types[node], owner)).or_insert_with(is_part) {
+            *element |= PART;
+        }
+    }
 }
 
 fn stat(holders: &[Holder], i: usize, word: &impl Fn(u32) -> String) -> HolderStat {

@@ -29,7 +29,7 @@ use crate::{
     Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, StoredFile, TypeStat, commit,
     file_names::FileNames,
     lake::{LakeFolder, LakePath, WorkFolder, index_name},
-    manifest::{NAMING, runtime_of},
+    manifest::{naming, runtime_of},
     memory::default_memory,
     parquet_file, properties, summary, with_index,
 };
@@ -82,7 +82,7 @@ pub fn index_dump(
     let manifest = lake.manifest(id.as_str())?;
     let work = lake.work_folder()?;
     let builder = IndexBuilder::new(lake, &manifest, options, limits, progress)?;
-    let has_summaries = manifest.indexed && manifest.naming == NAMING;
+    let has_summaries = manifest.indexed && manifest.naming == naming(manifest.runtime());
     let (built, edges) = builder.graph(&work, !has_summaries)?;
     built.file.sync_all().map_err(|source| lake.at(&LakePath::index(&manifest)).io_error(source))?;
     if has_summaries {
@@ -112,7 +112,7 @@ pub fn index_dump(
     new.counts.unreferenced = built.counts.unreferenced;
     new.roots = built.counts.roots;
     new.indexed = true;
-    new.naming = NAMING;
+    new.naming = naming(manifest.runtime());
     progress.check_cancel()?;
     progress.enter(Phase::Committing);
     let new = commit::replace(lake, &manifest, new, &work)?;
