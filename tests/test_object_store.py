@@ -275,7 +275,7 @@ def test_an_import_goes_there(there, url, store, small_dump, edx, tmp_path):
     lake.ok("import", "--dump", "one", "--replace", edx["py38-3"])
     assert not any((tmp_path / "tmp").iterdir())
     there.ok("pull", url)
-    assert set(there.dumps()) == {"one", "1", "2"}
+    assert set(there.dumps()) == {"one", "d1", "d2"}
     there.assert_sound()
 
 

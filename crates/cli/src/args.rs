@@ -1358,8 +1358,9 @@ Example:
   heaplake sweep s3://heaps/production --dry-run")]
 pub struct SweepArgs {
     /// The lake in an object store
+    // Not `lake`, which is the name of the option that all commands have.
     #[arg(value_name = "s3://BUCKET/PREFIX")]
-    pub lake: String,
+    pub location: String,
     /// Only say what would be deleted
     #[arg(long)]
     pub dry_run: bool,

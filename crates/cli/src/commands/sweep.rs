@@ -9,7 +9,7 @@ use crate::{args::SweepArgs, console::Console, human};
 
 /// Sweeps, and says what it found.
 pub fn run(args: &SweepArgs, console: &Console) -> Result<ExitCode> {
-    let swept = RemoteLake::open(&Location::parse(&args.lake)?)?.sweep(args.dry_run)?;
+    let swept = RemoteLake::open(&Location::parse(&args.location)?)?.sweep(args.dry_run)?;
     let verb = if args.dry_run { "would be deleted" } else { "deleted" };
     console.note(&format!("{} {verb}, {}", human::counted(swept.n_files, "file"), human::bytes(swept.bytes)));
     if swept.n_young > 0 {
