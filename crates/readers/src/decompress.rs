@@ -4,9 +4,12 @@
 //! store with zero bytes: zeros after the last member are skipped, zeros before anything else are an error, because
 //! they are where something was lost.
 
+mod gzip_members;
+
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
-use crate::{gzip_members::GzipMembers, zip::ZipMember};
+use self::gzip_members::GzipMembers;
+use crate::zip::ZipMember;
 
 /// How an input is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

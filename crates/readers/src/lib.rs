@@ -20,7 +20,6 @@ mod error;
 mod fields;
 mod format;
 mod formats;
-mod gzip_members;
 mod hprof;
 mod json;
 mod labels;

@@ -18,7 +18,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use flate2::bufread::GzDecoder;
 
-use crate::decompress::Whole;
+use super::Whole;
 
 /// Bytes of the head of a member that all of a file have in common.
 const HEAD_LEN: usize = 10;
