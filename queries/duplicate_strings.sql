@@ -10,13 +10,8 @@
 -- column copies: how often it is there, 2 or more
 -- column wasted_bytes: size of all copies but one, in bytes; null if size is
 select value, type, len, size, count(*) as copies, (count(*) - 1) * size as wasted_bytes
-from (
-    -- Rows are sorted by type. Groups by a column that is sorted and others that are not are found by a way whose time is the square of
-    -- their number; a text that is made anew is not known to be sorted.
-    select value, concat(type, '') as type, len, size
-    from obj
-    where type_is(dump, type, 'text') and value is not null
-)
+from obj
+where type_is(dump, type, 'text') and value is not null
 group by value, type, len, size
 having count(*) > 1
 order by wasted_bytes desc nulls last, copies desc, value, type, len, size

@@ -7,26 +7,21 @@
 -- column bytes: their shallow size together, in bytes
 -- column percent: of the size of the dump
 -- column see: the query that lists them; null where there is none
-WITH valued AS (
-    -- A text that is made anew is not known to be sorted; see duplicate_strings.
-    SELECT concat(type, '') AS type, value, len, size,
-           type_is(dump, type, 'text') AS is_text, type_is(dump, type, 'number') AS is_number
+WITH copies AS (
+    SELECT dump, type, value, len, size, count(*) AS n
     FROM obj
-    WHERE value IS NOT NULL AND (type_is(dump, type, 'text') OR type_is(dump, type, 'number'))
-), copies AS (
-    SELECT is_text, is_number, size, count(*) AS n
-    FROM valued
-    GROUP BY is_text, is_number, type, value, len, size
+    WHERE value IS NOT NULL
+    GROUP BY dump, type, value, len, size
     HAVING count(*) > 1
 ), wasted AS (
     SELECT 'copies of texts' AS kind, 'duplicate_strings' AS see,
            coalesce(sum(n - 1), 0) AS objects, coalesce(sum((n - 1) * size), 0) AS bytes
     FROM copies
-    WHERE is_text
+    WHERE type_is(dump, type, 'text')
     UNION ALL
     SELECT 'copies of numbers', NULL, coalesce(sum(n - 1), 0), coalesce(sum((n - 1) * size), 0)
     FROM copies
-    WHERE is_number
+    WHERE type_is(dump, type, 'number')
     UNION ALL
     SELECT 'empty containers', 'empty_containers', count(*), coalesce(sum(size), 0)
     FROM obj

@@ -18,6 +18,7 @@ mod files;
 mod function;
 mod functions;
 mod graph;
+mod grouping;
 mod guard;
 mod headings;
 mod history;

@@ -14,6 +14,7 @@ use datafusion::{
         memory_pool::FairSpillPool,
         runtime_env::RuntimeEnvBuilder,
     },
+    physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
     physical_plan::{ExecutionPlan, execute_stream},
     prelude::{SessionConfig, SessionContext},
     sql::parser::{DFParserBuilder, Statement},
@@ -32,6 +33,7 @@ use crate::{
     explain::ErrorContext,
     functions,
     graph::{self, Edited},
+    grouping::GroupUnsorted,
     guard, headings,
     history::{are_types_named_differently, dumps_with_old_names},
     mistake,
@@ -125,7 +127,7 @@ impl Session {
             .with_config(config(options))
             .with_runtime_env(runtime)
             .with_default_features()
-            .with_physical_optimizer_rule(Arc::new(JoinsYield))
+            .with_physical_optimizer_rules(physical_rules())
             .build();
         let mut context = SessionContext::new_with_state(state);
         let catalog = LakeCatalog::new(&snapshot);
@@ -576,6 +578,14 @@ fn with_less_memory(state: &SessionState) -> SessionState {
     // Sorts and their merges hold some batches each, whatever they spill.
     let config = config.with_batch_size(FALLBACK_BATCH_ROWS);
     SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build()
+}
+
+/// The rules of DataFusion, and ours before and after them.
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(GroupUnsorted));
+    rules.push(Arc::new(JoinsYield));
+    rules
 }
 
 /// The names of the files that a plan reads.

@@ -119,6 +119,34 @@ async fn order_of_the_files_is_used() {
 }
 
 #[tokio::test]
+async fn groups_are_sorted_by_all_columns_or_by_none() {
+    let folder = lake(&["one"]);
+    let session = session(&folder, SessionOptions { threads: Some(2), ..Default::default() });
+    for (sql, is_sorted) in [
+        ("select type, count(*) as n from obj group by type", true),
+        ("select type, address, count(*) as n from obj group by type, address", true),
+        ("select size, type, count(*) as n from obj group by size, type", false),
+        (
+            "select type, n, count(*) as m from (select type, size, count(*) as n from obj group by type, size) group by n, type",
+            false,
+        ),
+        (
+            "select type, m, count(*) as n from (select type, max(size) as m from obj group by type) group by m, type",
+            false,
+        ),
+    ] {
+        let plan = rows(&session, &format!("explain {sql}")).await;
+        assert!(!plan.contains("PartiallySorted"), "{plan}");
+        assert_eq!(plan.contains("ordering_mode=Sorted"), is_sorted, "{plan}");
+        // As many groups as without an order.
+        let unordered =
+            sql.replace("from obj", "from (select concat(type, '') as type, size, address from obj)");
+        let count = |sql: &str| format!("select count(*) from ({sql})");
+        assert_eq!(cell(&session, &count(sql)).await, cell(&session, &count(&unordered)).await, "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn only_reading_is_allowed() {
     let folder = lake(&["one"]);
     let session = session(&folder, SessionOptions::default());

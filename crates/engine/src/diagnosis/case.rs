@@ -63,7 +63,7 @@ pub(super) struct Case {
     pub(super) proof: Option<String>,
 }
 
-/// Objects and references around a holder, of which the tables are asked.
+/// Objects and references around a holder, whose names and labels are read from the tables.
 #[derive(Debug)]
 pub(super) struct Surroundings {
     /// The shortest way to the holder.

@@ -27,7 +27,7 @@ pub(super) struct Signal {
 /// Bytes by which single objects differ that take each other's place.
 const SMALL_GROWTH: i64 = 4096;
 
-/// Growth of the heap by less than one part in so many is taken for so much.
+/// A growth of the heap by less than this part of it (one in so many) counts as this part.
 const LEAST_GROWTH: i64 = 200;
 
 /// What all cases of a diagnosis share.
