@@ -42,11 +42,15 @@ class Store:
     def endpoint(self):
         return f"http://{self.host}:{self.port}"
 
-    def objects(self, prefix):
-        """Name (below the prefix) to the object, as moto has it."""
+    @property
+    def _keys(self):
         from moto.s3.models import s3_backends
 
-        keys = next(iter(s3_backends["123456789012"].values())).buckets[BUCKET].keys
+        return next(iter(s3_backends["123456789012"].values())).buckets[BUCKET].keys
+
+    def objects(self, prefix):
+        """Name (below the prefix) to the object, as moto has it."""
+        keys = self._keys
         return {name.removeprefix(prefix + "/"): keys[name] for name in keys if name.startswith(prefix + "/")}
 
     def content(self, prefix):
@@ -58,6 +62,10 @@ class Store:
         for name, key in self.objects(prefix).items():
             if wanted(name):
                 key.last_modified = datetime.now(timezone.utc).replace(tzinfo=None) - timedelta(days=days)
+
+    def lose(self, prefix, name):
+        """Deletes an object."""
+        self._keys.pop(f"{prefix}/{name}")
 
     def stop(self):
         self.server.stop()

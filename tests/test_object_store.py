@@ -316,3 +316,16 @@ def test_memory_is_bounded(here, there, url, tmp_path):
     assert n_bytes > 100 << 20
     assert here.peak("push", "large", "--to", url) < 160 << 20
     assert there.peak("pull", url, "large") < 160 << 20
+
+
+@pytest.mark.parametrize("replace", [[], ["--replace"]], ids=["", "replace"])
+def test_a_push_sends_what_a_dump_has_lost(here, there, url, store, prefix, replace):
+    here.ok("push", "--to", url)
+    [lost] = [key for key in store.content(prefix) if key.endswith("-obj.parquet")]
+    store.lose(prefix, lost)
+    failed = there.run("pull", url)
+    assert failed.returncode == 2 and f"{lost}: it is missing" in failed.stderr.decode() and there.dumps() == []
+    assert "there already; copied 1 file" in notes(here, "push", "--to", url, *replace)
+    assert store.content(prefix) == files(here)
+    there.ok("pull", url)
+    assert files(there) == files(here)

@@ -71,10 +71,8 @@ impl RemoteLake {
         let indexes = format!("{}/", LakeFolder::indexes(id));
         let (indexes, others): (Vec<_>, Vec<_>) =
             dump.side_files.iter().partition(|file| file.path.as_str().starts_with(&indexes));
-        let mut outcomes = Vec::new();
-        if !was_there {
-            outcomes = sending.all(&dump.files, Existing::Replace).await?;
-        }
+        // Also of a dump that is there: what it has lost since is sent again.
+        let mut outcomes = sending.all(&dump.files, Existing::Replace).await?;
         let existing = if was_there && !replace { Existing::Keep } else { Existing::Replace };
         outcomes.extend(sending.all(indexes, existing).await?);
         if !was_there {
