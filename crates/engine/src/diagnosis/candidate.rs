@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use heaplake_model::{Collector, Unreferenced};
 
 use super::{
-    growth::{Grown, Growth},
+    growth::Growth,
     heap::Heap,
     sort::Sort,
     standing::{MIN_KIDS, descend, main_kids},
@@ -70,10 +70,10 @@ impl Candidate {
 }
 
 /// The candidates of what has grown since an earlier dump.
-pub(super) fn grown(newest: &Heap, growth: &Growth, grown: &[Grown]) -> Vec<Candidate> {
+pub(super) fn grown(newest: &Heap, growth: &Growth) -> Vec<Candidate> {
     let is_new = |node: usize| growth.partner(node).is_none();
     let mut found: Vec<Candidate> = Vec::new();
-    for grown in grown {
+    for grown in &growth.grown {
         let node = grown.node;
         if matches!(newest.sort(node), Sort::Scalar | Sort::Frame) {
             continue;

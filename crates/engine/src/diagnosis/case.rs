@@ -250,13 +250,9 @@ impl Case {
 
     /// Count and bytes of roots of the type and kind of the members.
     fn members_at(&self, moments: &Moments, moment: usize) -> (i64, i64) {
-        let heap = moments.heap(moment);
         let newest = moments.newest();
-        let (kind, type_name) = (newest.root_kind(self.node), newest.telling_type(self.node));
-        let roots = heap.undominated_roots(|of_root| Some(of_root) == kind).into_iter();
-        let alike: Vec<usize> =
-            roots.map(|(node, _)| node).filter(|node| heap.telling_type(*node) == type_name).collect();
-        (alike.len() as i64, alike.iter().map(|node| heap.retained(*node)).sum())
+        let kind = newest.root_kind(self.node).unwrap_or_default();
+        moments.heap(moment).undominated_like(kind, newest.telling_type(self.node))
     }
 
     /// How many of the members were there, and the bytes that go with them and the frames that run in them.

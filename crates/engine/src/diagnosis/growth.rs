@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     hash::{Hash as _, Hasher as _},
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use heaplake_graph::{BitSet, Cancelled, Id, Key, PathSide, same_addresses, same_paths};
@@ -17,17 +17,32 @@ use heaplake_store::{GraphIndex, with_index};
 use super::heap::Heap;
 use crate::Result;
 
+/// Which object of an earlier dump each of the newest was.
+#[derive(Debug)]
+pub(super) struct Partners {
+    /// By node of the newest dump.
+    of: Numbers,
+    /// Whether they were found by their addresses.
+    pub(super) by_address: bool,
+}
+
+/// Numbers of nodes of an earlier dump, [`Id::NONE`] for a new object, in the width that they need.
+#[derive(Debug)]
+enum Numbers {
+    Narrow(Vec<u32>),
+    Wide(Vec<u64>),
+}
+
 /// The newest dump against an earlier one.
 #[derive(Debug)]
 pub(super) struct Growth {
-    /// By node of the newest dump, its partner; [`u64::MAX`] for a new object.
-    partners: Vec<u64>,
+    pub(super) partners: Partners,
     /// Bytes of growth before each position of the preorder of the newest dump.
     fresh: Vec<i64>,
-    /// Bytes gone before each position of the preorder of the earlier dump.
-    gone: Vec<i64>,
-    /// Whether partners were found by their addresses.
-    pub(super) by_address: bool,
+    /// All growth.
+    pub(super) total: i64,
+    /// The old nodes that have grown, the most first.
+    pub(super) grown: Vec<Grown>,
 }
 
 /// A node that has grown.
@@ -47,98 +62,153 @@ const MAX_GROWN: usize = 600;
 /// References more from which on a node is looked at.
 const MIN_REFS: i64 = 3;
 
-impl Growth {
+impl Partners {
     pub(super) fn of(newest: &Heap, earlier: &Heap, cancel: &AtomicBool) -> Result<Self> {
         let types = common_types(newest, earlier);
-        let mut partners = Vec::new();
         let may_be_one = {
             let (a, b) = (&newest.manifest().process, &earlier.manifest().process);
             let survive = newest.manifest().runtime().addresses_survive
                 && earlier.manifest().runtime().addresses_survive;
             survive && a.identity().zip(b.identity()).is_none_or(|(a, b)| a == b)
         };
-        let mut by_address = false;
         if may_be_one {
-            partners = by_addresses(newest, earlier, &types, cancel)?;
-            let found = partners.iter().filter(|partner| **partner != u64::NONE).count();
-            by_address = found as f64 >= SAME_PROCESS * earlier.n_nodes().min(newest.n_nodes()) as f64;
+            let of = by_addresses(newest, earlier, &types, cancel)?;
+            let least = SAME_PROCESS * earlier.n_nodes().min(newest.n_nodes()) as f64;
+            if of.n_found() as f64 >= least {
+                return Ok(Self { of, by_address: true });
+            }
         }
-        if !by_address {
-            partners = by_paths(newest, earlier, &types, cancel)?;
+        Ok(Self { of: by_paths(newest, earlier, &types, cancel)?, by_address: false })
+    }
+
+    /// What a node of the newest dump was in the earlier one.
+    pub(super) fn get(&self, node: usize) -> Option<usize> {
+        self.of.get(node)
+    }
+}
+
+impl Numbers {
+    fn get(&self, node: usize) -> Option<usize> {
+        fn of<I: Id>(numbers: &[I], node: usize) -> Option<usize> {
+            numbers.get(node).filter(|number| **number != I::NONE).map(|number| number.index())
         }
-        let (fresh, gone) =
+        match self {
+            Self::Narrow(numbers) => of(numbers, node),
+            Self::Wide(numbers) => of(numbers, node),
+        }
+    }
+
+    fn n_found(&self) -> usize {
+        fn of<I: Id>(numbers: &[I]) -> usize {
+            numbers.iter().filter(|number| **number != I::NONE).count()
+        }
+        match self {
+            Self::Narrow(numbers) => of(numbers),
+            Self::Wide(numbers) => of(numbers),
+        }
+    }
+}
+
+impl Growth {
+    pub(super) fn of(newest: &Heap, earlier: &Heap, cancel: &AtomicBool) -> Result<Self> {
+        let partners = Partners::of(newest, earlier, cancel)?;
+        let (fresh, total, grown) =
             with_index!(&*newest.open.index, |new| with_index!(&*earlier.open.index, |old| {
-                sums(new, old, &partners)
+                let fresh = fresh(new, old, &partners, cancel)?;
+                let gone = gone(new, old, &partners, cancel)?;
+                let total = last(&fresh) - last(&gone);
+                let grown = grown(new, old, &partners, (&fresh, &gone), cancel)?;
+                (fresh, total, grown)
             }));
-        Ok(Self { partners, fresh, gone, by_address })
+        Ok(Self { partners, fresh, total, grown })
     }
 
     /// What a node of the newest dump was in the earlier one.
     pub(super) fn partner(&self, node: usize) -> Option<usize> {
-        self.partners.get(node).filter(|partner| **partner != u64::NONE).map(|partner| *partner as usize)
+        self.partners.get(node)
     }
 
     /// Bytes that have come below a node of the newest dump, itself included.
     pub(super) fn fresh_below(&self, newest: &Heap, node: usize) -> i64 {
         with_index!(&*newest.open.index, |index| below(index, &self.fresh, node))
     }
+}
 
-    /// All growth.
-    pub(super) fn total(&self) -> i64 {
-        self.fresh.last().copied().unwrap_or(0) - self.gone.last().copied().unwrap_or(0)
-    }
-
-    /// The old nodes that have grown, the most first.
-    pub(super) fn grown(&self, newest: &Heap, earlier: &Heap, cancel: &AtomicBool) -> Result<Vec<Grown>> {
-        let grown = with_index!(&*newest.open.index, |new| with_index!(&*earlier.open.index, |old| {
-            self.grown_of(new, old, cancel)
-        }));
-        Ok(grown?)
-    }
-
-    fn grown_of<I: Id, J: Id>(
-        &self,
-        new: &GraphIndex<I>,
-        old: &GraphIndex<J>,
-        cancel: &AtomicBool,
-    ) -> std::result::Result<Vec<Grown>, Cancelled> {
-        let n_nodes = new.n_nodes();
-        let mut own = vec![0_i64; n_nodes];
-        // The old nodes that dominate the next one, with the ends of their subtrees.
-        let mut open: Vec<(usize, usize)> = Vec::new();
-        let counts = new.retained_counts();
-        for (position, node) in new.preorder().iter().enumerate() {
-            if position % (1 << 16) == 0 && cancel.load(std::sync::atomic::Ordering::Relaxed) {
-                return Err(Cancelled);
-            }
-            let node = node.index();
-            while open.last().is_some_and(|(end, _)| *end <= position) {
-                open.pop();
-            }
-            if let Some(partner) = self.partner(node) {
-                let growth = below(new, &self.fresh, node) - below(old, &self.gone, partner);
-                own[node] = own[node].saturating_add(growth);
-                if let Some((_, above)) = open.last() {
-                    own[*above] = own[*above].saturating_sub(growth);
-                }
-                if counts[node].index() > 1 {
-                    open.push((position + counts[node].index(), node));
-                }
+/// The old nodes that have grown, the most first. `fresh` and `gone` are the sums that the functions of these names give.
+///
+/// The nodes are taken in their order, in which nearly all arrays are read in order, too. Most nodes dominate nothing in both
+/// dumps; these need no sums.
+fn grown<I: Id, J: Id>(
+    new: &GraphIndex<I>,
+    old: &GraphIndex<J>,
+    partners: &Partners,
+    (fresh, gone): (&[i64], &[i64]),
+    cancel: &AtomicBool,
+) -> std::result::Result<Vec<Grown>, Cancelled> {
+    let n_nodes = new.n_nodes();
+    let mut own = vec![0_i64; n_nodes];
+    let mut above = OldAbove { idoms: new.idoms(), partners, known: HashMap::new() };
+    let (counts, old_counts) = (new.retained_counts(), old.retained_counts());
+    for node in 0..n_nodes {
+        check(node, cancel)?;
+        let Some(partner) = partners.get(node) else { continue };
+        if new.positions()[node] == I::NONE {
+            continue;
+        }
+        let growth = if counts[node].index() == 1 && old_counts[partner].index() == 1 {
+            signed(new.sizes()[node]).saturating_sub(signed(old.sizes()[partner]))
+        } else {
+            below(new, fresh, node).saturating_sub(below(old, gone, partner))
+        };
+        if growth != 0 {
+            own[node] = own[node].saturating_add(growth);
+            if let Some(above) = above.of(node) {
+                own[above] = own[above].saturating_sub(growth);
             }
         }
-        let (forward, earlier) = (new.graph().forward, old.graph().forward);
-        let least = (self.total().max(0) / 200).max(256);
-        let mut grown: Vec<Grown> = (0..n_nodes)
-            .filter_map(|node| {
-                let partner = self.partner(node)?;
-                let refs = forward.range(node).len() as i64 - earlier.range(partner).len() as i64;
-                (refs >= MIN_REFS || own[node] >= least).then_some(Grown { node, refs, own: own[node] })
-            })
-            .collect();
-        let weight = |grown: &Grown| grown.own.max(grown.refs.max(0).saturating_mul(64));
-        grown.sort_unstable_by_key(|grown| (std::cmp::Reverse(weight(grown)), grown.node));
-        grown.truncate(MAX_GROWN);
-        Ok(grown)
+    }
+    let (forward, earlier) = (new.graph().forward, old.graph().forward);
+    let least = (last(fresh).saturating_sub(last(gone)).max(0) / 200).max(256);
+    let mut grown: Vec<Grown> = (0..n_nodes)
+        .filter_map(|node| {
+            let partner = partners.get(node)?;
+            let refs = forward.range(node).len() as i64 - earlier.range(partner).len() as i64;
+            (refs >= MIN_REFS || own[node] >= least).then_some(Grown { node, refs, own: own[node] })
+        })
+        .collect();
+    let weight = |grown: &Grown| grown.own.max(grown.refs.max(0).saturating_mul(64));
+    grown.sort_unstable_by_key(|grown| (std::cmp::Reverse(weight(grown)), grown.node));
+    grown.truncate(MAX_GROWN);
+    Ok(grown)
+}
+
+/// Finds the nearest old node that dominates a node.
+struct OldAbove<'a, I> {
+    idoms: &'a [I],
+    partners: &'a Partners,
+    /// By new node that was passed, the old one above it; `None` below the super-root. So no chain of new nodes is walked twice.
+    known: HashMap<usize, Option<usize>>,
+}
+
+impl<I: Id> OldAbove<'_, I> {
+    fn of(&mut self, node: usize) -> Option<usize> {
+        let mut passed = Vec::new();
+        let mut at = node;
+        let found = loop {
+            at = self.idoms[at].index();
+            if at >= self.idoms.len() {
+                break None;
+            }
+            if self.partners.get(at).is_some() {
+                break Some(at);
+            }
+            if let Some(known) = self.known.get(&at) {
+                break *known;
+            }
+            passed.push(at);
+        };
+        self.known.extend(passed.into_iter().map(|node| (node, found)));
+        found
     }
 }
 
@@ -164,12 +234,21 @@ fn by_addresses(
     earlier: &Heap,
     types: &[u32],
     cancel: &AtomicBool,
-) -> std::result::Result<Vec<u64>, Cancelled> {
+) -> std::result::Result<Numbers, Cancelled> {
     with_index!(&*newest.open.index, |new| with_index!(&*earlier.open.index, |old| {
         let (ours, theirs) = (new.types(), old.types());
         let is_one_type = |node: usize, other: usize| types[ours[node] as usize] == theirs[other];
-        same_addresses::<u64>(new.addresses(), old.addresses(), is_one_type, cancel)
+        let (new, old) = (new.addresses(), old.addresses());
+        Ok(if is_narrow(earlier) {
+            Numbers::Narrow(same_addresses(new, old, is_one_type, cancel)?)
+        } else {
+            Numbers::Wide(same_addresses(new, old, is_one_type, cancel)?)
+        })
     }))
+}
+
+fn is_narrow(earlier: &Heap) -> bool {
+    earlier.n_nodes() <= u32::MAX_INDEX
 }
 
 /// What of a dump is compared with another by path.
@@ -179,7 +258,7 @@ struct Paths {
     types: Vec<u32>,
 }
 
-fn by_paths(newest: &Heap, earlier: &Heap, types: &[u32], cancel: &AtomicBool) -> Result<Vec<u64>> {
+fn by_paths(newest: &Heap, earlier: &Heap, types: &[u32], cancel: &AtomicBool) -> Result<Numbers> {
     let n_theirs = earlier.open.manifest.types.len() as u32;
     // Types that only the newest dump has get numbers of their own.
     let ours = (0_u32..)
@@ -193,20 +272,20 @@ fn by_paths(newest: &Heap, earlier: &Heap, types: &[u32], cancel: &AtomicBool) -
     if first.labels.is_empty() || second.labels.is_empty() {
         (first.labels, second.labels) = (Vec::new(), Vec::new());
     }
-    let found: Vec<u64> = with_index!(&*newest.open.index, |new| with_index!(&*earlier.open.index, |old| {
+    with_index!(&*newest.open.index, |new| with_index!(&*earlier.open.index, |old| {
         let (our_roots, their_roots) = (roots(new, &mut names), roots(old, &mut names));
         let ours = side(new, &first, &our_roots);
-        same_paths(&ours, &side(old, &second, &their_roots), cancel)?
-            .partners
-            .into_iter()
-            .map(widened)
-            .collect()
-    }));
-    Ok(found)
+        let partners = same_paths(&ours, &side(old, &second, &their_roots), cancel)?.partners.into_iter();
+        Ok(if is_narrow(earlier) {
+            Numbers::Narrow(partners.map(resized).collect())
+        } else {
+            Numbers::Wide(partners.map(resized).collect())
+        })
+    }))
 }
 
-fn widened<J: Id>(partner: J) -> u64 {
-    if partner == J::NONE { u64::NONE } else { partner.index() as u64 }
+fn resized<J: Id, K: Id>(partner: J) -> K {
+    if partner == J::NONE { K::NONE } else { K::new(partner.index()) }
 }
 
 fn side<'g, I: Id>(index: &'g GraphIndex<I>, paths: &'g Paths, roots: &'g [(I, u32)]) -> PathSide<'g, I> {
@@ -256,32 +335,66 @@ fn paths(heap: &Heap, common: &[u32], names: &mut HashMap<String, u32>) -> Resul
     Ok(Paths { keys, labels, types: types.into_iter().map(|rank| common[rank as usize]).collect() })
 }
 
-/// The prefix sums of what has come and what has gone.
-fn sums<I: Id, J: Id>(new: &GraphIndex<I>, old: &GraphIndex<J>, partners: &[u64]) -> (Vec<i64>, Vec<i64>) {
-    let mut is_there = BitSet::new(old.n_nodes());
-    partners.iter().filter(|partner| **partner != u64::NONE).for_each(|p| is_there.insert(*p as usize));
-    let size = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);
-    let fresh = prefix(new.preorder().iter().map(|node| {
-        let own = size(new.sizes()[node.index()]);
-        match partners[node.index()] {
-            u64::NONE => own,
-            partner => own.saturating_sub(size(old.sizes()[partner as usize])),
-        }
-    }));
-    let gone = prefix(
-        old.preorder()
-            .iter()
-            .map(|node| if is_there.contains(node.index()) { 0 } else { size(old.sizes()[node.index()]) }),
-    );
-    (fresh, gone)
+/// By position of the preorder of the newest dump, and one more at the end: what has come before it.
+fn fresh<I: Id, J: Id>(
+    new: &GraphIndex<I>,
+    old: &GraphIndex<J>,
+    partners: &Partners,
+    cancel: &AtomicBool,
+) -> std::result::Result<Vec<i64>, Cancelled> {
+    sums(new, cancel, |node| {
+        let own = signed(new.sizes()[node]);
+        partners.get(node).map_or(own, |partner| own.saturating_sub(signed(old.sizes()[partner])))
+    })
 }
 
-fn prefix(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
+/// By position of the preorder of the earlier dump, and one more at the end: what has gone before it.
+fn gone<I: Id, J: Id>(
+    new: &GraphIndex<I>,
+    old: &GraphIndex<J>,
+    partners: &Partners,
+    cancel: &AtomicBool,
+) -> std::result::Result<Vec<i64>, Cancelled> {
+    let mut is_there = BitSet::new(old.n_nodes());
+    (0..new.n_nodes()).filter_map(|node| partners.get(node)).for_each(|partner| is_there.insert(partner));
+    sums(old, cancel, |node| if is_there.contains(node) { 0 } else { signed(old.sizes()[node]) })
+}
+
+/// The sums of a number of each node before each position of the preorder. The nodes are taken in their order: their numbers are
+/// in order, too, and only what is not zero is put elsewhere.
+fn sums<I: Id>(
+    index: &GraphIndex<I>,
+    cancel: &AtomicBool,
+    number: impl Fn(usize) -> i64,
+) -> std::result::Result<Vec<i64>, Cancelled> {
+    let mut sums = vec![0; index.preorder().len() + 1];
+    for (node, position) in index.positions().iter().enumerate() {
+        check(node, cancel)?;
+        let number = if *position == I::NONE { 0 } else { number(node) };
+        if number != 0
+            && let Some(place) = sums.get_mut(position.index() + 1)
+        {
+            *place = number;
+        }
+    }
     let mut sum = 0_i64;
-    std::iter::once(0)
-        .chain(numbers.map(|number| {
-            sum = sum.saturating_add(number);
-            sum
-        }))
-        .collect()
+    for number in &mut sums {
+        sum = sum.saturating_add(*number);
+        *number = sum;
+    }
+    Ok(sums)
+}
+
+/// Looks now and then, by the number of a step, whether to stop.
+fn check(step: usize, cancel: &AtomicBool) -> std::result::Result<(), Cancelled> {
+    let is_time = step.is_multiple_of(1 << 16);
+    if is_time && cancel.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
+}
+
+fn last(sums: &[i64]) -> i64 {
+    sums.last().copied().unwrap_or(0)
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use datafusion::arrow::array::{Array as _, AsArray as _};
@@ -20,6 +20,8 @@ pub(super) struct Heap {
     /// By type.
     sorts: Arc<[Sort]>,
     lake: Lake,
+    /// By kind and telling type, how many roots no other node dominates, and what they retain. Counted when it is first asked.
+    undominated: Arc<OnceLock<HashMap<String, HashMap<u32, (i64, i64)>>>>,
 }
 
 /// What the tables say of an object.
@@ -45,7 +47,7 @@ const MAX_PARENTS: usize = 256;
 impl Heap {
     pub(super) fn new(open: Arc<OpenIndex>, lake: Lake) -> Self {
         let sorts = open.manifest.types.iter().map(|stat| sort_of(&stat.name)).collect();
-        Self { open, sorts, lake }
+        Self { open, sorts, lake, undominated: Arc::default() }
     }
 
     pub(super) fn manifest(&self) -> &Manifest {
@@ -279,9 +281,42 @@ impl Heap {
     /// The type that says most about a node: its own, or where that is one of the language, that of the first object of the
     /// program that it retains.
     pub(super) fn telling_type(&self, node: usize) -> &str {
-        let mut below = self.subtree(node, 32).into_iter();
-        let telling = below.find(|node| self.sort(*node) == Sort::Program).unwrap_or(node);
-        self.type_name(telling)
+        self.open.type_name(self.telling_rank(node))
+    }
+
+    fn telling_rank(&self, node: usize) -> u32 {
+        const MAX_LOOKED_AT: usize = 32;
+        let own = self.type_rank(node);
+        if self.sort_of_rank(own) == Sort::Program {
+            return own;
+        }
+        with_index!(&*self.open.index, |index| {
+            let (start, count) = (index.positions()[node].index(), index.retained_counts()[node].index());
+            let below = index.preorder().iter().skip(start).take(count.min(MAX_LOOKED_AT));
+            let mut ranks = below.map(|node| index.types()[node.index()]);
+            ranks.find(|rank| self.sort_of_rank(*rank) == Sort::Program).unwrap_or(own)
+        })
+    }
+
+    /// How many roots of a kind and telling type no other node dominates, and the bytes that they retain.
+    pub(super) fn undominated_like(&self, kind: &str, telling_type: &str) -> (i64, i64) {
+        let by_kind = self.undominated.get_or_init(|| {
+            let mut by_kind: HashMap<String, HashMap<u32, (i64, i64)>> = HashMap::new();
+            for (node, kind) in self.undominated_roots(|_| true) {
+                if !by_kind.contains_key(kind) {
+                    by_kind.insert(kind.to_owned(), HashMap::new());
+                }
+                if let Some(by_type) = by_kind.get_mut(kind) {
+                    let (count, bytes) = by_type.entry(self.telling_rank(node)).or_default();
+                    *count += 1;
+                    *bytes = bytes.saturating_add(self.retained(node));
+                }
+            }
+            by_kind
+        });
+        let Some(by_type) = by_kind.get(kind) else { return (0, 0) };
+        let of_type = by_type.iter().filter(|(rank, _)| self.open.type_name(**rank) == telling_type);
+        of_type.map(|(_, sums)| *sums).next().unwrap_or((0, 0))
     }
 
     /// The dominators of a node from the top down, itself last; at most the lowest 48.

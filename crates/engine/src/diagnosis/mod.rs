@@ -94,7 +94,7 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
         (candidate.proof.is_none(), std::cmp::Reverse(candidate.own), candidate.node)
     });
     candidates.truncate(MAX_CASES);
-    let growth = moments.growths().first().map_or(0, |(_, growth)| growth.total());
+    let growth = moments.growths().first().map_or(0, |(_, growth)| growth.total);
     let whole = Whole { growth, bytes: moments.newest().manifest().counts.bytes };
     let mut cases = Vec::new();
     for candidate in &candidates {
@@ -142,9 +142,8 @@ fn candidates(moments: &Moments, cancel: &AtomicBool) -> Result<Vec<Candidate>> 
         let standing = standing::candidates(newest).into_iter().chain(candidate::leaked_outside(newest));
         found.extend(standing.map(|candidate| (candidate.node, candidate)));
     }
-    for (at, growth) in moments.growths() {
-        let grown = growth.grown(newest, moments.heap(at), cancel)?;
-        for candidate in candidate::grown(newest, growth, &grown) {
+    for (_, growth) in moments.growths() {
+        for candidate in candidate::grown(newest, growth) {
             found.entry(candidate.node).or_insert(candidate);
         }
     }

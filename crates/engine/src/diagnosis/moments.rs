@@ -1,37 +1,49 @@
 //! The dumps of a diagnosis in order of time, and which object of one is which of another.
 
-use std::sync::atomic::AtomicBool;
+use std::{collections::HashMap, panic::resume_unwind, sync::atomic::AtomicBool, thread};
 
 use chrono::{DateTime, Utc};
 
-use super::{growth::Growth, heap::Heap};
+use super::{
+    growth::{Growth, Partners},
+    heap::Heap,
+};
 use crate::Result;
 
 /// The dumps, oldest first; the last is the newest, about which everything is said.
 #[derive(Debug)]
 pub(super) struct Moments {
     heaps: Vec<Heap>,
-    /// By earlier dump, the newest against it. `None` where addresses tell who is who and no sums are needed.
-    growths: Vec<Option<Growth>>,
+    /// The newest against the first, and against the one before it where that is another, each with its place.
+    growths: Vec<(usize, Growth)>,
+    /// By place of a dump between these two, which object is which. Empty where addresses tell it.
+    between: HashMap<usize, Partners>,
 }
 
 impl Moments {
     /// Compares the newest dump with the first, the one before it, and, where addresses do not tell who is who, with all.
     pub(super) fn new(heaps: Vec<Heap>, cancel: &AtomicBool) -> Result<Self> {
-        let mut growths: Vec<Option<Growth>> = Vec::new();
-        if let Some((newest, earlier)) = heaps.split_last() {
-            for (i, heap) in earlier.iter().enumerate() {
-                let is_needed = i == 0 || i + 1 == earlier.len();
-                let by_address = growths.first().is_some_and(|first: &Option<Growth>| {
-                    first.as_ref().is_some_and(|first| first.by_address)
-                });
-                growths.push(match is_needed || !by_address {
-                    true => Some(Growth::of(newest, heap, cancel)?),
-                    false => None,
-                });
+        let (newest, earlier) = match heaps.split_last() {
+            Some((newest, earlier)) if !earlier.is_empty() => (newest, earlier),
+            _ => return Ok(Self { heaps, growths: Vec::new(), between: HashMap::new() }),
+        };
+        let growth = |at: usize| Growth::of(newest, &earlier[at], cancel).map(|growth| (at, growth));
+        let before = earlier.len() - 1;
+        let growths = thread::scope(|scope| -> Result<Vec<(usize, Growth)>> {
+            let other = (before > 0).then(|| scope.spawn(move || growth(before)));
+            let mut growths = vec![growth(0)?];
+            if let Some(other) = other {
+                growths.push(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            }
+            Ok(growths)
+        })?;
+        let mut between = HashMap::new();
+        if !growths[0].1.partners.by_address {
+            for (at, heap) in earlier.iter().enumerate().take(before).skip(1) {
+                between.insert(at, Partners::of(newest, heap, cancel)?);
             }
         }
-        Ok(Self { heaps, growths })
+        Ok(Self { heaps, growths, between })
     }
 
     pub(super) fn newest(&self) -> &Heap {
@@ -50,16 +62,9 @@ impl Moments {
         self.heaps.iter().map(|heap| heap.manifest().taken).collect()
     }
 
-    /// The comparisons with an earlier dump that have sums: with the first, and with the one before the newest.
-    pub(super) fn growths(&self) -> Vec<(usize, &Growth)> {
-        let mut found = Vec::new();
-        for at in [0, self.growths.len().wrapping_sub(1)] {
-            if let Some(Some(growth)) = self.growths.get(at) {
-                found.push((at, growth));
-            }
-        }
-        found.dedup_by_key(|(at, _)| *at);
-        found
+    /// The comparisons with the first dump, and with the one before the newest where that is another, each with its place.
+    pub(super) fn growths(&self) -> &[(usize, Growth)] {
+        &self.growths
     }
 
     /// What a node of the newest dump is at another moment.
@@ -67,20 +72,20 @@ impl Moments {
         if moment + 1 == self.heaps.len() {
             return Some(node);
         }
-        match self.growths.get(moment)? {
-            Some(growth) => growth.partner(node),
-            None => {
-                let (newest, earlier) = (self.newest(), &self.heaps[moment]);
-                let found = earlier.node(newest.address(node))?;
-                (earlier.type_name(found) == newest.type_name(node)).then_some(found)
-            }
+        if let Some((_, growth)) = self.growths.iter().find(|(at, _)| *at == moment) {
+            return growth.partner(node);
         }
+        if let Some(partners) = self.between.get(&moment) {
+            return partners.get(node);
+        }
+        let (newest, earlier) = (self.newest(), &self.heaps[moment]);
+        let found = earlier.node(newest.address(node))?;
+        (earlier.type_name(found) == newest.type_name(node)).then_some(found)
     }
 
     /// Whether a node of the newest dump was not in the first, or, where `holder` was not there either, in the one before.
     pub(super) fn is_new(&self, node: usize, holder: usize) -> bool {
-        let growths = self.growths();
-        let basis = growths.iter().find(|(at, _)| self.at(*at, holder).is_some());
+        let basis = self.growths.iter().find(|(at, _)| self.at(*at, holder).is_some());
         basis.is_none_or(|(_, growth)| growth.partner(node).is_none())
     }
 }
