@@ -16,22 +16,23 @@ pub(crate) struct RootPaths<'r, I> {
     manifest: &'r Dump,
     type_graph: TypeGraph,
     counts: Vec<u64>,
+    roots: BitSet,
 }
 
 impl<'r, I: Id> RootPaths<'r, I> {
     pub(crate) fn new(index: &'r GraphIndex<I>, manifest: &'r Dump) -> Self {
         let type_graph = ground::type_graph(index, manifest.types.len());
         let counts = manifest.types.iter().map(|stat| stat.count).collect();
-        Self { index, manifest, type_graph, counts }
+        let roots = BitSet::of(index.n_nodes(), index.live_roots().map(|root| root.index()));
+        Self { index, manifest, type_graph, counts, roots }
     }
 
     /// `root ..{0,}> @node`: types and arrows, repetitions folded; none where no root reaches it.
     pub(crate) fn signature(&self, node: usize, cancel: &AtomicBool) -> Result<Option<String>, Cancelled> {
         let n_nodes = self.index.n_nodes();
         let only = |nodes: BitSet| Test { nodes: Some(nodes), ..Test::default() };
-        let roots = self.index.live_roots().map(|root| root.index());
         let pattern = Pattern {
-            tests: vec![only(BitSet::of(n_nodes, roots)), only(BitSet::of(n_nodes, [node]))],
+            tests: vec![only(self.roots.clone()), only(BitSet::of(n_nodes, [node]))],
             follow: vec![Follow::All],
             hops: vec![HopEdges { way: Walk::Down, follow: 0 }],
             starts: vec![Transition { tests: vec![0], to: 0 }, Transition { tests: vec![0, 1], to: 1 }],

@@ -19,7 +19,7 @@ use std::{
 use crate::{Cancelled, Graph, Id, csr::joined};
 use links::{Links, NodesByType, TypePairs};
 use longest::longest;
-use trees::Tree;
+use trees::{Inner, Tree};
 
 /// The most types that a motif has.
 pub const MAX_PERIOD: usize = 6;
@@ -184,7 +184,9 @@ fn candidates<I: Id>(
 ) -> Result<Candidates<I>, Cancelled> {
     // Shortcuts may cut the chain of a tree into pieces.
     let enough = (repeats / 2).clamp(2, ENOUGH);
-    let of_tree = |tree| trees::motifs(typed, tree, enough, cancel);
+    let inner = Inner::of(typed, cancel)?;
+    let inner = &inner;
+    let of_tree = |tree| trees::motifs(typed, inner, tree, enough, cancel);
     std::thread::scope(|scope| {
         let others = scope.spawn(move || {
             let of_trees = of_tree(Tree::DepthFirstBackwards)?;

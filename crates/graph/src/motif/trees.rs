@@ -26,15 +26,88 @@ pub(super) enum Tree {
     DepthFirstBackwards,
 }
 
+/// The objects that refer to others, with the references among them, numbered anew in their order.
+///
+/// Objects without references are on no cycle of types, and they are most of the objects. Without them, and with type and
+/// references of an object side by side, a search reads half as many places of memory. 8 bytes for each object that is left and
+/// 4 for each reference among them, twice that where ids are wide.
+pub(super) struct Inner<I> {
+    /// By object, the position of its first reference, and its type; and one more at the end.
+    objects: Vec<(I, u32)>,
+    targets: Vec<I>,
+    /// In the order of the graph's roots, those that refer to others.
+    roots: Vec<I>,
+    /// The objects of the graph that refer to others.
+    is_inner: BitSet,
+}
+
+impl<I: Id> Inner<I> {
+    pub(super) fn of(typed: TypedGraph<'_, I>, cancel: &AtomicBool) -> Result<Self, Cancelled> {
+        let mut poll = Poll::new(cancel);
+        let Graph { forward, .. } = typed.graph;
+        let n_nodes = typed.graph.n_nodes();
+        let inner = || (0..n_nodes).filter(|node| !forward.range(*node).is_empty());
+        let is_inner = BitSet::of(n_nodes, inner());
+        let numbers = Numbers::of(&is_inner);
+        let mut objects = Vec::with_capacity(is_inner.count() + 1);
+        let mut targets = Vec::new();
+        for node in inner() {
+            objects.push((I::new(targets.len()), typed.types[node]));
+            poll.steps(forward.range(node).len())?;
+            let children = typed.graph.children(node).filter(|child| is_inner.contains(*child));
+            targets.extend(children.map(|child| numbers.get::<I>(child)));
+        }
+        objects.push((I::new(targets.len()), NO_TYPE));
+        let roots = typed.roots.iter().filter(|root| is_inner.contains(root.index()));
+        let roots = roots.map(|root| numbers.get(root.index())).collect();
+        Ok(Self { objects, targets, roots, is_inner })
+    }
+
+    fn n_objects(&self) -> usize {
+        self.objects.len() - 1
+    }
+
+    /// Positions of the references of an object.
+    fn range(&self, object: usize) -> std::ops::Range<usize> {
+        self.objects[object].0.index()..self.objects[object + 1].0.index()
+    }
+}
+
+/// The number of each index of a set among those that are in it.
+struct Numbers<'s> {
+    words: &'s [u64],
+    /// By word, how many indexes come before it.
+    before: Vec<usize>,
+}
+
+impl<'s> Numbers<'s> {
+    fn of(set: &'s BitSet) -> Self {
+        let mut sum = 0;
+        let before = set.words().iter().map(|word| {
+            let before = sum;
+            sum += word.count_ones() as usize;
+            before
+        });
+        Self { before: before.collect(), words: set.words() }
+    }
+
+    /// The number of an index that is in the set.
+    #[inline]
+    fn get<I: Id>(&self, index: usize) -> I {
+        let lower = self.words[index / 64] & ((1 << (index % 64)) - 1);
+        I::new(self.before[index / 64] + lower.count_ones() as usize)
+    }
+}
+
 /// The motifs that a tree has at least `repeats` times in a row, 2 to 8.
 pub(super) fn motifs<I: Id>(
     typed: TypedGraph<'_, I>,
+    inner: &Inner<I>,
     tree: Tree,
     repeats: usize,
     cancel: &AtomicBool,
 ) -> Result<BTreeSet<Motif>, Cancelled> {
-    let leaves = leaves(typed.graph);
-    let mut finding = MotifSearch { typed, leaves, enough: repeats - 1, found: BTreeSet::new() };
+    let mut finding = MotifSearch { typed, inner, enough: repeats - 1, found: BTreeSet::new() };
     match tree {
         Tree::Dominators => finding.dominators(cancel),
         Tree::DepthFirst => finding.depth_first(false, cancel),
@@ -43,16 +116,9 @@ pub(super) fn motifs<I: Id>(
     Ok(finding.found)
 }
 
-/// Objects without references.
-fn leaves<I: Id>(graph: Graph<'_, I>) -> BitSet {
-    let nodes = 0..graph.n_nodes();
-    BitSet::of(graph.n_nodes(), nodes.filter(|node| graph.forward.range(*node).is_empty()))
-}
-
 struct MotifSearch<'f, I> {
     typed: TypedGraph<'f, I>,
-    /// Objects without references. They are on no cycle of types, and they are most of the objects.
-    leaves: BitSet,
+    inner: &'f Inner<I>,
     /// How often the types must come again after the first time.
     enough: usize,
     found: BTreeSet<Motif>,
@@ -83,21 +149,17 @@ impl<I: Id> MotifSearch<'_, I> {
         self.found.insert(Motif::new(types));
     }
 
-    fn type_of(&self, node: usize) -> u32 {
-        self.typed.types[node]
-    }
-
     fn dominators(&mut self, cancel: &AtomicBool) -> Result<(), Cancelled> {
         let mut poll = Poll::new(cancel);
         let mut way = TreePath::default();
         for node in self.typed.preorder {
             poll.step()?;
-            if self.leaves.contains(node.index()) {
+            if !self.inner.is_inner.contains(node.index()) {
                 continue;
             }
             let dominator = self.typed.idoms[node.index()];
             while way.steps.pop_if(|step| step.node != dominator).is_some() {}
-            let type_rank = self.type_of(node.index());
+            let type_rank = self.typed.types[node.index()];
             let runs = self.extend(&way.runs(), type_rank, &way.types());
             way.steps.push(TreeStep { node: *node, edge: I::new(0), type_rank, runs });
         }
@@ -106,20 +168,20 @@ impl<I: Id> MotifSearch<'_, I> {
 
     fn depth_first(&mut self, backwards: bool, cancel: &AtomicBool) -> Result<(), Cancelled> {
         let mut poll = Poll::new(cancel);
-        let graph = self.typed.graph;
-        let mut seen = self.leaves.clone();
+        let inner = self.inner;
+        let mut seen = BitSet::new(inner.n_objects());
         let mut way = TreePath::default();
-        for root in self.typed.roots {
+        for root in &inner.roots {
             let mut next = Some(root.index()).filter(|root| seen.set(*root));
             loop {
                 if let Some(node) = next {
-                    let type_rank = self.type_of(node);
+                    let type_rank = inner.objects[node].1;
                     let runs = self.extend(&way.runs(), type_rank, &way.types());
                     way.steps.push(TreeStep { node: I::new(node), edge: I::new(0), type_rank, runs });
                 }
                 let Some(step) = way.steps.last_mut() else { break };
                 poll.step()?;
-                let edges = graph.forward.range(step.node.index());
+                let edges = inner.range(step.node.index());
                 let taken = step.edge.index();
                 if taken == edges.len() {
                     way.steps.pop();
@@ -128,9 +190,7 @@ impl<I: Id> MotifSearch<'_, I> {
                 }
                 step.edge = I::new(taken + 1);
                 let edge = if backwards { edges.end - 1 - taken } else { edges.start + taken };
-                let target = graph.forward.target(edge);
-                let leads = target != I::NONE && !graph.skip.contains(edge);
-                next = leads.then(|| target.index()).filter(|target| seen.set(*target));
+                next = Some(inner.targets[edge].index()).filter(|target| seen.set(*target));
             }
         }
         Ok(())
