@@ -398,3 +398,32 @@ fn last(sums: &[i64]) -> i64 {
 fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_old_object_above_is_found_through_new_ones() {
+        const NEW: u32 = u32::MAX;
+        // 0 is old; 1, 2 and 3 are a chain of new objects below it; 4 and 5 are old and below the chain; 6 is new, below nothing,
+        // and dominates 7, which is old. The super-root is 8.
+        let idoms: [u32; 8] = [8, 0, 1, 2, 3, 3, 8, 6];
+        let of = Numbers::Narrow(vec![0, NEW, NEW, NEW, 1, 2, NEW, 3]);
+        let partners = Partners { of, by_address: true };
+        let mut above = OldAbove { idoms: &idoms, partners: &partners, known: HashMap::new() };
+        let found: Vec<Option<usize>> = [4, 5, 1, 0, 7].into_iter().map(|node| above.of(node)).collect();
+        assert_eq!(found, [Some(0), Some(0), Some(0), None, None]);
+        assert_eq!(above.known.len(), 4, "each new object was passed once");
+    }
+
+    #[test]
+    fn new_objects_have_no_partner_in_either_width() {
+        let narrow = Numbers::Narrow(vec![7, u32::MAX]);
+        let wide = Numbers::Wide(vec![7, u64::MAX]);
+        for numbers in [narrow, wide] {
+            assert_eq!((numbers.get(0), numbers.get(1), numbers.get(2)), (Some(7), None, None));
+            assert_eq!(numbers.n_found(), 1);
+        }
+    }
+}
