@@ -20,9 +20,12 @@ pub(super) struct Heap {
     /// By type.
     sorts: Arc<[Sort]>,
     lake: Lake,
-    /// By kind and telling type, how many roots no other node dominates, and what they retain. Counted when it is first asked.
-    undominated: Arc<OnceLock<HashMap<String, HashMap<u32, (i64, i64)>>>>,
+    /// Counted when it is first asked.
+    undominated: Arc<OnceLock<UndominatedRoots>>,
 }
+
+/// By kind and telling type, how many roots no other node dominates, and the bytes that they retain.
+type UndominatedRoots = HashMap<String, HashMap<u32, (i64, i64)>>;
 
 /// What the tables say of an object.
 #[derive(Debug, Clone, Default)]
@@ -301,7 +304,7 @@ impl Heap {
     /// How many roots of a kind and telling type no other node dominates, and the bytes that they retain.
     pub(super) fn undominated_like(&self, kind: &str, telling_type: &str) -> (i64, i64) {
         let by_kind = self.undominated.get_or_init(|| {
-            let mut by_kind: HashMap<String, HashMap<u32, (i64, i64)>> = HashMap::new();
+            let mut by_kind = UndominatedRoots::new();
             for (node, kind) in self.undominated_roots(|_| true) {
                 if !by_kind.contains_key(kind) {
                     by_kind.insert(kind.to_owned(), HashMap::new());
