@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 use heaplake_model::{EdgeKind, Issue, IssueKind};
 
 use super::{
-    classes::{self, Class, ValueRule},
+    classes::{self, Class},
     dialect::{BasicType, Bytes, ClassDump, SubRecord},
     objects::{Model, ObjectReader, number_text},
+    rules::ValueRule,
 };
 use crate::{
     FieldKey, Labels, TypeId,

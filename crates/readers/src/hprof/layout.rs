@@ -10,7 +10,7 @@ use heaplake_model::{FieldPacking, LayoutOverride};
 
 use super::{
     dialect::{BasicType, Dialect},
-    scan::ArraySample,
+    scanned::ArraySample,
 };
 
 /// The layout of the objects of a VM.

@@ -13,7 +13,9 @@ mod layout;
 mod names;
 mod objects;
 mod roots;
+mod rules;
 mod scan;
+mod scanned;
 
 use std::{
     fs::File,
@@ -34,7 +36,8 @@ use dialect::{BasicType, Header, HeaderError, MAGIC};
 use emit::{BlockParser, TypeIds};
 use objects::{Model, ObjectReader};
 use roots::RootNamer;
-use scan::{BlockSpan, ScanOptions, scan};
+use scan::{ScanOptions, scan};
+use scanned::BlockSpan;
 
 /// The format of the JVM's heap dumps.
 #[derive(Debug)]

@@ -3,10 +3,11 @@
 use std::fs::File;
 
 use super::{
-    classes::{Class, Classes, LenRule, StateRule, ValueRule},
+    classes::{Class, Classes},
     dialect::{BasicType, Bytes, Sized, SubRecord},
     file::{MAX_RANGE, Pages},
-    scan::{Run, Scan},
+    rules::{LenRule, StateRule, ValueRule},
+    scanned::{Run, Scan},
 };
 
 /// All that the first pass found out.
