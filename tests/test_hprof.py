@@ -351,16 +351,21 @@ def entries_lake(tmp_path_factory):
     subprocess.run(["java", *MEMORY, "-cp", folder, "Entries", dump], check=True, capture_output=True, timeout=120)
     lake = Lake(folder / "lake")
     lake.ok("import", "--fields", "--dump", "entries", dump)
+    lake.without_fields = Lake(folder / "without")
+    lake.without_fields.ok("import", "--dump", "entries", dump)
     return lake
 
 
-def reached(lake, pattern):
-    """Of which collections the items are that a pattern leads to, and their numbers."""
+def reached(lake, pattern, asked=None):
+    """Of which collections the items are that a pattern leads to, and their numbers. `asked` is a lake with the same file, without
+    the fields that say them."""
     pattern = pattern.replace("'", "''")
+    ends = rows(asked or lake, f"select address from path('REACH {pattern} Entries$Item')")
+    some = ", ".join(str(row["address"]) for row in ends) or "0"
     found = rows(
         lake,
         "select field_value(address, 'of') as of, cast(field_value(address, 'id') as bigint) as id "
-        f"from path('REACH {pattern} Entries$Item') order by 1, 2",
+        f"from obj where address in ({some}) order by 1, 2",
     )
     items = {}
     for row in found:
@@ -371,7 +376,8 @@ def reached(lake, pattern):
 MAPS = {"hash", "linked", "tree", "table", "concurrent", "weak", "own", "unmodifiable", "synchronizedMap", "identity", "some", "skip",
         "checked", "sorted", "navigable"}
 ONE_KEY = {"one", "single"}
-LISTS = {"arrayList", "vector", "linkedList", "asList", "listOf", "copyOnWrite", "wrapped", "plain", "stack", "deque", "turned"}
+LISTS = {"arrayList", "vector", "linkedList", "asList", "listOf", "copyOnWrite", "wrapped", "plain", "stack", "deque", "turned",
+         "queued", "blockingDeque", "linkedBlocking", "ring", "heap", "heapBlocking"}
 FORTY = {"bin", "concurrentBin"}
 BAGS = FORTY | {"days", "hashSet", "linkedSet", "setOf", "keySet", "queue", "blocking", "array", "identitySet", "skipSet", "heap"}
 
@@ -411,6 +417,37 @@ def test_entries_of_collections_are_walked_by_key_and_index(entries_lake):
             set(lake.ok("path", "--plan", plan, "--format", "csv", f"REACH {pattern}").splitlines()) for plan in ["index", "join"]
         ]
         assert found[0] == found[1] and len(found[0]) == 1 + n, pattern
+
+
+@needs_jdk
+def test_entries_of_long_lists_full_rings_and_parts_of_lists(entries_lake):
+    at = lambda index, asked=None: reached(entries_lake, f"Entries$Others -> * -[{index}]->", asked)
+    without = entries_lake.without_fields
+    parts = {"arrayPart", "asListPart", "vectorPart", "listOfPart"}
+    long = {"longList", "longQueue"}
+    for index in [0, 3]:
+        expected = {name: [index + 7] for name in parts} | {name: [index] for name in long}
+        assert at(index) == expected | {"full": [index]}
+        # Where a range or the beginning of a full ring is, only numbers say.
+        assert at(index, without) == {name: [index] for name in long}
+    # Behind the end of a part its list goes on.
+    assert at(4) == {name: [4] for name in long}
+    for index in [100, 101, 399]:
+        assert at(index) == at(index, without) == {name: [index] for name in long}
+    # A node without value counts.
+    assert at(200) == {name: [200] for name in long | {"withNulls"}}
+    assert at(400) == {}
+    everything = reached(entries_lake, "Entries$Others -> * -[*]->")
+    assert everything["pushed"] == [0, 1, 2, 3] and everything["full"] == [0, 1, 2, 3]
+    up = "select distinct type from path('REACH (i: Entries$Item WHERE field_value(i.address, ''of'') = ''longList'') <-[399]- *')"
+    assert [row["type"] for row in rows(entries_lake, up)] == ["java.util.LinkedList"]
+
+
+@needs_jdk
+def test_indexes_of_rings_and_queues_need_no_fields(entries_lake):
+    for index in range(4):
+        found = reached(entries_lake, f"Entries$Lists -> * -[{index}]->", entries_lake.without_fields)
+        assert {name: found[name] for name in LISTS} == {name: [index] for name in LISTS}
 
 
 @needs_jdk

@@ -52,6 +52,9 @@ public class Entries {
         }
     }
     static class Lists {
+        Queue<Item> queued = new ConcurrentLinkedQueue<>(items("queued")), blockingDeque = new LinkedBlockingDeque<>(items("blockingDeque"));
+        Queue<Item> linkedBlocking = new LinkedBlockingQueue<>(items("linkedBlocking")), ring = new ArrayBlockingQueue<>(9);
+        Queue<Item> heap = new PriorityQueue<>(BY_ID), heapBlocking = new PriorityBlockingQueue<>(9, BY_ID);
         List<Item> arrayList = new ArrayList<>(items("arrayList")), vector = new Vector<>(items("vector")), linkedList = new LinkedList<>(items("linkedList"));
         List<Item> asList = Arrays.asList(items("asList").toArray(new Item[0])), listOf = List.copyOf(items("listOf"));
         List<Item> copyOnWrite = new CopyOnWriteArrayList<>(items("copyOnWrite")), wrapped = Collections.unmodifiableList(new ArrayList<>(items("wrapped")));
@@ -63,14 +66,37 @@ public class Entries {
             // Its array has 17 places: the items are at the last two and the first two.
             for (int i = 0; i < 15; i++) { turned.add(new Item("turned", 99)); ((Deque<Item>) turned).poll(); }
             turned.addAll(items("turned"));
+            for (int i = 0; i < 7; i++) { ring.add(new Item("ring", 99)); ring.poll(); }
+            ring.addAll(items("ring"));
+            for (int i = 0; i < 5; i++) { queued.add(new Item("queued", i)); linkedBlocking.add(new Item("linkedBlocking", i)); }
+            for (int i = 0; i < 5; i++) { queued.poll(); linkedBlocking.poll(); }
+            for (int i = 0; i < 4; i++) { queued.poll(); linkedBlocking.poll(); }
+            queued.addAll(items("queued"));
+            linkedBlocking.addAll(items("linkedBlocking"));
+            heap.addAll(items("heap"));
+            heapBlocking.addAll(items("heapBlocking"));
         }
         Item[] plain = items("plain").toArray(new Item[0]);
     }
 
+    /** Too long for an automaton, a ring without a gap, a deque that begins before its head, and parts of lists. */
+    static class Others {
+        List<Item> longList = new LinkedList<>(many("longList", 400)), withNulls = new LinkedList<>(Collections.nCopies(200, null));
+        Queue<Item> longQueue = new ConcurrentLinkedQueue<>(many("longQueue", 400)), full = new ArrayBlockingQueue<>(4, false, items("full"));
+        Deque<Item> pushed = new ConcurrentLinkedDeque<>();
+        List<Item> arrayPart = new ArrayList<>(many("arrayPart", 20)).subList(5, 15).subList(2, 6), asListPart = Arrays.asList(many("asListPart", 20).toArray(new Item[0])).subList(7, 11);
+        List<Item> vectorPart = new Vector<>(many("vectorPart", 20)).subList(7, 11), listOfPart = List.copyOf(many("listOfPart", 20)).subList(7, 11);
+        Others() {
+            withNulls.add(new Item("withNulls", 200));
+            for (int i = 3; i >= 0; i--) pushed.addFirst(new Item("pushed", i));
+        }
+    }
+
     static final Comparator<Item> BY_ID = Comparator.comparingInt(item -> item.id);
-    static List<Item> items(String of) {
+    static List<Item> items(String of) { return many(of, 4); }
+    static List<Item> many(String of, int n) {
         List<Item> items = new ArrayList<>();
-        for (int i = 0; i < 4; i++) items.add(new Item(of, i));
+        for (int i = 0; i < n; i++) items.add(new Item(of, i));
         return items;
     }
     static final List<String> KEYS = new ArrayList<>();
@@ -82,12 +108,14 @@ public class Entries {
     static Maps maps;
     static Bags bags;
     static Lists lists;
+    static Others others;
 
     public static void main(String[] args) throws Exception {
         for (int i = 0; i < 4; i++) KEYS.add("key-" + i);
         maps = new Maps();
         bags = new Bags();
         lists = new Lists();
+        others = new Others();
         ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class).dumpHeap(args[0], true);
     }
 }

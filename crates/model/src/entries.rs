@@ -46,10 +46,51 @@ pub enum EntryStep {
     Field(&'static [&'static str]),
     /// These steps any number of times.
     Repeated(&'static [EntryStep]),
-    /// These steps as often as the index says.
-    Times(&'static [EntryStep]),
+    /// Steps as often as the index says, up to `max` times.
+    Times {
+        /// The steps.
+        steps: &'static [EntryStep],
+        /// The largest index.
+        max: u32,
+    },
     /// The reference of an array at a position that follows from the key or index.
     Slot(SlotRule),
+    /// The node of a chain that has the value at the index.
+    Nth(ChainRule),
+    /// From a part of a list to the element of the array of that list.
+    Part(PartRule),
+}
+
+/// Nodes that refer to the next one. Fields are named as in labels, without the dot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainRule {
+    /// Types of the nodes.
+    pub nodes: &'static [&'static str],
+    /// The fields of the collection that may be its first node.
+    pub first: &'static [&'static str],
+    /// The field that is the next node.
+    pub next: &'static str,
+    /// The field that is the value.
+    pub item: &'static str,
+    /// Whether a node without value counts.
+    pub counts_empty: bool,
+    /// Smaller indexes are found by another way.
+    pub from: u32,
+}
+
+/// A view of a range of a list, which knows the list and the range. The range is numbers, which are known where fields were kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartRule {
+    /// Types of the views.
+    pub types: &'static [&'static str],
+    /// The label of the list.
+    pub list: &'static str,
+    /// The labels that the array of a list may have.
+    pub arrays: &'static [&'static str],
+    /// The field that is the index of the first element.
+    pub offset: &'static str,
+    /// The field that is the number of elements.
+    pub size: &'static str,
 }
 
 /// Where in an array of a collection a value is. The array and other fields are named as in labels.
@@ -71,7 +112,8 @@ pub enum SlotRule {
     AfterFirst {
         /// The field that is the array.
         array: &'static str,
-        /// The field that says where the first one is; a number, which is known where fields were kept.
+        /// The field that says where the first one is; a number, which is known where fields were kept. Without it the place is
+        /// known unless the array is full, because what is occupied has one beginning.
         first: &'static str,
     },
 }

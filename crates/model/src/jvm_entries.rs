@@ -3,8 +3,8 @@
 //! A way begins at the collection and ends at the value. Types of tables and nodes decide which collections it is for, so that
 //! a class of the program that extends one of the JDK's is walked as well.
 
-use crate::entries::{CollectionParts, EntryStep, EntryWay, SlotRule};
-use EntryStep::{Field, Hop, Index, Keyed, Object, Repeated, Slot, Times};
+use crate::entries::{ChainRule, CollectionParts, EntryStep, EntryWay, PartRule, SlotRule};
+use EntryStep::{Field, Hop, Index, Keyed, Nth, Object, Part, Repeated, Slot, Times};
 
 const TABLES: &[&str] = &[
     "java.util.HashMap$Node[]",
@@ -47,7 +47,15 @@ const QUEUES: &[&str] = &[
     "java.util.concurrent.LinkedBlockingQueue$Node",
     "java.util.concurrent.LinkedBlockingDeque$Node",
 ];
+/// Those whose first field is exact: a `ConcurrentLinkedDeque` may begin before it.
+const ORDERED_QUEUES: &[&str] = &[
+    "java.util.concurrent.ConcurrentLinkedQueue$Node",
+    "java.util.concurrent.LinkedBlockingQueue$Node",
+    "java.util.concurrent.LinkedBlockingDeque$Node",
+];
 const LIST: &[&str] = &["java.util.LinkedList$Node"];
+/// Nodes of a linked list become states of an automaton: those of larger indexes are looked for beforehand.
+const MAX_LINKS: u32 = 100;
 
 /// Objects that refer to others of the same map.
 const MAP_PARTS: &[&str] = &[
@@ -362,6 +370,43 @@ pub(crate) const WAYS: &[EntryWay] = &[
             Slot(SlotRule::AfterFirst { array: "elements", first: "head" }),
         ],
     },
+    EntryWay {
+        keys: false,
+        indexes: true,
+        steps: &[
+            Object(&["java.util.concurrent.ArrayBlockingQueue"]),
+            Hop(&[".items"]),
+            Object(ARRAY),
+            Slot(SlotRule::AfterFirst { array: "items", first: "takeIndex" }),
+        ],
+    },
+    // In the order of its iterator, which is that of the array: a heap.
+    EntryWay {
+        keys: false,
+        indexes: true,
+        steps: &[
+            Object(&["java.util.PriorityQueue", "java.util.concurrent.PriorityBlockingQueue"]),
+            Hop(&[".queue"]),
+            Object(ARRAY),
+            Index,
+        ],
+    },
+    EntryWay {
+        keys: false,
+        indexes: true,
+        steps: &[Part(PartRule {
+            types: &[
+                "java.util.AbstractList$RandomAccessSubList",
+                "java.util.AbstractList$SubList",
+                "java.util.ArrayList$SubList",
+                "java.util.ImmutableCollections$SubList",
+            ],
+            list: ".root",
+            arrays: &[".elementData", ".elements", ".a"],
+            offset: "offset",
+            size: "size",
+        })],
+    },
     // Others, whose arrays are in an order of their own.
     EntryWay {
         keys: false,
@@ -370,11 +415,9 @@ pub(crate) const WAYS: &[EntryWay] = &[
             Object(&[
                 "java.util.ArrayDeque",
                 "java.util.ImmutableCollections$SetN",
-                "java.util.PriorityQueue",
-                "java.util.concurrent.PriorityBlockingQueue",
                 "java.util.concurrent.ArrayBlockingQueue",
             ]),
-            Hop(&[".elements", ".queue", ".items"]),
+            Hop(&[".elements", ".items"]),
             Object(ARRAY),
             Hop(&["[*]"]),
         ],
@@ -387,14 +430,54 @@ pub(crate) const WAYS: &[EntryWay] = &[
     EntryWay {
         keys: false,
         indexes: true,
-        steps: &[Hop(&[".first"]), Times(&[Object(LIST), Hop(&[".next"])]), Object(LIST), Hop(&[".item"])],
+        steps: &[
+            Hop(&[".first"]),
+            Times { steps: &[Object(LIST), Hop(&[".next"])], max: MAX_LINKS },
+            Object(LIST),
+            Hop(&[".item"]),
+        ],
     },
+    EntryWay {
+        keys: false,
+        indexes: true,
+        steps: &[
+            Hop(&[".first"]),
+            Repeated(&[Object(LIST), Hop(&[".next"])]),
+            Nth(ChainRule {
+                nodes: LIST,
+                first: &["first"],
+                next: "next",
+                item: "item",
+                counts_empty: true,
+                from: MAX_LINKS + 1,
+            }),
+            Hop(&[".item"]),
+        ],
+    },
+    EntryWay {
+        keys: false,
+        indexes: true,
+        steps: &[
+            Hop(&[".head", ".first"]),
+            Repeated(&[Object(ORDERED_QUEUES), Hop(&[".next"])]),
+            Nth(ChainRule {
+                nodes: ORDERED_QUEUES,
+                first: &["head", "first"],
+                next: "next",
+                item: "item",
+                counts_empty: false,
+                from: 0,
+            }),
+            Hop(&[".item"]),
+        ],
+    },
+    // A deque whose first node is before the head has it in `prev`.
     EntryWay {
         keys: false,
         indexes: false,
         steps: &[
             Hop(&[".head", ".first"]),
-            Repeated(&[Object(QUEUES), Hop(&[".next"])]),
+            Repeated(&[Object(QUEUES), Hop(&[".next", ".prev"])]),
             Object(QUEUES),
             Hop(&[".item"]),
         ],

@@ -21,7 +21,7 @@ mod type_name;
 
 pub use dump_id::{DumpId, InvalidDumpId};
 pub use edge_kind::EdgeKind;
-pub use entries::{CollectionParts, EntryStep, EntryWay, SlotRule};
+pub use entries::{ChainRule, CollectionParts, EntryStep, EntryWay, PartRule, SlotRule};
 pub use issue::{Issue, IssueKind};
 pub use layout_override::{FieldPacking, InvalidLayout, LayoutOverride};
 pub use memory::{MemoryAccount, MemoryPart, ProcessMemory};

@@ -5,7 +5,7 @@
 //! among them, so that the answer has the objects in between as hops. Nothing is stored for it, and sizes and counts of
 //! references are what they are. [`Runtime::entry_ways`] has the ways. docs/decisions/0008-entries.md says why.
 
-use heaplake_model::{EntryStep, EntryWay, Runtime, SlotRule};
+use heaplake_model::{ChainRule, EntryStep, EntryWay, PartRule, Runtime, SlotRule};
 use heaplake_pathql::{Edge, Filter, Group, Item, Label, LabelTerm, Node, Query, Span, Term, TermKind, Way};
 use heaplake_store::Dump;
 
@@ -14,9 +14,6 @@ use super::{
     slots::SlotFinder,
 };
 use crate::Result;
-
-/// Nodes of a linked list become states of an automaton: those of larger indexes are not looked for.
-const MAX_LINKS: u32 = 100;
 
 /// What the label of an arrow asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,9 +167,17 @@ impl Maker<'_> {
                     Some(items) => self.group(vec![items], 0, None),
                     None => continue,
                 },
-                EntryStep::Times(steps) => {
+                EntryStep::Nth(rule) => match self.nth(rule)? {
+                    Some(node) => node,
+                    None => return Ok(None),
+                },
+                EntryStep::Part(rule) => match self.part(rule)? {
+                    Some(group) => group,
+                    None => return Ok(None),
+                },
+                EntryStep::Times { steps, max } => {
                     let (min, max) = match self.asked {
-                        Asked::Index(index) if index > MAX_LINKS => return Ok(None),
+                        Asked::Index(index) if index > *max => return Ok(None),
                         Asked::Index(0) => continue,
                         Asked::Index(index) => (index, Some(index)),
                         Asked::Key(_) | Asked::Any => (0, None),
@@ -193,6 +198,40 @@ impl Maker<'_> {
         let alternatives: Vec<_> = slots
             .into_iter()
             .map(|(position, arrays)| vec![self.objects(&arrays), self.hop(&[&format!("[{position}]")])])
+            .collect();
+        Ok((!alternatives.is_empty()).then(|| self.group(alternatives, 1, Some(1))))
+    }
+
+    /// The nodes of chains that have the value at the index; `None` where there are no such.
+    fn nth(&self, rule: &ChainRule) -> Result<Option<Item>> {
+        let Asked::Index(index) = self.asked else { return Ok(None) };
+        if index < rule.from || !self.has_one_of(rule.nodes) {
+            return Ok(None);
+        }
+        let Some(finder) = SlotFinder::new(self.names)? else { return Ok(None) };
+        let nodes = finder.nth(rule, index)?;
+        Ok((!nodes.is_empty()).then(|| self.objects(&nodes)))
+    }
+
+    /// From parts of lists to the elements at the index; `None` where there are no such.
+    fn part(&self, rule: &PartRule) -> Result<Option<Item>> {
+        let Asked::Index(index) = self.asked else { return Ok(None) };
+        if !self.has_one_of(rule.types) {
+            return Ok(None);
+        }
+        let Some(finder) = SlotFinder::new(self.names)? else { return Ok(None) };
+        let alternatives: Vec<_> = finder
+            .parts(rule, index)?
+            .into_iter()
+            .map(|(position, parts)| {
+                let element = format!("[{position}]");
+                vec![
+                    self.objects(&parts),
+                    self.hop(&[rule.list]),
+                    self.hop(rule.arrays),
+                    self.hop(&[&element]),
+                ]
+            })
             .collect();
         Ok((!alternatives.is_empty()).then(|| self.group(alternatives, 1, Some(1))))
     }
