@@ -226,6 +226,47 @@ fn a_heap_comes_back_in_every_dialect() {
 }
 
 #[test]
+fn roots_of_android_native_code_and_virtual_threads_are_told() {
+    let kinds = [
+        "interned string",
+        "finalizing",
+        "debugger",
+        "reference cleanup",
+        "VM internal",
+        "unreachable",
+        "JNI monitor, thread main",
+        "JNI local, thread main",
+        "native stack, thread main",
+        "thread block, thread main",
+        "virtual thread mover, com.shop.Cart.move(Cart.java:9)",
+    ];
+    let mut heap = String::from(
+        r#"
+base @0x1000 : java.lang.Class name="java.lang.BaseVirtualThread"
+virtual @0x1010 : java.lang.Class name="java.lang.VirtualThread" -.<super>-> base
+main @0x2000 : java.lang.Thread -.name-> mainname
+mainname @0x2020 : java.lang.String = "main" -.value-> mainbytes
+mainbytes @0x2040 : byte[]
+mover @0x2060 : java.lang.VirtualThread -.name-> movername
+movername @0x2080 : java.lang.String = "mover" -.value-> moverbytes
+moverbytes @0x20a0 : byte[]
+root(thread main) main
+root("virtual thread mover") mover
+"#,
+    );
+    for (i, kind) in kinds.iter().enumerate() {
+        heap += &format!("o{i} @{}: com.shop.Cart\nroot(\"{kind}\") o{i}\n", 0x3000 + 0x20 * i);
+    }
+    for (version, n_of_android) in [("1.0.3", 0), ("1.0.2", 7)] {
+        let dump = whole(&written(&heap, &HprofOptions { version, ..HprofOptions::default() }));
+        let found: Vec<&str> = dump.roots.iter().map(|(_, kind)| &**kind).collect();
+        let mut expected = vec!["thread main", "virtual thread mover"];
+        expected.extend((0..kinds.len()).map(|i| if i < n_of_android { "unknown" } else { kinds[i] }));
+        assert_eq!(found, expected, "{version}");
+    }
+}
+
+#[test]
 fn threads_and_blocks_change_nothing() {
     let bytes = written(SHOP, &HprofOptions::default());
     let expected = whole(&bytes);
