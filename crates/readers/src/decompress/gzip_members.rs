@@ -1,7 +1,7 @@
 //! gzip of many members, inflated on several threads.
 //!
 //! HotSpot (`jcmd GC.heap_dump -gz`) writes a member for each MiB of a dump, BGZF one for each 64 KiB. No member says how long it
-//! is. So the input is cut into pieces where the header of the first member occurs again, and each piece is inflated on its own. A
+//! is. So the input is cut into pieces where a header like that of the first member occurs, and each piece is inflated on its own. A
 //! piece that ends exactly with a member proves that the next one begins with a member. Where one does not, for its cut was
 //! inside a member, or for damage, everything from there on is left to the ordinary decompressor, whose bytes and errors are
 //! therefore those of the input read in one go.
@@ -24,8 +24,14 @@ use super::Whole;
 const HEAD_LEN: usize = 10;
 /// How a head begins: the magic and the only method.
 const MAGIC: &[u8] = &[0x1f, 0x8b, 8];
-/// The position of the flags in a head. HotSpot's first member has a comment, the others have none.
+/// The position of the flags in a head, which the time follows. HotSpot's first member has a comment, the others have none.
 const FLAGS_AT: usize = 3;
+/// The position of the level in a head, which the system follows. HotSpot's first member has others than those after it.
+const LEVEL_AT: usize = 8;
+/// Numbers of levels in a head: not said, best, and fastest.
+const LEVELS: [u8; 3] = [0, 2, 4];
+/// The last number of a system in a head, and the one for none of them.
+const SYSTEMS: (u8, u8) = (13, 255);
 /// Bytes of a piece in the input: another member is added to less.
 const PIECE_BYTES: usize = 1 << 16;
 /// Members of a piece at most.
@@ -254,7 +260,9 @@ impl<R: Read> Cutter<R> {
         let flags = found[FLAGS_AT];
         (flags == 0 || flags == self.head[FLAGS_AT])
             && found[..FLAGS_AT] == self.head[..FLAGS_AT]
-            && found[FLAGS_AT + 1..] == self.head[FLAGS_AT + 1..]
+            && found[FLAGS_AT + 1..LEVEL_AT] == self.head[FLAGS_AT + 1..LEVEL_AT]
+            && LEVELS.contains(&found[LEVEL_AT])
+            && (found[LEVEL_AT + 1] <= SYSTEMS.0 || found[LEVEL_AT + 1] == SYSTEMS.1)
     }
 
     fn read_on(&mut self) -> io::Result<()> {
@@ -300,13 +308,18 @@ mod tests {
         gzip.finish().unwrap()
     }
 
-    /// As HotSpot writes them: a comment in the first one.
+    /// As HotSpot writes them: a comment in the first one, which has another level and system than the others.
     fn hotspot(texts: &[Vec<u8>]) -> Vec<u8> {
         let builder = |i| match i {
             0 => GzBuilder::new().comment("HPROF BLOCKSIZE=1048576"),
             _ => GzBuilder::new(),
         };
-        texts.iter().enumerate().flat_map(|(i, text)| member(builder(i), text, 1)).collect()
+        let members = texts.iter().enumerate().map(|(i, text)| {
+            let mut member = member(builder(i), text, 1);
+            member[LEVEL_AT..HEAD_LEN].copy_from_slice(if i == 0 { &[4, 0] } else { &[0, 3] });
+            member
+        });
+        members.collect::<Vec<_>>().concat()
     }
 
     /// As BGZF has them: each says how long it is, which nobody needs here.
