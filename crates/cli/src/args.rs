@@ -1,10 +1,6 @@
 //! The command line: what can be typed, and its help texts.
 
-use std::{
-    env,
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{env, ffi::OsString, path::PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{
@@ -17,6 +13,7 @@ use heaplake_model::LayoutOverride;
 use crate::{
     console::{Console, LakeChoice},
     output::Shape,
+    stores::OpenStores,
     values,
 };
 
@@ -42,12 +39,15 @@ Exit codes: 0 done, 1 verify found damage or check a violation, 2 error, 130 sto
 Data goes to standard output, everything else to standard error."
 )]
 pub struct CommandLine {
-    /// The lake's folder [default: ./lake] [env: HEAPLAKE_LAKE]
+    /// The lake: a folder, or s3://BUCKET/PREFIX [default: ./lake] [env: HEAPLAKE_LAKE]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     lake: Option<PathBuf>,
     /// No notes and no progress; errors only
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// Say how many requests a lake in an object store took, and how many bytes came
+    #[arg(long, global = true)]
+    stats: bool,
     /// When to use colours; auto respects NO_COLOR
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -148,16 +148,6 @@ Examples:
 pub struct CaptureArgs {
     #[command(subcommand)]
     pub how: CaptureHow,
-}
-
-impl CaptureArgs {
-    /// The lake that the dump goes into as well.
-    pub fn import_to(&self) -> Option<&Path> {
-        match &self.how {
-            CaptureHow::Script => None,
-            CaptureHow::Python(args) => args.import_to.as_deref(),
-        }
-    }
 }
 
 /// Ways to capture.
@@ -1410,7 +1400,10 @@ pub fn parse() -> (Invocation, Console) {
         (None, Some(path)) => LakeChoice::Environment(path.into()),
         (None, None) => LakeChoice::Default,
     };
-    (line.invocation, Console { lake, quiet: line.quiet, shell: None })
+    (
+        line.invocation,
+        Console { lake, quiet: line.quiet, stats: line.stats, shell: None, stores: OpenStores::default() },
+    )
 }
 
 /// The command line with its help texts, whose paragraphs clap breaks for the terminal: they are not broken before.

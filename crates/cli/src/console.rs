@@ -8,14 +8,15 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 
-use heaplake_answers::Session;
+use heaplake_answers::{Lake, Session};
 use heaplake_engine::{Edited, SessionOptions};
 use heaplake_remote::Location;
 
 use crate::{
-    escape,
+    escape, human,
     output::{Plan, Screen, Shape, Sink, wrapped},
     remedy,
+    stores::OpenStores,
 };
 
 /// What every command knows of its surroundings.
@@ -25,8 +26,12 @@ pub struct Console {
     pub lake: LakeChoice,
     /// No notes and no progress.
     pub quiet: bool,
+    /// Say what was asked of object stores.
+    pub stats: bool,
     /// What the shell has chosen that runs the command, if one does.
     pub shell: Option<InShell>,
+    /// The lakes in object stores that are open.
+    pub stores: OpenStores,
 }
 
 /// What a shell has chosen, for the commands that it runs.
@@ -67,6 +72,39 @@ impl LakeChoice {
 }
 
 impl Console {
+    /// Opens the lake to ask it.
+    pub fn open_lake(&self) -> anyhow::Result<Lake> {
+        match self.lake.in_store() {
+            Some(address) => Ok(self.stores.open(address)?.lake().clone()),
+            None => Ok(Lake::open(self.lake.path())?),
+        }
+    }
+
+    /// Opens the lake to change dumps that are in it.
+    pub fn open_lake_to_write(&self) -> anyhow::Result<Lake> {
+        match self.lake.in_store() {
+            Some(_) => self.open_lake(),
+            None => Ok(Lake::open_to_write(self.lake.path())?),
+        }
+    }
+
+    /// The same as [`open_lake`](Self::open_lake), with nothing from a cache.
+    pub fn open_lake_afresh(&self) -> anyhow::Result<Lake> {
+        match self.lake.in_store() {
+            Some(address) => Ok(self.stores.open_afresh(address)?.lake().clone()),
+            None => Ok(Lake::open(self.lake.path())?),
+        }
+    }
+
+    /// Says what was asked of object stores, where that is wanted.
+    pub fn note_requests(&self) {
+        if self.stats {
+            let (requests, bytes) = self.stores.requests();
+            let text = format!("{}, {} received", human::counted(requests, "request"), human::bytes(bytes));
+            anstream::eprintln!("{}", escape::message(&text));
+        }
+    }
+
     /// How to open a session: on a dump, or else on the one that a shell has chosen, with its edits.
     pub fn session(&self, dump: Option<&str>, layer: Option<&str>) -> SessionOptions {
         let shell =

@@ -13,6 +13,7 @@ mod query;
 mod remedy;
 mod selection;
 mod shell;
+mod stores;
 mod values;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Invocation::Shell(args) => shell::start(&args, &console),
         invocation => commands::run(invocation, &console),
     });
+    console.note_requests();
     match outcome {
         Ok(code) => code,
         // Whoever reads our output, `head` for example, has seen enough.

@@ -115,7 +115,13 @@ mod tests {
 
     #[test]
     fn shows_any_name_and_any_state() {
-        let console = Console { lake: crate::console::LakeChoice::Default, quiet: true, shell: None };
+        let console = Console {
+            lake: crate::console::LakeChoice::Default,
+            quiet: true,
+            stats: false,
+            shell: None,
+            stores: crate::stores::OpenStores::default(),
+        };
         let mut bar = Bars::new(&console).add("{bytes}\x1b[2J");
         assert_eq!(bar.bar.prefix(), "{bytes}\\x1b[2J");
         let progress = ImportProgress::default();

@@ -26,7 +26,7 @@ pub fn over(manifests: &Arc<Manifests>, options: &SessionOptions) -> Result<Sess
 
 /// Opens a session for questions about one dump, which is the newest where none is named.
 pub fn of_dump(dump: Option<&str>, args: &GraphArgs, console: &Console) -> Result<(Session, Arc<Manifest>)> {
-    let lake = Lake::open(console.lake.path())?;
+    let lake = console.open_lake()?;
     let options =
         SessionOptions { memory_limit: args.memory_limit, ..console.session(dump, args.layer.as_deref()) };
     let session = open(&lake, &options)?;

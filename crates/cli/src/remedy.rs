@@ -35,6 +35,10 @@ pub fn worded(remedy: &Remedy) -> String {
                 .to_owned()
         }
         Remedy::PushDump => "`heaplake push --to` makes one".to_owned(),
+        Remedy::PullDump => {
+            "`heaplake pull` copies a dump into a folder; change it there, and `heaplake push --replace` copies it back"
+                .to_owned()
+        }
         Remedy::ImportOrRemove => "`heaplake import` and `heaplake rm` do".to_owned(),
         Remedy::VerifyLake => "`heaplake verify` looks at every file".to_owned(),
         Remedy::BuildIndex { dump } => format!("`heaplake index {dump}` builds the index"),

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use heaplake_answers::{Error, Lake, select_dump, select_dumps};
+use heaplake_answers::{Error, select_dump, select_dumps};
 use heaplake_store::{Manifest, Manifests};
 
 use crate::console::Console;
 
 /// The dumps of the lake of a command, as they are now.
 pub fn open(console: &Console) -> Result<Arc<Manifests>> {
-    Ok(Lake::open(console.lake.path())?.snapshot())
+    Ok(console.open_lake()?.snapshot())
 }
 
 /// The dumps that texts select, all together once, in the order in which they were taken; all dumps where there is no text.

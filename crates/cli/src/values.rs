@@ -12,11 +12,16 @@ use crate::library;
 /// Less than this cannot hold the buffers of one import or query.
 pub const SMALLEST_LIMIT: u64 = 16_000_000;
 
-/// A memory limit in bytes: `512MB`, `2GiB`, `1.5G`. KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024.
-pub fn memory_limit(text: &str) -> Result<u64, String> {
+/// A size in bytes: `512MB`, `2GiB`, `1.5G`. KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024.
+pub fn size(text: &str) -> Result<u64, String> {
     let size = text.trim().parse::<bytesize::ByteSize>();
-    let bytes =
-        size.map_err(|_| format!("{text:?} is not a size; write for example 512MB, 2GiB or 1.5G"))?.as_u64();
+    let size = size.map_err(|_| format!("{text:?} is not a size; write for example 512MB, 2GiB or 1.5G"));
+    size.map(|size| size.as_u64())
+}
+
+/// A memory limit in bytes, written as a [`size`].
+pub fn memory_limit(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
     if bytes < SMALLEST_LIMIT {
         return Err(format!("{bytes} bytes are too few to work with; the smallest limit is 16MB"));
     }

@@ -71,7 +71,7 @@ impl LakeFile {
         let file = self.stored.open().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound if self.is_still_named() => self.damaged("it is missing".to_owned()),
             io::ErrorKind::NotFound => Error::Removed(self.dump.clone()),
-            _ => self.failed(&error),
+            _ => self.stored.io_error(error).into(),
         })?;
         let n_bytes = file.metadata().map_err(|error| self.failed(&error))?.len();
         match n_bytes == self.n_bytes {

@@ -110,6 +110,7 @@ impl LakeTable {
     }
 
     fn groups(&self, files: &[(&Manifest, &FileEntry)], n_partitions: usize) -> Result<Vec<FileGroup>> {
+        self.lake.prefetch(&files.iter().map(|(_, entry)| *entry).collect::<Vec<_>>());
         let parts = files.iter().enumerate().map(|(idx, (manifest, entry))| {
             let file = LakeFile::new(&self.lake, manifest.id.as_str(), entry, idx < MAX_HELD)?;
             let dump = ScalarValue::Utf8View(Some(manifest.id.as_str().to_owned()));

@@ -31,6 +31,8 @@ pub enum Remedy {
     GiveCredentials,
     /// Make a lake in an object store by copying a dump there.
     PushDump,
+    /// Copy the dump into a folder, change it there, and copy it back.
+    PullDump,
     /// Change the lake by importing and removing dumps.
     ImportOrRemove,
     /// Look at every file of the lake.

@@ -30,13 +30,7 @@ pub(crate) struct ManifestCache {
 impl ManifestCache {
     /// As the environment says; else in the user's folder of caches.
     pub(crate) fn of_environment() -> Self {
-        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let caches = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-        let folder = match env::var_os(VARIABLE) {
-            Some(folder) => Some(PathBuf::from(folder)).filter(|folder| !folder.as_os_str().is_empty()),
-            None => caches().map(|caches| caches.join("heaplake")),
-        };
-        Self { folder: folder.map(|folder| folder.join("manifests")) }
+        Self { folder: folder().map(|folder| folder.join("manifests")) }
     }
 
     /// The content of an object that has this ETag, if it is kept.
@@ -72,6 +66,16 @@ impl ManifestCache {
     }
 }
 
+/// Where the caches are, as the environment says; else in the user's folder of caches. `None` where nothing is to be kept.
+pub(crate) fn folder() -> Option<PathBuf> {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let caches = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    match env::var_os(VARIABLE) {
+        Some(folder) => Some(PathBuf::from(folder)).filter(|folder| !folder.as_os_str().is_empty()),
+        None => caches().map(|caches| caches.join("heaplake")),
+    }
+}
+
 fn checksum_line(content: &[u8]) -> String {
     format!("{:032x}\n", xxh3_128(content))
 }
@@ -85,13 +89,13 @@ fn write(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 #[cfg(not(unix))]
-fn make_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 

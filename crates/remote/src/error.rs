@@ -46,6 +46,9 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// There is no such object.
+    #[error("{0}: it is missing")]
+    Missing(String),
     /// An object is not what it should be.
     #[error("{object}: {what}")]
     Damaged {
@@ -121,7 +124,7 @@ impl Error {
         let why = in_words(error);
         match error {
             E::PermissionDenied { .. } | E::Unauthenticated { .. } => Self::Denied { object, why },
-            E::NotFound { .. } if why == ABSENT => Self::Damaged { object, what: why },
+            E::NotFound { .. } if why == ABSENT => Self::Missing(object),
             _ => Self::Request { object, why },
         }
     }

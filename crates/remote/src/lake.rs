@@ -1,6 +1,6 @@
 //! A lake in a store: what is in it, and removing dumps.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -28,7 +28,36 @@ const THREADS: usize = 2;
 pub struct RemoteLake {
     pub(crate) requests: Requests,
     cache: ManifestCache,
-    pub(crate) runtime: Runtime,
+    pub(crate) runtime: RequestThreads,
+}
+
+/// The threads that make requests.
+#[derive(Debug)]
+pub(crate) struct RequestThreads(Option<Runtime>);
+
+impl RequestThreads {
+    fn start() -> Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+        runtime.map(|runtime| Self(Some(runtime))).map_err(Error::Threads)
+    }
+
+    /// Waits for work. Not on a thread of another runtime: see [`RemoteLake::wait`].
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match &self.0 {
+            Some(runtime) => runtime.block_on(work),
+            None => Err(Error::Cancelled),
+        }
+    }
+}
+
+impl Drop for RequestThreads {
+    fn drop(&mut self) {
+        // The last owner may be on a thread of another runtime, where one must not wait.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// A dump of such a lake.
@@ -106,12 +135,10 @@ impl RemoteLake {
     }
 
     fn connect(location: &Location) -> Result<Self> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
         Ok(Self {
             requests: Requests::open(location)?,
             cache: ManifestCache::of_environment(),
-            runtime: runtime.map_err(Error::Threads)?,
+            runtime: RequestThreads::start()?,
         })
     }
 
@@ -130,40 +157,60 @@ impl RemoteLake {
         self.requests.count()
     }
 
+    /// Bytes of objects that came so far.
+    pub fn received_bytes(&self) -> u64 {
+        self.requests.received_bytes()
+    }
+
+    /// Waits for requests on a thread of its own, so that threads of any runtime may call it.
+    pub(crate) fn wait<T: Send, W: Future<Output = Result<T>>>(
+        &self,
+        work: impl FnOnce() -> W + Send,
+    ) -> Result<T> {
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| self.runtime.block_on(work()));
+            waiting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
     /// The dumps, oldest first: by time taken, time imported, id. One request lists them, and one more reads each manifest that this
     /// machine does not have in its cache.
     pub fn dumps(&self) -> Result<Vec<RemoteDump>> {
-        let states = self.runtime.block_on(async {
-            let listed = self.requests.list(&LakeFolder::manifests()).await?;
-            let states = stream::iter(listed).map(|object| self.listed_state(object));
-            states.buffer_unordered(MANIFESTS_AT_ONCE).try_collect::<Vec<State>>().await
-        })?;
-        self.cache.shrink();
-        let of_dump = |state| match state {
-            State::Dump(dump) => Some(dump),
-            // Removed, perhaps after it was listed.
-            State::Absent | State::Removed(_) => None,
-        };
-        let mut dumps: Vec<RemoteDump> = states.into_iter().filter_map(of_dump).collect();
+        let found = self.runtime.block_on(self.found_manifests())?;
+        let mut dumps = Vec::with_capacity(found.len());
+        for (id, found) in found {
+            if let State::Dump(dump) = self.state_of(&id, found)? {
+                dumps.push(dump);
+            }
+        }
         dumps.sort_by(|a, b| a.manifest.by_age(&b.manifest));
         Ok(dumps)
     }
 
-    /// What is in the place of a manifest that was listed.
-    async fn listed_state(&self, listed: ObjectFacts) -> Result<State> {
-        let Some(id) = id_of_manifest(&listed.path) else { return Ok(State::Absent) };
+    /// What is in the places of all manifests, in no order: texts of manifests, or of tombstones.
+    pub(crate) async fn found_manifests(&self) -> Result<Vec<(DumpId, Found)>> {
+        let listed = self.requests.list(&LakeFolder::manifests()).await?;
+        let found = stream::iter(listed).map(|object| self.listed_manifest(object));
+        let found: Vec<_> = found.buffer_unordered(MANIFESTS_AT_ONCE).try_collect().await?;
+        self.cache.shrink();
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// What is in the place of a manifest that was listed; `None` if it is gone.
+    async fn listed_manifest(&self, listed: ObjectFacts) -> Result<Option<(DumpId, Found)>> {
+        let Some(id) = id_of_manifest(&listed.path) else { return Ok(None) };
         let object = self.requests.name(&listed.path);
         let kept = listed.e_tag.as_deref().and_then(|e_tag| self.cache.get(&object, e_tag));
         if let Some(content) = kept {
-            return self.state_of(&id, Found { content, version: Version(listed.e_tag) });
+            return Ok(Some((id, Found { content, version: Version(listed.e_tag) })));
         }
         let Some(found) = self.requests.get(&LakePath::manifest(&id)).await? else {
-            return Ok(State::Absent);
+            return Ok(None);
         };
         if let Version(Some(e_tag)) = &found.version {
             self.cache.put(&object, e_tag, &found.content);
         }
-        self.state_of(&id, found)
+        Ok(Some((id, found)))
     }
 
     /// Bytes of the graph index of each dump, of those of its layers included. One request.
@@ -180,16 +227,20 @@ impl RemoteLake {
     /// Removes a dump, if it is still the one that was found. Its files stay until they are swept, for those who read them.
     pub fn remove(&self, dump: &RemoteDump) -> Result<()> {
         let id = &dump.manifest.id;
+        match self.runtime.block_on(self.put_tombstone(id, &dump.version))? {
+            Put::Done => Ok(()),
+            Put::Refused(_) => Err(Error::DumpChanged(id.clone())),
+        }
+    }
+
+    /// Puts a tombstone in the place of a manifest, if that is still the same.
+    pub(crate) async fn put_tombstone(&self, id: &DumpId, version: &Version) -> Result<Put> {
         let path = LakePath::manifest(id);
         let removed = DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default();
         let tombstone = Tombstone { format_version: FORMAT_VERSION, id: id.clone(), removed };
         let text =
             serde_json::to_vec_pretty(&tombstone).map_err(|error| self.damaged(&path, error.to_string()))?;
-        let put = self.requests.put_if(&path, text.into(), Some(&dump.version));
-        match self.runtime.block_on(put)? {
-            Put::Done => Ok(()),
-            Put::Refused(_) => Err(Error::DumpChanged(id.clone())),
-        }
+        self.requests.put_if(&path, text.into(), Some(version)).await
     }
 
     /// An error if there is a dump of this name.
@@ -212,9 +263,7 @@ impl RemoteLake {
 
     pub(crate) fn state_of(&self, id: &DumpId, found: Found) -> Result<State> {
         let Found { content, version } = found;
-        if let Ok(tombstone) = serde_json::from_slice::<Tombstone>(&content)
-            && tombstone.id == *id
-        {
+        if is_tombstone(&content, id) {
             return Ok(State::Removed(version));
         }
         let object = || self.requests.name(LakePath::manifest(id).as_str());
@@ -225,6 +274,11 @@ impl RemoteLake {
     pub(crate) fn damaged(&self, path: &LakePath, what: String) -> Error {
         Error::Damaged { object: self.requests.name(path.as_str()), what }
     }
+}
+
+/// Whether a text is that of a dump which was removed.
+pub(crate) fn is_tombstone(text: &[u8], id: &DumpId) -> bool {
+    serde_json::from_slice::<Tombstone>(text).is_ok_and(|tombstone| tombstone.id == *id)
 }
 
 /// The dump whose manifest has this path.

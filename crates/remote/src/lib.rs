@@ -13,7 +13,10 @@
 //! The functions of this crate wait for their requests. docs/object-stores.md says what is promised.
 
 mod cache;
+mod copy;
+mod download;
 mod error;
+mod eviction;
 mod lake;
 mod location;
 mod profile;
@@ -22,6 +25,7 @@ mod push;
 mod requests;
 mod sweep;
 
+pub use copy::{CopyOptions, LakeCopy};
 pub use error::{Error, Result};
 pub use lake::{RemoteDump, RemoteLake};
 pub use location::Location;

@@ -84,8 +84,8 @@ impl Location {
         }
     }
 
-    /// Opens the store. Asks it nothing yet.
-    pub(crate) fn open(&self) -> Result<Arc<dyn ObjectStore>> {
+    /// Opens the store, and says at which address if not at Amazon's. Asks it nothing yet.
+    pub(crate) fn open(&self) -> Result<(Arc<dyn ObjectStore>, Option<String>)> {
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let mut builder = AmazonS3Builder::from_env().with_bucket_name(&self.bucket);
         let profile = profile::chosen(&variable)?;
@@ -106,7 +106,7 @@ impl Location {
         }
         let store = builder.with_retry(retries()).build();
         let store = store.map_err(|error| Error::Settings(redacted(&error.to_string())))?;
-        Ok(Arc::new(store))
+        Ok((Arc::new(store), endpoint))
     }
 }
 

@@ -1,21 +1,15 @@
 //! Dumps of a store to a folder: everything goes into a work folder of the lake, is checked there, and is put into the lake in
 //! one transaction.
 
-use std::{fs::File, io::Write as _, sync::atomic::Ordering};
+use std::{io::Write as _, sync::atomic::Ordering};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use heaplake_store::{ImportProgress, IncomingDump, Lake, LakeFolder, LakePath, Manifest, Phase, side_file};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     Error, RemoteDump, RemoteLake, Result,
-    push::hex,
+    download::Wanted,
     requests::{ObjectFacts, until_cancelled},
 };
-
-/// Bytes of one request for a part of a file, and how many of them are under way: what is held in memory.
-const PART_BYTES: u64 = 8 << 20;
-const PARTS_AT_ONCE: usize = 4;
 
 /// The result of receiving a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +20,6 @@ pub struct Pulled {
     pub n_files: u64,
     /// Their bytes.
     pub bytes: u64,
-}
-
-/// A file to be received.
-struct Wanted {
-    path: LakePath,
-    bytes: u64,
-    xxh3: Option<String>,
-    /// What the object has to have, where that is known.
-    e_tag: Option<String>,
 }
 
 impl RemoteLake {
@@ -73,13 +58,7 @@ impl RemoteLake {
         progress: &ImportProgress,
     ) -> Result<Pulled> {
         let manifest = &dump.manifest;
-        let named = manifest.files.iter().map(|entry| Wanted {
-            path: LakePath::of_entry(entry),
-            bytes: entry.bytes,
-            xxh3: Some(entry.xxh3.clone()),
-            e_tag: None,
-        });
-        let named: Vec<Wanted> = named.collect();
+        let named: Vec<Wanted> = manifest.files.iter().map(Wanted::of_entry).collect();
         let side_files = self.side_files(manifest).await?;
         let bytes = named.iter().chain(&side_files).map(|wanted| wanted.bytes).sum();
         progress.total_bytes.store(bytes, Ordering::Relaxed);
@@ -116,44 +95,12 @@ impl RemoteLake {
         progress: &ImportProgress,
     ) -> Result<()> {
         let mut file = incoming.create(&wanted.path)?;
-        let hash = self.receive_into(&mut file, wanted, incoming, progress).await?;
-        if wanted.xxh3.as_deref().is_some_and(|xxh3| xxh3 != hex(&hash)) {
-            let what = "its bytes do not have the checksum that they should have".to_owned();
-            return Err(self.damaged(&wanted.path, what));
-        }
-        Ok(file.sync_all().map_err(|source| incoming.io_error(&wanted.path, source))?)
-    }
-
-    async fn receive_into(
-        &self,
-        file: &mut File,
-        wanted: &Wanted,
-        incoming: &IncomingDump,
-        progress: &ImportProgress,
-    ) -> Result<Xxh3> {
-        let starts = (0..wanted.bytes).step_by(PART_BYTES as usize);
-        let parts = stream::iter(starts).map(|start| async move {
-            let end = wanted.bytes.min(start + PART_BYTES);
-            let part = self.requests.get_range(&wanted.path, start..end, wanted.e_tag.as_deref()).await?;
-            match part.len() as u64 {
-                n_bytes if n_bytes == end - start => Ok(part),
-                n_bytes => {
-                    let what = format!("it ends at byte {}, not at {}", start + n_bytes, wanted.bytes);
-                    Err(self.damaged(&wanted.path, what))
-                }
-            }
-        });
-        let mut parts = parts.buffered(PARTS_AT_ONCE);
-        let mut hash = Xxh3::new();
-        while let Some(part) = parts.try_next().await? {
-            if progress.cancel.load(Ordering::Relaxed) {
-                return Err(Error::Cancelled);
-            }
-            hash.update(&part);
-            file.write_all(&part).map_err(|source| incoming.io_error(&wanted.path, source))?;
+        let received = self.download(wanted, &progress.cancel, |part| {
             progress.bytes_read.fetch_add(part.len() as u64, Ordering::Relaxed);
-        }
-        Ok(hash)
+            Ok(file.write_all(part).map_err(|source| incoming.io_error(&wanted.path, source))?)
+        });
+        received.await?;
+        Ok(file.sync_all().map_err(|source| incoming.io_error(&wanted.path, source))?)
     }
 }
 

@@ -156,7 +156,8 @@ impl Sending<'_> {
             match sent {
                 Ok(()) => return Ok(FileOutcome::Sent),
                 // Perhaps only the answer was lost: what is there says so.
-                Err(Error::Request { .. } | Error::Damaged { .. }) if waits.pause().await => {}
+                Err(Error::Request { .. } | Error::Missing(_) | Error::Damaged { .. })
+                    if waits.pause().await => {}
                 Err(error) => return Err(error),
             }
         }

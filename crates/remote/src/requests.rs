@@ -39,7 +39,10 @@ const CHECKSUM: &str = "xxh3";
 pub(crate) struct Requests {
     pub(crate) location: Location,
     store: Arc<dyn ObjectStore>,
+    /// The address of the store, if it is not Amazon's.
+    pub(crate) endpoint: Option<String>,
     n_requests: AtomicU64,
+    received_bytes: AtomicU64,
 }
 
 /// An object that was read whole.
@@ -77,12 +80,19 @@ pub(crate) enum Put {
 
 impl Requests {
     pub(crate) fn open(location: &Location) -> Result<Self> {
-        Ok(Self { location: location.clone(), store: location.open()?, n_requests: AtomicU64::new(0) })
+        let (store, endpoint) = location.open()?;
+        let (n_requests, received_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { location: location.clone(), store, endpoint, n_requests, received_bytes })
     }
 
     /// Requests so far, without what the client repeats by itself.
     pub(crate) fn count(&self) -> u64 {
         self.n_requests.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of objects that came so far.
+    pub(crate) fn received_bytes(&self) -> u64 {
+        self.received_bytes.load(Ordering::Relaxed)
     }
 
     /// The store, for one request.
@@ -117,7 +127,13 @@ impl Requests {
             let version = Version(got.meta.e_tag.clone());
             Ok(Found { content: got.bytes().await?, version })
         });
-        absent_is_none(got.await).map_err(|error| self.error(path.as_str(), &error))
+        let found = absent_is_none(got.await).map_err(|error| self.error(path.as_str(), &error))?;
+        self.count_bytes(found.as_ref().map_or(0, |found| found.content.len()));
+        Ok(found)
+    }
+
+    fn count_bytes(&self, n_bytes: usize) {
+        self.received_bytes.fetch_add(n_bytes as u64, Ordering::Relaxed);
     }
 
     /// A range of an object, in which it has at least one byte. `e_tag` is what the object has to have.
@@ -136,7 +152,9 @@ impl Requests {
             };
             self.counted().get_opts(&key, options).await?.bytes().await
         });
-        got.await.map_err(|error| self.error(path.as_str(), &error))
+        let part = got.await.map_err(|error| self.error(path.as_str(), &error))?;
+        self.count_bytes(part.len());
+        Ok(part)
     }
 
     /// What the store says of an object; `None` if it does not exist.

@@ -56,6 +56,9 @@ impl Lake {
     }
 }
 
+/// How often a change is made anew because another process has changed the dump.
+const RIVALS: u32 = 20;
+
 #[derive(Serialize, Deserialize)]
 struct Journal {
     dump: DumpId,
@@ -132,32 +135,70 @@ pub(crate) fn replace(lake: &Lake, old: &Manifest, new: Manifest, work: &WorkFol
 
 /// Removes objects, references and index of a dump, and keeps its summaries. Returns the manifest that is now in the lake.
 pub(crate) fn prune(lake: &Lake, manifest: &Manifest) -> Result<Manifest> {
+    let pruned = |found: &Manifest| {
+        let mut new = found.clone();
+        new.files.retain(|file| file.table.is_summary());
+        new.pruned = Some(now());
+        new
+    };
+    if lake.is_copy() {
+        return change_elsewhere(lake, &manifest.id, |found| match found.files == manifest.files {
+            true => Ok(pruned(&found)),
+            false => Err(Error::DumpChanged(manifest.id.clone())),
+        });
+    }
     let lock = Lock::take(lake)?;
     recover_journal(lake, &lock)?;
     let found = match lake.find_manifest(&manifest.id)? {
         Some(found) if found.files == manifest.files => found,
         _ => return Err(Error::DumpChanged(manifest.id.clone())),
     };
-    let mut new = found.clone();
-    new.files.retain(|file| file.table.is_summary());
-    new.pruned = Some(now());
+    let new = pruned(&found);
     exchange(lake, &lock, Some(found), &Change::new(lake, &new, None)?)?;
     Ok(new)
 }
 
 /// Changes what the user says about a dump. Returns the manifest that is now in the lake.
 pub(crate) fn state(lake: &Lake, id: &DumpId, edit: &DumpEdit) -> Result<Manifest> {
+    if lake.is_copy() {
+        return change_elsewhere(lake, id, |manifest| Ok(edited(manifest, edit)));
+    }
     let lock = Lock::take(lake)?;
     recover_journal(lake, &lock)?;
-    let Some(mut manifest) = lake.find_manifest(id)? else { return Err(lake.unknown(id)?) };
+    let Some(manifest) = lake.find_manifest(id)? else { return Err(lake.unknown(id)?) };
+    let manifest = edited(manifest, edit);
+    lake.replace(&lock, &LakePath::manifest(id), &manifest)?;
+    Ok(manifest)
+}
+
+fn edited(mut manifest: Manifest, edit: &DumpEdit) -> Manifest {
     manifest.tags.retain(|key, _| !edit.unset.contains(key));
     edit.unset.iter().for_each(|key| manifest.process.forget(key));
     manifest.tags.extend(edit.tags.clone());
     if let Some(taken) = edit.taken {
         (manifest.taken, manifest.taken_from) = (taken, TakenFrom::User);
     }
-    lake.replace(&lock, &LakePath::manifest(id), &manifest)?;
-    Ok(manifest)
+    manifest
+}
+
+/// Changes a manifest of a lake elsewhere, of which the folder is a copy: there is no lock, but a manifest that is replaced only if it
+/// is still the one that was read. If it is not, the change is made to the one that is there now.
+fn change_elsewhere(
+    lake: &Lake,
+    id: &DumpId,
+    change: impl Fn(Manifest) -> Result<Manifest>,
+) -> Result<Manifest> {
+    let path = LakePath::manifest(id);
+    for _ in 0..RIVALS {
+        let Some(before) = lake.read(&path)? else { return Err(lake.unknown(id)?) };
+        let found = Manifest::parse(&before, id).map_err(|fault| lake.at(&path).faulty(fault))?;
+        let new = change(found)?;
+        let after = json_text(&new).map_err(|error| lake.at(&path).io_error(error.into()))?;
+        if lake.write_elsewhere(&path, Some(&before), &after)? {
+            return Ok(new);
+        }
+    }
+    Err(Error::DumpChanged(id.clone()))
 }
 
 /// Moves a cache file of a dump into the lake, if the dump is still the same. It need not be synced.
@@ -182,6 +223,9 @@ fn exchange(lake: &Lake, lock: &Lock, old: Option<Manifest>, change: &Change<'_>
 
 /// Removes a dump: the manifest first, then its files. If `files` are given, only if the dump still has these.
 pub(crate) fn remove(lake: &Lake, id: &DumpId, files: Option<&[FileEntry]>) -> Result<()> {
+    if lake.is_copy() {
+        return remove_elsewhere(lake, id, files);
+    }
     let lock = Lock::take(lake)?;
     recover_journal(lake, &lock)?;
     let manifest = match lake.find_manifest(id) {
@@ -197,6 +241,18 @@ pub(crate) fn remove(lake: &Lake, id: &DumpId, files: Option<&[FileEntry]>) -> R
     lake.remove_file(&lock, &LakePath::manifest(id))?;
     lake.sync(&LakeFolder::manifests())?;
     recover_journal(lake, &lock)
+}
+
+/// Removes a dump of a lake elsewhere, of which the folder is a copy. Its files are swept there.
+fn remove_elsewhere(lake: &Lake, id: &DumpId, files: Option<&[FileEntry]>) -> Result<()> {
+    let path = LakePath::manifest(id);
+    let Some(before) = lake.read(&path)? else { return Err(lake.unknown(id)?) };
+    let found = Manifest::parse(&before, id).map_err(|fault| lake.at(&path).faulty(fault))?;
+    let is_same = files.is_none_or(|files| found.files == files);
+    match is_same && lake.remove_elsewhere(id, &before)? {
+        true => Ok(()),
+        false => Err(Error::DumpChanged(id.clone())),
+    }
 }
 
 /// Removes a dump whose manifest cannot be read, with everything in its folders.

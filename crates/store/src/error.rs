@@ -85,6 +85,12 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The folder is a copy of a lake elsewhere, which cannot be changed through it.
+    #[error("{0} is in an object store, and this would change it")]
+    Copy(String),
+    /// The lake of which the folder is a copy is the trouble.
+    #[error("{0}")]
+    Origin(#[source] io::Error),
     /// The user stopped the work.
     #[error("stopped; the lake is as it was")]
     Cancelled,
@@ -120,6 +126,7 @@ impl Error {
             Error::StaleLayer { name, .. } => Some(Remedy::SaveLayer { name: Some(name.to_string()) }),
             Error::Damaged { .. } => Some(Remedy::VerifyLake),
             Error::MemoryLimit { .. } => Some(Remedy::RaiseMemoryLimit),
+            Error::Copy(_) => Some(Remedy::PullDump),
             Error::Read(error) => error.remedy(),
             _ => None,
         }

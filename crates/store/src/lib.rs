@@ -51,7 +51,7 @@ pub use index::{
     open_or_build,
 };
 pub use lake::{
-    Access, Lake, LakeFolder, LakePath, SpillFolder, StoredFile, check_marker, dump_of, id_in_name,
+    Access, Lake, LakeFolder, LakePath, Origin, SpillFolder, StoredFile, check_marker, dump_of, id_in_name,
     marker_text,
 };
 pub use layer::Layer;

@@ -2,14 +2,16 @@
 
 use std::{
     io::Write as _,
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, anyhow};
 use heaplake_capture::{Error, Options, SCRIPT, Stage, Values, Via};
+use heaplake_remote::Location;
 
-use super::import;
+use super::{import, import_store};
 use crate::{
     args::{CaptureArgs, CaptureHow, CapturePythonArgs, CaptureValues, CaptureVia, ImportArgs},
     console::{Console, LakeChoice},
@@ -35,6 +37,12 @@ fn script() -> Result<ExitCode> {
 
 fn python(args: &CapturePythonArgs, console: &Console) -> Result<ExitCode> {
     interrupt::install()?;
+    if let Some(lake) =
+        args.import_to.as_deref().and_then(Path::to_str).filter(|lake| Location::is_meant(lake))
+    {
+        // Before the process is disturbed.
+        import_store::check_target(&Location::parse(lake)?, args.dump.as_deref(), args.replace)?;
+    }
     let options = Options {
         pid: args.pid,
         output: args.output.clone(),
@@ -77,7 +85,10 @@ fn python(args: &CapturePythonArgs, console: &Console) -> Result<ExitCode> {
                 shared: args.shared,
                 ..ImportArgs::of(args.output.clone())
             };
-            import::run(import, &console)
+            match console.lake.in_store() {
+                Some(lake) => import_store::run(import, lake, &console),
+                None => import::run(import, &console),
+            }
         }
     }
 }

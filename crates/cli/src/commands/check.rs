@@ -48,7 +48,7 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     interrupt::install()?;
-    let lake = Lake::open(console.lake.path())?;
+    let lake = console.open_lake()?;
     let options = SessionOptions {
         baseline: args.baseline.clone(),
         memory_limit: args.memory_limit,

@@ -5,12 +5,10 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 use anyhow::Result;
 use arrow::array::RecordBatch;
 use heaplake_answers::dump_rows;
-use heaplake_remote::{Location, RemoteLake};
 use heaplake_store::Manifest;
 
 use crate::{
     args::DumpsArgs,
-    commands::pull,
     console::Console,
     human,
     output::{Columns, Format, Plan, bar},
@@ -31,16 +29,6 @@ const OF_CAPTURES: [&str; 5] = ["host", "pid", "python", "rss", "command"];
 /// Prints one row per dump.
 pub fn run(args: &DumpsArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
-    if let Some(lake) = console.lake.in_store() {
-        let remote = RemoteLake::open(&Location::parse(lake)?)?;
-        let dumps = pull::select(&remote, &args.dumps)?;
-        let manifests: Vec<_> = dumps.into_iter().map(|dump| dump.manifest).collect();
-        if manifests.is_empty() {
-            console.note(&format!("{} has no dumps", remote.location()));
-        }
-        let index_bytes = remote.index_bytes()?;
-        return print(&manifests, &|m| index_bytes.get(&m.id).copied().unwrap_or(0), &plan, console);
-    }
     let lake = selection::open(console)?;
     let manifests = selection::several(&lake, &args.dumps)?;
     if manifests.is_empty() {

@@ -17,12 +17,8 @@ use crate::{
 pub fn run(args: ImportArgs, lake: &str, console: &Console) -> Result<ExitCode> {
     let location = Location::parse(lake)?;
     let replace = args.replace;
-    // Before the work is done: may we, and is the name free?
-    match (RemoteLake::open(&location), &args.dump) {
-        (Ok(remote), Some(id)) if !replace => remote.check_absent(&id.parse()?)?,
-        (Ok(_) | Err(Error::NotALake(_)), _) => {}
-        (Err(error), _) => return Err(error.into()),
-    }
+    // Before the work is done.
+    check_target(&location, args.dump.as_deref(), replace)?;
     let folder = tempfile::Builder::new().prefix("heaplake-").tempdir();
     let folder = folder.context("cannot make a folder to import into")?;
     let here = Console { lake: LakeChoice::Flag(folder.path().to_owned()), ..console.clone() };
@@ -33,4 +29,13 @@ pub fn run(args: ImportArgs, lake: &str, console: &Console) -> Result<ExitCode> 
         push::copy(&imported, &manifests, &location, replace, console)?;
     }
     Ok(code)
+}
+
+/// May we ask the store, and is the name free?
+pub fn check_target(location: &Location, dump: Option<&str>, replace: bool) -> Result<()> {
+    match (RemoteLake::open(location), dump) {
+        (Ok(remote), Some(id)) if !replace => Ok(remote.check_absent(&id.parse()?)?),
+        (Ok(_) | Err(Error::NotALake(_)), _) => Ok(()),
+        (Err(error), _) => Err(error.into()),
+    }
 }

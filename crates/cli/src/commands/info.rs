@@ -25,7 +25,7 @@ const N_NEIGHBOURS: usize = 15;
 /// Prints the facts of one dump.
 pub fn run(args: &InfoArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
-    let lake = Lake::open(console.lake.path())?;
+    let lake = console.open_lake()?;
     let word = args.what.as_deref();
     // A dump may be named like an address.
     let is_dump = |word: &str| lake.manifest(word).is_ok();

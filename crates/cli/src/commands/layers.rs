@@ -16,7 +16,7 @@ use crate::{
 /// Lists or removes layers.
 pub fn run(args: &LayersArgs, console: &Console) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
-    let lake = Lake::open(console.lake.path())?;
+    let lake = console.open_lake()?;
     let mut manifests = match &args.dump {
         Some(dump) => vec![selection::one(&lake.snapshot(), Some(dump), console)?],
         None => lake.manifests()?,

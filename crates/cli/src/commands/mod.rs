@@ -87,15 +87,19 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
 /// Refuses a lake in an object store for commands that need a folder.
 pub fn check_lake(invocation: &Invocation, console: &Console) -> Result<()> {
     use Invocation as I;
-    let lake = match invocation {
-        I::Capture(args) => args.import_to().and_then(|folder| folder.to_str()),
-        // These need no lake, name it in an argument of their own, or work with one in a store.
-        I::Completions(_) | I::Sweep(_) | I::Dumps(_) | I::Import(_) | I::Rm(_) => None,
-        _ => console.lake.in_store(),
+    let Some(lake) = console.lake.in_store() else { return Ok(()) };
+    let changes_folder = match invocation {
+        I::Index(_) | I::Push(_) | I::Pull(_) | I::Demo => true,
+        I::Whatif(args) => args.save.is_some(),
+        I::Layers(args) => !args.remove.is_empty(),
+        I::Suspects(args) => args.accepted.is_none() && (args.accept.is_some() || args.ignore.is_some()),
+        _ => false,
     };
-    let Some(lake) = lake.filter(|text| Location::is_meant(text)) else { return Ok(()) };
-    let location = Location::parse(lake)?;
-    bail!(
-        "{location} is in an object store, and this needs a lake in a folder: pull copies dumps from there, push to there"
-    )
+    if changes_folder {
+        let location = Location::parse(lake)?;
+        bail!(
+            "{location} is in an object store, and this needs a lake in a folder: pull copies dumps from there, push to there"
+        );
+    }
+    Ok(())
 }

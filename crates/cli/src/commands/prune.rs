@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use chrono::Utc;
-use heaplake_answers::{Lake, Prune};
+use heaplake_answers::Prune;
 
 use crate::{args::PruneArgs, console::Console, human, selection};
 
 /// Prunes what is too old or too many.
 pub fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode> {
-    let lake = Lake::open_to_write(console.lake.path())?;
+    let lake = console.open_lake_to_write()?;
     let selected = selection::several(&lake.snapshot(), &args.dumps)?;
     let prune = Prune {
         older_than: args.older_than,

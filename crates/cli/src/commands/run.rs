@@ -4,10 +4,7 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use heaplake_answers::{
-    Lake,
-    library::{self, Parameter, Query},
-};
+use heaplake_answers::library::{self, Parameter, Query};
 
 use super::sql;
 use crate::{
@@ -30,7 +27,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<ExitCode> {
     }
     let given: Vec<_> = args.parameters.iter().chain(&args.words).cloned().collect();
     let values = query.values(&given)?;
-    let lake = Lake::open(console.lake.path())?;
+    let lake = console.open_lake()?;
     let session = query::open(&lake, &sql::session_options(&args.options, console))?;
     // A lake may have no dump yet, and some queries do not need one.
     let plan = match session.dump() {

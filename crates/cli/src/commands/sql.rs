@@ -22,7 +22,7 @@ use crate::{
 /// Runs the statements in order.
 pub fn run(args: &SqlArgs, console: &Console) -> Result<ExitCode> {
     let plan = plan(&args.options, console)?;
-    let lake = Lake::open(console.lake.path())?;
+    let lake = console.open_lake()?;
     let text = text(args, console)?;
     let file = args.file.as_deref().filter(|path| *path != Path::new("-"));
     let script = file.map(|path| path.to_string_lossy().into_owned());

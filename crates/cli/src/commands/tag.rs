@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use heaplake_store::{DumpEdit, Lake};
+use heaplake_store::DumpEdit;
 
 use super::dumps::tags_in_words;
 use crate::{args::TagArgs, console::Console, selection};
@@ -13,7 +13,7 @@ pub fn run(args: &TagArgs, console: &Console) -> Result<ExitCode> {
     if args.tags.is_empty() && args.unset.is_empty() && args.taken.is_none() {
         bail!("what to say? For example: {} tag {} host=web3", console.command(), args.dump);
     }
-    let lake = Lake::open_to_write(console.lake.path())?;
+    let lake = console.open_lake_to_write()?;
     let facts =
         DumpEdit { tags: args.tags.iter().cloned().collect(), unset: args.unset.clone(), taken: args.taken };
     for manifest in selection::several(&lake.snapshot(), std::slice::from_ref(&args.dump))? {

@@ -17,7 +17,7 @@ use crate::{
 
 /// Checks the dumps; the answer is no when anything is found.
 pub fn run(args: &VerifyArgs, console: &Console) -> Result<ExitCode> {
-    let lake = Lake::open(console.lake.path())?;
+    let lake = console.open_lake_afresh()?;
     interrupt::install()?;
     let mut sink = Sink::stdout();
     if lake.is_readable_by_others() {

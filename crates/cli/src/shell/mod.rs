@@ -28,8 +28,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use heaplake_answers::{
-    Direction, Lake, PathShape, Session, address_set, browse, path_shape, path_statement,
-    short_path_statement,
+    Direction, PathShape, Session, address_set, browse, path_shape, path_statement, short_path_statement,
 };
 use heaplake_engine::{Edited, ResultDoc, functions, split_as_written};
 use heaplake_store::{Manifest, Named};
@@ -44,7 +43,7 @@ use self::{
 use crate::{
     ERROR,
     args::{self, ShellArgs},
-    commands::{path, run, sql},
+    commands::{check_lake, path, run, sql},
     console::{Console, InShell},
     human,
     interrupt::{self, Interrupted},
@@ -123,7 +122,8 @@ impl Shell {
             history: Vec::new(),
             last: None,
         };
-        if args.dump.is_some() || shell.console.lake.path().exists() {
+        let lake = &shell.console.lake;
+        if args.dump.is_some() || lake.in_store().is_some() || lake.path().exists() {
             let manifests = selection::open(console)?;
             if args.dump.is_some() || !manifests.all()?.is_empty() {
                 let manifest = selection::one(&manifests, args.dump.as_deref(), &shell.console)?;
@@ -471,6 +471,7 @@ impl Shell {
             }
         };
         self.debug(&format!("{} {}", self.console.command(), line.join(" ")));
+        check_lake(&invocation, &self.console)?;
         let code = run(invocation, &self.console)?;
         if ["diff", "info", "trend"].contains(&name) {
             self.note_as_taken();
@@ -493,7 +494,7 @@ impl Shell {
     fn look_again(&mut self) -> Result<()> {
         self.session = None;
         // A capture alone makes no lake.
-        let Ok(lake) = Lake::open(self.console.lake.path()) else { return Ok(()) };
+        let Ok(lake) = self.console.open_lake() else { return Ok(()) };
         let found = self.chosen().dump.clone().and_then(|dump| lake.manifest(&dump).ok());
         match found.map(Arc::new).or_else(|| lake.manifests().ok()?.pop()) {
             Some(manifest) => self.choose(&manifest),
@@ -521,7 +522,7 @@ impl Shell {
         let id = manifest.id.to_string();
         let edited = self.edits.get(&id).and_then(|edits| edits.last()).map(|edit| edit.edited.clone());
         self.session = None;
-        let lake = Lake::open(self.console.lake.path())?;
+        let lake = self.console.open_lake()?;
         self.names = lake.names(manifest)?;
         self.chosen().screen.results.set_dump(&id);
         let chosen = self.chosen_mut();
@@ -551,7 +552,7 @@ impl Shell {
             return;
         }
         let mut words = Words::default();
-        if let Ok(lake) = Lake::open(self.console.lake.path()) {
+        if let Ok(lake) = self.console.open_lake() {
             let manifests = lake.manifests().unwrap_or_default();
             words.dumps = manifests.iter().map(|manifest| manifest.id.to_string()).collect();
             let chosen = manifests.into_iter().find(|m| Some(m.id.as_str()) == self.chosen().dump.as_deref());
@@ -575,7 +576,7 @@ impl Shell {
 
     fn session(&mut self) -> Result<&Session> {
         if self.session.is_none() {
-            let lake = Lake::open(self.console.lake.path())?;
+            let lake = self.console.open_lake()?;
             self.session = Some(query::open(&lake, &self.console.session(None, None))?);
         }
         self.session.as_ref().context("it was just opened")

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use arrow::array::RecordBatch;
-use heaplake_answers::{AnswerColumns, Direction, Lake, address_set, addresses_of, browse, quoted};
+use heaplake_answers::{AnswerColumns, Direction, address_set, addresses_of, browse, quoted};
 use heaplake_store::Named;
 
 use super::{
@@ -149,7 +149,7 @@ impl Shell {
     }
 
     fn change_names(&mut self, change: impl FnOnce(&mut BTreeMap<String, Named>)) -> Result<()> {
-        let lake = Lake::open(self.console.lake.path())?;
+        let lake = self.console.open_lake()?;
         let manifest = selection::one(&lake.snapshot(), None, &self.console)?;
         self.names = lake.change_names(&manifest, change)?;
         self.show_names();

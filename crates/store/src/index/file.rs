@@ -108,7 +108,11 @@ pub(super) enum Refused {
 
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::NotFound { Refused::Absent } else { Refused::Failed(error) }
+        match error.kind() {
+            io::ErrorKind::NotFound => Refused::Absent,
+            io::ErrorKind::InvalidData => Refused::Damaged(error.to_string()),
+            _ => Refused::Failed(error),
+        }
     }
 }
 

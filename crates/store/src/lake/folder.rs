@@ -7,13 +7,14 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use parquet::errors::ParquetError;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Lake,
+    Lake, Origin,
     access::Permissions,
     layout::{LakeFolder, LakePath},
     work::{Lock, NEW_PREFIX, WorkFolder},
@@ -21,64 +22,105 @@ use super::{
 use crate::{Error, FileEntry, JsonFault, Manifest, Result};
 
 /// A file of a lake, or of the work on one. It can be opened any number of times.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StoredFile {
     path: PathBuf,
+    elsewhere: Option<FileElsewhere>,
 }
+
+/// The file of a lake elsewhere that a file is a copy of.
+#[derive(Debug, Clone)]
+struct FileElsewhere {
+    origin: Arc<dyn Origin>,
+    path: LakePath,
+    entry: Option<FileEntry>,
+    /// Where it is there, for messages.
+    shown: PathBuf,
+}
+
+impl PartialEq for StoredFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for StoredFile {}
 
 impl StoredFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, elsewhere: None }
     }
 
     /// Opens the file to read it.
     pub fn open(&self) -> io::Result<File> {
-        File::open(&self.path)
+        match &self.elsewhere {
+            Some(file) => file.origin.open(&file.path, file.entry.as_ref()),
+            None => File::open(&self.path),
+        }
     }
 
     /// Where the file is, for messages.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.elsewhere.as_ref().map_or(&self.path, |file| &file.shown)
     }
 
     /// The error of reading or writing the file.
-    pub(crate) fn io_error(&self, source: io::Error) -> Error {
-        Error::Io { path: self.path.clone(), source }
+    pub fn io_error(&self, source: io::Error) -> Error {
+        if self.elsewhere.is_some() && source.kind() == io::ErrorKind::Interrupted {
+            return Error::Cancelled;
+        }
+        if self.elsewhere.is_some() && source.get_ref().is_some() {
+            return Error::Origin(source);
+        }
+        Error::Io { path: self.path().to_owned(), source }
     }
 
     /// The error of reading or writing the file as Parquet.
     pub(crate) fn parquet_error(&self, source: ParquetError) -> Error {
-        Error::Parquet { path: self.path.clone(), source }
+        Error::Parquet { path: self.path().to_owned(), source }
     }
 
     /// The error for a file of the lake whose text is not what it should be.
     pub(crate) fn faulty(&self, fault: JsonFault) -> Error {
         match fault {
-            JsonFault::OtherFormat(found) => Error::OtherFormat { path: self.path.clone(), found },
+            JsonFault::OtherFormat(found) => Error::OtherFormat { path: self.path().to_owned(), found },
             JsonFault::Damaged(what) => self.damaged(what),
         }
     }
 
     /// The error for content that is not what it should be.
     pub(crate) fn damaged(&self, what: impl Into<String>) -> Error {
-        Error::Damaged { path: self.path.clone(), what: what.into() }
+        Error::Damaged { path: self.path().to_owned(), what: what.into() }
     }
 }
 
 impl Lake {
     /// A file that the manifest of a dump names.
     pub fn file(&self, entry: &FileEntry) -> StoredFile {
-        self.at(&LakePath::of_entry(entry))
+        let mut stored = self.at(&LakePath::of_entry(entry));
+        if let Some(file) = &mut stored.elsewhere {
+            file.entry = Some(entry.clone());
+        }
+        stored
     }
 
     /// A file of the lake.
     pub(crate) fn at(&self, path: &LakePath) -> StoredFile {
-        StoredFile::new(self.path().join(path.as_str()))
+        let elsewhere = self.origin.as_ref().filter(|_| path.is_of_dump()).map(|origin| FileElsewhere {
+            origin: Arc::clone(origin),
+            path: path.clone(),
+            entry: None,
+            shown: PathBuf::from(format!("{}/{path}", origin.name())),
+        });
+        StoredFile { path: self.path().join(path.as_str()), elsewhere }
     }
 
     /// Bytes of the graph index of a dump, of those of its layers, and of their seals; 0 where there are none.
     pub fn index_bytes(&self, dump: &Manifest) -> u64 {
         let folder = LakeFolder::indexes(&dump.id);
+        if let Some(origin) = &self.origin {
+            return origin.list(&folder).unwrap_or_default().iter().map(|(_, bytes)| bytes).sum();
+        }
         let names = self.list(&folder).ok().flatten().unwrap_or_default();
         let sizes = names.iter().filter_map(|name| fs::metadata(&self.at(&folder.file(name)).path).ok());
         sizes.map(|metadata| metadata.len()).sum()
@@ -90,11 +132,23 @@ impl Lake {
 
     /// Whether the lake has a file.
     pub(crate) fn has(&self, path: &LakePath) -> bool {
-        self.at(path).path.exists()
+        let is_here = self.at(path).path.exists();
+        is_here || self.origin.is_some() && self.has_elsewhere(path)
+    }
+
+    fn has_elsewhere(&self, path: &LakePath) -> bool {
+        let names = path.folder().map(|folder| self.list(&folder));
+        names
+            .and_then(|names| names.ok().flatten())
+            .is_some_and(|names| names.iter().any(|name| name == path.name()))
     }
 
     /// The names of the files in a folder, in no order; `None` if the folder does not exist.
     pub(crate) fn list(&self, folder: &LakeFolder) -> Result<Option<Vec<String>>> {
+        if let Some(origin) = self.origin.as_ref().filter(|_| folder.is_of_dumps()) {
+            let files = origin.list(folder).map_err(|source| self.at(&folder.file("")).io_error(source))?;
+            return Ok(Some(files.into_iter().map(|(name, _)| name).collect()));
+        }
         let path = self.folder(folder);
         let io_error = |source| Error::Io { path: path.clone(), source };
         let entries = match fs::read_dir(&path) {
@@ -117,6 +171,9 @@ impl Lake {
     /// The bytes of a file; `None` if it does not exist.
     pub(crate) fn read(&self, path: &LakePath) -> Result<Option<Vec<u8>>> {
         let file = self.at(path);
+        if let Some(origin) = self.origin.as_ref().filter(|_| path.is_asked_for()) {
+            return origin.read(path).map_err(|source| file.io_error(source));
+        }
         match fs::read(&file.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             bytes => bytes.map(Some).map_err(|source| file.io_error(source)),
@@ -154,6 +211,13 @@ impl Lake {
 
     /// The same for a text.
     pub(crate) fn replace_text(&self, _lock: &Lock, path: &LakePath, text: &[u8]) -> Result<()> {
+        if self.is_copy() {
+            let before = self.read(path)?;
+            return match self.write_elsewhere(path, before.as_deref(), text)? {
+                true => Ok(()),
+                false => Err(self.at(path).damaged("another process changed it at the same time; try again")),
+            };
+        }
         let to = self.at(path);
         let io_error = |source| to.io_error(source);
         let permissions = Permissions::of(self)?;

@@ -71,6 +71,12 @@ impl LakeFolder {
         Self::initial().chain([LAYERS, NAMES].map(|name| Self(name.to_owned())))
     }
 
+    /// Whether its files are of dumps, and so of the lake that a folder is a copy of.
+    pub(super) fn is_of_dumps(&self) -> bool {
+        let first = self.0.split('/').next().unwrap_or_default();
+        [MANIFESTS, NAMES, LAYERS].contains(&first) || Self::initial().any(|folder| folder.0 == first)
+    }
+
     /// The file of this name in the folder.
     pub fn file(&self, name: &str) -> LakePath {
         LakePath(format!("{}/{name}", self.0))
@@ -151,6 +157,26 @@ impl LakePath {
     /// Locked by the process that changes the lake.
     pub(super) fn lock() -> Self {
         LakeFolder::work().file("lock")
+    }
+
+    /// Whether the file is of a dump, and so of the lake that a folder is a copy of. Seals are about one folder.
+    pub(super) fn is_of_dump(&self) -> bool {
+        self.folder().is_some_and(|folder| folder.is_of_dumps()) && !self.0.ends_with(SEAL)
+    }
+
+    /// Whether a command that asks a copy may change the file in the lake that it is a copy of.
+    pub(super) fn is_changed_elsewhere(&self) -> bool {
+        self.is_asked_for() && !self.0.starts_with(LAYERS)
+    }
+
+    /// Whether the file is the index of a layer.
+    pub fn is_of_layer(&self) -> bool {
+        self.name().contains(LAYER_MARK)
+    }
+
+    /// Whether a folder that is a copy does not have the file, so that the lake is asked for it.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.is_of_dump() && self.0.ends_with(JSON)
     }
 
     /// The folder that the file is in; `None` for a file right in the lake's folder.

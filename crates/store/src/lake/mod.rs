@@ -1,11 +1,13 @@
 //! A lake: what is in it, and the one door to its files.
 //!
 //! `layout.rs` says where everything is, `folder.rs` is the door, `work.rs` the lock and the folders of work in progress,
-//! `access.rs` who may read. Nobody outside this module joins a path or opens a file of a lake by one.
+//! `access.rs` who may read, `origin.rs` where files come from that a folder lacks because it is a copy. Nobody outside this module
+//! joins a path or opens a file of a lake by one.
 
 mod access;
 mod folder;
 mod layout;
+mod origin;
 mod work;
 
 use std::{
@@ -24,6 +26,7 @@ pub use folder::StoredFile;
 pub(crate) use folder::json_text;
 pub use layout::{LakeFolder, LakePath, dump_of, id_in_name};
 pub(crate) use layout::{index_name, is_file_of, is_index_file_of, is_side_file_of, table_file_name};
+pub use origin::Origin;
 pub use work::SpillFolder;
 pub(crate) use work::{Lock, WorkFile, WorkFolder};
 
@@ -33,6 +36,8 @@ use crate::{Error, FORMAT_VERSION, JsonFault, Manifest, Manifests, Result};
 #[derive(Debug, Clone)]
 pub struct Lake {
     path: PathBuf,
+    /// What the folder is a copy of, if it is one.
+    origin: Option<Arc<dyn Origin>>,
 }
 
 /// Manifests that one thread reads before a second thread is used.
@@ -62,7 +67,7 @@ pub fn check_marker(text: &[u8]) -> Result<(), JsonFault> {
 impl Lake {
     /// Opens a lake to read it. Nothing in it is changed.
     pub fn open(path: &Path) -> Result<Self> {
-        let lake = Self { path: path.to_owned() };
+        let lake = Self { path: path.to_owned(), origin: None };
         if path.is_file() {
             return Err(Error::NotALake(path.to_owned()));
         }
@@ -72,6 +77,11 @@ impl Lake {
             Err(JsonFault::OtherFormat(found)) => Err(Error::OtherFormat { path: path.to_owned(), found }),
             Err(JsonFault::Damaged(what)) => Err(lake.at(&LakePath::marker()).damaged(what)),
         }
+    }
+
+    /// Opens a folder as a copy of a lake elsewhere, and makes it if there is none.
+    pub fn open_copy(path: &Path, origin: Arc<dyn Origin>) -> Result<Self> {
+        Ok(Self { origin: Some(origin), ..Self::open_or_create(path, Access::Private)? })
     }
 
     /// The lake's folder.
@@ -145,7 +155,7 @@ impl Lake {
 /// Makes the folders, and the marker last, so that a folder is a whole lake or not a lake. If several processes do so at the
 /// same time, one of them makes it.
 pub(crate) fn create(path: &Path, access: Access) -> Result<()> {
-    let lake = Lake { path: path.to_owned() };
+    let lake = Lake { path: path.to_owned(), origin: None };
     if let Some(above) = path.parent() {
         std::fs::create_dir_all(above).map_err(|source| Error::Io { path: above.to_owned(), source })?;
     }
