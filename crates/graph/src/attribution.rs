@@ -10,7 +10,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::{Cancelled, Graph, Id, NO_DISTANCE, Poll};
+use crate::{Cancelled, Graph, Id, NO_DISTANCE, Numbers, Poll};
 
 /// Stands for no group.
 pub const NO_GROUP: u32 = u32::MAX;
@@ -34,13 +34,13 @@ pub struct Attributed<'a, I> {
     /// The nodes in preorder of the dominator tree.
     pub preorder: &'a [I],
     /// By node, how many nodes it dominates, itself included.
-    pub counts: &'a [I],
+    pub counts: Numbers<'a, I>,
     /// By node, hops from the nearest root; [`NO_DISTANCE`] where there is none.
-    pub distances: &'a [u32],
+    pub distances: Numbers<'a, u32>,
     /// By node, the group that it is known to be of, or [`NO_GROUP`].
     pub known: &'a [u32],
     /// By node, its kind.
-    pub kinds: &'a [u32],
+    pub kinds: Numbers<'a, u32>,
     /// By kind, the group that its nodes are of, or [`NO_GROUP`].
     pub group_of_kind: &'a [u32],
 }
@@ -64,7 +64,7 @@ pub fn attributions<I: Id>(
         }
         let above =
             open.last().map_or((NO_GROUP, AttributionRule::Paths), |(_, group, rule)| (*group, *rule));
-        let of_kind = of.group_of_kind.get(of.kinds[node] as usize).copied().unwrap_or(NO_GROUP);
+        let of_kind = of.group_of_kind.get(of.kinds.at(node) as usize).copied().unwrap_or(NO_GROUP);
         let (group, rule) = match (of.known[node], above) {
             (NO_GROUP, (_, AttributionRule::Dominator)) => above,
             (NO_GROUP, _) if of_kind != NO_GROUP => (of_kind, AttributionRule::Kind),
@@ -72,7 +72,7 @@ pub fn attributions<I: Id>(
             (known, _) => (known, AttributionRule::Dominator),
         };
         (groups[node], rules[node]) = (group, rule);
-        let count = of.counts[node].index();
+        let count = of.counts.at(node).index();
         if count > 1 {
             open.push((position.saturating_add(count), group, rule));
         }
@@ -108,11 +108,11 @@ fn by_paths<I: Id>(of: Attributed<'_, I>, groups: &mut [u32], poll: &mut Poll<'_
         let node = node.index();
         poll.step()?;
         votes.clear();
-        let distance = of.distances[node];
+        let distance = of.distances.at(node);
         let mut n_paths = 0.0;
         if distance > 0 {
             for parent in of.graph.parents(node) {
-                if of.distances[parent] != distance - 1 {
+                if of.distances.at(parent) != distance - 1 {
                     continue;
                 }
                 n_paths += paths[parent];
@@ -164,10 +164,10 @@ mod tests {
             Attributed {
                 graph,
                 preorder: &retained.preorder,
-                counts: &retained.count,
-                distances: &distances,
+                counts: (&retained.count).into(),
+                distances: (&distances).into(),
                 known: &of,
-                kinds: &of_kind,
+                kinds: (&of_kind).into(),
                 group_of_kind: &[NO_GROUP, 7, 8],
             },
             &cancel,

@@ -2,20 +2,75 @@
 
 use std::{ops::Range, sync::atomic::AtomicBool, thread};
 
-use crate::{Bits, Cancelled, Id, Poll};
+use crate::{Bits, Cancelled, Id, NarrowNumbers, Numbers, Poll};
 
 /// The edges out of every node. A target of [`Id::NONE`] is an edge that leads nowhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Csr<'c, I> {
-    offsets: &'c [I],
+    offsets: Offsets<'c, I>,
     targets: &'c [I],
+}
+
+/// Where the edges of each node begin, and where the last ones end.
+#[derive(Debug, Clone, Copy)]
+pub enum Offsets<'c, I> {
+    /// As they are.
+    Full(&'c [I]),
+    /// Relative to the offset of every 16th node.
+    Blocks {
+        /// The offset of every 16th node.
+        bases: &'c [I],
+        /// By node, the difference to the base.
+        within: Numbers<'c, I>,
+    },
+}
+
+/// Nodes with the same base.
+const BLOCK: usize = 16;
+
+impl<I: Id> Offsets<'_, I> {
+    /// Number of bases of `n_offsets`.
+    pub fn n_bases(n_offsets: u64) -> u64 {
+        n_offsets.div_ceil(BLOCK as u64)
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Offsets::Full(offsets) => offsets.len(),
+            Offsets::Blocks { within, .. } => within.len(),
+        }
+    }
+
+    #[inline]
+    fn at(self, i: usize) -> usize {
+        match self {
+            Offsets::Full(offsets) => offsets[i].index(),
+            Offsets::Blocks { bases, within } => bases[i / BLOCK].index() + within.at(i).index(),
+        }
+    }
+}
+
+/// The bases and differences of [`Offsets::Blocks`]; `None` if the differences are too large to be narrow.
+pub fn narrow_offsets<I: Id>(offsets: &[I]) -> Option<(Vec<I>, NarrowNumbers<I>)> {
+    let within = offsets.iter().enumerate().map(|(i, offset)| {
+        let base = offsets[i - i % BLOCK];
+        I::new(offset.index() - base.index())
+    });
+    let within = NarrowNumbers::of(within)?;
+    Some((offsets.iter().step_by(BLOCK).copied().collect(), within))
 }
 
 impl<'c, I: Id> Csr<'c, I> {
     /// Takes `offsets` (ascending, from 0 to the number of edges, one more than nodes) and `targets` (nodes or
     /// [`Id::NONE`]). `None` if the first or the last offset does not fit the targets.
     pub fn new(offsets: &'c [I], targets: &'c [I]) -> Option<Self> {
-        let fits = offsets.first()?.index() == 0 && offsets.last()?.index() == targets.len();
+        Self::with_offsets(Offsets::Full(offsets), targets)
+    }
+
+    /// The same with offsets of any form.
+    pub fn with_offsets(offsets: Offsets<'c, I>, targets: &'c [I]) -> Option<Self> {
+        let last = offsets.len().checked_sub(1)?;
+        let fits = offsets.at(0) == 0 && offsets.at(last) == targets.len();
         fits.then_some(Self { offsets, targets })
     }
 
@@ -32,7 +87,7 @@ impl<'c, I: Id> Csr<'c, I> {
     /// The positions of the edges out of a node.
     #[inline]
     pub fn range(self, node: usize) -> Range<usize> {
-        self.offsets[node].index()..self.offsets[node + 1].index()
+        self.offsets.at(node)..self.offsets.at(node + 1)
     }
 
     /// The targets of the edges out of a node.
@@ -49,7 +104,13 @@ impl<'c, I: Id> Csr<'c, I> {
 
     /// The source of an edge.
     pub fn source(self, edge: usize) -> usize {
-        self.offsets.partition_point(|offset| offset.index() <= edge) - 1
+        let (mut low, mut high) = (0, self.n_nodes());
+        // The last node whose edges begin at this one or before it.
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.offsets.at(middle) <= edge { low = middle } else { high = middle }
+        }
+        low
     }
 }
 
@@ -124,7 +185,7 @@ impl<I: Id> CsrBuf<I> {
     /// The CSR, borrowed.
     pub fn view(&self) -> Csr<'_, I> {
         debug_assert!(Csr::new(&self.offsets, &self.targets).is_some());
-        Csr { offsets: &self.offsets, targets: &self.targets }
+        Csr { offsets: Offsets::Full(&self.offsets), targets: &self.targets }
     }
 }
 
@@ -221,4 +282,48 @@ pub(crate) fn follow<'f, I: Id>(
         let target = forward.target(edge);
         (target != I::NONE && !skip.contains(edge)).then(|| target.index())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes with these numbers of edges, every one of which leads to the first node.
+    #[track_caller]
+    fn check(degrees: &[usize], is_narrow: bool) {
+        let edges = degrees.iter().enumerate().flat_map(|(node, n)| std::iter::repeat_n((node, 0_u32), *n));
+        let full = CsrBuf::from_edges(degrees.len(), edges);
+        let narrow = narrow_offsets(&full.offsets);
+        assert_eq!(narrow.is_some(), is_narrow);
+        let Some((bases, within)) = narrow else { return };
+        assert_eq!(bases.len() as u64, Offsets::<u32>::n_bases(full.offsets.len() as u64));
+        let offsets = Offsets::Blocks { bases: &bases, within: within.view() };
+        let csr = Csr::with_offsets(offsets, &full.targets).expect("fits");
+        assert_eq!(csr.n_nodes(), degrees.len());
+        for node in 0..degrees.len() {
+            assert_eq!(csr.range(node), full.view().range(node));
+        }
+        for edge in 0..csr.n_edges() {
+            assert_eq!(csr.source(edge), full.view().source(edge));
+            assert!(csr.range(csr.source(edge)).contains(&edge));
+        }
+        assert!(
+            Csr::with_offsets(offsets, &full.targets[..csr.n_edges().saturating_sub(1)]).is_none()
+                || csr.n_edges() == 0
+        );
+    }
+
+    #[test]
+    fn offsets_relative_to_bases_are_the_same() {
+        check(&[], true);
+        check(&[0; 40], true);
+        check(&[3; 100], true);
+        // Differences of two bytes.
+        check(&[100; 100], true);
+        // One node with more edges than a number of two bytes: those after it in its block are in the list.
+        let mut degrees = [1; 1000];
+        degrees[17] = 70_000;
+        check(&degrees, true);
+        check(&[70_000, 1, 1, 1], false);
+    }
 }

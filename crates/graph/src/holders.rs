@@ -8,7 +8,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::atomic::AtomicBool};
 
-use crate::{Cancelled, Id, Poll};
+use crate::{Cancelled, Id, Numbers, Poll};
 
 /// All objects whose paths have the same signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +51,11 @@ pub struct HeldTree<'t, I> {
     /// The nodes in preorder.
     pub preorder: &'t [I],
     /// By node, how many nodes it dominates, itself included.
-    pub counts: &'t [I],
+    pub counts: Numbers<'t, I>,
     /// By node, the bytes that it retains.
-    pub retained: &'t [u64],
+    pub retained: Numbers<'t, u64>,
     /// By node, its own size in bytes.
-    pub sizes: &'t [u64],
+    pub sizes: Numbers<'t, u64>,
     /// By node, its element; with [`PART`], that of a node that is a part of what holds it.
     pub elements: &'t [u32],
 }
@@ -84,8 +84,8 @@ pub fn holders<I: Id>(
             poll.steps(FETCH)?;
             for (node, fetched) in tree.preorder[position..].iter().zip(&mut fetched) {
                 let node = node.index();
-                let (count, element) = (tree.counts[node].index(), tree.elements[node]);
-                *fetched = (count, element, tree.sizes[node], tree.retained[node]);
+                let (count, element) = (tree.counts.at(node).index(), tree.elements[node]);
+                *fetched = (count, element, tree.sizes.at(node), tree.retained.at(node));
             }
         }
         let (count, element, size, retained) = fetched[position % FETCH];
@@ -346,9 +346,9 @@ mod tests {
         fn holders(&self, elements: &[u32]) -> Vec<Holder> {
             let tree = HeldTree {
                 preorder: &self.preorder,
-                counts: &self.counts,
-                retained: &self.retained,
-                sizes: &self.sizes,
+                counts: (&self.counts).into(),
+                retained: (&self.retained).into(),
+                sizes: (&self.sizes).into(),
                 elements,
             };
             holders(tree, |_| None, &AtomicBool::new(false)).expect("not cancelled")
@@ -490,9 +490,9 @@ mod tests {
         let given = Given::new(&[None, Some(0), None]);
         let tree = HeldTree {
             preorder: &given.preorder,
-            counts: &given.counts,
-            retained: &given.retained,
-            sizes: &given.sizes,
+            counts: (&given.counts).into(),
+            retained: (&given.retained).into(),
+            sizes: (&given.sizes).into(),
             elements: &[1; 3],
         };
         let found = holders(tree, |node| (node == 2).then_some(9), &AtomicBool::new(false));
@@ -521,9 +521,9 @@ mod tests {
         let given = Given::new(&(0..200_000).map(|i: usize| i.checked_sub(1)).collect::<Vec<_>>());
         let tree = HeldTree {
             preorder: &given.preorder,
-            counts: &given.counts,
-            retained: &given.retained,
-            sizes: &given.sizes,
+            counts: (&given.counts).into(),
+            retained: (&given.retained).into(),
+            sizes: (&given.sizes).into(),
             elements: &[1; 200_000],
         };
         assert_eq!(holders(tree, |_| None, &AtomicBool::new(true)), Err(Cancelled));

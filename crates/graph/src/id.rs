@@ -2,8 +2,10 @@
 
 use std::{fmt::Debug, hash::Hash};
 
+use crate::Number;
+
 /// A node's number, or a position among the edges: `u32` while they fit, `u64` above.
-pub trait Id: bytemuck::Pod + Ord + Hash + Debug + Default + Send + Sync + sealed::Sealed {
+pub trait Id: Number + bytemuck::Pod + Ord + Hash + Debug + Default + Send + Sync + sealed::Sealed {
     /// Stands for no node. Larger than every number in use.
     const NONE: Self;
     /// The largest number that can be in use.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use heaplake_graph::{
-    BitSet, Bits, Csr, CsrBuf, Graph, Id, Walk,
+    BitSet, Bits, Csr, CsrBuf, Graph, Id, Numbers, Walk,
     search::{
         Follow, HopEdges, NodeRanks, NodeTypes, PathSearch, Pattern, Test, Transition, TypeGraph, Way, Ways,
         type_edges,
@@ -249,10 +249,10 @@ impl Case {
         };
         let mut counts = vec![0; N_TYPES];
         self.types.iter().for_each(|rank| counts[*rank as usize] += 1);
-        let types = NodeTypes { of: &self.types, graph: &type_graph, counts: &counts };
+        let types = NodeTypes { of: (&self.types).into(), graph: &type_graph, counts: &counts };
         let (roots, root_ranks): (Vec<I>, Vec<u32>) =
             self.roots.iter().map(|(root, rank)| (I::new(*root), *rank)).unzip();
-        let ranks = NodeRanks { roots: &roots, root_ranks: &root_ranks, retained: &self.retained };
+        let ranks = NodeRanks { roots: &roots, root_ranks: &root_ranks, retained: (&self.retained).into() };
         ask(PathSearch::new(graph, types, &pattern).ordered(ranks));
     }
 
@@ -453,7 +453,7 @@ fn addresses_do_not_decide() {
         let mut of = vec![0; 6];
         types.iter().enumerate().for_each(|(node, rank)| of[place[node]] = *rank);
         let type_graph = TypeGraph::new(3, [(0, 1), (1, 2)]);
-        let node_types = NodeTypes { of: &of, graph: &type_graph, counts: &[2, 2, 2] };
+        let node_types = NodeTypes { of: (&of[..]).into(), graph: &type_graph, counts: &[2, 2, 2] };
         let test = |rank: usize| Test { types: BitSet::of(3, [rank]), ..Test::default() };
         let hop = HopEdges { way: Walk::Down, follow: 0 };
         let pattern = Pattern {
@@ -467,7 +467,7 @@ fn addresses_do_not_decide() {
         let mut named = vec![(place[0] as u32, 1), (place[1] as u32, 0)];
         named.sort_unstable();
         let (roots, root_ranks): (Vec<u32>, Vec<u32>) = named.into_iter().unzip();
-        let ranks = NodeRanks { roots: &roots, root_ranks: &root_ranks, retained: &[] };
+        let ranks = NodeRanks { roots: &roots, root_ranks: &root_ranks, retained: Numbers::default() };
         let search = PathSearch::new(graph, node_types, &pattern).ordered(ranks);
         let back = |path: &[u32]| -> Vec<usize> {
             path.iter().map(|node| place.iter().position(|other| *other == *node as usize).unwrap()).collect()
@@ -526,7 +526,7 @@ fn ask<T>(
     let type_graph = TypeGraph::new(2, [(0, 1), (1, 0)]);
     let counts = [types.len() as u64 / 2; 2];
     let search =
-        PathSearch::new(graph, NodeTypes { of: types, graph: &type_graph, counts: &counts }, pattern);
+        PathSearch::new(graph, NodeTypes { of: types.into(), graph: &type_graph, counts: &counts }, pattern);
     ask(&search)
 }
 

@@ -1,7 +1,7 @@
 //! The graph index is the same whether it is built of records in memory, of what an import has just written, or of tables in
 //! the lake.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _, fs, ops::Range, path::PathBuf};
 
 use arrow::util::pretty::pretty_format_batches;
 use heaplake_model::schema::Table;
@@ -133,4 +133,121 @@ fn an_index_of_records_is_that_of_the_tables_byte_by_byte() {
         assert_eq!(holders, summaries(&later, &manifest));
         assert!(built == sections(&later), "{objects} objects, seed {seed}");
     }
+}
+
+/// 20,000 objects, most of them small. A chain of 300 is deep, its first object retains it, some objects are large, and one
+/// has many references.
+fn few_large() -> (String, Vec<u64>) {
+    let (mut text, mut sizes) = (String::new(), Vec::new());
+    for number in 0..20_000_u64 {
+        let refs: Vec<u64> = match number {
+            0..300 => vec![number + 1],
+            1_000 => (2_000..2_700).collect(),
+            _ => (number % 3..2).map(|step| 3_000 + (number * 7 + step) % 17_000).collect(),
+        };
+        let refs: Vec<u64> = refs.iter().map(|number| 16 * (number + 1)).collect();
+        let size = match number % 2_000 {
+            77 => 1 << 40,
+            78 => 70_000 + number,
+            79 => 255,
+            _ => number % 200,
+        };
+        sizes.push(size);
+        let (address, kind) = (16 * (number + 1), number % 5);
+        writeln!(text, r#"{{"address": {address}, "type": "T{kind}", "size": {size}, "refs": {refs:?}}}"#)
+            .unwrap();
+    }
+    (text, sizes)
+}
+
+/// What an index says of each node: type, size, distance, retained size and count, edges, referrers.
+type NodeFacts = (u32, u64, u32, u64, u32, Range<usize>, Range<usize>);
+
+fn facts(lake: &Lake, manifest: &Manifest) -> Vec<NodeFacts> {
+    let Some(AnyIndex::Narrow(index)) = AnyIndex::open(lake, manifest).unwrap() else { panic!("no index") };
+    let graph = index.graph();
+    let of = |node: usize| {
+        (
+            index.types()[node],
+            index.sizes()[node],
+            index.distances()[node],
+            index.retained()[node],
+            index.retained_counts()[node],
+            graph.forward.range(node),
+            graph.reverse.range(node),
+        )
+    };
+    (0..index.n_nodes()).map(of).collect()
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// The same index as version 3 of the layout has it, with all numbers in full.
+fn in_version_3(file: &[u8]) -> Vec<u8> {
+    let (rest, trailer) = file.split_at(file.len() - 24);
+    let (_, header) = rest.split_at(rest.len() - number(&trailer[..8]) as usize);
+    let mut header: serde_json::Value = serde_json::from_slice(header).unwrap();
+    let n_nodes = header["content"]["n_nodes"].as_u64().unwrap() as usize;
+    let found = header["sections"].as_object().unwrap().clone();
+    let section = |name: &str| {
+        let section = found.get(name)?;
+        let of = |field: &str| section[field].as_u64().unwrap() as usize;
+        Some(&file[of("start")..][..of("bytes")])
+    };
+    let (mut written, mut sections) = (Vec::new(), BTreeMap::new());
+    for name in found.keys().filter(|name| !name.contains("_large") && !name.ends_with("_base")) {
+        let mut bytes = section(name).unwrap().to_vec();
+        let in_full = match name.as_str() {
+            "type" | "distance" | "retained_count" => Some((n_nodes, 4)),
+            "size" | "retained" => Some((n_nodes, 8)),
+            "offsets" | "reverse_offsets" => Some((n_nodes + 1, 4)),
+            _ => None,
+        };
+        if let Some((n, full)) = in_full {
+            let mut numbers: Vec<u64> = bytes.chunks(bytes.len() / n).map(number).collect();
+            let large = |end: &str| section(&format!("{name}{end}")).unwrap_or_default();
+            for (at, large) in large("_large_at").chunks(8).zip(large("_large").chunks(full)) {
+                numbers[number(at) as usize] = number(large);
+            }
+            for (numbers, base) in numbers.chunks_mut(16).zip(large("_base").chunks(full)) {
+                numbers.iter_mut().for_each(|number_within| *number_within += number(base));
+            }
+            bytes = numbers.iter().flat_map(|number| number.to_le_bytes()[..full].to_vec()).collect();
+        }
+        let xxh3 = xxhash_rust::xxh3::xxh3_64(&bytes);
+        sections
+            .insert(name, serde_json::json!({"start": written.len(), "bytes": bytes.len(), "xxh3": xxh3}));
+        written.extend(bytes);
+        written.resize(written.len().next_multiple_of(64), 0);
+    }
+    header["content"]["version"] = 3.into();
+    header["sections"] = serde_json::to_value(sections).unwrap();
+    let header = header.to_string();
+    written.extend(header.as_bytes());
+    written.extend((header.len() as u64).to_le_bytes());
+    written.extend(xxhash_rust::xxh3::xxh3_64(header.as_bytes()).to_le_bytes());
+    written.extend(&trailer[16..]);
+    written
+}
+
+#[test]
+fn narrow_numbers_are_those_of_an_index_that_has_them_in_full() {
+    let (text, sizes) = few_large();
+    let fixture = Fixture::new(&text);
+    let (lake, manifest) = fixture.import("narrow", ImportOptions::default());
+    let narrow = facts(&lake, &manifest);
+    assert!(narrow.iter().map(|(_, size, ..)| *size).eq(sizes));
+    let count = |is_large: &dyn Fn(&NodeFacts) -> bool| narrow.iter().filter(|facts| is_large(facts)).count();
+    // There is something large of each kind.
+    assert!(count(&|facts| facts.2 > 255) > 0 && count(&|facts| facts.3 > 1 << 40) > 0);
+    assert!(count(&|facts| facts.4 > 255) > 0 && count(&|facts| facts.5.len() > 255) == 1);
+    let path = index_file(&lake);
+    let file = fs::read(&path).unwrap();
+    let full = in_version_3(&file);
+    assert!(file.len() * 10 < full.len() * 7, "{} bytes of {}", file.len(), full.len());
+    fs::write(&path, &full).unwrap();
+    assert!(narrow == facts(&lake, &manifest));
+    assert_eq!(fs::read(&path).unwrap().len(), full.len(), "it was read, not built anew");
 }

@@ -94,15 +94,16 @@ fn chains<I: Id>(
     let runtime = manifest.manifest.runtime();
     let is_container: Vec<bool> =
         names.iter().map(|name| runtime.has_role(name, TypeRole::Container)).collect();
+    let (types, retained_counts) = (index.types().to_vec(), index.retained_counts().to_vec());
     let typed = TypedGraph {
         graph: index.graph(),
-        types: index.types(),
+        types: &types,
         is_container: &is_container,
         roots: index.roots(),
         idoms: index.idoms(),
         preorder: index.preorder(),
         positions: index.positions(),
-        retained_counts: index.retained_counts(),
+        retained_counts: &retained_counts,
     };
     let found = repeating_chains(typed, min, cancel)?;
     let root_paths = RootPaths::new(index, manifest);

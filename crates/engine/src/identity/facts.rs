@@ -10,7 +10,7 @@ use datafusion::{
     error::{DataFusionError, Result},
 };
 use futures::TryStreamExt as _;
-use heaplake_graph::{BitSet, Id, Key};
+use heaplake_graph::{BitSet, Id, Key, Numbers};
 use heaplake_store::{GraphIndex, Manifest, with_index};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -245,7 +245,7 @@ impl Facts {
     }
 
     /// Places in the manifest's list of types, by node.
-    pub(crate) fn types(&self) -> &[u32] {
+    pub(crate) fn types(&self) -> Numbers<'_, u32> {
         with_index!(&*self.open.index, |index| index.types())
     }
 
@@ -292,7 +292,7 @@ impl Facts {
 /// Shallow sizes.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes<'f> {
-    sizes: &'f [u64],
+    sizes: Numbers<'f, u64>,
     has_size: &'f BitSet,
 }
 
@@ -310,7 +310,7 @@ where
     Nodes: From<Vec<I>>,
 {
     let mut starts = vec![0_usize; n_types + 1];
-    for type_rank in index.types() {
+    for type_rank in index.types().iter() {
         let Some(count) = starts.get_mut(*type_rank as usize + 1) else {
             let what = "the graph index names a type that the dump does not have";
             return Err(DataFusionError::Internal(what.to_owned()));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use heaplake_graph::{
-    Agreement, BitSet, Cancelled, Id, Key, PathSide, Shared, agreements, same_addresses, same_paths,
+    Agreement, BitSet, Cancelled, Id, Key, Numbers, PathSide, Shared, agreements, same_addresses, same_paths,
 };
 use heaplake_model::Nature;
 use heaplake_store::{GraphIndex, with_index};
@@ -292,7 +292,7 @@ struct Comparison<'u> {
     before: &'u Facts,
     after: &'u Facts,
     sizes: (Sizes<'u>, Sizes<'u>),
-    types: &'u [u32],
+    types: Numbers<'u, u32>,
     /// By place in the first dump's list of types.
     natures: Vec<Nature>,
 }

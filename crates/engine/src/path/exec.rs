@@ -277,7 +277,8 @@ impl PathOperator {
         let reverse = CsrBuf::reversed(forward, none, 1, target.cancel).map_err(stopped)?;
         let graph = Graph { forward, skip: none, reverse: reverse.view() };
         let pattern = subgraph.pattern(&self.compiled, graph);
-        let types = NodeTypes { of: &subgraph.types, graph: &subgraph.type_graph, counts: &subgraph.counts };
+        let types =
+            NodeTypes { of: (&subgraph.types).into(), graph: &subgraph.type_graph, counts: &subgraph.counts };
         let mut search = PathSearch::new(graph, types, &pattern).ordered(subgraph.ranks());
         match self.kind {
             RowKind::Ways { max_steps } => self.give_ways(&mut search, subgraph, max_steps, None, target),

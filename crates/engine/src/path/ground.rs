@@ -281,7 +281,7 @@ impl Subgraph {
 
     /// What the objects of one type are told apart by.
     pub(super) fn ranks(&self) -> NodeRanks<'_, u32> {
-        NodeRanks { roots: &self.root_nodes, root_ranks: &self.root_ranks, retained: &self.retained }
+        NodeRanks { roots: &self.root_nodes, root_ranks: &self.root_ranks, retained: (&self.retained).into() }
     }
 
     /// The pattern over these nodes: the tests were made when they were gathered.

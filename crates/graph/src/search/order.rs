@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 
 use super::PathSearch;
-use crate::Id;
+use crate::{Id, Numbers};
 
 /// What tells nodes of one type apart, apart from their addresses. Empty slices tell nothing apart.
 #[derive(Debug, Clone, Copy)]
@@ -17,12 +17,12 @@ pub struct NodeRanks<'t, I> {
     /// By root, its position in an order that does not depend on addresses; equal for roots that it does not tell apart.
     pub root_ranks: &'t [u32],
     /// By node, what it retains.
-    pub retained: &'t [u64],
+    pub retained: Numbers<'t, u64>,
 }
 
 impl<I> Default for NodeRanks<'_, I> {
     fn default() -> Self {
-        Self { roots: &[], root_ranks: &[], retained: &[] }
+        Self { roots: &[], root_ranks: &[], retained: Numbers::default() }
     }
 }
 
@@ -58,7 +58,7 @@ impl<'s, I: Id> PathSearch<'s, I> {
     /// The key of a node that was reached by an edge.
     #[inline]
     pub(super) fn step_key(&self, node: usize, edge: usize) -> StepKey {
-        let type_rank = self.types[node];
+        let type_rank = self.types.at(node);
         if edge != NO_EDGE {
             // The edge decides before the others are compared.
             return StepKey { type_rank, edge, root_rank: 0, retained: Reverse(0), node };

@@ -7,7 +7,7 @@ use super::{
     fronts::{OpenLevel, VisitedPairs},
     order::NodeRanks,
 };
-use crate::{BitSet, Bits, Csr, Graph, Id, Walk};
+use crate::{BitSet, Bits, Csr, Graph, Id, Numbers, Walk};
 
 /// Which edges a hop may take.
 #[derive(Debug, Clone, Default)]
@@ -121,7 +121,7 @@ impl<I: Id> Follow<I> {
 #[derive(Debug, Clone, Copy)]
 pub struct NodeTypes<'t> {
     /// By node, its type.
-    pub of: &'t [u32],
+    pub of: Numbers<'t, u32>,
     /// Which types refer to which.
     pub graph: &'t TypeGraph,
     /// By type, its approximate number of nodes.
@@ -132,7 +132,7 @@ pub struct NodeTypes<'t> {
 #[derive(Debug)]
 pub struct PathSearch<'s, I> {
     pub(super) graph: Graph<'s, I>,
-    pub(super) types: &'s [u32],
+    pub(super) types: Numbers<'s, u32>,
     type_graph: &'s TypeGraph,
     counts: &'s [u64],
     pub(super) pattern: &'s Pattern<I>,
@@ -273,13 +273,15 @@ impl<'s, I: Id> PathSearch<'s, I> {
     /// Whether a node in a state may lead to an end, as far as its type says.
     #[inline]
     pub(super) fn may_lead(&self, node: usize, state: u32) -> bool {
-        self.to_end[state as usize].as_ref().is_none_or(|types| types.contains(self.types[node] as usize))
+        self.to_end[state as usize].as_ref().is_none_or(|types| types.contains(self.types.at(node) as usize))
     }
 
     /// Whether a start may lead to a node in a state, as far as its type says.
     #[inline]
     pub(super) fn may_come(&self, node: usize, state: u32) -> bool {
-        self.from_start[state as usize].as_ref().is_none_or(|types| types.contains(self.types[node] as usize))
+        self.from_start[state as usize]
+            .as_ref()
+            .is_none_or(|types| types.contains(self.types.at(node) as usize))
     }
 
     /// Whether a node passes the tests of a transition.
@@ -290,7 +292,7 @@ impl<'s, I: Id> PathSearch<'s, I> {
     }
 
     fn passes_tests(&self, transition: &Transition, node: usize) -> bool {
-        let type_rank = self.types[node] as usize;
+        let type_rank = self.types.at(node) as usize;
         let pass = |test: &u32| {
             self.pattern.tests[*test as usize].passes(node, type_rank)
                 && self.bound.is_none_or(|(bound, only)| bound != *test || only == node)
@@ -363,7 +365,7 @@ impl<'s, I: Id> PathSearch<'s, I> {
     /// The nodes where a path may end, as far as their types say; the tests of transitions are still to be applied.
     pub(super) fn ends(&self) -> impl Iterator<Item = usize> + '_ {
         let candidates = self.nodes_of(self.end_candidates());
-        candidates.filter(|node| self.end_types.contains(self.types[*node] as usize))
+        candidates.filter(|node| self.end_types.contains(self.types.at(*node) as usize))
     }
 
     fn end_candidates(&self) -> Candidates<'_> {

@@ -322,7 +322,7 @@ impl<I: Id> Shortest<'_, I> {
             if n_steps > max_steps {
                 return Ok(None);
             }
-            level.push((I::new(node), state, sets.longer(None, search.types[node], Walk::Down)));
+            level.push((I::new(node), state, sets.longer(None, search.types.at(node), Walk::Down)));
         }
         level = sets.level(level);
         let mut next = SetLevel::new();
@@ -334,7 +334,7 @@ impl<I: Id> Shortest<'_, I> {
                 search.ahead(node.index(), state, &mut |to, state| {
                     if self.left.contains(left, to, state) {
                         n_steps += 1;
-                        next.push((I::new(to), state, sets.longer(Some(set), search.types[to], hop)));
+                        next.push((I::new(to), state, sets.longer(Some(set), search.types.at(to), hop)));
                     }
                 });
                 if n_steps > max_steps {
@@ -371,7 +371,7 @@ impl<I: Id> Shortest<'_, I> {
             let start = pairs.len();
             match step.hop {
                 None => {
-                    pairs.extend(self.starts().filter(|(node, _)| search.types[*node] == step.type_rank));
+                    pairs.extend(self.starts().filter(|(node, _)| search.types.at(*node) == step.type_rank));
                 }
                 Some(way) => {
                     for i in levels[hops - 1]..start {
@@ -379,7 +379,7 @@ impl<I: Id> Shortest<'_, I> {
                         let (node, state) = pairs[i];
                         if search.pattern.hops[state as usize].way == way {
                             search.ahead(node, state, &mut |to, state| {
-                                let is_next = search.types[to] == step.type_rank;
+                                let is_next = search.types.at(to) == step.type_rank;
                                 if is_next && self.left.contains(self.n_hops - hops, to, state) {
                                     pairs.push((to, state));
                                 }
@@ -472,11 +472,11 @@ impl<I: Id> Bindings<'_, I> {
         let mut found = HashMap::new();
         let mut bound: SetLevel<I> = Vec::new();
         for node in self.nodes().filter(|node| self.hops_to(*node) == Some(0)) {
-            bound.push((I::new(node), 0, sets.longer(None, search.types[node], Walk::Down)));
+            bound.push((I::new(node), 0, sets.longer(None, search.types.at(node), Walk::Down)));
         }
         let mut level: SetLevel<I> = Vec::new();
         for (node, state) in self.wanted_at(0) {
-            level.push((I::new(node), state, sets.longer(None, search.types[node], Walk::Down)));
+            level.push((I::new(node), state, sets.longer(None, search.types.at(node), Walk::Down)));
         }
         level = sets.level(level);
         let mut hops = 0;
@@ -497,11 +497,11 @@ impl<I: Id> Bindings<'_, I> {
                     if self.is_after(state) {
                         if self.hops_to(to) == Some(hops) && self.left_of(to).is_some() {
                             n_steps += 1;
-                            bound.push((I::new(to), 0, sets.longer(Some(set), search.types[to], hop)));
+                            bound.push((I::new(to), 0, sets.longer(Some(set), search.types.at(to), hop)));
                         }
                     } else if self.is_wanted(hops, to, state) {
                         n_steps += 1;
-                        next.push((I::new(to), state, sets.longer(Some(set), search.types[to], hop)));
+                        next.push((I::new(to), state, sets.longer(Some(set), search.types.at(to), hop)));
                     }
                 });
                 if n_steps > max_steps {
@@ -556,7 +556,7 @@ impl<I: Id> Bindings<'_, I> {
             let mut here: SetLevel<I> = Vec::new();
             for (node, state) in pairs {
                 poll.step()?;
-                let type_rank = search.types[*node];
+                let type_rank = search.types.at(*node);
                 if left == 0 {
                     here.push((I::new(*node), *state, sets.longer(None, type_rank, Walk::Down)));
                     continue;

@@ -17,6 +17,7 @@ use std::{
 };
 
 use bytemuck::Pod;
+use heaplake_graph::{Id, NarrowNumbers, NarrowStored, Number, Numbers, Offsets, Stored, narrow_offsets};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -69,6 +70,35 @@ impl<I> Writer<I> {
         Ok(())
     }
 
+    /// Writes numbers in the narrowest form that they have: the section of the name, and if they are narrow, two sections with
+    /// the positions of the numbers that are too large, and these numbers.
+    pub(super) fn narrow_section<T: Number + Pod>(&mut self, name: &str, content: &[T]) -> Result<()> {
+        match NarrowNumbers::of(content.iter().copied()) {
+            Some(narrow) => self.narrow(name, &narrow),
+            None => self.section(name, content),
+        }
+    }
+
+    /// Writes the offsets of a CSR: if they can be narrow, relative to bases, which are a section of their own.
+    pub(super) fn offsets_section<T: Id>(&mut self, name: &str, content: &[T]) -> Result<()> {
+        match narrow_offsets(content) {
+            Some((bases, within)) => {
+                self.section(&base(name), &bases)?;
+                self.narrow(name, &within)
+            }
+            None => self.section(name, content),
+        }
+    }
+
+    fn narrow<T: Number + Pod>(&mut self, name: &str, narrow: &NarrowNumbers<T>) -> Result<()> {
+        match &narrow.stored {
+            NarrowStored::One(numbers) => self.section(name, numbers)?,
+            NarrowStored::Two(numbers) => self.section(name, numbers)?,
+        }
+        self.section(&large_at(name), &narrow.large_at)?;
+        self.section(&large(name), &narrow.large)
+    }
+
     /// Writes the header; the file still has to be synced.
     pub(super) fn finish(mut self, content: impl Serialize) -> Result<File> {
         let header = Header { sections: std::mem::take(&mut self.sections), content };
@@ -85,6 +115,36 @@ impl<I> Writer<I> {
         let written = self.file.write_all(bytes);
         written.map_err(|source| self.to.io_error(source))
     }
+}
+
+fn large_at(name: &str) -> String {
+    format!("{name}_large_at")
+}
+
+fn large(name: &str) -> String {
+    format!("{name}_large")
+}
+
+fn base(name: &str) -> String {
+    format!("{name}_base")
+}
+
+/// Where numbers are that may be narrow.
+#[derive(Debug)]
+pub(super) struct NumbersRange {
+    /// Bytes of a number.
+    width: usize,
+    numbers: Range<usize>,
+    large_at: Range<usize>,
+    large: Range<usize>,
+}
+
+/// Where the offsets of a CSR are.
+#[derive(Debug)]
+pub(super) struct OffsetsRange {
+    /// `None` if the offsets are not relative to bases.
+    bases: Option<Range<usize>>,
+    numbers: NumbersRange,
 }
 
 /// A file that is mapped into memory and has correct checksums.
@@ -170,6 +230,63 @@ impl Sections {
             .map(range)
             .filter(|range| bytemuck::try_cast_slice::<u8, T>(&self.map[range.clone()]).is_ok());
         range.ok_or_else(|| Refused::Damaged(format!("the section {name} does not have {len} numbers")))
+    }
+
+    /// The range of the numbers of a section that may be narrow; an error if there are not `len` of them.
+    pub(super) fn numbers_range<T: Pod>(&self, name: &str, len: u64) -> Result<NumbersRange, Refused> {
+        let bytes = self.sections.get(name).map_or(0, |section| section.bytes);
+        let full = size_of::<T>() as u64;
+        let (width, numbers) = match bytes.checked_div(len) {
+            Some(1) => (1, self.range_of::<u8>(name, len)?),
+            Some(2) => (2, self.range_of::<u16>(name, len)?),
+            _ => {
+                return Ok(NumbersRange {
+                    width: full as usize,
+                    numbers: self.range_of::<T>(name, len)?,
+                    large_at: 0..0,
+                    large: 0..0,
+                });
+            }
+        };
+        let n_large = self.sections.get(&large(name)).map_or(0, |section| section.bytes) / full;
+        Ok(NumbersRange {
+            width,
+            numbers,
+            large_at: self.range_of::<u64>(&large_at(name), n_large)?,
+            large: self.range_of::<T>(&large(name), n_large)?,
+        })
+    }
+
+    /// The numbers in a range from [`Self::numbers_range`] for the same type.
+    pub(super) fn narrow<T: Pod + Number>(&self, range: &NumbersRange) -> Numbers<'_, T> {
+        let stored = match range.width {
+            1 => Stored::One(self.numbers(&range.numbers)),
+            2 => Stored::Two(self.numbers(&range.numbers)),
+            _ => Stored::Full(self.numbers(&range.numbers)),
+        };
+        Numbers::new(stored, self.numbers(&range.large_at), self.numbers(&range.large))
+    }
+
+    /// The range of the offsets of a section; an error if there are not `len` of them.
+    pub(super) fn offsets_range<T: Id>(&self, name: &str, len: u64) -> Result<OffsetsRange, Refused> {
+        let base = base(name);
+        let bases = self.sections.contains_key(&base);
+        let bases = bases.then(|| self.range_of::<T>(&base, Offsets::<T>::n_bases(len))).transpose()?;
+        let numbers = self.numbers_range::<T>(name, len)?;
+        if bases.is_none() && numbers.width != size_of::<T>() {
+            return Err(Refused::Damaged(format!("the section {base} does not exist")));
+        }
+        Ok(OffsetsRange { bases, numbers })
+    }
+
+    /// The offsets in a range from [`Self::offsets_range`] for the same type.
+    pub(super) fn offsets<T: Id>(&self, range: &OffsetsRange) -> Offsets<'_, T> {
+        match &range.bases {
+            Some(bases) => {
+                Offsets::Blocks { bases: self.numbers(bases), within: self.narrow(&range.numbers) }
+            }
+            None => Offsets::Full(self.numbers(&range.numbers.numbers)),
+        }
     }
 
     /// The numbers in a range from [`Self::range_of`] for the same type.

@@ -21,7 +21,7 @@ mod some_labels;
 
 use std::{ops::Range, sync::OnceLock, thread};
 
-use heaplake_graph::{Bits, Cancelled, Csr, Graph, Id};
+use heaplake_graph::{Bits, Cancelled, Csr, Graph, Id, Numbers};
 use heaplake_model::{DumpId, Remedy, schema::Table};
 
 use crate::{
@@ -44,8 +44,10 @@ pub use roots::is_found as is_found_kind;
 use rows::RowCheckpoints;
 use sections::{IndexContent, SectionRanges};
 
-/// Version of the layout. An index of another version is rebuilt.
-const INDEX_VERSION: u32 = 3;
+/// Version of the layout. An index of a later one or of one before [`FIRST_VERSION`] is rebuilt.
+const INDEX_VERSION: u32 = 4;
+/// The first version whose files can be read. Version 3 is version 4 without narrow numbers.
+const FIRST_VERSION: u32 = 3;
 
 /// An open index with ids of either width.
 #[derive(Debug)]
@@ -124,7 +126,8 @@ impl AnyIndex {
             return Err(Refused::Damaged("its numbers are little-endian, this machine's are not".to_owned()));
         }
         let (sections, header) = Sections::open::<serde_json::Value>(lake, path)?;
-        if header.get("version").and_then(serde_json::Value::as_u64) != Some(INDEX_VERSION.into()) {
+        let version = header.get("version").and_then(serde_json::Value::as_u64);
+        if !version.is_some_and(|version| (FIRST_VERSION.into()..=INDEX_VERSION.into()).contains(&version)) {
             return Err(Refused::OtherVersion);
         }
         let content: IndexContent = serde_json::from_value(header)
@@ -152,7 +155,7 @@ impl<I: Id> GraphIndex<I> {
         let ranges = SectionRanges::of::<I>(&sections, &content)?;
         let index = Self { sections, content, ranges, rows: OnceLock::new(), ids: std::marker::PhantomData };
         let csr = |offsets, targets| {
-            Csr::<I>::new(index.sections.numbers(offsets), index.sections.numbers(targets))
+            Csr::<I>::with_offsets(index.sections.offsets(offsets), index.sections.numbers(targets))
         };
         if csr(&index.ranges.offsets, &index.ranges.targets).is_none()
             || csr(&index.ranges.reverse_offsets, &index.ranges.sources).is_none()
@@ -170,7 +173,7 @@ impl<I: Id> GraphIndex<I> {
     /// The graph. Edges to objects that were never dumped lead nowhere; weak edges are skipped.
     pub fn graph(&self) -> Graph<'_, I> {
         let csr = |offsets, targets| {
-            let csr = Csr::new(self.sections.numbers(offsets), self.sections.numbers(targets));
+            let csr = Csr::with_offsets(self.sections.offsets(offsets), self.sections.numbers(targets));
             csr.unwrap_or_else(|| unreachable!("checked when the index was opened"))
         };
         Graph {
@@ -191,13 +194,13 @@ impl<I: Id> GraphIndex<I> {
     }
 
     /// Types, as positions in the manifest's list of types.
-    pub fn types(&self) -> &[u32] {
-        self.sections.numbers(&self.ranges.type_rank)
+    pub fn types(&self) -> Numbers<'_, u32> {
+        self.sections.narrow(&self.ranges.type_rank)
     }
 
     /// Shallow sizes in bytes; 0 if the dump gives none.
-    pub fn sizes(&self) -> &[u64] {
-        self.sections.numbers(&self.ranges.size)
+    pub fn sizes(&self) -> Numbers<'_, u64> {
+        self.sections.narrow(&self.ranges.size)
     }
 
     /// Which types refer to which: type of the parent, of the child, and the number of such references that keep an
@@ -255,8 +258,8 @@ impl<I: Id> GraphIndex<I> {
     }
 
     /// Hops from the nearest root that is not a garbage cycle; [`heaplake_graph::NO_DISTANCE`] if no such root reaches the node.
-    pub fn distances(&self) -> &[u32] {
-        self.sections.numbers(&self.ranges.distance)
+    pub fn distances(&self) -> Numbers<'_, u32> {
+        self.sections.narrow(&self.ranges.distance)
     }
 
     /// Immediate dominators; the number of nodes stands for the super-root.
@@ -266,7 +269,7 @@ impl<I: Id> GraphIndex<I> {
 
     /// Sum of the shallow sizes of some nodes, in bytes.
     pub fn size_of(&self, nodes: &[I]) -> u64 {
-        nodes.iter().fold(0, |sum, node| sum.saturating_add(self.sizes()[node.index()]))
+        nodes.iter().fold(0, |sum, node| sum.saturating_add(self.sizes().at(node.index())))
     }
 
     /// Totals of each of `n_types` types, without nodes that a layer does not have.
@@ -278,26 +281,26 @@ impl<I: Id> GraphIndex<I> {
         let mut held_until = vec![0_usize; n_types];
         for (position, node) in self.preorder().iter().enumerate() {
             let node = node.index();
-            let type_rank = types[node] as usize;
+            let type_rank = types.at(node) as usize;
             let Some(sums) = all.get_mut(type_rank) else { continue };
             sums.objects += 1;
-            sums.size = sums.size.saturating_add(sizes[node]);
+            sums.size = sums.size.saturating_add(sizes.at(node));
             if position >= held_until[type_rank] {
-                held_until[type_rank] = position + counts[node].index();
-                sums.retained = sums.retained.saturating_add(retained[node]);
+                held_until[type_rank] = position + counts.at(node).index();
+                sums.retained = sums.retained.saturating_add(retained.at(node));
             }
         }
         all
     }
 
     /// Retained sizes in bytes.
-    pub fn retained(&self) -> &[u64] {
-        self.sections.numbers(&self.ranges.retained)
+    pub fn retained(&self) -> Numbers<'_, u64> {
+        self.sections.narrow(&self.ranges.retained)
     }
 
     /// Numbers of retained objects, the object itself included.
-    pub fn retained_counts(&self) -> &[I] {
-        self.sections.numbers(&self.ranges.retained_count)
+    pub fn retained_counts(&self) -> Numbers<'_, I> {
+        self.sections.narrow(&self.ranges.retained_count)
     }
 
     /// The nodes in preorder of the dominator tree: a node dominates the `retained_counts` nodes from its own position on.

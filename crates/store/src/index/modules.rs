@@ -53,17 +53,17 @@ pub(super) fn module_stats<I: Id>(
     for node in (0..index.n_nodes()).filter(|node| index.is_there(*node)) {
         let sums = &mut sums[of_module(node)];
         sums.count += 1;
-        sums.size = sums.size.saturating_add(sizes[node]);
+        sums.size = sums.size.saturating_add(sizes.at(node));
         let by_rule = &mut sums.by_rule[rules[node] as usize];
-        *by_rule = by_rule.saturating_add(sizes[node]);
+        *by_rule = by_rule.saturating_add(sizes.at(node));
     }
     for (position, node) in index.preorder().iter().enumerate() {
         let node = node.index();
         let sums = &mut sums[of_module(node)];
         if position >= sums.held_until {
-            sums.held_until = position.saturating_add(counts[node].index());
-            sums.retained = sums.retained.saturating_add(retained[node]);
-            sums.retained_count += counts[node].index() as u64;
+            sums.held_until = position.saturating_add(counts.at(node).index());
+            sums.retained = sums.retained.saturating_add(retained.at(node));
+            sums.retained_count += counts.at(node).index() as u64;
         }
     }
     let names = groups.names.iter().map(String::as_str).chain([NO_MODULE]);

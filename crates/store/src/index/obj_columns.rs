@@ -84,14 +84,14 @@ impl<'i, I: Id> AddressedIndex<'i, I> {
             root_kind
                 .append_option(self.is_root.contains(node).then(|| self.index.root_kind_of(node)).flatten());
         }
-        let distances: Vec<u32> = nodes.iter().map(|node| self.index.distances()[*node]).collect();
+        let distances: Vec<u32> = nodes.iter().map(|node| self.index.distances().at(*node)).collect();
         let known = distances.iter().map(|distance| *distance != NO_DISTANCE).collect::<NullBuffer>();
         let idoms: Vec<usize> = nodes.iter().map(|node| self.index.idoms()[*node].index()).collect();
         let all = self.index.addresses();
         let held = idoms.iter().map(|idom| *idom < all.len()).collect::<NullBuffer>();
         let idom: Vec<u64> = idoms.iter().map(|idom| all.get(*idom).copied().unwrap_or_default()).collect();
-        let retained = nodes.iter().map(|node| bytes(self.index.retained()[*node]));
-        let counts = nodes.iter().map(|node| self.index.retained_counts()[*node].index() as i64);
+        let retained = nodes.iter().map(|node| bytes(self.index.retained().at(*node)));
+        let counts = nodes.iter().map(|node| self.index.retained_counts().at(*node).index() as i64);
         vec![
             Arc::new(root_kind.finish()),
             Arc::new(UInt32Array::new(distances.into(), Some(known))),

@@ -4,7 +4,7 @@
 //! it. Counting the latter from the first node costs time in proportion to the dump, so that the counts of all types are kept
 //! for every [`BLOCK`]th node. They are computed at the first call; a later call counts only within the blocks of its nodes.
 
-use heaplake_graph::Id;
+use heaplake_graph::{Id, Numbers};
 
 use super::GraphIndex;
 
@@ -24,13 +24,13 @@ pub(super) struct RowCheckpoints {
 
 impl RowCheckpoints {
     /// The checkpoints of objects whose types are `ranks`. Time in proportion to the objects, and at most 2 bytes an object.
-    fn new(ranks: &[u32], n_types: usize) -> Self {
+    fn new(ranks: Numbers<'_, u32>, n_types: usize) -> Self {
         let block = BLOCK.max(n_types.saturating_mul(NODES_PER_NUMBER));
         let mut counts = vec![0_u64; n_types];
         let mut next_rows = Vec::with_capacity(ranks.len().div_ceil(block) * n_types);
-        for nodes in ranks.chunks(block) {
+        for first in (0..ranks.len()).step_by(block) {
             next_rows.extend_from_slice(&counts);
-            count(&mut counts, nodes);
+            count(&mut counts, ranks.iter_in(first..ranks.len().min(first + block)));
         }
         let mut first = 0;
         for (rank, count) in counts.iter().enumerate() {
@@ -41,7 +41,7 @@ impl RowCheckpoints {
     }
 
     /// Calls `take(i, row)` for `nodes[i]`, in the order of the nodes; nodes of a type that the dump does not have are left out.
-    fn each_row(&self, ranks: &[u32], nodes: &[usize], mut take: impl FnMut(usize, u64)) {
+    fn each_row(&self, ranks: Numbers<'_, u32>, nodes: &[usize], mut take: impl FnMut(usize, u64)) {
         let mut order: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i] < ranks.len()).collect();
         order.sort_unstable_by_key(|i| nodes[*i]);
         for of_block in order.chunk_by(|a, b| nodes[*a] / self.block == nodes[*b] / self.block) {
@@ -50,9 +50,9 @@ impl RowCheckpoints {
             let mut at = block * self.block;
             for i in of_block {
                 let node = nodes[*i];
-                count(&mut next_rows, &ranks[at..node]);
+                count(&mut next_rows, ranks.iter_in(at..node));
                 at = node;
-                if let Some(row) = next_rows.get(ranks[node] as usize) {
+                if let Some(row) = next_rows.get(ranks.at(node) as usize) {
                     take(*i, *row);
                 }
             }
@@ -61,7 +61,7 @@ impl RowCheckpoints {
 }
 
 /// Adds the number of objects of each type. Types outside of `counts` are in no row of a sound dump.
-fn count(counts: &mut [u64], ranks: &[u32]) {
+fn count<'r>(counts: &mut [u64], ranks: impl Iterator<Item = &'r u32>) {
     for rank in ranks {
         if let Some(count) = counts.get_mut(*rank as usize) {
             *count += 1;
@@ -115,12 +115,12 @@ mod tests {
     fn rows_are_by_type_then_node() {
         // More objects than two blocks; the types are distributed unevenly.
         let ranks: Vec<u32> = (0..2 * BLOCK + 77).map(|node| (node * node % 1_009 % 13) as u32).collect();
-        let checkpoints = RowCheckpoints::new(&ranks, 13);
+        let checkpoints = RowCheckpoints::new((&ranks).into(), 13);
         let wanted = by_sorting(&ranks);
         // Out of order, and one twice.
         let nodes = [2 * BLOCK + 76, 0, BLOCK, BLOCK - 1, 5, 5, 2 * BLOCK];
         let mut found = vec![None; nodes.len()];
-        checkpoints.each_row(&ranks, &nodes, |i, row| found[i] = Some(row));
+        checkpoints.each_row((&ranks).into(), &nodes, |i, row| found[i] = Some(row));
         assert_eq!(found, nodes.map(|node| Some(wanted[node])));
     }
 
@@ -128,19 +128,21 @@ mod tests {
     fn more_types_than_a_block_has_nodes() {
         let n_types = BLOCK + 5;
         let ranks: Vec<u32> = (0..5 * n_types as u32 + 9).map(|node| (node * 7) % n_types as u32).collect();
-        let checkpoints = RowCheckpoints::new(&ranks, n_types);
+        let checkpoints = RowCheckpoints::new((&ranks).into(), n_types);
         let nodes: Vec<usize> = (0..ranks.len()).collect();
         let mut found = vec![0; nodes.len()];
-        checkpoints.each_row(&ranks, &nodes, |i, row| found[i] = row);
+        checkpoints.each_row((&ranks).into(), &nodes, |i, row| found[i] = row);
         assert_eq!(found, by_sorting(&ranks));
     }
 
     #[test]
     fn nodes_and_types_that_are_not_there_have_no_row() {
-        let checkpoints = RowCheckpoints::new(&[0, 9, 1], 2);
+        let checkpoints = RowCheckpoints::new((&[0, 9, 1][..]).into(), 2);
         let mut found = Vec::new();
-        checkpoints.each_row(&[0, 9, 1], &[0, 1, 2, 3, usize::MAX], |i, row| found.push((i, row)));
+        checkpoints
+            .each_row((&[0, 9, 1][..]).into(), &[0, 1, 2, 3, usize::MAX], |i, row| found.push((i, row)));
         assert_eq!(found, [(0, 0), (2, 1)]);
-        RowCheckpoints::new(&[], 0).each_row(&[], &[0], |_, _| unreachable!("there is no object"));
+        RowCheckpoints::new(Numbers::default(), 0)
+            .each_row(Numbers::default(), &[0], |_, _| unreachable!("there is no object"));
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use heaplake_graph::Id;
 use serde::{Deserialize, Serialize};
 
-use super::file::{Refused, Sections, Writer};
+use super::file::{NumbersRange, OffsetsRange, Refused, Sections, Writer};
 use crate::Result;
 
 /// What the header says of the sections.
@@ -41,13 +41,20 @@ impl IndexContent {
 }
 
 /// For each section the name of its field and method, its name in the file, the type of its numbers (`I` is that of the
-/// ids), and how many there are.
+/// ids), and how many there are. Those of `narrow`, one for each
+/// node, and the differences of `offsets` to bases have one or two bytes for each number where few are larger.
 macro_rules! sections {
-    ($($(#[$doc:meta])* $field:ident, $name:literal, $number:ty, $content:ident => $len:expr;)*) => {
+    (
+        full { $($(#[$doc:meta])* $field:ident, $name:literal, $number:ty, $content:ident => $len:expr;)* }
+        narrow { $($(#[$narrow_doc:meta])* $narrow_field:ident, $narrow_name:literal, $narrow_number:ty;)* }
+        offsets { $($(#[$offsets_doc:meta])* $offsets_field:ident, $offsets_name:literal;)* }
+    ) => {
         /// Where the numbers of each section are in the file.
         #[derive(Debug)]
         pub(super) struct SectionRanges {
             $($(#[$doc])* pub(super) $field: Range<usize>,)*
+            $($(#[$narrow_doc])* pub(super) $narrow_field: NumbersRange,)*
+            $($(#[$offsets_doc])* pub(super) $offsets_field: OffsetsRange,)*
         }
 
         impl SectionRanges {
@@ -55,6 +62,8 @@ macro_rules! sections {
             pub(super) fn of<I: Id>(sections: &Sections, header: &IndexContent) -> Result<Self, Refused> {
                 Ok(Self {
                     $($field: sections.range_of::<$number>($name, { let $content = header; $len })?,)*
+                    $($narrow_field: sections.numbers_range::<$narrow_number>($narrow_name, header.n_nodes)?,)*
+                    $($offsets_field: sections.offsets_range::<I>($offsets_name, header.n_offsets())?,)*
                 })
             }
         }
@@ -64,51 +73,63 @@ macro_rules! sections {
             $($(#[$doc])* pub(super) fn $field(&mut self, numbers: &[$number]) -> Result<()> {
                 self.section($name, numbers)
             })*
+            $($(#[$narrow_doc])* pub(super) fn $narrow_field(&mut self, numbers: &[$narrow_number]) -> Result<()> {
+                self.narrow_section($narrow_name, numbers)
+            })*
+            $($(#[$offsets_doc])* pub(super) fn $offsets_field(&mut self, offsets: &[I]) -> Result<()> {
+                self.offsets_section($offsets_name, offsets)
+            })*
         }
     };
 }
 
 sections! {
-    /// By node, its address; ascending.
-    address, "address", u64, content => content.n_nodes;
-    /// By node, the position of its type in the list of types.
-    type_rank, "type", u32, content => content.n_nodes;
-    /// By node, its shallow size in bytes.
-    size, "size", u64, content => content.n_nodes;
-    /// The forward CSR: where the edges of each node begin.
-    offsets, "offsets", I, content => content.n_offsets();
-    /// The forward CSR: where each edge leads.
-    targets, "targets", I, content => content.n_edges;
-    /// The set of edges that keep nothing alive.
-    weak, "weak", u64, content => content.n_weak_words;
-    /// The reverse CSR: where the referrers of each node begin.
-    reverse_offsets, "reverse_offsets", I, content => content.n_offsets();
-    /// The reverse CSR: the referrers.
-    sources, "sources", I, content => content.n_reverse;
-    /// The roots, ascending.
-    root, "root", I, content => content.n_roots;
-    /// By root, the position of its kind in the list of kinds.
-    root_kind, "root_kind", u32, content => content.n_roots;
-    /// By root, its position in the order of kinds and names; equal for roots of one kind and name.
-    root_rank, "root_rank", u32, content => content.n_roots;
-    /// By node, hops from the nearest root that is not a cycle.
-    distance, "distance", u32, content => content.n_nodes;
-    /// By node, its immediate dominator.
-    idom, "idom", I, content => content.n_nodes;
-    /// By node, the bytes that it retains.
-    retained, "retained", u64, content => content.n_nodes;
-    /// By node, the number of nodes that it retains.
-    retained_count, "retained_count", I, content => content.n_nodes;
-    /// The nodes in preorder of the dominator tree.
-    preorder, "preorder", I, content => content.n_reached;
-    /// By node, its position in the preorder.
-    position, "position", I, content => content.n_nodes;
-    /// The set of edges that a layer is without.
-    removed, "removed", u64, content => content.n_removed_words;
-    /// By pair of types, the type of the parents.
-    type_parent, "type_parent", u32, content => content.n_type_pairs;
-    /// By pair of types, the type of the children.
-    type_child, "type_child", u32, content => content.n_type_pairs;
-    /// By pair of types, the number of edges.
-    type_edges, "type_edges", u64, content => content.n_type_pairs;
+    full {
+        /// By node, its address; ascending.
+        address, "address", u64, content => content.n_nodes;
+        /// The forward CSR: where each edge leads.
+        targets, "targets", I, content => content.n_edges;
+        /// The set of edges that keep nothing alive.
+        weak, "weak", u64, content => content.n_weak_words;
+        /// The reverse CSR: the referrers.
+        sources, "sources", I, content => content.n_reverse;
+        /// The roots, ascending.
+        root, "root", I, content => content.n_roots;
+        /// By root, the position of its kind in the list of kinds.
+        root_kind, "root_kind", u32, content => content.n_roots;
+        /// By root, its position in the order of kinds and names; equal for roots of one kind and name.
+        root_rank, "root_rank", u32, content => content.n_roots;
+        /// By node, its immediate dominator.
+        idom, "idom", I, content => content.n_nodes;
+        /// The nodes in preorder of the dominator tree.
+        preorder, "preorder", I, content => content.n_reached;
+        /// By node, its position in the preorder.
+        position, "position", I, content => content.n_nodes;
+        /// The set of edges that a layer is without.
+        removed, "removed", u64, content => content.n_removed_words;
+        /// By pair of types, the type of the parents.
+        type_parent, "type_parent", u32, content => content.n_type_pairs;
+        /// By pair of types, the type of the children.
+        type_child, "type_child", u32, content => content.n_type_pairs;
+        /// By pair of types, the number of edges.
+        type_edges, "type_edges", u64, content => content.n_type_pairs;
+    }
+    narrow {
+        /// By node, the position of its type in the list of types.
+        type_rank, "type", u32;
+        /// By node, its shallow size in bytes.
+        size, "size", u64;
+        /// By node, hops from the nearest root that is not a cycle.
+        distance, "distance", u32;
+        /// By node, the bytes that it retains.
+        retained, "retained", u64;
+        /// By node, the number of nodes that it retains.
+        retained_count, "retained_count", I;
+    }
+    offsets {
+        /// The forward CSR: where the edges of each node begin.
+        offsets, "offsets";
+        /// The reverse CSR: where the referrers of each node begin.
+        reverse_offsets, "reverse_offsets";
+    }
 }
