@@ -128,7 +128,7 @@ pub(crate) fn thread_roots<I: Id>(dump: &Dump, index: &GraphIndex<I>) -> Vec<Thr
     for (root, node) in index.roots().iter().enumerate() {
         let Some(thread) = runtime.thread_of_root(index.root_kind(root)) else { continue };
         let node = node.index();
-        let stat = dump.types.get(index.types()[node] as usize);
+        let stat = dump.types.get(index.types().at(node) as usize);
         let is_frame = stat.is_some_and(|stat| runtime.has_role(&stat.name, TypeRole::Frame));
         let (frames, others) = by_thread.entry(thread.name).or_default();
         if is_frame { frames.push(node) } else { others.push(node) }

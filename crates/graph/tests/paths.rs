@@ -450,7 +450,7 @@ fn addresses_do_not_decide() {
         let forward = CsrBuf::from_edges(6, placed);
         let reverse = CsrBuf::reversed(forward.view(), Bits::default(), 1, &GO_ON).expect("goes on");
         let graph = Graph { forward: forward.view(), skip: Bits::default(), reverse: reverse.view() };
-        let mut of = vec![0; 6];
+        let mut of = [0; 6];
         types.iter().enumerate().for_each(|(node, rank)| of[place[node]] = *rank);
         let type_graph = TypeGraph::new(3, [(0, 1), (1, 2)]);
         let node_types = NodeTypes { of: (&of[..]).into(), graph: &type_graph, counts: &[2, 2, 2] };

@@ -155,8 +155,8 @@ fn grown<I: Id, J: Id>(
         if new.positions()[node] == I::NONE {
             continue;
         }
-        let growth = if counts[node].index() == 1 && old_counts[partner].index() == 1 {
-            signed(new.sizes()[node]).saturating_sub(signed(old.sizes()[partner]))
+        let growth = if counts.at(node).index() == 1 && old_counts.at(partner).index() == 1 {
+            signed(new.sizes().at(node)).saturating_sub(signed(old.sizes().at(partner)))
         } else {
             below(new, fresh, node).saturating_sub(below(old, gone, partner))
         };
@@ -217,7 +217,7 @@ fn below<I: Id>(index: &GraphIndex<I>, before: &[i64], node: usize) -> i64 {
     if position == I::NONE {
         return 0;
     }
-    let end = (position.index() + index.retained_counts()[node].index()).min(before.len() - 1);
+    let end = (position.index() + index.retained_counts().at(node).index()).min(before.len() - 1);
     before[end] - before[position.index().min(end)]
 }
 
@@ -237,7 +237,7 @@ fn by_addresses(
 ) -> std::result::Result<Numbers, Cancelled> {
     with_index!(&*newest.open.index, |new| with_index!(&*earlier.open.index, |old| {
         let (ours, theirs) = (new.types(), old.types());
-        let is_one_type = |node: usize, other: usize| types[ours[node] as usize] == theirs[other];
+        let is_one_type = |node: usize, other: usize| types[ours.at(node) as usize] == theirs.at(other);
         let (new, old) = (new.addresses(), old.addresses());
         Ok(if is_narrow(earlier) {
             Numbers::Narrow(same_addresses(new, old, is_one_type, cancel)?)
@@ -343,8 +343,8 @@ fn fresh<I: Id, J: Id>(
     cancel: &AtomicBool,
 ) -> std::result::Result<Vec<i64>, Cancelled> {
     sums(new, cancel, |node| {
-        let own = signed(new.sizes()[node]);
-        partners.get(node).map_or(own, |partner| own.saturating_sub(signed(old.sizes()[partner])))
+        let own = signed(new.sizes().at(node));
+        partners.get(node).map_or(own, |partner| own.saturating_sub(signed(old.sizes().at(partner))))
     })
 }
 
@@ -357,7 +357,7 @@ fn gone<I: Id, J: Id>(
 ) -> std::result::Result<Vec<i64>, Cancelled> {
     let mut is_there = BitSet::new(old.n_nodes());
     (0..new.n_nodes()).filter_map(|node| partners.get(node)).for_each(|partner| is_there.insert(partner));
-    sums(old, cancel, |node| if is_there.contains(node) { 0 } else { signed(old.sizes()[node]) })
+    sums(old, cancel, |node| if is_there.contains(node) { 0 } else { signed(old.sizes().at(node)) })
 }
 
 /// The sums of a number of each node before each position of the preorder. The nodes are taken in their order: their numbers are

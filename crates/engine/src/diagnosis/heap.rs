@@ -70,7 +70,7 @@ impl Heap {
     }
 
     pub(super) fn type_rank(&self, node: usize) -> u32 {
-        with_index!(&*self.open.index, |index| index.types()[node])
+        with_index!(&*self.open.index, |index| index.types().at(node))
     }
 
     pub(super) fn type_name(&self, node: usize) -> &str {
@@ -86,16 +86,16 @@ impl Heap {
     }
 
     pub(super) fn size(&self, node: usize) -> i64 {
-        bytes(with_index!(&*self.open.index, |index| index.sizes()[node]))
+        bytes(with_index!(&*self.open.index, |index| index.sizes().at(node)))
     }
 
     pub(super) fn retained(&self, node: usize) -> i64 {
-        bytes(with_index!(&*self.open.index, |index| index.retained()[node]))
+        bytes(with_index!(&*self.open.index, |index| index.retained().at(node)))
     }
 
     /// The number of objects that a node retains, itself included.
     pub(super) fn retained_count(&self, node: usize) -> usize {
-        with_index!(&*self.open.index, |index| index.retained_counts()[node].index())
+        with_index!(&*self.open.index, |index| index.retained_counts().at(node).index())
     }
 
     /// The immediate dominator; `None` below the super-root.
@@ -120,7 +120,7 @@ impl Heap {
 
     /// Whether anything but a cycle that only holds itself leads to a node.
     pub(super) fn is_held(&self, node: usize) -> bool {
-        with_index!(&*self.open.index, |index| index.distances()[node]) != NO_DISTANCE
+        with_index!(&*self.open.index, |index| index.distances().at(node)) != NO_DISTANCE
     }
 
     /// Takes the nodes that no other node dominates, ascending. This reads arrays in order; to follow the dominator tree from
@@ -188,7 +188,7 @@ impl Heap {
     /// The nodes that a node retains, itself first; at most `max`.
     pub(super) fn subtree(&self, node: usize, max: usize) -> Vec<usize> {
         with_index!(&*self.open.index, |index| {
-            let (start, count) = (index.positions()[node].index(), index.retained_counts()[node].index());
+            let (start, count) = (index.positions()[node].index(), index.retained_counts().at(node).index());
             let end = start.saturating_add(count.min(max)).min(index.preorder().len());
             index.preorder().get(start..end).unwrap_or_default().iter().map(|node| node.index()).collect()
         })
@@ -197,7 +197,7 @@ impl Heap {
     /// Whether a node dominates another, or is it.
     pub(super) fn dominates(&self, node: usize, other: usize) -> bool {
         with_index!(&*self.open.index, |index| {
-            let (start, count) = (index.positions()[node].index(), index.retained_counts()[node].index());
+            let (start, count) = (index.positions()[node].index(), index.retained_counts().at(node).index());
             let at = index.positions()[other].index();
             start <= at && at < start.saturating_add(count)
         })
@@ -294,9 +294,9 @@ impl Heap {
             return own;
         }
         with_index!(&*self.open.index, |index| {
-            let (start, count) = (index.positions()[node].index(), index.retained_counts()[node].index());
+            let (start, count) = (index.positions()[node].index(), index.retained_counts().at(node).index());
             let below = index.preorder().iter().skip(start).take(count.min(MAX_LOOKED_AT));
-            let mut ranks = below.map(|node| index.types()[node.index()]);
+            let mut ranks = below.map(|node| index.types().at(node.index()));
             ranks.find(|rank| self.sort_of_rank(*rank) == Sort::Program).unwrap_or(own)
         })
     }

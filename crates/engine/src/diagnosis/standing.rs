@@ -62,7 +62,7 @@ pub(super) fn is_chain(heap: &Heap, way: &[usize]) -> bool {
 
 fn heaviest(heap: &Heap, node: usize) -> Option<usize> {
     with_index!(&*heap.open.index, |index| {
-        index.dominated_by(node).max_by_key(|kid| (index.retained()[*kid], Reverse(*kid)))
+        index.dominated_by(node).max_by_key(|kid| (index.retained().at(*kid), Reverse(*kid)))
     })
 }
 

@@ -115,14 +115,14 @@ fn chains<I: Id>(
         let mut nodes = found.nodes;
         nodes.sort_unstable();
         nodes.dedup();
-        let distance = index.distances()[head];
+        let distance = index.distances().at(head);
         Ok(Some(Chain {
             motif: pattern(&motif),
             repeats: found.repeats as u64,
             chains: found.heads as u64,
             objects: nodes.len() as u64,
             size: index.size_of(&nodes),
-            retained: index.retained()[head],
+            retained: index.retained().at(head),
             head: index.addresses()[head],
             head_type: motif.first().map(|(name, _)| (*name).to_owned()).unwrap_or_default(),
             head_root_distance: (distance != NO_DISTANCE).then_some(distance),

@@ -122,7 +122,7 @@ const SMALL_PART: u64 = 1000;
 /// A stack instead of recursion: a dominator tree may be as deep as the heap is large.
 fn lines<I: Id>(index: &GraphIndex<I>, starts: Option<&[I]>, extent: Extent) -> Vec<TreeLine> {
     let all = || index.dominated_by(index.n_nodes());
-    let retained = |node: usize| index.retained()[node];
+    let retained = |node: usize| index.retained().at(node);
     let whole = match starts {
         Some(starts) => starts.iter().fold(0, |sum: u64, node| sum.saturating_add(retained(node.index()))),
         None => all().fold(0, |sum: u64, node| sum.saturating_add(retained(node))),
@@ -162,7 +162,7 @@ impl<I: Id> Tree<'_, I> {
         let mut by_type: BTreeMap<u32, TreeLine> = BTreeMap::new();
         for child in small {
             let one = self.object(child, depth);
-            by_type.entry(self.index.types()[child]).or_default().add(&one);
+            by_type.entry(self.index.types().at(child)).or_default().add(&one);
         }
         let mut folded: Vec<TreeLine> = by_type.into_values().collect();
         folded.sort_by_key(|line| (Reverse(line.retained), line.type_rank));
@@ -184,11 +184,11 @@ impl<I: Id> Tree<'_, I> {
             depth,
             holder: (holder < self.index.n_nodes()).then_some(holder as u64),
             node: Some(node as u64),
-            type_rank: Some(self.index.types()[node]),
+            type_rank: Some(self.index.types().at(node)),
             objects: 1,
-            size: self.index.sizes()[node],
-            retained: self.index.retained()[node],
-            retained_count: self.index.retained_counts()[node].index() as u64,
+            size: self.index.sizes().at(node),
+            retained: self.index.retained().at(node),
+            retained_count: self.index.retained_counts().at(node).index() as u64,
             is_small: false,
         }
     }

@@ -49,7 +49,7 @@ fn answer(question: &ObjectsQuestion<'_>) -> Result<ObjectAnswers, Error> {
         let mut rest = nodes.clone();
         // Nodes are numbered by address.
         let (addresses, types): (Vec<u64>, BTreeSet<u32>) = with_index!(&*open.index, |index| {
-            nodes.iter().map(|node| (index.addresses()[*node], index.types()[*node])).unzip()
+            nodes.iter().map(|node| (index.addresses()[*node], index.types().at(*node))).unzip()
         });
         let types = types.into_iter().map(|rank| open.type_name(rank)).collect();
         let mut values = lake.field_values(&open.manifest, field, &types, &addresses)?;

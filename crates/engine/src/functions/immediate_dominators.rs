@@ -60,7 +60,7 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
             addresses(rows.iter().map(|(node, _)| node.map(|node| index.addresses()[node as usize])))
         }),
         "type" => with_index!(&*open.index, |index| {
-            let name = |node: u64| open.type_name(index.types()[node as usize]);
+            let name = |node: u64| open.type_name(index.types().at(node as usize));
             texts_or_null(rows.iter().map(|(node, _)| node.map(name)))
         }),
         "objects" => numbers(rows.iter().map(|(_, sums)| sums[0])),

@@ -39,7 +39,7 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let (nodes, index) = (question.nodes(), question.index);
     let size = index.size_of(&nodes);
     let (count, bytes) = match nodes.as_slice() {
-        [node] => (index.retained_counts()[node.index()].index(), index.retained()[node.index()]),
+        [node] => (index.retained_counts().at(node.index()).index(), index.retained().at(node.index())),
         nodes => {
             let gone = question.gone(nodes.iter().map(|node| node.index()), BitSet::default())?;
             (gone.len(), index.size_of(&gone))

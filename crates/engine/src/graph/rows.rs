@@ -111,13 +111,13 @@ pub(crate) fn object_column(name: &str, nodes: &[u64], open: &OpenIndex) -> Opti
     with_index!(&*open.index, |index| Some(match name {
         "address" => Arc::new(nodes.map(|node| index.addresses()[node]).collect::<UInt64Array>()) as ArrayRef,
         "type" => {
-            let names = nodes.map(|node| open.type_name(index.types()[node]));
+            let names = nodes.map(|node| open.type_name(index.types().at(node)));
             Arc::new(StringViewArray::from_iter_values(names))
         }
-        "size" => Arc::new(nodes.map(|node| saturating(index.sizes()[node])).collect::<Int64Array>()),
+        "size" => Arc::new(nodes.map(|node| saturating(index.sizes().at(node))).collect::<Int64Array>()),
         "root_kind" => Arc::new(nodes.map(|node| index.root_kind_of(node)).collect::<StringViewArray>()),
         "distance" => {
-            let distances = nodes.map(|node| index.distances()[node]);
+            let distances = nodes.map(|node| index.distances().at(node));
             let known = distances.map(|distance| (distance != NO_DISTANCE).then_some(distance));
             Arc::new(known.collect::<UInt32Array>())
         }
@@ -131,9 +131,10 @@ pub(crate) fn object_column(name: &str, nodes: &[u64], open: &OpenIndex) -> Opti
             let names = types.map(|rank| rank.map(|rank| open.type_name(rank)));
             Arc::new(names.collect::<StringViewArray>())
         }
-        "retained" => Arc::new(nodes.map(|node| saturating(index.retained()[node])).collect::<Int64Array>()),
+        "retained" =>
+            Arc::new(nodes.map(|node| saturating(index.retained().at(node))).collect::<Int64Array>()),
         "retained_count" => {
-            let counts = nodes.map(|node| index.retained_counts()[node].index() as i64);
+            let counts = nodes.map(|node| index.retained_counts().at(node).index() as i64);
             Arc::new(counts.collect::<Int64Array>())
         }
         _ => return None,

@@ -204,7 +204,7 @@ impl Facts {
 
     /// The row of a node.
     pub(crate) fn row(&self, node: usize) -> usize {
-        self.first(self.stretch(self.types()[node] as usize), |other| other >= node)
+        self.first(self.stretch(self.types().at(node) as usize), |other| other >= node)
     }
 
     /// The first of some rows of a type whose address is at least this one.
@@ -235,7 +235,7 @@ impl Facts {
     }
 
     pub(crate) fn type_name(&self, node: usize) -> &str {
-        let type_rank = self.types()[node] as usize;
+        let type_rank = self.types().at(node) as usize;
         self.open.manifest.types.get(type_rank).map_or("", |stat| &stat.name)
     }
 
@@ -270,7 +270,7 @@ impl Facts {
 
     /// Bytes that would be freed with the object.
     pub(crate) fn retained(&self, node: usize) -> i64 {
-        let retained = with_index!(&*self.open.index, |index| index.retained()[node]);
+        let retained = with_index!(&*self.open.index, |index| index.retained().at(node));
         i64::try_from(retained).unwrap_or(i64::MAX)
     }
 

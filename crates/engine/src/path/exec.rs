@@ -262,7 +262,7 @@ impl PathOperator {
                     return out.finish();
                 }
                 out.rows.object(holder, within.len() as u32, node);
-                within.push(position + index.retained_counts()[node].index());
+                within.push(position + index.retained_counts().at(node).index());
                 if !out.pass_on()? {
                     return Ok(());
                 }

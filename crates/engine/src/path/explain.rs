@@ -230,8 +230,8 @@ impl ExplainOperator {
         let (mut n, mut n_reached, mut nearest) = (0_u64, 0_u64, NO_DISTANCE);
         for node in self.passing(index, pattern, test) {
             n += 1;
-            n_reached += u64::from(index.distances()[node] != NO_DISTANCE);
-            nearest = nearest.min(index.distances()[node]);
+            n_reached += u64::from(index.distances().at(node) != NO_DISTANCE);
+            nearest = nearest.min(index.distances().at(node));
         }
         if n == 0 {
             return None;

@@ -30,11 +30,11 @@ impl<I: Id> Ground for GraphIndex<I> {
     }
 
     fn type_rank(&self, node: usize) -> u32 {
-        self.types()[node]
+        self.types().at(node)
     }
 
     fn size(&self, node: usize) -> i64 {
-        saturating(self.sizes()[node])
+        saturating(self.sizes().at(node))
     }
 
     fn retained(&self, node: usize) -> Option<i64> {

@@ -44,7 +44,7 @@ impl<'r, I: Id> RootPaths<'r, I> {
         let Some(mut paths) = search.shortest(u64::MAX, cancel)?.paths else { return Ok(None) };
         let Some(path) = paths.most_taken(MAX_WAY_STEPS, cancel)? else { return Ok(None) };
         let name = |node: &I| {
-            let rank = self.index.types()[node.index()] as usize;
+            let rank = self.index.types().at(node.index()) as usize;
             self.manifest.types.get(rank).map_or("", |stat| stat.name.as_str())
         };
         let types: Vec<&str> = path.iter().map(name).collect();

@@ -162,7 +162,7 @@ impl<'n> SlotFinder<'n> {
         let wanted: Vec<bool> = all.map(|stat| types.contains(&stat.name.as_str())).collect();
         with_index!(&*self.open.index, |index| {
             let is_wanted = |node: &usize| {
-                let rank = index.types()[*node] as usize;
+                let rank = index.types().at(*node) as usize;
                 wanted.get(rank).copied().unwrap_or(false) && index.is_there(*node)
             };
             (0..index.n_nodes()).filter(is_wanted).collect()

@@ -48,18 +48,18 @@ impl<I: Id> Inner<I> {
         let n_nodes = typed.graph.n_nodes();
         let inner = || (0..n_nodes).filter(|node| !forward.range(*node).is_empty());
         let is_inner = BitSet::of(n_nodes, inner());
-        let numbers = Numbers::of(&is_inner);
+        let ranks = Ranks::of(&is_inner);
         let mut objects = Vec::with_capacity(is_inner.count() + 1);
         let mut targets = Vec::new();
         for node in inner() {
             objects.push((I::new(targets.len()), typed.types[node]));
             poll.steps(forward.range(node).len())?;
             let children = typed.graph.children(node).filter(|child| is_inner.contains(*child));
-            targets.extend(children.map(|child| numbers.get::<I>(child)));
+            targets.extend(children.map(|child| ranks.get::<I>(child)));
         }
         objects.push((I::new(targets.len()), NO_TYPE));
         let roots = typed.roots.iter().filter(|root| is_inner.contains(root.index()));
-        let roots = roots.map(|root| numbers.get(root.index())).collect();
+        let roots = roots.map(|root| ranks.get(root.index())).collect();
         Ok(Self { objects, targets, roots, is_inner })
     }
 
@@ -73,14 +73,14 @@ impl<I: Id> Inner<I> {
     }
 }
 
-/// The number of each index of a set among those that are in it.
-struct Numbers<'s> {
+/// The rank of each index of a set among those that are in it.
+struct Ranks<'s> {
     words: &'s [u64],
     /// By word, how many indexes come before it.
     before: Vec<usize>,
 }
 
-impl<'s> Numbers<'s> {
+impl<'s> Ranks<'s> {
     fn of(set: &'s BitSet) -> Self {
         let mut sum = 0;
         let before = set.words().iter().map(|word| {
@@ -91,7 +91,7 @@ impl<'s> Numbers<'s> {
         Self { before: before.collect(), words: set.words() }
     }
 
-    /// The number of an index that is in the set.
+    /// The rank of an index that is in the set.
     #[inline]
     fn get<I: Id>(&self, index: usize) -> I {
         let lower = self.words[index / 64] & ((1 << (index % 64)) - 1);

@@ -111,7 +111,7 @@ impl<I: Id> GraphIndex<I> {
         nodes: &[usize],
     ) -> Result<Vec<Option<String>>> {
         let (graph, runtime) = (self.graph(), dump.runtime());
-        let rank_of = |node: usize| self.types()[node] as usize;
+        let rank_of = |node: usize| self.types().at(node) as usize;
         let type_of = |node: usize| dump.types.get(rank_of(node)).map_or("", |stat| stat.name.as_str());
         let use_of = |node: usize| LabelUse::of(runtime, type_of(node));
         let is_table = |node: &usize| use_of(*node) == LabelUse::Keys;
