@@ -88,16 +88,13 @@ pub fn attributions<I: Id>(
 fn by_paths<I: Id>(of: Attributed<'_, I>, groups: &mut [u32], poll: &mut Poll<'_>) -> Result<(), Cancelled> {
     // Nodes by distance: counting sort.
     let reached = |distance: u32| (distance != NO_DISTANCE).then_some(distance as usize);
-    let most = of.distances.iter().filter_map(|distance| reached(*distance)).max();
+    let most = of.distances.iter().filter_map(reached).max();
     let mut starts = vec![0_usize; most.map_or(0, |most| most + 2)];
-    of.distances
-        .iter()
-        .filter_map(|distance| reached(*distance))
-        .for_each(|distance| starts[distance + 1] += 1);
+    of.distances.iter().filter_map(reached).for_each(|distance| starts[distance + 1] += 1);
     (1..starts.len()).for_each(|i| starts[i] += starts[i - 1]);
     let mut order = vec![I::new(0); starts.last().copied().unwrap_or(0)];
     for (node, distance) in of.distances.iter().enumerate() {
-        let Some(distance) = reached(*distance) else { continue };
+        let Some(distance) = reached(distance) else { continue };
         order[starts[distance]] = I::new(node);
         starts[distance] += 1;
     }

@@ -3,42 +3,18 @@
 //! The largest number of one or two bytes stands for a number that does not fit. These are in a list of their own, by
 //! position; finding one is a binary search, so that an array has narrow numbers only if few do not fit ([`MAX_LARGE`]).
 
-use std::ops::{Index, Range};
+use std::ops::Range;
 
 /// A type of number that arrays can have.
-pub trait Number: Copy + From<u16> + TryInto<u16> + 'static {
-    /// Every number of two bytes, for references to numbers that are stored narrow.
-    #[doc(hidden)]
-    fn small(number: u16) -> &'static Self;
-}
+pub trait Number: Copy + From<u16> + TryInto<u16> {}
 
-macro_rules! number {
-    ($number:ty) => {
-        impl Number for $number {
-            #[inline]
-            fn small(number: u16) -> &'static Self {
-                static SMALL: [$number; 1 << 16] = {
-                    let mut all = [0; 1 << 16];
-                    let mut i = 0;
-                    while i < all.len() {
-                        all[i] = i as $number;
-                        i += 1;
-                    }
-                    all
-                };
-                &SMALL[number as usize]
-            }
-        }
-    };
-}
-
-number!(u32);
-number!(u64);
+impl Number for u32 {}
+impl Number for u64 {}
 
 /// In how many numbers one may be too large for the narrow form.
 const MAX_LARGE: usize = 64;
 
-/// A borrowed array of numbers, narrow or not. Indexing panics beyond the end, as that of slices does.
+/// A borrowed array of numbers, narrow or not.
 #[derive(Debug, Clone, Copy)]
 pub struct Numbers<'n, T> {
     stored: Stored<'n, T>,
@@ -86,24 +62,24 @@ impl<'n, T: Number> Numbers<'n, T> {
             Stored::One(numbers) if numbers[i] != u8::MAX => T::from(u16::from(numbers[i])),
             Stored::Two(numbers) if numbers[i] != u16::MAX => T::from(numbers[i]),
             Stored::Full(numbers) => numbers[i],
-            _ => *self.large(i),
+            _ => self.large(i),
         }
     }
 
-    /// The number at an index.
+    /// The number at an index; `None` beyond the end.
     #[inline]
-    pub fn get(self, i: usize) -> Option<&'n T> {
-        (i < self.len()).then(|| self.reference(i))
+    pub fn get(self, i: usize) -> Option<T> {
+        (i < self.len()).then(|| self.at(i))
     }
 
     /// All numbers.
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = &'n T> + ExactSizeIterator {
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = T> + ExactSizeIterator + 'n {
         self.iter_in(0..self.len())
     }
 
     /// The numbers at the indexes of a range.
-    pub fn iter_in(self, range: Range<usize>) -> impl DoubleEndedIterator<Item = &'n T> + ExactSizeIterator {
-        range.map(move |i| self.reference(i))
+    pub fn iter_in(self, range: Range<usize>) -> impl DoubleEndedIterator<Item = T> + ExactSizeIterator + 'n {
+        range.map(move |i| self.at(i))
     }
 
     /// All numbers, in memory of their own.
@@ -114,23 +90,13 @@ impl<'n, T: Number> Numbers<'n, T> {
         }
     }
 
-    #[inline]
-    fn reference(self, i: usize) -> &'n T {
-        match self.stored {
-            Stored::One(numbers) if numbers[i] != u8::MAX => T::small(numbers[i].into()),
-            Stored::Two(numbers) if numbers[i] != u16::MAX => T::small(numbers[i]),
-            Stored::Full(numbers) => &numbers[i],
-            _ => self.large(i),
-        }
-    }
-
     #[cold]
-    fn large(self, i: usize) -> &'n T {
+    fn large(self, i: usize) -> T {
         let found = self.large_at.binary_search(&(i as u64)).ok();
         // A number that is not in the list, of a file that is not what heaplake writes, is the largest narrow one.
-        found.and_then(|found| self.large.get(found)).unwrap_or(match self.stored {
-            Stored::One(_) => T::small(u8::MAX.into()),
-            _ => T::small(u16::MAX),
+        found.and_then(|found| self.large.get(found).copied()).unwrap_or(match self.stored {
+            Stored::One(_) => T::from(u8::MAX.into()),
+            _ => T::from(u16::MAX),
         })
     }
 }
@@ -150,15 +116,6 @@ impl<'n, T> From<&'n [T]> for Numbers<'n, T> {
 impl<'n, T> From<&'n Vec<T>> for Numbers<'n, T> {
     fn from(numbers: &'n Vec<T>) -> Self {
         numbers.as_slice().into()
-    }
-}
-
-impl<T: Number> Index<usize> for Numbers<'_, T> {
-    type Output = T;
-
-    #[inline]
-    fn index(&self, i: usize) -> &T {
-        self.reference(i)
     }
 }
 
@@ -237,8 +194,8 @@ mod tests {
         };
         assert_eq!(found, bytes);
         assert_eq!(view.to_vec(), numbers);
-        assert!(view.iter().eq(numbers));
-        assert!((0..numbers.len()).all(|i| view[i] == numbers[i] && view.get(i) == Some(&numbers[i])));
+        assert!(view.iter().eq(numbers.iter().copied()));
+        assert!((0..numbers.len()).all(|i| view.at(i) == numbers[i] && view.get(i) == Some(numbers[i])));
         assert_eq!(view.get(numbers.len()), None);
     }
 
@@ -259,7 +216,7 @@ mod tests {
     #[test]
     fn a_large_number_that_is_not_in_the_list_is_the_largest_narrow_one() {
         let numbers = Numbers::<u64>::new(Stored::One(&[255, 7]), &[], &[]);
-        assert_eq!((numbers[0], numbers[1]), (255, 7));
-        assert_eq!(Numbers::<u64>::new(Stored::Two(&[65_535]), &[0], &[])[0], 65_535);
+        assert_eq!((numbers.at(0), numbers.at(1)), (255, 7));
+        assert_eq!(Numbers::<u64>::new(Stored::Two(&[65_535]), &[0], &[]).at(0), 65_535);
     }
 }

@@ -168,11 +168,11 @@ fn facts(lake: &Lake, manifest: &Manifest) -> Vec<NodeFacts> {
     let graph = index.graph();
     let of = |node: usize| {
         (
-            index.types()[node],
-            index.sizes()[node],
-            index.distances()[node],
-            index.retained()[node],
-            index.retained_counts()[node],
+            index.types().at(node),
+            index.sizes().at(node),
+            index.distances().at(node),
+            index.retained().at(node),
+            index.retained_counts().at(node),
             graph.forward.range(node),
             graph.reverse.range(node),
         )

@@ -160,10 +160,7 @@ impl Heap {
         with_index!(&*self.open.index, |index| {
             let types = index.types().iter().enumerate();
             let is_it = |rank: u32| meant.get(rank as usize) == Some(&true);
-            types
-                .filter(|(node, rank)| is_it(**rank) && index.is_there(*node))
-                .map(|(node, _)| node)
-                .collect()
+            types.filter(|(node, rank)| is_it(*rank) && index.is_there(*node)).map(|(node, _)| node).collect()
         })
     }
 

@@ -42,9 +42,9 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let (types, sizes) = (index.types(), index.sizes());
     let mut sums: HashMap<(u32, u32), [u64; 2]> = HashMap::new();
     for (node, hops) in found {
-        let [objects, size] = sums.entry((hops, types[node.index()])).or_default();
+        let [objects, size] = sums.entry((hops, types.at(node.index()))).or_default();
         *objects += 1;
-        *size = size.saturating_add(sizes[node.index()]);
+        *size = size.saturating_add(sizes.at(node.index()));
     }
     let mut rows: Vec<Level> =
         sums.into_iter().map(|((hops, rank), sums)| (hops, rank, sums.map(saturating))).collect();

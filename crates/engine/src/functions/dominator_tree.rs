@@ -153,10 +153,10 @@ impl<I: Id> Tree<'_, I> {
     /// What a node holds, last first.
     fn below(&self, node: usize, depth: u32) -> Vec<TreeLine> {
         let retained = self.index.retained();
-        let key = |child: &usize| (Reverse(retained[*child]), *child);
+        let key = |child: &usize| (Reverse(retained.at(*child)), *child);
         let n_lines = self.extent.children;
         let (mut large, mut small): (Vec<usize>, Vec<usize>) =
-            self.index.dominated_by(node).partition(|child| retained[*child] >= self.small);
+            self.index.dominated_by(node).partition(|child| retained.at(*child) >= self.small);
         large.sort_unstable_by_key(key);
         small.extend(large.drain(n_lines.min(large.len())..));
         let mut by_type: BTreeMap<u32, TreeLine> = BTreeMap::new();

@@ -47,8 +47,8 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
         let node = node.index();
         let [objects, size, held] = sums.entry(idoms[node].index()).or_default();
         *objects += 1;
-        *size = size.saturating_add(sizes[node]);
-        *held = held.saturating_add(retained[node]);
+        *size = size.saturating_add(sizes.at(node));
+        *held = held.saturating_add(retained.at(node));
     }
     let mut rows: Vec<Held> = sums
         .into_iter()

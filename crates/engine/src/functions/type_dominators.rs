@@ -46,14 +46,14 @@ fn answer<I: Id>(question: &GraphQuestion<'_, I>) -> GraphAnswer {
     let mut sums: HashMap<u64, ([u64; 3], usize)> = HashMap::new();
     for (position, node) in index.preorder().iter().enumerate() {
         let node = node.index();
-        let dominator = types.get(idoms[node].index()).map_or(n_types, |rank| u64::from(*rank));
-        let pair = u64::from(types[node]) * (n_types + 1) + dominator;
+        let dominator = types.get(idoms[node].index()).map_or(n_types, u64::from);
+        let pair = u64::from(types.at(node)) * (n_types + 1) + dominator;
         let ([objects, size, held], held_until) = sums.entry(pair).or_default();
         *objects += 1;
-        *size = size.saturating_add(sizes[node]);
+        *size = size.saturating_add(sizes.at(node));
         if position >= *held_until {
-            *held_until = position + counts[node].index();
-            *held = held.saturating_add(retained[node]);
+            *held_until = position + counts.at(node).index();
+            *held = held.saturating_add(retained.at(node));
         }
     }
     let mut rows: Vec<Pair> = sums

@@ -122,7 +122,7 @@ impl<I: Id> GraphQuestion<'_, I> {
     /// Some nodes, those that retain most first: as many as the first number says.
     pub(crate) fn largest(&self, mut nodes: Vec<usize>) -> Vec<u64> {
         let retained = self.index.retained();
-        let key = |node: &usize| (std::cmp::Reverse(retained[*node]), *node);
+        let key = |node: &usize| (std::cmp::Reverse(retained.at(*node)), *node);
         let n = (self.number(0) as usize).min(nodes.len());
         if n > 0 && n < nodes.len() {
             nodes.select_nth_unstable_by_key(n - 1, key);

@@ -127,7 +127,7 @@ pub(crate) fn object_column(name: &str, nodes: &[u64], open: &OpenIndex) -> Opti
             Arc::new(idoms.collect::<UInt64Array>())
         }
         "idom_type" => {
-            let types = nodes.map(|node| index.types().get(index.idoms()[node].index()).copied());
+            let types = nodes.map(|node| index.types().get(index.idoms()[node].index()));
             let names = types.map(|rank| rank.map(|rank| open.type_name(rank)));
             Arc::new(names.collect::<StringViewArray>())
         }

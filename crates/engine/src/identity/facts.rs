@@ -300,7 +300,7 @@ impl Sizes<'_> {
     /// In bytes; none where the dump gives none.
     #[inline]
     pub(super) fn get(self, node: usize) -> Option<i64> {
-        self.has_size.contains(node).then(|| i64::try_from(self.sizes[node]).unwrap_or(i64::MAX))
+        self.has_size.contains(node).then(|| i64::try_from(self.sizes.at(node)).unwrap_or(i64::MAX))
     }
 }
 
@@ -311,7 +311,7 @@ where
 {
     let mut starts = vec![0_usize; n_types + 1];
     for type_rank in index.types().iter() {
-        let Some(count) = starts.get_mut(*type_rank as usize + 1) else {
+        let Some(count) = starts.get_mut(type_rank as usize + 1) else {
             let what = "the graph index names a type that the dump does not have";
             return Err(DataFusionError::Internal(what.to_owned()));
         };
@@ -323,7 +323,7 @@ where
     let stretches = starts.windows(2).map(|ends| ends[0]..ends[1]).collect();
     let mut order = vec![I::NONE; index.n_nodes()];
     for (node, type_rank) in index.types().iter().enumerate() {
-        let next = &mut starts[*type_rank as usize];
+        let next = &mut starts[type_rank as usize];
         order[*next] = I::new(node);
         *next += 1;
     }

@@ -305,7 +305,7 @@ impl<'u> Comparison<'u> {
     }
 
     fn nature(&self, node: usize) -> Nature {
-        self.natures[self.types[node] as usize]
+        self.natures[self.types.at(node) as usize]
     }
 
     /// Why two objects of one type at one address cannot be the same. What is not known of one of them refuses nothing.
@@ -373,8 +373,9 @@ where
     Nodes: From<Vec<J>>,
 {
     let (ours, theirs) = (first.types(), second.types());
-    let is_one_type =
-        |node: usize, other: usize| types.before[ours[node] as usize] == types.after[theirs[other] as usize];
+    let is_one_type = |node: usize, other: usize| {
+        types.before[ours.at(node) as usize] == types.after[theirs.at(other) as usize]
+    };
     Ok(same_addresses::<J>(first.addresses(), second.addresses(), is_one_type, cancel)?.into())
 }
 
@@ -382,7 +383,7 @@ where
 fn path_nodes<I: Id>(index: &GraphIndex<I>, types: &[u32], kinds: &[&str]) -> (Vec<u32>, Vec<(I, u32)>) {
     let kind = |i| kinds.binary_search(&index.root_kind(i)).unwrap_or_default() as u32;
     let roots = index.roots().iter().enumerate().map(|(i, root)| (*root, kind(i))).collect();
-    (index.types().iter().map(|type_rank| types[*type_rank as usize]).collect(), roots)
+    (index.types().iter().map(|type_rank| types[type_rank as usize]).collect(), roots)
 }
 
 impl Pairs {

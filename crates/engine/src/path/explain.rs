@@ -216,7 +216,7 @@ impl ExplainOperator {
         let test = &pattern.tests[test as usize];
         let types = index.types();
         (0..index.n_nodes())
-            .filter(move |node| index.is_there(*node) && test.passes(*node, types[*node] as usize))
+            .filter(move |node| index.is_there(*node) && test.passes(*node, types.at(*node) as usize))
     }
 
     /// What the ends of a path could be, and who reaches those.

@@ -38,7 +38,7 @@ impl<I: Id> Ground for GraphIndex<I> {
     }
 
     fn retained(&self, node: usize) -> Option<i64> {
-        Some(saturating(GraphIndex::retained(self)[node]))
+        Some(saturating(GraphIndex::retained(self).at(node)))
     }
 
     fn root_kind(&self, node: usize) -> Option<&str> {
@@ -146,7 +146,7 @@ impl<I: Id> Resolving<'_, I> {
         let child = child.as_ref().map(|test| self.test(test));
         let (graph, types) = (self.index.graph(), self.index.types());
         let passes = |test: &Option<Test>, node: usize| {
-            test.as_ref().is_none_or(|test| test.passes(node, types[node] as usize))
+            test.as_ref().is_none_or(|test| test.passes(node, types.at(node) as usize))
         };
         let mut edges = BitSet::new(graph.forward.n_edges());
         for source in (0..self.index.n_nodes()).filter(|source| passes(&parent, *source)) {

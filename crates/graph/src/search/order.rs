@@ -65,7 +65,7 @@ impl<'s, I: Id> PathSearch<'s, I> {
         }
         let root = self.ranks.roots.binary_search(&I::new(node)).ok();
         let root_rank = root.and_then(|root| self.ranks.root_ranks.get(root)).copied().unwrap_or(u32::MAX);
-        let retained = Reverse(self.ranks.retained.get(node).copied().unwrap_or(0));
+        let retained = Reverse(self.ranks.retained.get(node).unwrap_or(0));
         StepKey { type_rank, edge, root_rank, retained, node }
     }
 

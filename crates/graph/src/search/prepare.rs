@@ -559,7 +559,7 @@ impl<'s, I: Id> TypeSearch<'s, I> {
             let mut possible = BitSet::new(n_types);
             possible.unite(test.types.view());
             let nodes = test.nodes.iter().flat_map(BitSet::iter);
-            nodes.filter_map(|node| types.of.get(node)).for_each(|rank| possible.insert(*rank as usize));
+            nodes.filter_map(|node| types.of.get(node)).for_each(|rank| possible.insert(rank as usize));
             possible
         });
         let mut except = BitSet::new(n_types);

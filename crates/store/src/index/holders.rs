@@ -156,10 +156,10 @@ fn mark_parts<I: Id>(index: &GraphIndex<I>, runtime: &Runtime, type_names: &[&st
     let mut known: HashMap<(u32, u32), bool> = HashMap::new();
     let (types, idoms) = (index.types(), index.idoms());
     for (node, element) in elements.iter_mut().enumerate() {
-        let Some(rule) = rules.get(types[node] as usize).copied().flatten() else { continue };
-        let Some(owner) = types.get(idoms[node].index()).copied() else { continue };
+        let Some(rule) = rules.get(types.at(node) as usize).copied().flatten() else { continue };
+        let Some(owner) = types.get(idoms[node].index()) else { continue };
         let is_part = || type_names.get(owner as usize).is_some_and(|owner| rule.are_in(owner));
-        if *known.entry((types[node], owner)).or_insert_with(is_part) {
+        if *known.entry((types.at(node), owner)).or_insert_with(is_part) {
             *element |= PART;
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn labels<I: Id>(
     let (graph, types, idoms) = (index.graph(), index.types(), index.idoms());
     let uses: Vec<LabelUse> = type_names.iter().map(|name| LabelUse::of(runtime, name)).collect();
     let has_names: Vec<bool> = type_names.iter().map(|name| has_names(runtime, name)).collect();
-    let use_of = |node: usize| uses.get(types[node] as usize).copied().unwrap_or(LabelUse::Nothing);
+    let use_of = |node: usize| uses.get(types.at(node) as usize).copied().unwrap_or(LabelUse::Nothing);
     let mut found = vec![0; index.n_nodes()];
     let mut owners = Owners::new(index.n_nodes(), namespaces);
     let mut parents = EdgeParents::new(index);
@@ -47,13 +47,13 @@ pub(super) fn labels<I: Id>(
         owners.add(child, parent, |owner: I| {
             let owner = owner.index();
             let name = names.of(owner).map(|name| names.text(name));
-            (use_of(owner) != LabelUse::Globals, name.is_none(), name, types[owner])
+            (use_of(owner) != LabelUse::Globals, name.is_none(), name, types.at(owner))
         });
     }
     owners.find_tables(graph, use_of);
     let mut is_unnamed = BitSet::new(index.n_nodes());
     (0..index.n_nodes())
-        .filter(|node| has_names.get(types[*node] as usize) == Some(&true))
+        .filter(|node| has_names.get(types.at(*node) as usize) == Some(&true))
         .for_each(|node| is_unnamed.insert(node));
     names.nodes().for_each(|node| is_unnamed.remove(node));
 
@@ -80,7 +80,7 @@ pub(super) fn labels<I: Id>(
             return;
         };
         let best = ways.get(&child);
-        if best.is_some_and(|best| best.rank < rank) || rank.is_link(types[owner] == types[child]) {
+        if best.is_some_and(|best| best.rank < rank) || rank.is_link(types.at(owner) == types.at(child)) {
             return;
         }
         let text = label().and_then(|label| rank.name_in(runtime, label, || owners.has_keys(parent)));
@@ -88,7 +88,7 @@ pub(super) fn labels<I: Id>(
         let owner = match name {
             _ if rank == WayRank::Key => WayOwner::None,
             Some(name) => WayOwner::Named(name),
-            None => WayOwner::OfType(types[owner]),
+            None => WayOwner::OfType(types.at(owner)),
         };
         let way = WayIds { rank, owner, name: position };
         if best.is_none_or(|best| {

@@ -319,7 +319,7 @@ impl<I: Id> GraphIndex<I> {
         let (positions, counts) = (self.positions(), self.retained_counts());
         let mut ranges: Vec<Range<usize>> = nodes
             .iter()
-            .map(|node| (positions[node.index()].index(), counts[node.index()].index()))
+            .map(|node| (positions[node.index()].index(), counts.at(node.index()).index()))
             .map(|(start, count)| start..start.saturating_add(count))
             .collect();
         ranges.sort_unstable_by_key(|range| range.start);
@@ -346,13 +346,13 @@ impl<I: Id> GraphIndex<I> {
     pub fn dominated_by(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
         let (preorder, counts) = (self.preorder(), self.retained_counts());
         let (mut at, end) = match self.positions().get(node) {
-            Some(position) => (position.index() + 1, position.index() + counts[node].index()),
+            Some(position) => (position.index() + 1, position.index() + counts.at(node).index()),
             None => (0, preorder.len()),
         };
         std::iter::from_fn(move || {
             let child = preorder.get(at).filter(|_| at < end)?.index();
             // It is never 0, but the loop must end whatever the file contains.
-            at += counts[child].index().max(1);
+            at += counts.at(child).index().max(1);
             Some(child)
         })
     }

@@ -99,7 +99,8 @@ impl Groups {
             type_names.iter().map(|name| has_role(name, TypeRole::Attributes)).collect();
         let types = index.types();
         let mut modules: Vec<(usize, &str)> = Vec::new();
-        for node in names.nodes().filter(|node| is_module[types[*node] as usize] && index.is_there(*node)) {
+        for node in names.nodes().filter(|node| is_module[types.at(*node) as usize] && index.is_there(*node))
+        {
             modules.extend(names.of(node).map(|name| (node, names.text(name))));
         }
         // The longest beginning of a type's name that is a module's name; a type of a function has `<locals>` in it.
@@ -127,7 +128,7 @@ impl Groups {
         if namespaces.count() == 0 {
             // Without labels: the first table of attributes that a module refers to.
             for (module, _) in &modules {
-                let table = graph.children(*module).find(|child| is_attributes[types[*child] as usize]);
+                let table = graph.children(*module).find(|child| is_attributes[types.at(*child) as usize]);
                 if let Some(table) = table {
                     known[table] = known[*module];
                 }
@@ -136,7 +137,7 @@ impl Groups {
             let mut parents = EdgeParents::new(index);
             for edge in namespaces.iter() {
                 let Some((parent, child)) = parents.ends(edge) else { continue };
-                if is_module[types[parent] as usize] && known[parent] != NO_GROUP {
+                if is_module[types.at(parent) as usize] && known[parent] != NO_GROUP {
                     known[child] = known[parent];
                     own_namespace.insert(child);
                 }

@@ -61,9 +61,9 @@ impl RowCheckpoints {
 }
 
 /// Adds the number of objects of each type. Types outside of `counts` are in no row of a sound dump.
-fn count<'r>(counts: &mut [u64], ranks: impl Iterator<Item = &'r u32>) {
+fn count(counts: &mut [u64], ranks: impl Iterator<Item = u32>) {
     for rank in ranks {
-        if let Some(count) = counts.get_mut(*rank as usize) {
+        if let Some(count) = counts.get_mut(rank as usize) {
             *count += 1;
         }
     }
@@ -87,7 +87,7 @@ impl<I: Id> GraphIndex<I> {
         let mut next_rows = checkpoints.next_rows.get(..n_types).unwrap_or_default().to_vec();
         let mut nodes = vec![I::NONE; ranks.len()];
         for (node, rank) in ranks.iter().enumerate() {
-            if let Some(next) = next_rows.get_mut(*rank as usize) {
+            if let Some(next) = next_rows.get_mut(rank as usize) {
                 nodes[*next as usize] = I::new(node);
                 *next += 1;
             }
