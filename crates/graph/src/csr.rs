@@ -288,7 +288,7 @@ pub(crate) fn follow<'f, I: Id>(
 mod tests {
     use super::*;
 
-    /// Nodes with these numbers of edges, every one of which leads to the first node.
+    /// Nodes with these numbers of edges, which all lead to the first node.
     #[track_caller]
     fn check(degrees: &[usize], is_narrow: bool) {
         let edges = degrees.iter().enumerate().flat_map(|(node, n)| std::iter::repeat_n((node, 0_u32), *n));

@@ -2,7 +2,7 @@
 //!
 //! The manifests are listed when the lake is opened, and again by [`LakeCopy::refresh`]. A table or an index comes as a whole when it is
 //! first opened: into a folder of work, where its checksum is compared, and from there to its place by a rename. So a file that is in its
-//! place is complete, whoever put it there, and processes share the folder without knowing of each other. Which of several brings a file
+//! place is complete, and processes share the folder without knowing of each other. Which of several brings a file
 //! is decided by a lock on its *stamp*, a small file that also says when the file was last used: see `eviction.rs`.
 //!
 //! The names of tables and indexes are of one import alone, so a copy stays right. Indexes of layers are the exception: what the store

@@ -181,7 +181,7 @@ fn edited(mut manifest: Manifest, edit: &DumpEdit) -> Manifest {
     manifest
 }
 
-/// Changes a manifest of a lake elsewhere, of which the folder is a copy: there is no lock, but a manifest that is replaced only if it
+/// Changes a manifest of the lake elsewhere that this folder copies: there is no lock, but a manifest that is replaced only if it
 /// is still the one that was read. If it is not, the change is made to the one that is there now.
 fn change_elsewhere(
     lake: &Lake,
@@ -243,7 +243,7 @@ pub(crate) fn remove(lake: &Lake, id: &DumpId, files: Option<&[FileEntry]>) -> R
     recover_journal(lake, &lock)
 }
 
-/// Removes a dump of a lake elsewhere, of which the folder is a copy. Its files are swept there.
+/// Removes a dump of the lake elsewhere that this folder copies. Its files are swept there.
 fn remove_elsewhere(lake: &Lake, id: &DumpId, files: Option<&[FileEntry]>) -> Result<()> {
     let path = LakePath::manifest(id);
     let Some(before) = lake.read(&path)? else { return Err(lake.unknown(id)?) };

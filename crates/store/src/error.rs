@@ -88,7 +88,7 @@ pub enum Error {
     /// The folder is a copy of a lake elsewhere, which cannot be changed through it.
     #[error("{0} is in an object store, and this would change it")]
     Copy(String),
-    /// The lake of which the folder is a copy is the trouble.
+    /// Asking the lake elsewhere that the folder copies failed.
     #[error("{0}")]
     Origin(#[source] io::Error),
     /// The user stopped the work.

@@ -10,7 +10,7 @@ use heaplake_model::DumpId;
 use super::{Lake, LakeFolder, LakePath};
 use crate::{FileEntry, Result};
 
-/// The lake of which a folder is a copy.
+/// The lake elsewhere that a folder copies.
 ///
 /// An error of the kind `Interrupted` says that the user stopped the work, `NotFound` that the lake does not have the file, and
 /// `InvalidData` that its bytes are not what was written.
