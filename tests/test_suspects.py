@@ -651,6 +651,16 @@ def test_of_many_dumps_some_are_asked(lake):
     assert (first["holder"], first["dumps"], first["count"], first["count_growth"]) == (holder, 48, 159, 59)
 
 
+@pytest.mark.parametrize(["counts", "is_believed"], [([1, 2, 3, 4, 5], False), ([2, 4, 6, 8, 10], True)])
+def test_one_more_with_each_dump_may_come_with_the_dump(lake, counts, is_believed):
+    """What takes a dump may keep a note of it; what requests leave behind comes more often."""
+    holder = load(lake, module_list, counts)
+    first = ask(lake)[0]
+    assert first["holder"] == holder
+    assert (first["confidence"] >= 0.5) == is_believed, first
+    assert any("at most one more comes with each dump" in fact for fact in first["evidence"]) != is_believed
+
+
 @pytest.mark.slow
 def test_a_lake_of_a_thousand_dumps(lake, tmp_path):
     """Those of one process among those of others."""

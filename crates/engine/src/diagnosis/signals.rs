@@ -177,8 +177,13 @@ fn amount(case: &Case) -> Option<Signal> {
         let is_small = is_small || case.way_has(&[LRU_WRAPPER]);
         return if is_small { silent(-3.8) } else { None };
     }
+    let n_steps = case.counts.len() as i64 - 1;
+    let is_small = || case.retained_growth().is_some_and(|growth| growth < SMALL_GROWTH * n_steps);
     match n {
         ..=2 => silent(-3.8),
+        _ if n <= n_steps && is_small() => {
+            told(-4.5, "at most one more comes with each dump, perhaps of what is done to take it".to_owned())
+        }
         3..=7 => silent(-1.2),
         8..=19 => silent(-0.2),
         20..=99 => silent(0.4),
