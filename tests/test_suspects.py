@@ -461,6 +461,23 @@ def test_garbage_that_the_collector_frees_soon_is_not_suspected(lake):
     assert all(suspect["confidence"] < 0.5 for suspect in ask(lake)), ask(lake)
 
 
+def parsed(h, n, more=()):
+    """A list that C code holds, with the names and constants of a program, as text and as bytes."""
+    texts = [h.obj(f"text {i}", "str", 60, value=f"name{i}") for i in range(n)]
+    tokens = [h.obj(f"bytes {i}", "bytes", 50, value=f"name{i}") for i in range(n)]
+    numbers = [h.obj(f"number {i}", "int", 28, value=str(i)) for i in range(20)]
+    items = [*texts, *tokens, *numbers, *(h.obj(f"more {name}", name, 60) for name in more)]
+    return h.obj("parsed", "list", 56 + 8 * len(items), [(f"[{i}]", item) for i, item in enumerate(items)], refcount=1)
+
+
+@pytest.mark.parametrize(["more", "is_source"], [((), True), (("Order",), False)])
+def test_what_the_parser_keeps_of_the_main_program_is_not_suspected(lake, more, is_source):
+    """CPython keeps the constants of the main program in a list of the parser while that program runs."""
+    holder = load(lake, lambda h, n: parsed(h, n, more), [900])
+    found = [suspect["confidence"] for suspect in ask(lake) if suspect["holder"] == holder]
+    assert (max(found, default=0) < 0.03) == is_source, found
+
+
 #: What grows, or looks odd, and is no leak: numbers of objects at three moments, and what builds them.
 def bounded(h, n):
     entries = h.container("entries", "dict", h.items("entry", n), label=key_label)

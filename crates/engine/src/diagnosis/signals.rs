@@ -4,6 +4,8 @@
 //! The confidence is the logistic function of the sum. Weights were set by hand, then checked against the open half of
 //! the benchmark in datasets/leaks, see docs/suspects.md; none is fitted to a single program.
 
+use std::collections::HashSet;
+
 use heaplake_model::short_type_name;
 
 use super::{
@@ -60,6 +62,7 @@ pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signa
         kind(case),
         bound(case),
         place(case),
+        source(case, moments),
         new_holder(case),
         collector(case, moments),
         line(case, moments),
@@ -322,6 +325,29 @@ fn place(case: &Case) -> Option<Signal> {
         () if is_library(module) => silent(-0.4),
         () => None,
     }
+}
+
+/// Whether it is what the interpreter's parser keeps of the source code of the main program while that runs: a list that no object
+/// refers to, of texts, also as bytes, and other constants.
+fn source(case: &Case, moments: &Moments) -> Option<Signal> {
+    const CONSTANTS: [&str; 10] =
+        ["str", "bytes", "int", "float", "complex", "tuple", "frozenset", "bool", "NoneType", "ellipsis"];
+    const MAX_LOOKED_AT: usize = 100_000;
+    let heap = moments.newest();
+    if moments.len() > 1 || case.holder_type != "list" || !heap.parents(case.node).is_empty() {
+        return None;
+    }
+    let kids = heap.refs(case.node);
+    let types: HashSet<&str> = kids.iter().take(MAX_LOOKED_AT).map(|(_, kid)| heap.type_name(*kid)).collect();
+    let is_source = types.contains("str") && types.contains("bytes");
+    if !is_source || !types.iter().all(|name| CONSTANTS.contains(name)) {
+        return None;
+    }
+    told(
+        -3.0,
+        "C code alone holds it, and it has constants as the parser keeps those of the main program"
+            .to_owned(),
+    )
 }
 
 /// Whether the holder itself is new.
