@@ -4,6 +4,7 @@ import pytest
 
 import heaps
 from lake import BINARY, REPOSITORY, Lake
+from stores import BUCKET, Store
 
 
 def pytest_configure(config):
@@ -49,3 +50,23 @@ def big_dump(tmp_path_factory):
 def small_dump(tmp_path_factory):
     """A file of 1,000 objects."""
     return heaps.write_big(tmp_path_factory.mktemp("heaps") / "small.dump", 1_000)
+
+
+@pytest.fixture(scope="module")
+def store():
+    """An object store on loopback."""
+    running = Store()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def prefix(request):
+    """Of the bucket, for this test alone."""
+    return "".join(c if c.isalnum() else "-" for c in request.node.name)
+
+
+@pytest.fixture
+def url(prefix):
+    """Where the test has its lake in the store."""
+    return f"s3://{BUCKET}/{prefix}"

@@ -7,28 +7,9 @@ import pytest
 
 import heaps
 from lake import Lake
-from stores import SECRET, Store, files, lake_at, proxy, variables
+from stores import SECRET, files, lake_at, proxy, variables
 
 pytest.importorskip("moto", reason="moto is not installed (tests/requirements-stores.txt)")
-
-
-@pytest.fixture(scope="module")
-def store():
-    running = Store()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def prefix(request):
-    """Of the bucket, for this test alone."""
-    name = request.node.name
-    return "".join(c if c.isalnum() else "-" for c in name)
-
-
-@pytest.fixture
-def url(prefix):
-    return f"s3://heaps/{prefix}"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stores import FAULTS, Mistakes, Store, files, lake_at, proxy
+from stores import FAULTS, Mistakes, files, lake_at, proxy
 
 pytest.importorskip("moto", reason="moto is not installed (tests/requirements-stores.txt)")
 
@@ -16,28 +16,11 @@ N_RIVALS = 16
 
 
 @pytest.fixture(scope="module")
-def store():
-    running = Store()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
 def source(tmp_path_factory, small_dump):
     """A folder with one dump, "small". Only read it."""
     lake = lake_at(tmp_path_factory.mktemp("source") / "lake", "http://127.0.0.1:1")
     lake.load(small_dump, "small")
     return lake
-
-
-@pytest.fixture
-def prefix(request):
-    return "".join(c if c.isalnum() else "-" for c in request.node.name)
-
-
-@pytest.fixture
-def url(prefix):
-    return f"s3://heaps/{prefix}"
 
 
 def assert_same_there(store, url, folder, source):

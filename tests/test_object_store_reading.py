@@ -9,29 +9,12 @@ import sys
 import pytest
 
 from lake import Lake, environment
-from stores import Store, files, lake_at, proxy, variables
+from stores import files, lake_at, proxy, variables
 
 pytest.importorskip("moto", reason="moto is not installed (tests/requirements-stores.txt)")
 
 #: What a command needs when nothing is new: the mark of the lake, and the list of its dumps.
 WARM = 2
-
-
-@pytest.fixture(scope="module")
-def store():
-    running = Store()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def prefix(request):
-    return "".join(c if c.isalnum() else "-" for c in request.node.name)
-
-
-@pytest.fixture
-def url(prefix):
-    return f"s3://heaps/{prefix}"
 
 
 class StoreLake(Lake):
