@@ -21,14 +21,14 @@ use crate::Result;
 #[derive(Debug)]
 pub(super) struct Partners {
     /// By node of the newest dump.
-    of: Numbers,
+    of: PartnerNumbers,
     /// Whether they were found by their addresses.
     pub(super) by_address: bool,
 }
 
 /// Numbers of nodes of an earlier dump, [`Id::NONE`] for a new object, in the width that they need.
 #[derive(Debug)]
-enum Numbers {
+enum PartnerNumbers {
     Narrow(Vec<u32>),
     Wide(Vec<u64>),
 }
@@ -87,7 +87,7 @@ impl Partners {
     }
 }
 
-impl Numbers {
+impl PartnerNumbers {
     fn get(&self, node: usize) -> Option<usize> {
         fn of<I: Id>(numbers: &[I], node: usize) -> Option<usize> {
             numbers.get(node).filter(|number| **number != I::NONE).map(|number| number.index())
@@ -234,15 +234,15 @@ fn by_addresses(
     earlier: &Heap,
     types: &[u32],
     cancel: &AtomicBool,
-) -> std::result::Result<Numbers, Cancelled> {
+) -> std::result::Result<PartnerNumbers, Cancelled> {
     with_index!(&*newest.open.index, |new| with_index!(&*earlier.open.index, |old| {
         let (ours, theirs) = (new.types(), old.types());
         let is_one_type = |node: usize, other: usize| types[ours.at(node) as usize] == theirs.at(other);
         let (new, old) = (new.addresses(), old.addresses());
         Ok(if is_narrow(earlier) {
-            Numbers::Narrow(same_addresses(new, old, is_one_type, cancel)?)
+            PartnerNumbers::Narrow(same_addresses(new, old, is_one_type, cancel)?)
         } else {
-            Numbers::Wide(same_addresses(new, old, is_one_type, cancel)?)
+            PartnerNumbers::Wide(same_addresses(new, old, is_one_type, cancel)?)
         })
     }))
 }
@@ -258,7 +258,7 @@ struct Paths {
     types: Vec<u32>,
 }
 
-fn by_paths(newest: &Heap, earlier: &Heap, types: &[u32], cancel: &AtomicBool) -> Result<Numbers> {
+fn by_paths(newest: &Heap, earlier: &Heap, types: &[u32], cancel: &AtomicBool) -> Result<PartnerNumbers> {
     let n_theirs = earlier.open.manifest.types.len() as u32;
     // Types that only the newest dump has get numbers of their own.
     let ours = (0_u32..)
@@ -277,9 +277,9 @@ fn by_paths(newest: &Heap, earlier: &Heap, types: &[u32], cancel: &AtomicBool) -
         let ours = side(new, &first, &our_roots);
         let partners = same_paths(&ours, &side(old, &second, &their_roots), cancel)?.partners.into_iter();
         Ok(if is_narrow(earlier) {
-            Numbers::Narrow(partners.map(resized).collect())
+            PartnerNumbers::Narrow(partners.map(resized).collect())
         } else {
-            Numbers::Wide(partners.map(resized).collect())
+            PartnerNumbers::Wide(partners.map(resized).collect())
         })
     }))
 }
@@ -409,7 +409,7 @@ mod tests {
         // 0 is old; 1, 2 and 3 are a chain of new objects below it; 4 and 5 are old and below the chain; 6 is new, below nothing,
         // and dominates 7, which is old. The super-root is 8.
         let idoms: [u32; 8] = [8, 0, 1, 2, 3, 3, 8, 6];
-        let of = Numbers::Narrow(vec![0, NEW, NEW, NEW, 1, 2, NEW, 3]);
+        let of = PartnerNumbers::Narrow(vec![0, NEW, NEW, NEW, 1, 2, NEW, 3]);
         let partners = Partners { of, by_address: true };
         let mut above = OldAbove { idoms: &idoms, partners: &partners, known: HashMap::new() };
         let found: Vec<Option<usize>> = [4, 5, 1, 0, 7].into_iter().map(|node| above.of(node)).collect();
@@ -419,8 +419,8 @@ mod tests {
 
     #[test]
     fn new_objects_have_no_partner_in_either_width() {
-        let narrow = Numbers::Narrow(vec![7, u32::MAX]);
-        let wide = Numbers::Wide(vec![7, u64::MAX]);
+        let narrow = PartnerNumbers::Narrow(vec![7, u32::MAX]);
+        let wide = PartnerNumbers::Wide(vec![7, u64::MAX]);
         for numbers in [narrow, wide] {
             assert_eq!((numbers.get(0), numbers.get(1), numbers.get(2)), (Some(7), None, None));
             assert_eq!(numbers.n_found(), 1);
