@@ -59,6 +59,11 @@ class Mapping(dict):
 class Sequence(list):
     pass
 
+class Ring(collections.deque):
+    "With a bound that it hides."
+    maxlen = 1
+
+
 class Text(str):
     pass
 
@@ -80,6 +85,10 @@ text = Text("a text with attributes")
 text.note = "of the text"
 pair = Pair("pair a", "pair b")
 queue = collections.deque(["queued"])
+ring = Ring(["in the ring"], 7)
+last_lines = collections.deque(maxlen=20)
+bounded = functools.lru_cache(maxsize=12)(len)
+endless = functools.lru_cache(maxsize=None)(len)
 ordered = collections.OrderedDict(x="ordered value")
 default = collections.defaultdict(list, y="default value")
 weak = weakref.ref(plain)
@@ -219,6 +228,14 @@ def test_containers_with_attributes(known):
     assert known.follow(known.main("ordered"), "['x']")["value"] == "ordered value"
     assert known.follow(known.main("default"), "['y']")["value"] == "default value"
     assert [child["value"] for _, child in known.edges(known.main("members"))] == ["a member"]
+
+
+def test_containers_say_what_bounds_them(known):
+    assert known.main("ring")["value"] == "maxlen=7"
+    assert (known.main("last_lines")["value"], known.main("last_lines")["len"]) == ("maxlen=20", 0)
+    assert "value" not in known.main("queue")
+    assert known.main("bounded")["value"] == "maxsize=12"
+    assert known.main("endless")["value"] == "maxsize=None"
 
 
 def test_functions_and_closures(known):
@@ -472,7 +489,7 @@ def test_types_have_their_module(python, tmp_path, way):
 
 #: Objects that tell when any of their code runs; a child would tell as well.
 TRAPS = """
-import os, sys, heaplake_dump
+import collections, os, sys, heaplake_dump
 armed = False
 def trap(name):
     if armed:
@@ -551,11 +568,15 @@ class Tuple(Base, tuple): pass
 class Str(Base, str): pass
 class Int(Base, int): pass
 class Bytes(Base, bytes): pass
+class Deque(Base, collections.deque):
+    @property
+    def maxlen(self):
+        trap("maxlen")
 class Slots(Base):
     __slots__ = ("slot",)
 
 objects = [cls() for cls in (Plain, Quiet, Dict, List, Tuple, Str, Int, Bytes, Slots)]
-objects += [WithLazy(0), WithLazy(1), WithLazy(0), WithLazy(1)]
+objects += [WithLazy(0), WithLazy(1), WithLazy(0), WithLazy(1), Deque(maxlen=3)]
 dict.__setitem__(objects[2], objects[5], objects[6])
 list.append(objects[3], objects[0])
 keyed = {objects[0]: 1, Str("key"): 2, 1: objects[6]}
@@ -576,6 +597,7 @@ def test_nothing_of_the_program_runs(python, tmp_path, way):
     heap = Heap(tmp_path / "traps.dump")
     names = {short(obj["type"]) for obj in heap.objects.values()}
     assert {"Plain", "Quiet", "Dict", "List", "Tuple", "Str", "Int", "Bytes", "Slots", "weakproxy"} & names >= {"Dict", "Str"}
+    assert heap.all("Deque")[0]["value"] == "maxlen=3"
     assert heap.attribute(heap.all("Plain")[0], "field")["type"] == "list"
 
 
@@ -846,6 +868,7 @@ def test_values_as_asked(newest, known_heap, values):
     expected = {"none": (None, None, None), "short": ("x" * 100, None, 2), "full": ("x" * 250, hex(10**50), 2)}[values]
     found = [heap.main("long"), heap.main("huge"), heap.follow(heap.attribute(heap.main("plain"), "first"), "[1]")]
     assert tuple(obj.get("value") for obj in found) == expected
+    assert heap.main("ring").get("value") == (None if values == "none" else "maxlen=7")
 
 
 WAITING = """

@@ -15,7 +15,7 @@ from lake import Lake, environment
 LIMIT = 160 << 20
 
 PROGRAM = """
-import os, sys
+import os, sys, time
 open(os.path.join(sys.argv[1], "cgroup.procs"), "w").write(str(os.getpid()))
 import heaplake_dump
 heaplake_dump.install(dir=sys.argv[2], **eval(sys.argv[3]))
@@ -29,6 +29,8 @@ try:
     while True:
         n += 1
         orders.append(Order(n))
+        # A leak gives other threads time, those that watch the memory among them.
+        if n % 2000 == 0: time.sleep(0.002)
 except MemoryError:
     print("MemoryError")
     raise

@@ -110,3 +110,28 @@ def _offset_of_variables():
 
 
 _VARIABLES = _offset_of_variables()
+
+
+# Bounds of containers, which are no attributes that the collector could show.
+
+_max_length_of = _collections.deque.__dict__["maxlen"].__get__
+_LRU_CACHE = getattr(_functools, "_lru_cache_wrapper", None)
+
+
+def _offset_of_bound():
+    """Where an lru_cache has its bound: its function that gives it makes objects of the program's. None where nobody knows."""
+    if not _IS_NATIVE or type(_LRU_CACHE) is not type:
+        return None
+    probes = [(bound, _LRU_CACHE(len, bound, False, tuple)) for bound in (0x5A17C3, 0x3C96E1D)]
+    offsets = range(16, _basic_size_of(_LRU_CACHE) - 7, 8)
+    found = [offset for offset in offsets if all([_word(id(probe) + offset) == bound for bound, probe in probes])]
+    return found[0] if len(found) == 1 else None
+
+
+_BOUND = _offset_of_bound()
+
+
+def _bound_of_cache(cache):
+    """How many results an lru_cache keeps; None if all."""
+    bound = _word(id(cache) + _BOUND)
+    return bound if bound < 1 << 63 else None

@@ -52,6 +52,10 @@ class _Values:
             return f', "value": {int.__repr__(number)}'
         return f', "value": "{int.__format__(number, "#x")}"' if options.values == "full" else ""
 
+    def bound(self, name, number):
+        """A field with how many items a container takes. Like its length, it is no value of the program's data."""
+        return "" if self.options.values == "none" else f', "value": "{name}={number}"'
+
     def latin(self, data):
         """Bytes as characters of the same numbers."""
         if self.options.values == "short":

@@ -267,6 +267,8 @@ class _Walk:
             return self._greenlet
         if _is_one_of(cls, _GENERATORS):
             return self._generator
+        if _BOUND is not None and _is_one_of(_LRU_CACHE, mro):
+            return self._lru_cache
         if type(cls) is type and _type_name(cls) in _CONTEXT_NODES:
             return self._context_node
         if cls is set or cls is frozenset:
@@ -374,9 +376,11 @@ class _Walk:
         base = next(one for one in (list, tuple, _collections.deque) if _is_one_of(one, info.mro))
         refs = list(base.__iter__(obj))
         labels = [self._indexes(len(refs))] if refs else []
-        return self._with_rest(obj, info, refs, labels, len(refs))
+        bound = _max_length_of(obj) if base is _collections.deque else None
+        fields = "" if bound is None else self.values.bound("maxlen", bound)
+        return self._with_rest(obj, info, refs, labels, len(refs), fields)
 
-    def _with_rest(self, obj, info, refs, labels, n):
+    def _with_rest(self, obj, info, refs, labels, n, fields=""):
         """A container that has attributes beside its items."""
         items = set(map(id, refs))
         rest = [ref for ref in gc.get_referents(obj) if id(ref) not in items]
@@ -387,7 +391,7 @@ class _Walk:
             elif labels:
                 labels.append(", ".join(["null"] * len(rest)))
             refs += rest
-        return self._write(obj, info, refs, ", ".join(labels), f', "len": {n}')
+        return self._write(obj, info, refs, ", ".join(labels), f', "len": {n}{fields}')
 
     # Texts and numbers with attributes
 
@@ -416,6 +420,11 @@ class _Walk:
     def _instance(self, obj, info):
         refs = gc.get_referents(obj)
         return self._write(obj, info, refs, self._labels(obj, info, list(map(id, refs))))
+
+    def _lru_cache(self, obj, info):
+        refs = gc.get_referents(obj)
+        bound = _bound_of_cache(obj)
+        return self._write(obj, info, refs, self._labels(obj, info, list(map(id, refs))), self.values.bound("maxsize", bound))
 
     def _function(self, obj, info):
         refs = gc.get_referents(obj)
