@@ -35,7 +35,7 @@ PAGE = HERE.parent / "docs" / "ratios.md"
 TOLERANCE = 0.2
 QUICK_OBJECTS = 1_000_000
 JOBS = ["import", "index", "memsee", "limit", "size", "histogram", "retained", "dominators", "paths",
-        "history", "diff", "scale"]
+        "history", "diff", "stores"]
 HISTOGRAM = "select type, count(*) as n, sum(size) as bytes from obj group by type order by bytes desc, type"
 
 
@@ -379,14 +379,11 @@ class Bench:
             "heaplake, by path": [*ask, "sql", "--format", "csv", totals.format(", 'path'")],
         })
 
-    def job_scale(self, work):
-        """Cost over size: seconds per million objects must not grow."""
-        for objects in (self.arguments.objects // 10, self.arguments.objects, 5 * self.arguments.objects):
-            measured = [run(self.importing(work / "lake", generate(objects))) for _ in range(self.arguments.runs)]
-            wall = statistics.median(one.wall for one in measured)
-            peak = max(one.peak_mb for one in measured)
-            self.row("scale", f"{objects:,} objects", f"{wall:.2f}", "", f"{wall / objects * 1e6:.3f} s a million",
-                     f"{peak:.0f}", "")
+    def job_stores(self, work):
+        """The same in a folder and in an object store."""
+        # Here, because it needs what is above.
+        import stores
+        stores.measure(self, work)
 
 
 def compare_ratios(ratios):
@@ -430,7 +427,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--keep", metavar="VERSION")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", default=",".join(JOBS[:-1]), help=f"of {','.join(JOBS)}; all but scale by default")
+    parser.add_argument("--only", default=",".join(JOBS), help=f"of {','.join(JOBS)}; all by default")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--heaplake", default=TARGET / "heaplake")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
 """How often `heaplake suspects` is right: runs the programs of datasets/leaks under every CPython and compares verdict and truth.
 
 usage: python3 bench/suspects.py [--heaplake BIN] [--only NAME,...] [--python 3.8,...] [--dressing plain,service] [--held | --all]
-                                 [--form capture,meliae] [--moments 1,2,3,5] [--jobs 2] [--keep DIR] [--markdown] [--peers]
+                                 [--form capture,meliae] [--moments 1,2,3,5] [--jobs 2] [--keep DIR] [--verdicts] [--dumps-only] [--peers]
 
 Prints, by number of dumps, by version, by form, by dressing, and for open and held programs apart: in how many runs the holder is the
 first suspect, among the first three, its bytes within 10 %, its idiom right; in how many programs without a leak no suspect has

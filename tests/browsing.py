@@ -1,5 +1,6 @@
 """A page in a browser: Debian's Chromium, driven by Playwright, offline. What imports this is skipped where there is neither."""
 
+import re
 import shutil
 
 import pytest
@@ -80,3 +81,24 @@ def serious(page):
         for violation in found
         if violation["impact"] in ("serious", "critical")
     ]
+
+
+def text_of_hostile_page(file, open_page):
+    """Opens a page of a dump whose texts are attacks; everything of it is text. The page, and the text when all is unfolded."""
+    raw = file.read_text()
+    assert raw.count("<script") == 2 and raw.count("</script>") == 2 and len(raw) < 3 << 20
+    opened = open_page(file)
+    page = opened.page
+    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    for more in page.locator("button.more").all():
+        more.click()
+    text = page.inner_text("body")
+    assert page.locator("main img, main iframe, main object, main script, main a[href^=javascript]").count() == 0
+    handlers = page.evaluate(
+        "[...document.querySelectorAll('*')].flatMap((e) => [...e.attributes].map((a) => a.name)).filter((n) => n.startsWith('on'))"
+    )
+    assert handlers == []
+    unsafe = re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2028\u2029\u2066-\u2069]", text)
+    assert not unsafe, set(unsafe)
+    opened.quiet()
+    return page, text

@@ -90,6 +90,8 @@ class Request:
     method: str
     path: str
     is_conditional: bool
+    sent: int = 0
+    received: int = 0
 
 
 #: What a proxy can do to a request, and whether the store then has seen it.
@@ -181,7 +183,7 @@ class Proxy:
     def handle(self, handler):
         body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
         is_conditional = "if-match" in handler.headers or "if-none-match" in handler.headers
-        request = Request(next(self.numbers), handler.command, handler.path, is_conditional and handler.command == "PUT")
+        request = Request(next(self.numbers), handler.command, handler.path, is_conditional and handler.command == "PUT", len(body))
         self.requests.append(request)
         fault = self.fault(request)
         if self.before:
@@ -197,6 +199,7 @@ class Proxy:
         if fault == "delay":
             time.sleep(0.15)
         status, headers, answer = self.forward(handler, body)
+        request.received = len(answer)
         if self.after:
             self.after(request)
         if fault == "lost" or (fault == "truncated" and len(answer) < 2):
@@ -269,6 +272,20 @@ def variables(endpoint):
 def lake_at(path, endpoint):
     """A lake folder whose commands know a store."""
     return Lake(path, variables(endpoint))
+
+
+class StoreLake(Lake):
+    """A lake in a store. It is named by the environment, so that no command that is shown has its address."""
+
+    def __init__(self, url, endpoint, cache, **more):
+        super().__init__(cache, variables(endpoint) | {"HEAPLAKE_LAKE": url, "HEAPLAKE_CACHE": str(cache)} | more)
+
+    def command(self, *args):
+        return [super().command()[0], *map(str, args)]
+
+    def cached(self):
+        """The tables and indexes that are here."""
+        return [path for path in self.path.glob("lakes/*/*/dump=*/*") if path.suffix in (".parquet", ".graph")]
 
 
 def files(lake):

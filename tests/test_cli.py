@@ -90,6 +90,27 @@ def test_verify_finds_every_sort_of_damage(used_lake):
     assert used_lake.ok("verify").startswith("x: ok")
 
 
+def test_verify_looks_at_all_files_that_a_lake_may_have(used_lake):
+    used_lake.ok("whatif", "x", "--cut", "size > 100", "--save", "layer")
+    used_lake.ok("shell", "--dump", "x", input=b"set me 1234\n")
+    (used_lake.path / "accepted.json").write_text('{"format": 1, "accepted": []}')
+    (used_lake.path / "cluster.json").write_text('{"workers": ["127.0.0.1:1"]}')
+    assert used_lake.ok("verify").startswith("x: ok")
+    files = ["accepted.json", "cluster.json", "layers/dump=x/layer.json", "names/dump=x.json"]
+    for name in files:
+        path = used_lake.path / name
+        good = path.read_text()
+        path.write_text("{")
+        result = used_lake.run("verify")
+        assert result.returncode == 1 and name in result.stdout.decode(), (name, result)
+        # What is of the lake is not of a dump.
+        assert used_lake.run("verify", "x").returncode == (1 if "dump=" in name else 0)
+        path.write_text(good)
+    used_lake.ok("verify")
+    for name in files:
+        (used_lake.path / name).unlink()
+
+
 def test_a_damaged_file_is_an_error_and_no_wrong_answer(used_lake):
     for table in ("obj", "edge"):
         file = used_lake.path / next(f["path"] for f in used_lake.manifest("x")["files"] if f["table"] == table)

@@ -1,5 +1,6 @@
 """The graph index against the obvious answers, on random heaps and on real dumps."""
 
+import json
 import random
 
 import igraph
@@ -141,6 +142,41 @@ def test_cuts_of_references_are_exact(tangled):
         assert found == graph.gone(objects, cut), heap_text(dump)
 
 
+def modules_in_a_table(n):
+    """Lines of meliae's: modules 1000 to 1000 + n with a dictionary each, and 1 their table; 1001 is in the dictionary of 1000 too."""
+    lines = [{"address": 1, "type": "dict", "size": 1, "refs": list(range(1000, 1000 + n))}]
+    for i in range(n):
+        lines.append({"address": 1000 + i, "type": "module", "size": 16, "name": f"m{i}", "refs": [2000 + i]})
+        lines.append({"address": 2000 + i, "type": "dict", "size": 256, "refs": [1, 1001] if i == 0 else []})
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def test_a_module_is_no_root_without_its_entry_in_the_table(lake, tmp_path):
+    (tmp_path / "d.dump").write_text(modules_in_a_table(20))
+    lake.load(tmp_path / "d.dump", "d")
+    freed = lambda *cuts: [row[0] for row in lake.sql(f"select address from whatif_cut({', '.join(map(repr, cuts))}) order by 1")]
+    entry = "parent = 1 and child in ({})"
+    assert freed(entry.format("1002, 1003")) == [1002, 1003, 2002, 2003]
+    assert freed(entry.format("1001")) == []
+    assert freed(entry.format("1001"), "parent = 2000 and child = 1001") == [1001, 2001]
+    # To cut other references, or the table as an object, removes no entry.
+    assert freed("parent = 2000 and child = 1001") == []
+    assert freed("@1") == [1]
+    # All modules go, and with the first the only way to the table.
+    assert len(freed("parent = 1")) == 1 + 2 * 20
+    lake.ok("--quiet", "whatif", "--cut", entry.format("1001, 1002"), "--save", "cut")
+    here = ["--dump", "d", "--layer", "cut"]
+    assert lake.sql("select address, root_kind from obj where address in (1001, 1002, 1003) order by 1", *here) == [(1001, None), (1003, "module")]
+    assert lake.sql("select size from whatif_cut('parent = 2000 and child = 1001') order by address", *here) == [(16,), (256,)]
+
+
+def test_few_modules_are_no_table(lake, tmp_path):
+    """What refers to the few modules of a small heap is not what keeps them."""
+    (tmp_path / "d.dump").write_text(modules_in_a_table(7))
+    lake.load(tmp_path / "d.dump", "d")
+    assert lake.sql("select count(*) from whatif_cut('parent = 1')") == [(0,)]
+
+
 def test_a_layer_is_the_dump_without_what_was_cut(tangled):
     lake, all_graphs = tangled
     for dump in list(all_graphs)[24:34]:
@@ -263,8 +299,9 @@ def test_wide_ids_answer_alike(lake, small_dump, tmp_path):
         assert environment_lake.sql(query) == lake.sql(query), query
 
 
-def test_no_memory_for_an_index_is_said(lake, big_dump):
-    result = lake.run("import", "--dump", "d", "--memory-limit", "16MB", big_dump)
+def test_no_memory_for_an_index_is_said(lake, tmp_path):
+    dump = heaps.write_big(tmp_path / "d.dump", 800_000)
+    result = lake.run("import", "--dump", "d", "--memory-limit", "16MB", dump)
     assert result.returncode == 0
     assert b"heaplake" in result.stderr and b"index d" in result.stderr
     assert lake.sql("select count(*) from obj where retained is not null") == [(0,)]
@@ -275,10 +312,17 @@ def test_no_memory_for_an_index_is_said(lake, big_dump):
 
 
 def test_a_spilled_import_has_the_same_index(lake, big_dump):
+    """With 16 MB the edges stay in the index file while it is built."""
     lake.load(big_dump, "whole")
     lake.load(big_dump, "spilled", "--memory-limit", "80MB")
-    assert lake.manifest("spilled")["indexed"]
-    for table in ["obj", "root", "type_stat"]:
-        query = f"select * exclude (dump) from {{}}.{table}"
-        assert lake.sql(f"{query.format('whole')} except {query.format('spilled')} limit 3") == []
+    lake.load(big_dump, "in_file", "--memory-limit", "16MB")
+    lake.load(big_dump, "later", "--no-index")
+    lake.ok("--quiet", "index", "--memory-limit", "16MB", "later")
+    for dump in ["spilled", "in_file", "later"]:
+        assert lake.manifest(dump)["indexed"]
+        for table in ["obj", "root", "type_stat", "holder_stat"]:
+            query = f"select * exclude (dump) from {{}}.{table}"
+            assert lake.sql(f"{query.format('whole')} except {query.format(dump)} limit 3") == []
+        in_order = index_file(lake, "whole").stat().st_size
+        assert abs(index_file(lake, dump).stat().st_size - in_order) < 1000
     lake.assert_sound()

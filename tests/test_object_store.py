@@ -238,7 +238,7 @@ def test_secrets_are_shown_nowhere(here, url, store, tmp_path):
 
 def test_commands_that_need_a_folder_say_so(here, url, store):
     lake = remote(url, store)
-    for command in (("index", "small"), ("demo",), ("push", "--to", url)):
+    for command in (("demo",), ("push", "--to", url)):
         assert "object store" in lake.fails(*command)
     assert not (here.path.parent / "s3:").exists()
 

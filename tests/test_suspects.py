@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from lake import Lake
+
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "suspects"
 
 ROOT = "sys.modules"
@@ -62,13 +64,24 @@ class Heap:
         refs = [(label(i), item) for i, item in enumerate(items)]
         return self.obj(key, type_name, size or 56 + 8 * len(items), refs, length=len(items))
 
+    #: Version of the interpreter.
+    python = "3.12.1"
+
     #: Whether and when the collector of the program runs; None: the capture does not say.
     collector = None
+    #: Bytes of the process that no object has and that lie in memory of C code; None: the capture does not say.
+    native = None
 
-    def write(self, path, moment, pid=4711):
-        head = {"format": 1, "time": f"2026-03-01T12:{moment:02}:00.000000Z", "pid": pid, "host": "web3", "python": "3.12.1"}
+    def write(self, path, minute, pid=4711):
+        second = round(60 * minute)
+        time = f"2026-03-01T{12 + second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.000000Z"
+        head = {"format": 1, "time": time, "pid": pid, "host": "web3", "python": self.python}
         head |= {"command": ["python", "shop.py"], "rss": 50_000_000, "values": "short", "redact": False, "fork": True}
         head |= {"collector": self.collector} if self.collector else {}
+        if self.native is not None:
+            code = 10 << 20
+            head["rss"] = code + self.native + sum(line["size"] for line in self.lines.values())
+            head["memory"] = {"anonymous": head["rss"] - code, "file": code, "shared": 0, "code": code}
         lines = [{"address": 0, "type": "heaplake capture", "size": 0, "capture": head, "refs": []}, *self.lines.values()]
         lines.append({"address": 1, "type": "heaplake capture", "size": 0, "end": {"objects": len(self.lines)}, "refs": []})
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -217,8 +230,8 @@ LEAKS = {
 }
 
 
-def load(lake, build, counts, write_with=None, rename=lambda name: name, addresses=None):
-    """The dumps d1, d2, ... of a program at several moments; the addresses of the holder at the last."""
+def load(lake, build, counts, write_with=None, rename=lambda name: name, addresses=None, minutes=None):
+    """The dumps d1, d2, ... of a program at several moments, by default a minute apart; the addresses of the holder at the last."""
     addresses = {} if addresses is None else addresses
     for moment, n in enumerate(counts, 1):
         if write_with == "shuffled":
@@ -227,7 +240,8 @@ def load(lake, build, counts, write_with=None, rename=lambda name: name, address
             addresses = {name: 0x7E0000000000 + 64 * i for i, name in enumerate(names)}
         heap = Heap(addresses, rename)
         found = build(heap, n)
-        lake.load(heap.write(lake.path.parent / f"{moment}.dump", moment), f"d{moment}")
+        minute = minutes[moment - 1] if minutes else moment
+        lake.load(heap.write(lake.path.parent / f"{moment}.dump", minute), f"d{moment}")
     return found
 
 
@@ -352,6 +366,22 @@ def waiting_threads(h, n, timeout="NoneType", is_notified=False):
     return Any(threads)
 
 
+def threads_before_311(h, n, n_calls=2):
+    """The same where what a method is called on is on the stack of the caller, which no object shows; a thread has two calls of its own."""
+    h.python = "3.10.13"
+    found = waiting_threads(h, n)
+    for i in range(n):
+        thread, condition = h.lines[h.address(f"thread {i}")], h.lines[h.address(f"condition {i}")]
+        h.obj(f"inner {i}", "frame", 400, [(".f_back", h.address(f"frame {i} 0")), ("self", thread["address"])], name="_bootstrap_inner", root=f"thread T-{i}")
+        h.obj(f"run {i}", "frame", 400, [(".f_back", h.address(f"inner {i}")), ("self", thread["address"])], name="run", root=f"thread T-{i}")
+        talk = h.lines[h.address(f"frame {i} 1")]
+        talk["refs"][talk["labels"].index(".f_back")] = h.address(f"run {i}")
+        # What objects explain: of a thread the three frames and the table; of a condition two methods, the target and two frames.
+        thread["refcount"] = 4 + n_calls
+        condition["refcount"] = 5 + 2
+    return found
+
+
 def weak_keys(h, n, is_kept=False):
     """A WeakKeyDictionary whose values lead to their keys."""
     refs, keys = [], []
@@ -403,6 +433,7 @@ def from_c(h, n, is_held=False):
 PROVED = {
     "tasks": (stuck_tasks, "pending_task"),
     "threads": (waiting_threads, "endless_thread"),
+    "threads before 3.11": (threads_before_311, "endless_thread"),
     "weak keys": (weak_keys, "weak_value_holds_key"),
     "listeners": (dead_owners, "listener_registry"),
     "cycles": (cycles, "garbage_cycle"),
@@ -414,6 +445,7 @@ NOT_PROVED = {
     "futures that something can set": lambda h, n: stuck_tasks(h, n, is_set_elsewhere=True),
     "tasks that something will cancel": tasks_with_a_timer,
     "threads that wait for a while": lambda h, n: waiting_threads(h, n, timeout="float"),
+    "threads that C code holds as well": lambda h, n: threads_before_311(h, n, n_calls=3),
     "threads that something can notify": lambda h, n: waiting_threads(h, n, is_notified=True),
     "keys that are alive": lambda h, n: weak_keys(h, n, is_kept=True),
     "listeners that are alive": lambda h, n: dead_owners(h, n, is_kept=True),
@@ -451,13 +483,27 @@ def test_what_threads_keep_is_counted(lake):
     assert first["retained_growth"] == 20 * (60 + 48 + 64 + 64 + 136 + 900 + 3 * 400)
 
 
+def test_what_threads_keep_is_counted_where_stacks_hold_it_too(lake):
+    load(lake, threads_before_311, [40, 60])
+    first = ask(lake)[0]
+    assert (first["count"], first["count_growth"]) == (60, 20)
+    assert first["retained"] == 60 * (60 + 48 + 64 + 64 + 136 + 900 + 5 * 400)
+
+
 def test_garbage_that_the_program_collects_itself_is_not_proved(lake):
     load(lake, cycles, [80, 40, 60])
     assert all(suspect["confidence"] < 0.5 for suspect in ask(lake)), ask(lake)
 
 
-def test_garbage_that_the_collector_frees_soon_is_not_suspected(lake):
-    load(lake, lambda h, n: cycles(h, n, {"enabled": True, "threshold": 2000}), [40, 60, 80])
+@pytest.mark.parametrize("counts", [[40, 60, 80], [200, 400, 600]], ids=["young", "a quarter of all"])
+def test_garbage_that_the_collector_frees_soon_is_not_suspected(lake, counts):
+    """Young garbage goes with the next collection, what is older when there are a quarter more objects."""
+
+    def build(h, n):
+        h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 4000)))
+        return cycles(h, n, {"enabled": True, "threshold": 200})
+
+    load(lake, build, counts)
     assert all(suspect["confidence"] < 0.5 for suspect in ask(lake)), ask(lake)
 
 
@@ -486,6 +532,43 @@ def bounded(h, n):
     return h.set("shop", "cache", cache)
 
 
+def ring(h, n, most="400"):
+    """A deque that still fills, whose bound the dump says."""
+    items = h.items("order", n)
+    refs = [(f"[{i}]", item) for i, item in enumerate(items)]
+    return h.set("shop", "recent", h.obj("recent", "collections.deque", 56 + 8 * n, refs, length=n, value=f"maxlen={most}"))
+
+
+def ordered(h, n):
+    """A cache that still fills, in a dump that names no attributes; the number beside it is its bound."""
+    found = h.container("pages", "collections.OrderedDict", h.items("page", n, "Page"), size=100 * n, label=lambda i: None)
+    most = h.obj("most", "int", 28, value="320")
+    h.set("shop", "previews", h.obj("previews", "Previews", 64, [(None, found), (None, most)]))
+    return found
+
+
+def rings(h, n):
+    """The same for each of some objects."""
+    samples = []
+    for i in range(12):
+        items = h.items(f"value {i}", n, "Value")
+        refs = [(f"[{k}]", item) for k, item in enumerate(items)]
+        last = h.obj(f"last {i}", "collections.deque", 56 + 8 * n, refs, length=n, value="maxlen=200")
+        samples.append(h.obj(f"sample {i}", "Sample", 64, [(".last", last)]))
+    return h.set("shop", "metrics", h.container("metrics", "dict", samples, label=key_label))
+
+
+def lru_of(most):
+    """An lru_cache that says its bound, of which the dump has no function that could."""
+
+    def build(h, n):
+        found = h.container("entries", "dict", h.items("result", n, "Result"), label=key_label)
+        h.set("shop", "tax", h.obj("tax", "functools._lru_cache_wrapper", 200, [(None, found)], value=f"maxsize={most}"))
+        return found
+
+    return build
+
+
 def imports(h, n):
     for i in range(n // 10):
         name = f"late_{i}"
@@ -508,6 +591,11 @@ CONTROLS = {
     "it shrinks": (module_list, [300, 200, 100]),
     "it stays": (module_list, [300, 300, 300]),
     "it has a bound": (bounded, [100, 200, 300]),
+    "it fills up to a bound for long": (bounded, [100, 200, 300, 400, 500]),
+    "it is a deque with a bound": (ring, [60, 120, 180, 240, 300]),
+    "it fills up to a number beside it": (ordered, [60, 120, 180, 240, 300]),
+    "they are deques with a bound": (rings, [30, 60, 90, 120, 150]),
+    "it is an lru_cache with a bound": (lru_of(400), [60, 120, 180, 240, 300]),
     "late imports": (with_modules, [100, 200, 300]),
     "nothing": (lambda h, n: None, [1, 2, 3]),
 }
@@ -524,14 +612,182 @@ def test_no_suspect_is_an_answer(lake, name):
     assert check.returncode == 0, check.stdout
 
 
+@pytest.mark.parametrize(["build", "fact"], [
+    (lambda h, n: ring(h, n, 1_000_000), "its maxlen, 1,000,000, is so high that it is none"),
+    (lru_of(None), "its maxsize is None: it has no bound"),
+])
+def test_a_bound_that_nothing_reaches_is_none(lake, build, fact):
+    holder = load(lake, build, [100, 200, 300])
+    first = ask(lake)[0]
+    assert first["holder"] == holder and first["confidence"] >= 0.8, first
+    assert fact in first["evidence"], first
+
+
+def subclasses(h, n, is_referred_to=False, target="type"):
+    """A dictionary that C code holds, of weak references; those of the interpreter's own are to classes."""
+    refs = []
+    for i in range(n):
+        made = h.set("shop", f"class_{i}", h.obj(f"class {i}", target, 1064, name=f"C{i}"))
+        weak = h.obj(f"weak {i}", "weakref.ReferenceType", 72, [("()", made)], weak=[0])
+        refs += [("<key>", h.obj(f"key {i}", "int", 32, value=str(made))), (f"[{made}]", weak)]
+    found = h.obj("subclasses", "dict", 40 * n, refs, length=n, refcount=1)
+    if is_referred_to:
+        h.set("shop", "known", found)
+    return found
+
+
+def c_code(h, n):
+    h.native = n << 20
+
+
+@pytest.mark.parametrize(["counts", "confidence", "growth"], [([24], 0.25, None), ([8, 16, 24], 0.8, 16 << 20), ([24, 24, 24], None, None), ([6], None, None)])
+def test_memory_of_c_code_is_no_object(lake, counts, confidence, growth):
+    load(lake, c_code, counts)
+    found = [suspect for suspect in ask(lake) if suspect["idiom"] == "outside_objects"]
+    if confidence is None:
+        assert found == []
+    else:
+        [suspect] = found
+        assert (suspect["rank"], suspect["holder"], suspect["confidence"]) == (1, None, confidence), suspect
+        assert (suspect["retained"], suspect["retained_growth"]) == (24 << 20, growth), suspect
+
+
+def blocks(h, n):
+    """A list of blocks, each of which has some objects and holds the block after it, as that of itertools.tee."""
+    per_block = 50
+    n_blocks = -(-n // per_block)
+    for i in reversed(range(n_blocks)):
+        items = h.items("tick", min(n - i * per_block, per_block), "Tick", first=i * per_block)
+        after = [(None, h.address(f"block {i + 1}"))] if i + 1 < n_blocks else []
+        h.obj(f"block {i}", "itertools._tee_dataobject", 500, [(None, item) for item in items] + after)
+    return h.set("shop", "archive", h.obj("archive", "itertools._tee", 64, [(None, h.address("block 0"))]))
+
+
+def test_the_end_of_a_list_of_blocks_grows_and_its_beginning_holds_it(lake):
+    holder = load(lake, blocks, [180, 240, 300])
+    first = ask(lake)[0]
+    assert (first["holder"], first["idiom"]) == (holder, "chain"), first
+    assert first["confidence"] >= 0.8
+
+
+def chain_with_ends(h, n):
+    """A chain of tracebacks below an error, with dictionaries before and after it."""
+    for i in range(n):
+        after = [(".tb_next", h.address(f"traceback {i + 1}"))] if i + 1 < n else [(None, h.obj("last", "dict", 232, [("['log']", h.obj("log", "str", 2000))]))]
+        h.obj(f"traceback {i}", "traceback", 500, after)
+    return h.set("shop", "NOT_READY", h.obj("not ready", "NotReady", 72, [(".__traceback__", h.address("traceback 0"))]))
+
+
+def test_what_is_on_the_way_of_a_chain_once_or_twice_is_no_link(lake):
+    holder = load(lake, chain_with_ends, [300])
+    first = ask(lake)[0]
+    assert (first["holder"], first["idiom"]) == (holder, "stored_exception"), first
+
+
+def generations(h, n):
+    """A cache of two generations of 80: `old` was `young` before. Beside it is what stays, so that addresses tell who is who."""
+    h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 400)))
+    numbers = list(range(n))
+    young, old = [], []
+    which = 0
+    for number in numbers:
+        if len(young) == 80:
+            old, young, which = young, [], which + 1
+        young.append(number)
+    def made(key, items):
+        prices = [address for number in items for address in h.items("price", 1, "Price", first=number)]
+        return h.container(key, "dict", prices, label=key_label)
+    refs = [(".young", made(f"generation {which}", young))]
+    refs.append((".old", made(f"generation {which - 1}", old)))
+    return h.set("shop", "cache", h.obj("cache", "Generations", 64, refs))
+
+
+def test_a_holder_that_was_made_meanwhile_is_judged_since_then(lake):
+    load(lake, generations, [60, 120, 180, 240, 300])
+    found = ask(lake)
+    assert all(suspect["confidence"] < 0.5 for suspect in found), found
+    assert any("it grew, then stopped from dump to dump: 20, 80, 80" in suspect["evidence"] for suspect in found), found
+
+
+def from_c_in_lists(h, n):
+    """Lists of objects of the program that C code holds."""
+    return Any(h.obj(f"result {i}", "list", 72, [("[0]", h.obj(f"match {i}", "Match", 300))], refcount=1) for i in range(n))
+
+
+def seldom_collected(h, n):
+    return cycles(h, n, {"enabled": True, "threshold": 100_000})
+
+
+@pytest.mark.parametrize(["build", "idiom"], [(from_c_in_lists, "external_reference"), (seldom_collected, "garbage_cycle")])
+def test_one_dump_names_what_no_object_holds(lake, build, idiom):
+    holder = load(lake, build, [60])
+    first = ask(lake)[0]
+    assert (first["idiom"], first["basis"], first["count"]) == (idiom, "judged", 60), first
+    assert holder == first["holder"] and first["confidence"] < 1
+
+
+@pytest.mark.parametrize(["n", "is_odd"], [(60, True), (20, False)])
+def test_one_dump_without_counts_names_many_objects_to_which_nothing_refers(lake, n, is_odd):
+    """Lines of meliae's, as of objects that only C code holds."""
+    lines = [{"address": 16, "type": "module", "size": 72, "name": "shop", "refs": [32]}, {"address": 32, "type": "dict", "size": 232, "refs": [48]}]
+    lines.append({"address": 48, "type": "bytes", "size": 100_000, "refs": []})
+    for i in range(n):
+        lines.append({"address": 1000 + 32 * i, "type": "list", "size": 72, "refs": [1016 + 32 * i]})
+        lines.append({"address": 1016 + 32 * i, "type": "Match", "size": 300, "refs": []})
+    path = lake.path.parent / "one.dump"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lake.load(path, "one")
+    found = [suspect for suspect in ask(lake) if suspect["idiom"] == "external_reference"]
+    assert bool(found) == is_odd, found
+    for suspect in found:
+        assert (suspect["type"], suspect["count"]) == ("Match", n) and 0 < suspect["confidence"] < 0.5, suspect
+
+
+def closures_in_cycles(h, n):
+    """Functions that refer to themselves through their cells: any object of such a cycle may stand for it."""
+    h.collector = {"enabled": True, "threshold": 100_000}
+    found = Any()
+    for i in range(n):
+        parts = ["function", "tuple", "cell"]
+        # The order of addresses decides.
+        for part in parts[i % 3 :] + parts[: i % 3]:
+            h.address(f"{part} {i}")
+        for part, after in zip(parts, [*parts[1:], parts[0]]):
+            found.append(h.obj(f"{part} {i}", part, 64, [(None, h.address(f"{after} {i}"))], refcount=1))
+    return found
+
+
+def test_cycles_of_one_kind_are_one_suspect_whatever_stands_for_them(lake):
+    holder = load(lake, closures_in_cycles, [60, 120, 180])
+    first = ask(lake)[0]
+    assert holder == first["holder"] and first["idiom"] == "garbage_cycle", first
+    assert (first["count"], first["retained"]) == (180, 180 * 3 * 64), first
+
+
+@pytest.mark.parametrize(["options", "is_interpreters"], [
+    ({}, True), ({"is_referred_to": True}, False), ({"target": "Order"}, False),
+])
+def test_what_the_interpreter_keeps_of_classes_is_not_suspected(lake, options, is_interpreters):
+    holder = load(lake, lambda h, n: subclasses(h, n, **options), [300])
+    found = [suspect for suspect in ask(lake) if suspect["holder"] == holder]
+    facts = [fact for suspect in found for fact in suspect["evidence"]]
+    assert any("to its subclasses" in fact for fact in facts) == is_interpreters, found
+    if is_interpreters:
+        assert max(suspect["confidence"] for suspect in found) < 0.01, found
+
+
+def freed(lake, cut, dump):
+    """Bytes that would be freed by a cut."""
+    return sum(row["size"] for row in json.loads(lake.ok("whatif", "--cut", cut, "--dump", dump, "--format", "json")))
+
+
 def test_figures_are_those_of_the_queries(lake):
     holder = load(lake, module_list, [100, 200, 300])
     first = ask(lake)[0]
     whatif = next(query for query in first["queries"] if " whatif " in query)
     cut = re.search(r"--cut '([^']*)'", whatif)[1]
     assert cut == f"parent = @{holder:#x}"
-    freed = json.loads(lake.ok("whatif", "--cut", cut, "--dump", "d3", "--format", "json"))
-    assert first["retained"] == sum(row["size"] for row in freed), (first["retained"], freed)
+    assert first["retained"] == freed(lake, cut, "d3")
     assert lake.sql(f"SELECT count(*) FROM d3.edge WHERE parent = {holder}") == [(300,)]
     assert (first["count"], first["count_growth"]) == (300, 200)
 
@@ -541,9 +797,98 @@ def test_what_two_hold_goes_when_both_let_go(lake):
     first = ask(lake)[0]
     cut = re.search(r"--cut '([^']*)'", " ".join(first["queries"]))[1]
     assert cut.startswith("parent IN (")
-    freed = json.loads(lake.ok("whatif", "--cut", cut, "--dump", "d3", "--format", "json"))
-    assert first["retained"] == sum(row["size"] for row in freed)
+    assert first["retained"] == freed(lake, cut, "d3")
     assert first["retained"] > 300 * 100
+
+
+def plugins(h, n, copied=False):
+    """Modules that stay in `sys.modules`, which is why each is a root by itself; the first is imported by another module as well."""
+    h.module("sys")
+    modules = [h.module(f"plugin_{i}") for i in range(n)]
+    refs = []
+    for i, module in enumerate(modules):
+        name = h.obj(f"name {i}", "str", 60, value=f"plugin_{i}")
+        refs += [("<key>", name), (f"['plugin_{i}']", module)]
+    h.set("shop", "plugin_0", modules[0])
+    if copied:
+        h.set("shop", "before", h.container("before", "dict", modules, label=lambda i: f"['plugin_{i}']"))
+    return h.set("sys", "modules", h.obj("modules", "dict", 100 * n, refs, length=n))
+
+
+def test_what_sys_modules_keeps_goes_with_its_entries(lake):
+    """Of each module its name, itself and its dictionary; the first is imported elsewhere and stays, but for its name."""
+    holder = load(lake, plugins, [100, 200, 300])
+    found = next(suspect for suspect in ask(lake) if suspect["holder"] == holder)
+    assert found["retained"] == 300 * 60 + 299 * (72 + 232), found
+    cut = next(query for query in found["queries"] if " whatif " in query)
+    assert f"parent = @{holder:#x}" in cut
+    assert freed(lake, f"parent = @{holder:#x}", "d3") == found["retained"]
+    assert lake.sql(f"SELECT sum(size) FROM whatif_cut('parent = @{holder:#x}')", "--dump", "d3") == [(found["retained"],)]
+
+
+def test_a_module_in_a_copy_of_sys_modules_stays(lake):
+    holder = load(lake, lambda h, n: plugins(h, n, copied=True), [300])
+    assert freed(lake, f"parent = @{holder:#x}", "d1") == 300 * 60
+
+
+def test_growth_is_measured_as_size_is(lake):
+    """What others hold as well is not counted in one dump and left out in another."""
+    holder = load(lake, plugins, [100, 200, 300])
+    found = next(suspect for suspect in ask(lake) if suspect["holder"] == holder)
+    then, now = (freed(lake, found["cut"], dump) for dump in ("d1", "d3"))
+    assert found["retained"] == now, found
+    assert found["retained_growth"] == now - then > 0, found
+    assert found["per_hour"] > 0
+
+
+def buffer(h, n):
+    """One object that grows where it is."""
+    return h.set("shop", "received", h.obj("received", "bytearray", 1000 * n))
+
+
+@pytest.mark.parametrize(["counts", "least"], [([100, 200], 0.5), ([100, 200, 300], 0.8)])
+def test_one_object_that_grows(lake, counts, least):
+    holder = load(lake, buffer, counts)
+    first = ask(lake)[0]
+    assert (first["holder"], first["idiom"], first["type"]) == (holder, "huge_object", "bytearray"), first
+    assert (first["retained"], first["retained_growth"]) == (1000 * counts[-1], 1000 * (counts[-1] - 100))
+    assert first["confidence"] >= least, first
+
+
+def test_one_object_that_stays_or_shrinks_is_none(lake):
+    for number, counts in enumerate([[300, 300, 300], [300, 200, 100]]):
+        one = Lake(lake.path.parent / f"lake {number}")
+        load(one, buffer, counts)
+        assert all(suspect["confidence"] < 0.5 for suspect in ask(one)), counts
+
+
+@pytest.mark.parametrize(["counts", "minutes", "is_even"], [
+    ([100, 1100, 1200], [0, 100, 110], True),
+    ([100, 400, 700], [0, 10, 400], False),
+    ([100, 200, 300], [0, 10, 20], True),
+])
+def test_pace_is_by_the_hour(lake, counts, minutes, is_even):
+    """Dumps are seldom taken at equal times."""
+    holder = load(lake, module_list, counts, minutes=minutes)
+    first = next(suspect for suspect in ask(lake) if suspect["holder"] == holder)
+    assert ("it grows at an even pace" in first["evidence"]) == is_even, first
+    assert any("it slows down: 1,800 more an hour, in the end 46" in fact for fact in first["evidence"]) != is_even, first
+    assert (first["confidence"] >= 0.8) == is_even, first
+
+
+def test_dumps_that_are_seconds_apart_say_nothing_of_pace_by_the_hour(lake):
+    """To take a dump takes a good part of the time between two."""
+    holder = load(lake, module_list, [100, 400, 700], minutes=[0, 1 / 12, 1 / 2])
+    first = ask(lake)[0]
+    assert first["holder"] == holder and "it grows at an even pace" in first["evidence"], first
+
+
+def test_the_table_of_a_list_is_mentioned(lake):
+    """It goes when the list is emptied; the cut, which frees the retained bytes, keeps the list as it is."""
+    load(lake, module_list, [300, 600, 900])
+    first = ask(lake)[0]
+    assert any(fact.startswith("its own table has 7.1 KiB more") for fact in first["evidence"]), first["evidence"]
+    assert first["retained"] == 900 * 150
 
 
 def test_text_for_a_person(lake):
@@ -591,6 +936,16 @@ def test_names_from_a_dump_do_not_reach_the_terminal(lake):
 def test_a_confidence_is_from_0_to_1(lake, what):
     load(lake, module_list, [1])
     assert "0.5" in lake.fails("suspects", f"--min-confidence={what}")
+
+
+def test_statements_of_the_function_run(lake):
+    load(lake, module_list, [100, 200, 300])
+    queries, retained = lake.sql("SELECT queries, retained FROM suspects() LIMIT 1")[0]
+    assert len(queries) == 3
+    found = {query.split("(")[0].split()[-1]: lake.sql(query.replace("*", "count(*)", 1)) for query in queries}
+    assert all(rows[0][0] > 0 for rows in found.values()), found
+    cut = next(query for query in queries if "whatif_cut" in query)
+    assert lake.sql(cut.replace("*", "sum(size)", 1)) == [(retained,)]
 
 
 def test_as_a_function(lake):

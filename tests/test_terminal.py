@@ -6,10 +6,12 @@ import pty
 import struct
 import subprocess
 import termios
+import time
 
 import pytest
 
 from lake import Lake, environment
+from stores import StoreLake, lake_at, proxy
 
 WIDTH = 80
 
@@ -29,7 +31,7 @@ def shown(lake, *args):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
     process = subprocess.Popen(
-        lake.command(*args), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment()
+        lake.command(*args), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment() | lake.variables
     )
     os.close(theirs)
     data = b""
@@ -134,3 +136,26 @@ def test_a_long_object_of_a_path_goes_on_in_the_next_line(tmp_path):
     assert value in " ".join(" ".join(lines).split()).replace("@0x2 64 B 64 B ", ""), lines
     # In a pipe an object is one line.
     assert len(lake.ok("path", "module -> str").splitlines()) == 4
+
+
+def test_a_bar_while_files_come_from_a_store(lake, store, url, tmp_path):
+    lake_at(lake.path, store.endpoint).ok("push", "--to", url)
+
+    def slowly(request):
+        if "/obj/" in request.path:
+            time.sleep(1)
+
+    question = ("sql", "select count(*) as n from obj where size = 64")
+    with proxy(store, before=slowly) as slow:
+        there = StoreLake(url, slow.endpoint, tmp_path / "cache")
+        lines = shown(there, *question)
+        text = "\n".join(lines)
+        assert "receiving [" in text, lines
+        # It is gone before the rows are there.
+        assert text.rindex("receiving [") < text.rindex("\x1b[2K") < text.rindex("12,030"), lines
+        # Nothing is received; standard error is not a terminal; or `--quiet`.
+        assert "receiving" not in "".join(shown(there, *question))
+        there = StoreLake(url, slow.endpoint, tmp_path / "other")
+        assert b"receiving" not in there.run(*question).stderr
+        there = StoreLake(url, slow.endpoint, tmp_path / "third")
+        assert "receiving" not in "".join(shown(there, "--quiet", *question))

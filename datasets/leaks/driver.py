@@ -7,7 +7,8 @@ usage: python3 driver.py PROGRAM.py FOLDER [--dressing plain|service] [--moments
 
 FOLDER gets N.dump.gz (capture), N.meliae.gz (lines of meliae's form: what the collector sees, no label, no root) and
 truth.json. What is measured for the truth is measured after the last dump: `release` lets the leak go, and the bytes and the
-objects of the leaking type that the process then no longer has are what the holder retained.
+objects of the leaking type that the process then no longer has are what the holder retained. What is noted at each moment goes
+to a file at once: notes that stayed in memory would grow from dump to dump, in the heap that is judged.
 """
 
 import gc
@@ -76,9 +77,10 @@ class Run:
         self.options = options
         self.declared = program.TRUTH
         self.requests = self.declared.get("requests", REQUESTS)
-        self.moments = []
         self.forms = options.forms.split(",")
         self.service = None
+        self.notes_path = os.path.join(options.folder, "notes")
+        self.notes = os.open(self.notes_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 
     def all_moments(self):
         if self.options.dressing == "service":
@@ -96,16 +98,15 @@ class Run:
             self.dump(number)
 
     def dump(self, number):
-        moment = {"time": time.time(), "holders": [None if obj is None else id(obj) for obj in self.holders()]}
+        holders = ["null" if obj is None else str(id(obj)) for obj in self.holders()]
+        os.write(self.notes, f'{{"time": {time.time()!r}, "holders": [{", ".join(holders)}]}}\n'.encode())
+        del holders
         if "capture" in self.forms:
             import heaplake_dump
 
-            moment["capture"] = f"{number}.dump.gz"
-            heaplake_dump.dump(os.path.join(self.options.folder, moment["capture"]))
+            heaplake_dump.dump(os.path.join(self.options.folder, f"{number}.dump.gz"))
         if "meliae" in self.forms:
-            moment["meliae"] = f"{number}.meliae.gz"
-            in_child(write_meliae, os.path.join(self.options.folder, moment["meliae"]))
-        self.moments.append(moment)
+            in_child(write_meliae, os.path.join(self.options.folder, f"{number}.meliae.gz"))
 
     def holders(self):
         """The objects that count as the holder, the best first."""
@@ -131,29 +132,46 @@ class Run:
             requests=self.requests,
         )
         if self.declared["leaks"]:
-            holders = self.holders()
-            declared["holder_type"] = type(holders[0]).__name__ if holders else None
-            within = [id(part) for obj in holders if obj is not None for part in inside(obj)]
-            for moment in self.moments:
-                moment["holders"] += [address for address in within if address not in moment["holders"]]
-            del holders
+            in_child(self.note_holders, self.holders())
             declared.update(self.released())
-            self.scale(declared)
-        declared["moments"] = self.moments
+        declared["moments"] = self.noted(declared)
         return declared
 
-    def scale(self, declared):
-        """What was leaked at each moment: every round leaks the same."""
-        for number, moment in enumerate(self.moments, 1):
-            share = number / len(self.moments)
-            moment["count"] = round(declared["released_count"] * share)
-            moment["bytes"] = round(declared["released_bytes"] * share)
+    def note_holders(self, holders):
+        """Notes the type of the holder and what counts as the same holder; to ask may make objects, therefore in a child."""
+        name = type(holders[0]).__name__ if holders else ""
+        within = [str(id(part)) for obj in holders if obj is not None for part in inside(obj)]
+        os.write(self.notes, f'{{"holder_type": "{name}", "within": [{", ".join(within)}]}}\n'.encode())
+
+    def noted(self, declared):
+        """The moments with what was noted, and with what was leaked at each: every round leaks the same."""
+        import json
+
+        with open(self.notes_path) as file:
+            notes = [json.loads(line) for line in file]
+        os.remove(self.notes_path)
+        moments = [note for note in notes if "time" in note]
+        for note in notes:
+            if "within" in note:
+                declared["holder_type"] = note["holder_type"] or None
+                for moment in moments:
+                    moment["holders"] += [address for address in note["within"] if address not in moment["holders"]]
+        for number, moment in enumerate(moments, 1):
+            if "capture" in self.forms:
+                moment["capture"] = f"{number}.dump.gz"
+            if "meliae" in self.forms:
+                moment["meliae"] = f"{number}.meliae.gz"
+            if self.declared["leaks"]:
+                share = number / len(moments)
+                moment["count"] = round(declared["released_count"] * share)
+                moment["bytes"] = round(declared["released_bytes"] * share)
+        return moments
 
     def released(self):
         """Objects of the leaking type and bytes that the process no longer has once the holder let go."""
         if "bytes_per_request" in self.declared:
             # Memory outside of all objects: nothing can be counted, so the program says it.
-            n = self.requests * len(self.moments)
+            n = self.requests * self.options.moments
             n_bytes = n * self.declared["bytes_per_request"]
             return {"counted_type": None, "released_count": n, "released_bytes": n_bytes}
         if self.service is not None:
@@ -187,13 +205,12 @@ def inside(obj):
     """The dictionary in which an object has its attributes, or a cache its entries: the same holder by another address."""
     if isinstance(obj, (type, type(sys))):
         return []
-    parts = []
-    attributes = getattr(obj, "__dict__", None)
-    if type(attributes) is dict:
-        parts.append(attributes)
+    parts = [part for part in gc.get_referents(obj) if type(part) is dict]
     if type(obj).__name__ == "_lru_cache_wrapper":
-        parts += [part for part in gc.get_referents(obj) if type(part) is dict]
-    return parts
+        return parts
+    # Since CPython 3.11 one that was never asked for does not exist, and the object does not refer to it.
+    attributes = getattr(obj, "__dict__", None)
+    return [part for part in parts if part is attributes]
 
 
 # What the collector sees ---------------------------------------------------------------------------------------------
@@ -234,16 +251,16 @@ def census(names):
 
 def write_meliae(path):
     """Lines of meliae's form (docs/formats/meliae.md)."""
+    own = {id(frame) for frame in frames()}
+    objects = everything()
+    own.update((id(objects), id(own)))
+    # All is looked at before anything is imported for the writing, which would be in the dump and change what refers to it.
+    seen = [(obj, sys.getsizeof(obj), list(map(id, gc.get_referents(obj)))) for address, obj in objects.items() if address not in own]
     import gzip
 
-    own = {id(frame) for frame in frames()}
     with gzip.open(path, "wt", compresslevel=1, encoding="ascii") as out:
-        own.add(id(out))
-        objects = everything()
-        own.add(id(objects))
-        for address, obj in objects.items():
-            if address not in own:
-                out.write(line(address, obj))
+        for obj, size, refs in seen:
+            out.write(line(obj, size, refs))
 
 
 def frames():
@@ -254,7 +271,7 @@ def frames():
         frame = frame.f_back
 
 
-def line(address, obj):
+def line(obj, size, refs):
     from json.encoder import encode_basestring_ascii as quote
 
     cls = type(obj)
@@ -275,8 +292,8 @@ def line(address, obj):
         fields += f', "name": {quote(obj.__name__)}'
     elif issubclass(cls, type):
         fields += f', "name": {quote(type.__dict__["__name__"].__get__(obj))}'
-    refs = ", ".join([str(id(ref)) for ref in gc.get_referents(obj)])
-    return f'{{"address": {address}, "type": {quote(cls.__name__)}, "size": {sys.getsizeof(obj)}{fields}, "refs": [{refs}]}}\n'
+    refs = ", ".join(map(str, refs))
+    return f'{{"address": {id(obj)}, "type": {quote(cls.__name__)}, "size": {size}{fields}, "refs": [{refs}]}}\n'
 
 
 def in_child(function, *args):

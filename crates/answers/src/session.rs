@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use heaplake_engine::{Answer, CancelToken, Edited, Missing, Parameters, SessionOptions};
 use heaplake_model::{DumpId, ShortTypeNames};
 use heaplake_store::{Lake, Layer, Manifest, Manifests};
-use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
+use tokio::{runtime::Runtime, sync::mpsc, task::JoinSet};
 
 use crate::{
     Error, Result,
@@ -169,7 +169,7 @@ impl Session {
         self.engine.functions()
     }
 
-    /// A path pattern as `WITH RECURSIVE` SQL over `obj` and `edge`.
+    /// A path pattern as SQL over `obj` and `edge`.
     pub fn path_sql(&self, pattern: &str) -> Result<String> {
         Ok(self.engine.path_sql(pattern)?)
     }
@@ -207,13 +207,8 @@ impl Session {
     ) -> Result<(), E> {
         self.block_on(async {
             let answer = self.engine.run_with(statement, parameters).await.map_err(Error::from)?;
-            let schema = answer.schema.clone();
-            let (mut batches, producer) = produce(answer);
-            take(&RecordBatch::new_empty(schema))?;
-            while let Some(batch) = batches.recv().await {
-                take(&batch?)?;
-            }
-            Ok(finished(producer).await?)
+            take(&RecordBatch::new_empty(answer.schema.clone()))?;
+            take_all(answer, |batch| take(&batch)).await
         })?
     }
 
@@ -231,10 +226,8 @@ impl Session {
             let schema = if distinct { distinct_names(&answer.schema) } else { answer.schema.clone() };
             let is_renamed = schema != answer.schema;
             let mut encoder = if schema.fields().is_empty() { None } else { Some(encoder(&schema)?) };
-            let (mut batches, producer) = produce(answer);
             let mut n_rows = 0;
-            while let Some(batch) = batches.recv().await {
-                let mut batch = batch?;
+            take_all(answer, |mut batch| {
                 n_rows += batch.num_rows() as u64;
                 if is_renamed {
                     let columns = batch.columns().to_vec();
@@ -243,9 +236,9 @@ impl Session {
                 if let Some(encoder) = &mut encoder {
                     encoder.write(&batch)?;
                 }
-            }
-            // A queue that ends without this would be a result that only looks complete.
-            finished(producer).await?;
+                Ok::<_, E>(())
+            })
+            .await?;
             Ok(Outcome { n_rows, written: encoder.map(|encoder| encoder.finish()).transpose()? })
         })?
     }
@@ -278,9 +271,16 @@ fn not_found(missing: Missing) -> Error {
     heaplake_engine::Error::NotFound(Box::new(missing)).into()
 }
 
-fn produce(answer: Answer) -> (mpsc::Receiver<Result<RecordBatch>>, JoinHandle<()>) {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    let producer = tokio::spawn(async move {
+/// Calls `take` with the rows of an answer, which a task of its own makes. The task has ended before this returns, and with it
+/// what the answer runs on: the threads of the process may be ended next, and a task that then waits for others would see them
+/// vanish.
+async fn take_all<E: From<Error>>(
+    answer: Answer,
+    mut take: impl FnMut(RecordBatch) -> Result<(), E>,
+) -> Result<(), E> {
+    let (sender, mut batches) = mpsc::channel(QUEUE);
+    let mut producer = JoinSet::new();
+    producer.spawn(async move {
         let mut stream = answer.stream;
         while let Some(batch) = stream.next().await {
             if sender.send(batch.map_err(Error::from)).await.is_err() {
@@ -289,9 +289,55 @@ fn produce(answer: Answer) -> (mpsc::Receiver<Result<RecordBatch>>, JoinHandle<(
             }
         }
     });
-    (receiver, producer)
+    while let Some(batch) = batches.recv().await {
+        if let Err(error) = batch.map_err(E::from).and_then(&mut take) {
+            // Work that cannot be stopped within this time is left to the end of the threads.
+            let _ = tokio::time::timeout(GRACE, producer.shutdown()).await;
+            return Err(error);
+        }
+    }
+    // A queue that ends without this would be a result that only looks complete.
+    match producer.join_next().await {
+        Some(Ok(())) => Ok(()),
+        _ => Err(Error::Internal("the query stopped unexpectedly".to_owned()).into()),
+    }
 }
 
-async fn finished(producer: JoinHandle<()>) -> Result<()> {
-    producer.await.map_err(|_| Error::Internal("the query stopped unexpectedly".to_owned()))
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use arrow::datatypes::Schema;
+
+    use super::*;
+
+    /// Says when it is gone.
+    struct Guard(Arc<AtomicBool>);
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// What runs after the first batch never ends; it is gone when the error of the taker comes back.
+    #[test]
+    fn an_answer_that_is_not_taken_to_its_end_has_ended() {
+        let runtime = shared_runtime().unwrap();
+        let schema = Arc::new(Schema::empty());
+        for _ in 0..100 {
+            let gone = Arc::new(AtomicBool::new(false));
+            let guard = Guard(gone.clone());
+            let batch = RecordBatch::new_empty(schema.clone());
+            let stream =
+                futures::stream::once(async { Ok(batch) }).chain(futures::stream::once(async move {
+                    let _guard = guard;
+                    std::future::pending().await
+                }));
+            let answer = Answer { schema: schema.clone(), stream: Box::pin(stream) };
+            let taken =
+                runtime.block_on(take_all(answer, |_| Err::<(), _>(Error::Internal("enough".to_owned()))));
+            assert!(taken.is_err() && gone.load(Ordering::SeqCst));
+        }
+    }
 }

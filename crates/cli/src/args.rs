@@ -1,16 +1,18 @@
 //! The command line: what can be typed, and its help texts.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{
-    ArgGroup, Args, ColorChoice, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
-    ValueHint, error::ErrorKind, parser::ValueSource,
+    ArgGroup, ArgMatches, Args, ColorChoice, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
+    ValueEnum, ValueHint, error::ErrorKind, parser::ValueSource,
 };
 use heaplake_engine::Attached;
 use heaplake_model::LayoutOverride;
 
 use crate::{
+    allocator,
+    cluster::NamedWorkers,
     console::{Console, LakeChoice},
     output::Shape,
     stores::OpenStores,
@@ -42,6 +44,10 @@ pub struct CommandLine {
     /// The lake: a folder, or s3://BUCKET/PREFIX [default: ./lake] [env: HEAPLAKE_LAKE]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     lake: Option<PathBuf>,
+    /// Workers that run parts of statements: HOST:PORT, or several with commas; lake for those that the lake names [env:
+    /// HEAPLAKE_CLUSTER]
+    #[arg(long, global = true, value_name = "WORKERS")]
+    cluster: Option<String>,
     /// No notes and no progress; errors only
     #[arg(short, long, global = true)]
     quiet: bool,
@@ -114,12 +120,44 @@ pub enum Invocation {
     Pull(PullArgs),
     /// Delete what removed and unfinished dumps left in an object store
     Sweep(SweepArgs),
+    /// Run parts of the statements of others: a machine of a cluster
+    Worker(WorkerArgs),
     /// Ask in a shell: SQL, path patterns and commands, one after the other
     Shell(ShellArgs),
     /// Walk through a real leak, on three dumps that come with heaplake
     Demo,
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+}
+
+/// Arguments of `worker`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A worker has the lake, a folder or an object store, and runs parts of the statements that others ask with --cluster. It runs until
+it is stopped. Its users have a secret, in HEAPLAKE_CLUSTER_SECRET or a file that HEAPLAKE_CLUSTER_SECRET_FILE names, or
+certificates; docs/cluster.md says how.
+
+Examples:
+  heaplake worker --lake /srv/lake
+  heaplake worker --lake s3://dumps/lake --listen 0.0.0.0:4711 --memory-limit 8GB --import-from s3://raw
+  heaplake --cluster 10.0.0.1:4711,10.0.0.2:4711 sql \"select type, sum(size) from history.obj group by type\"")]
+pub struct WorkerArgs {
+    /// Where to listen; port 0 takes any that is free, and says which
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4711")]
+    pub listen: SocketAddr,
+    /// Import for others what is in this folder, or below s3://BUCKET/PREFIX; may be given several times. Without it nothing
+    /// is imported
+    #[arg(long = "import-from", value_name = "PLACE")]
+    pub import_from: Vec<String>,
+    /// How much memory all statements together may use, such as 512MB or 2GiB; those that need more use temporary files or fail
+    #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
+    pub memory_limit: Option<u64>,
+    /// How many seconds a statement may take here; one that takes longer ends with an error [default: any number]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub time_limit: Option<u64>,
+    /// How many threads to use [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
 }
 
 /// Arguments of `shell`.
@@ -245,9 +283,11 @@ Examples:
   heaplake import dump.json.gz                     the dump is named \"dump\"
   heaplake import --dump monday --tag host=web3 --taken 2015-11-22T14:30:00Z /tmp/heap.json
   zcat heap.json.gz | heaplake import --dump monday -
+  heaplake import 's3://raw/*.dump.gz'             one dump for each object
   heaplake import --on-error skip cut-off.json     keep what can be kept, see the table issue")]
 pub struct ImportArgs {
-    /// Files to import, one dump each; - is standard input. Compression is recognised (gzip, zstd, xz, bzip2, zip)
+    /// Files to import, one dump each; - is standard input, s3://BUCKET/FOLDER/*.gz are objects in a store. Compression is recognised
+    /// (gzip, zstd, xz, bzip2, zip)
     #[arg(required_unless_present = "objects", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// Objects of one dump as a table (Parquet, Arrow, CSV, NDJSON) with the columns of obj; docs/formats/tables.md
@@ -301,6 +341,9 @@ pub struct ImportArgs {
     /// How much memory to use, such as 512MB or 2GiB; an import that needs more uses temporary files
     #[arg(long, value_name = "SIZE", value_parser = values::memory_limit)]
     pub memory_limit: Option<u64>,
+    /// Stop when standard input ends; for a worker, whose imports must not outlive it
+    #[arg(long, hide = true)]
+    pub while_stdin: bool,
 }
 
 impl ImportArgs {
@@ -325,6 +368,7 @@ impl ImportArgs {
             no_index: false,
             wide_ids: false,
             memory_limit: None,
+            while_stdin: false,
         }
     }
 }
@@ -412,6 +456,9 @@ fn sql_help() -> String {
 
 /// Columns of help.
 const HELP_WIDTH: usize = 100;
+
+/// The variable for `--cluster`.
+const CLUSTER: &str = "HEAPLAKE_CLUSTER";
 
 const SQL_HELP: &str = "\
 Tables: obj, edge, root, type_stat, issue of the chosen dump; before.obj, ... of the dump \"before\";
@@ -567,7 +614,7 @@ pub enum PlanKind {
 /// Languages that a pattern can be printed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EmitKind {
-    /// WITH RECURSIVE over obj and edge, for any SQL engine
+    /// SQL over obj and edge, for any engine
     Sql,
 }
 
@@ -1107,7 +1154,7 @@ impl From<TopBy> for heaplake_answers::TopBy {
 }
 
 /// Arguments of `whatif`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 A cut is a predicate in SQL over obj, or over edge (parent, child, idx, label, kind, and parent_type, child_type), or
 a list of addresses. All cuts are made together. What goes is exact: whatever no root reaches any more. The dump stays
@@ -1393,6 +1440,9 @@ pub fn parse() -> (Invocation, Console) {
     let line =
         CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
     use_color(line.color);
+    if has_memory_limit(&matches) {
+        allocator::give_back_soon();
+    }
     // Not by clap, whose usage would then demand the option of everybody who has set the variable.
     let environment = env::var_os("HEAPLAKE_LAKE").filter(|path| !path.is_empty());
     let lake = match (line.lake, environment) {
@@ -1400,10 +1450,35 @@ pub fn parse() -> (Invocation, Console) {
         (None, Some(path)) => LakeChoice::Environment(path.into()),
         (None, None) => LakeChoice::Default,
     };
-    (
-        line.invocation,
-        Console { lake, quiet: line.quiet, stats: line.stats, shell: None, stores: OpenStores::default() },
-    )
+    let variable = env::var(CLUSTER).ok().filter(|text| !text.is_empty());
+    let workers = match (line.cluster, variable) {
+        (Some(addresses), _) => Some((addresses, "--cluster")),
+        (None, Some(addresses)) => Some((addresses, CLUSTER)),
+        (None, None) => None,
+    };
+    let workers = workers.map(|(addresses, origin)| NamedWorkers {
+        addresses,
+        origin: origin.to_owned(),
+        must_prove: false,
+    });
+    let console = Console {
+        lake,
+        quiet: line.quiet,
+        stats: line.stats,
+        shell: None,
+        stores: OpenStores::default(),
+        workers,
+        cluster: None,
+        parts: None,
+    };
+    (line.invocation, console)
+}
+
+/// Whether the command line bounds the memory of the process.
+fn has_memory_limit(matches: &ArgMatches) -> bool {
+    let Some((_, of_command)) = matches.subcommand() else { return false };
+    let limit = of_command.try_get_one::<u64>("memory_limit").ok().flatten();
+    limit.is_some() || has_memory_limit(of_command)
 }
 
 /// The command line with its help texts, whose paragraphs clap breaks for the terminal: they are not broken before.

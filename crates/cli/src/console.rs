@@ -9,13 +9,14 @@ use std::{
 use anstyle::{AnsiColor, Style};
 
 use heaplake_answers::{Lake, Session};
-use heaplake_engine::{Edited, SessionOptions};
-use heaplake_remote::Location;
+use heaplake_engine::{Cluster, Edited, SessionOptions};
+use heaplake_remote::{LakeCopy, Location, RemoteLake, process_traffic};
 
 use crate::{
+    cluster::{ClusterParts, NamedWorkers},
     escape, human,
     output::{Plan, Screen, Shape, Sink, wrapped},
-    remedy,
+    receiving, remedy,
     stores::OpenStores,
 };
 
@@ -32,6 +33,12 @@ pub struct Console {
     pub shell: Option<InShell>,
     /// The lakes in object stores that are open.
     pub stores: OpenStores,
+    /// The workers that statements are spread over.
+    pub workers: Option<NamedWorkers>,
+    /// These workers.
+    pub cluster: Option<Arc<dyn Cluster>>,
+    /// What reaches them.
+    pub parts: Option<ClusterParts>,
 }
 
 /// What a shell has chosen, for the commands that it runs.
@@ -75,7 +82,11 @@ impl Console {
     /// Opens the lake to ask it.
     pub fn open_lake(&self) -> anyhow::Result<Lake> {
         match self.lake.in_store() {
-            Some(address) => Ok(self.stores.open(address)?.lake().clone()),
+            Some(address) => {
+                self.show_progress();
+                let copy = self.stores.open(address)?;
+                Ok(self.of_store(&copy))
+            }
             None => Ok(Lake::open(self.lake.path())?),
         }
     }
@@ -91,18 +102,53 @@ impl Console {
     /// The same as [`open_lake`](Self::open_lake), with nothing from a cache.
     pub fn open_lake_afresh(&self) -> anyhow::Result<Lake> {
         match self.lake.in_store() {
-            Some(address) => Ok(self.stores.open_afresh(address)?.lake().clone()),
+            Some(address) => {
+                self.show_progress();
+                let copy = self.stores.open_afresh(address)?;
+                Ok(self.of_store(&copy))
+            }
             None => Ok(Lake::open(self.lake.path())?),
+        }
+    }
+
+    /// Shows what comes from stores, on a terminal.
+    fn show_progress(&self) {
+        if !self.quiet {
+            receiving::watch(self.stores.progress());
+        }
+    }
+
+    fn of_store(&self, copy: &LakeCopy) -> Lake {
+        self.warn_of_foreign(copy.remote());
+        copy.lake().clone()
+    }
+
+    /// Says it once where a lake in a store has objects that are not of a lake.
+    pub fn warn_of_foreign(&self, remote: &RemoteLake) {
+        let names = remote.new_foreign_objects();
+        if let Some(first) = names.first() {
+            let others = names.len() as u64 - 1;
+            let others =
+                if others > 0 { format!(" and {}", human::counted(others, "other")) } else { String::new() };
+            let location = remote.location();
+            self.warn(&format!("{location}: not of a lake, and left out: the object {first:?}{others}"));
         }
     }
 
     /// Says what was asked of object stores, where that is wanted.
     pub fn note_requests(&self) {
-        if self.stats {
-            let (requests, bytes) = self.stores.requests();
-            let text = format!("{}, {} received", human::counted(requests, "request"), human::bytes(bytes));
-            anstream::eprintln!("{}", escape::message(&text));
+        let traffic = process_traffic();
+        let (requests, received) = (traffic.n_requests, traffic.received_bytes);
+        let mut text =
+            format!("{}, {} received", human::counted(requests, "request"), human::bytes(received));
+        if traffic.sent_bytes > 0 {
+            text += &format!(", {} sent", human::bytes(traffic.sent_bytes));
         }
+        receiving::hidden(|| {
+            if self.stats {
+                anstream::eprintln!("{}", escape::message(&text));
+            }
+        });
     }
 
     /// How to open a session: on a dump, or else on the one that a shell has chosen, with its edits.
@@ -115,6 +161,7 @@ impl Console {
             layer: layer.map(str::to_owned),
             edited,
             notice: Some(self.notice()),
+            cluster: self.cluster.clone(),
             ..SessionOptions::default()
         }
     }
@@ -127,7 +174,8 @@ impl Console {
     /// Says something that is good to know.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            anstream::eprintln!("{}", fitted(&escape::message(text)));
+            let text = fitted(&escape::message(text));
+            receiving::hidden(|| anstream::eprintln!("{text}"));
         }
     }
 
@@ -205,10 +253,8 @@ impl Console {
 fn labelled(label: &str, color: AnsiColor, text: &str) {
     let style = Style::new().bold().fg_color(Some(color.into()));
     let text = fitted(&format!("{label}: {}", escape::message(text)));
-    anstream::eprintln!(
-        "{style}{label}:{style:#}{}",
-        text.strip_prefix(&format!("{label}:")).unwrap_or(&text)
-    );
+    let text = text.strip_prefix(&format!("{label}:")).unwrap_or(&text);
+    receiving::hidden(|| anstream::eprintln!("{style}{label}:{style:#}{text}"));
 }
 
 /// The text as standard error shows it: on a terminal, lines that are too long for it end between two words; in a pipe, a log

@@ -121,6 +121,9 @@ mod tests {
             stats: false,
             shell: None,
             stores: crate::stores::OpenStores::default(),
+            workers: None,
+            cluster: None,
+            parts: None,
         };
         let mut bar = Bars::new(&console).add("{bytes}\x1b[2J");
         assert_eq!(bar.bar.prefix(), "{bytes}\\x1b[2J");

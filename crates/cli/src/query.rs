@@ -41,8 +41,7 @@ pub fn of_dump(dump: Option<&str>, args: &GraphArgs, console: &Console) -> Resul
 
 /// Opens a session for questions about any number of dumps.
 pub fn of_lake(manifests: &Arc<Manifests>, memory_limit: Option<u64>, console: &Console) -> Result<Session> {
-    let notice = Some(console.notice());
-    over(manifests, &SessionOptions { memory_limit, notice, ..SessionOptions::default() })
+    over(manifests, &SessionOptions { memory_limit, ..console.session(None, None) })
 }
 
 /// The plan, with types under their short names where these tell them from all others in the dumps that are shown, and people

@@ -30,8 +30,8 @@ pub fn worded(remedy: &Remedy) -> String {
         Remedy::RenameOrReplace => "give another name with --dump, or overwrite it with --replace".to_owned(),
         Remedy::ReplaceDump => "--replace overwrites it".to_owned(),
         Remedy::GiveCredentials => {
-            "credentials come from the environment (AWS_ACCESS_KEY_ID, ...), from a profile \
-                                    (AWS_PROFILE), or from the machine's role"
+            "credentials come from the environment (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, \
+             AZURE_STORAGE_ACCOUNT_KEY, ...), from a profile (AWS_PROFILE), or from the machine's role"
                 .to_owned()
         }
         Remedy::PushDump => "`heaplake push --to` makes one".to_owned(),

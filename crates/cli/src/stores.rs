@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use heaplake_remote::{CopyOptions, LakeCopy, Location};
+use heaplake_remote::{CopyOptions, LakeCopy, Location, ReceiveProgress};
 
 use crate::{interrupt, values};
 
@@ -17,9 +17,17 @@ const USUAL_BYTES: u64 = 20_000_000_000;
 
 /// The lakes by their addresses.
 #[derive(Debug, Clone, Default)]
-pub struct OpenStores(Arc<Mutex<BTreeMap<String, Arc<LakeCopy>>>>);
+pub struct OpenStores {
+    open: Arc<Mutex<BTreeMap<String, Arc<LakeCopy>>>>,
+    progress: Arc<ReceiveProgress>,
+}
 
 impl OpenStores {
+    /// How much of what was asked for is here.
+    pub fn progress(&self) -> &Arc<ReceiveProgress> {
+        &self.progress
+    }
+
     /// The lake at an address as it is now.
     pub fn open(&self, address: &str) -> Result<Arc<LakeCopy>> {
         let found = self.all().get(address).cloned();
@@ -36,22 +44,19 @@ impl OpenStores {
     }
 
     fn insert(&self, address: &str, afresh: bool) -> Result<Arc<LakeCopy>> {
-        let options = CopyOptions { max_bytes: max_bytes()?, afresh, cancel: interrupt::flag() };
+        let options = CopyOptions {
+            max_bytes: max_bytes()?,
+            afresh,
+            cancel: interrupt::flag(),
+            progress: Arc::clone(&self.progress),
+        };
         let copy = Arc::new(LakeCopy::open(&Location::parse(address)?, options)?);
         self.all().insert(address.to_owned(), Arc::clone(&copy));
         Ok(copy)
     }
 
-    /// Requests that were made so far, and bytes of objects that came.
-    pub fn requests(&self) -> (u64, u64) {
-        let sums = |(n, bytes), copy: &Arc<LakeCopy>| {
-            (n + copy.remote().n_requests(), bytes + copy.remote().received_bytes())
-        };
-        self.all().values().fold((0, 0), sums)
-    }
-
     fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<LakeCopy>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

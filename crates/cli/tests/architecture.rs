@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("heaplake-fixture", &[]),
     ("heaplake-readers", &["heaplake-model"]),
     ("heaplake-store", &["heaplake-model", "heaplake-readers", "heaplake-graph"]),
-    ("heaplake-remote", &["heaplake-model", "heaplake-store"]),
+    ("heaplake-remote", &["heaplake-model", "heaplake-pathql", "heaplake-store"]),
     ("heaplake-engine", &["heaplake-model", "heaplake-store", "heaplake-graph", "heaplake-pathql"]),
     ("heaplake-answers", &["heaplake-model", "heaplake-store", "heaplake-engine"]),
     ("heaplake-report", &["heaplake-answers"]),
@@ -39,11 +39,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "heaplake-engine",
         ],
     ),
+    ("heaplake-cluster", &["heaplake-cli", "heaplake-engine", "heaplake-store"]),
     ("heaplake-bench", &["heaplake-store", "heaplake-graph"]),
 ];
 /// Test and measure only, so it may be used by the tests of every crate.
 const FOR_TESTS: &str = "heaplake-fixture";
 const ONLY_ENGINE: &str = "datafusion";
+/// It sends the plans of the engine to other machines.
+const CLUSTER: &str = "heaplake-cluster";
 const ONE_OF_EACH: &[&str] = &["arrow", "parquet", "datafusion", "object_store"];
 
 fn metadata() -> Value {
@@ -80,7 +83,7 @@ fn violations_of(package: &Value) -> Vec<String> {
         let is_ours = used.starts_with("heaplake-");
         let for_tests = dependency["kind"] == "dev" && used == FOR_TESTS;
         (is_ours && !for_tests && !allowed.contains(&used))
-            || (used.starts_with(ONLY_ENGINE) && name != "heaplake-engine")
+            || (used.starts_with(ONLY_ENGINE) && name != "heaplake-engine" && name != CLUSTER)
     });
     wrong.map(|dependency| format!("{name} uses {}", text(dependency, "name"))).collect()
 }

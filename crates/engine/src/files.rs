@@ -5,7 +5,8 @@
 //! nothing in SQL can name another one.
 //!
 //! This stands in for an object store: the reader asks for byte ranges and gets them with `pread`, on the thread that
-//! decodes them; files of a lake are mostly in the page cache.
+//! decodes them; files of a lake are mostly in the page cache. A large table of a lake elsewhere can be read in parts: then the ranges
+//! that are not here are received, on a thread that may wait.
 
 use std::{
     fs::File,
@@ -32,12 +33,31 @@ use datafusion::{
     physical_plan::metrics::ExecutionPlanMetricsSet,
 };
 use futures::{FutureExt as _, future::BoxFuture};
-use heaplake_store::{FileEntry, Lake, StoredFile};
+use heaplake_store::{FileEntry, FileParts, Lake, StoredFile, read_exact_at};
 
 use crate::Error;
 
 /// Files that one scan holds open. A scan of more opens the others when it comes to them.
 pub(crate) const MAX_HELD: usize = 200;
+
+/// Footers that are longer come by a second request: what a manifest says of them is not known to be true.
+const MAX_HINT: u64 = 16 << 20;
+
+/// How a scan reads the files of a lake elsewhere that are not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadingMode {
+    /// Each comes as a whole before it is read.
+    Whole,
+    /// Large ones are read in parts.
+    Parts,
+}
+
+/// The bytes of a file.
+#[derive(Debug, Clone)]
+enum Content {
+    File(Arc<File>),
+    Parts(Arc<dyn FileParts>),
+}
 
 /// One file of a scan.
 #[derive(Debug)]
@@ -46,18 +66,28 @@ pub(crate) struct LakeFile {
     stored: StoredFile,
     dump: String,
     n_bytes: u64,
-    held: Option<File>,
+    footer_bytes: Option<u64>,
+    mode: ReadingMode,
+    held: Option<Content>,
     metadata: OnceLock<Arc<ParquetMetaData>>,
 }
 
 impl LakeFile {
     /// Opens a file of a dump, or makes ready to when `hold` is false.
-    pub(crate) fn new(lake: &Lake, dump: &str, entry: &FileEntry, hold: bool) -> Result<Self, Error> {
+    pub(crate) fn new(
+        lake: &Lake,
+        dump: &str,
+        entry: &FileEntry,
+        mode: ReadingMode,
+        hold: bool,
+    ) -> Result<Self, Error> {
         let mut file = Self {
             lake: lake.clone(),
             stored: lake.file(entry),
             dump: dump.to_owned(),
             n_bytes: entry.bytes,
+            footer_bytes: entry.footer_bytes,
+            mode,
             held: None,
             metadata: OnceLock::new(),
         };
@@ -67,16 +97,27 @@ impl LakeFile {
         Ok(file)
     }
 
-    fn open(&self) -> Result<File, Error> {
-        let file = self.stored.open().map_err(|error| match error.kind() {
+    fn open(&self) -> Result<Content, Error> {
+        if self.mode == ReadingMode::Parts {
+            let parts = self.stored.parts().map_err(|error| self.not_read(error))?;
+            if let Some(parts) = parts {
+                return Ok(Content::Parts(parts));
+            }
+        }
+        let file = self.stored.open().map_err(|error| self.not_read(error))?;
+        let n_bytes = file.metadata().map_err(|error| self.failed(&error))?.len();
+        match n_bytes == self.n_bytes {
+            true => Ok(Content::File(Arc::new(file))),
+            false => Err(self.damaged(format!("it has {n_bytes} bytes instead of {}", self.n_bytes))),
+        }
+    }
+
+    /// Why the lake does not give the file, or parts of it.
+    fn not_read(&self, error: io::Error) -> Error {
+        match error.kind() {
             io::ErrorKind::NotFound if self.is_still_named() => self.damaged("it is missing".to_owned()),
             io::ErrorKind::NotFound => Error::Removed(self.dump.clone()),
             _ => self.stored.io_error(error).into(),
-        })?;
-        let n_bytes = file.metadata().map_err(|error| self.failed(&error))?.len();
-        match n_bytes == self.n_bytes {
-            true => Ok(file),
-            false => Err(self.damaged(format!("it has {n_bytes} bytes instead of {}", self.n_bytes))),
         }
     }
 
@@ -86,10 +127,14 @@ impl LakeFile {
         manifest.is_ok_and(|manifest| manifest.files.iter().any(|file| self.lake.file(file) == self.stored))
     }
 
-    fn read(&self, file: &File, range: Range<u64>) -> Result<Bytes, Error> {
-        if range.start > range.end || range.end > self.n_bytes {
-            return Err(self.damaged("it refers to bytes beyond its end".to_owned()));
+    fn check(&self, range: &Range<u64>) -> Result<(), Error> {
+        match range.start > range.end || range.end > self.n_bytes {
+            true => Err(self.damaged("it refers to bytes beyond its end".to_owned())),
+            false => Ok(()),
         }
+    }
+
+    fn read(&self, file: &File, range: Range<u64>) -> Result<Bytes, Error> {
         let n = usize::try_from(range.end - range.start).map_err(|error| self.damaged(error.to_string()))?;
         let mut bytes = vec![0; n];
         read_exact_at(file, &mut bytes, range.start).map_err(|error| self.failed(&error))?;
@@ -103,22 +148,6 @@ impl LakeFile {
     fn failed(&self, error: &io::Error) -> Error {
         Error::Failed(format!("{}: {error}", self.stored.path().display()))
     }
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => (bytes, offset) = (&mut bytes[n..], offset + n as u64),
-        }
-    }
-    Ok(())
 }
 
 /// Makes readers of the [`LakeFile`] that a [`PartitionedFile`] carries.
@@ -136,42 +165,61 @@ impl ParquetFileReaderFactory for LakeFiles {
         let Some(lake_file) = file.extension::<Arc<LakeFile>>().cloned() else {
             return Err(DataFusionError::Internal(format!("{} is no file of the lake", file.path())));
         };
-        let own = if lake_file.held.is_none() { Some(lake_file.open()?) } else { None };
+        let content = match &lake_file.held {
+            Some(content) => content.clone(),
+            None => lake_file.open()?,
+        };
         let metrics = ParquetFileMetrics::new(partition, file.path().as_ref(), metrics);
-        Ok(Box::new(Reader { file: lake_file, own, metrics }))
+        Ok(Box::new(Reader { file: lake_file, content, metrics }))
     }
 }
 
 struct Reader {
     file: Arc<LakeFile>,
-    /// The file where the scan does not hold it.
-    own: Option<File>,
+    content: Content,
     metrics: ParquetFileMetrics,
 }
 
 impl Reader {
-    fn read(&self, range: Range<u64>) -> Result<Bytes, ParquetError> {
-        let Some(file) = self.own.as_ref().or(self.file.held.as_ref()) else {
-            return Err(Error::Removed(self.file.dump.clone()).into());
-        };
-        let n_bytes = range.end.saturating_sub(range.start);
-        self.metrics.bytes_scanned.add(usize::try_from(n_bytes).unwrap_or(usize::MAX));
-        Ok(self.file.read(file, range)?)
+    fn read(&self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        for range in &ranges {
+            if let Err(error) = self.file.check(range) {
+                return async { Err(error.into()) }.boxed();
+            }
+            let n_bytes = range.end - range.start;
+            self.metrics.bytes_scanned.add(usize::try_from(n_bytes).unwrap_or(usize::MAX));
+        }
+        match &self.content {
+            Content::File(file) => {
+                let read = |range| Ok(self.file.read(file, range)?);
+                let bytes = ranges.into_iter().map(read).collect();
+                async move { bytes }.boxed()
+            }
+            Content::Parts(parts) => {
+                let (file, parts) = (Arc::clone(&self.file), Arc::clone(parts));
+                let read = move || parts.read(&ranges).map_err(|error| file.not_read(error));
+                let reading = tokio::task::spawn_blocking(read);
+                async move {
+                    let bytes = reading.await.map_err(|error| Error::Internal(error.to_string()))?;
+                    Ok(bytes?)
+                }
+                .boxed()
+            }
+        }
     }
 }
 
 impl AsyncFileReader for Reader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        let bytes = self.read(range);
-        async move { bytes }.boxed()
+        let bytes = self.read(vec![range]);
+        async move { Ok(bytes.await?.pop().unwrap_or_default()) }.boxed()
     }
 
     fn get_byte_ranges(
         &mut self,
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        let bytes = ranges.into_iter().map(|range| self.read(range)).collect();
-        async move { bytes }.boxed()
+        self.read(ranges)
     }
 
     fn get_metadata<'a>(
@@ -183,7 +231,11 @@ impl AsyncFileReader for Reader {
                 return Ok(metadata.clone());
             }
             let file = self.file.clone();
-            let loaded = ParquetMetaDataReader::new().load_and_finish(Fetch(self), file.n_bytes).await;
+            // One request for all of the footer.
+            let hint = file.footer_bytes.filter(|bytes| *bytes <= file.n_bytes.min(MAX_HINT));
+            let hint = hint.and_then(|bytes| usize::try_from(bytes).ok());
+            let loading = ParquetMetaDataReader::new().with_prefetch_hint(hint);
+            let loaded = loading.load_and_finish(Fetch(self), file.n_bytes).await;
             let metadata = loaded.map_err(|error| match error {
                 ParquetError::External(_) => error,
                 error => file.damaged(format!("its footer cannot be read ({error})")).into(),

@@ -11,6 +11,7 @@ mod address;
 mod attach;
 mod bounds;
 mod catalog;
+mod cluster;
 mod diagnosis;
 mod error;
 mod explain;
@@ -40,12 +41,14 @@ mod statements;
 mod summary;
 mod table;
 mod threads;
+mod traffic;
 mod type_names;
 mod yielding;
 
 pub use address::address;
 pub use attach::Attached;
 pub use bounds::{AnswerStream, CancelToken};
+pub use cluster::{Cluster, NamedDumps, WorkerSession, is_scan_of_lake};
 pub use datafusion::arrow::{
     datatypes::{DataType, SchemaRef},
     record_batch::RecordBatch,

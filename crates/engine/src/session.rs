@@ -14,6 +14,7 @@ use datafusion::{
         memory_pool::FairSpillPool,
         runtime_env::RuntimeEnvBuilder,
     },
+    logical_expr::LogicalPlan,
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
     physical_plan::{ExecutionPlan, execute_stream},
     prelude::{SessionConfig, SessionContext},
@@ -29,6 +30,7 @@ use crate::{
     address::with_plain_addresses,
     bounds::{AnswerStream, Bounds, CancelToken},
     catalog::{CATALOG, LakeCatalog, LakeSchema},
+    cluster::{Cluster, NamedDumps},
     error::{Limit, Missing, Thing},
     explain::ErrorContext,
     functions,
@@ -41,7 +43,7 @@ use crate::{
     path,
     signature::{self, StatementSignature},
     snapshot::{BASELINE, CURRENT, Notice, PathPlan, Snapshot, SnapshotOptions},
-    statements,
+    statements, traffic,
     type_names::{self, AskedType},
     yielding::JoinsYield,
 };
@@ -71,8 +73,10 @@ pub struct SessionOptions {
     pub path_plan: PathPlan,
     /// The file of suspects that are accepted; default the lake's own.
     pub accepted: Option<PathBuf>,
-    /// Is told when a query has to build a graph index first.
+    /// Is told what makes a statement take longer, such as a graph index that has to be built first.
     pub notice: Option<Notice>,
+    /// Workers that run parts of statements; default none. With a layer or an edited dump nothing is sent to them.
+    pub cluster: Option<Arc<dyn Cluster>>,
     /// Stops the session's statements; default nothing does.
     pub cancel: Option<CancelToken>,
     /// When the session's statements have to be done; default never. It needs a runtime with timers.
@@ -104,6 +108,7 @@ pub struct Session {
     layer: Option<Layer>,
     layer_is_chosen: OnceCell<()>,
     files_are_attached: OnceCell<()>,
+    workers_are_checked: OnceCell<()>,
     // After the context, whose temporary files are in it.
     _spill: Option<SpillFolder>,
 }
@@ -123,13 +128,20 @@ impl Session {
         let snapshot = Arc::new(Snapshot::new(manifests.clone(), dump, baseline, snapshot_options)?);
         let (runtime, spill) = runtime(lake, options);
         let runtime = runtime.build_arc().map_err(|error| ErrorContext::default().explain(&error))?;
-        let state = SessionStateBuilder::new()
+        let mut builder = SessionStateBuilder::new()
             .with_config(config(options))
             .with_runtime_env(runtime)
             .with_default_features()
-            .with_physical_optimizer_rules(physical_rules())
-            .build();
-        let mut context = SessionContext::new_with_state(state);
+            .with_physical_optimizer_rules(physical_rules());
+        if let Some(cluster) = cluster(options) {
+            let names = NamedDumps {
+                current: snapshot.current()?.map(|dump| dump.id.to_string()),
+                baseline: snapshot.baseline().map(|dump| dump.id.to_string()),
+            };
+            let extended = cluster.extend(builder, &names);
+            builder = extended.map_err(|error| ErrorContext::default().explain(&error))?;
+        }
+        let mut context = SessionContext::new_with_state(builder.build());
         let catalog = LakeCatalog::new(&snapshot);
         let names = catalog.current();
         context.register_catalog(CATALOG, Arc::new(catalog));
@@ -156,6 +168,7 @@ impl Session {
             layer,
             layer_is_chosen: OnceCell::new(),
             files_are_attached: OnceCell::new(),
+            workers_are_checked: OnceCell::new(),
             _spill: spill,
         })
     }
@@ -191,11 +204,52 @@ impl Session {
     /// Where memory is limited this waits for the first rows: a query that does not fit is tried again with sort-merge
     /// joins, which spill, and with small batches.
     pub async fn run_with(&self, statement: &str, parameters: &Parameters) -> Result<Answer> {
-        let answer = self.bounds.wait(self.start(statement, parameters)).await??;
+        let answer = match cluster(&self.options) {
+            None => self.bounds.wait(self.start(statement, parameters)).await??,
+            Some(cluster) => {
+                self.bounds.wait(self.start_on_cluster(&**cluster, statement, parameters)).await??
+            }
+        };
         Ok(Answer { stream: self.bounds.bounded(answer.stream), ..answer })
     }
 
+    /// Begins to run one statement on workers. If one of them is lost before the statement is done, it is run again without that
+    /// worker: rows are held back until all are there, or until they are too many to hold.
+    async fn start_on_cluster(
+        &self,
+        cluster: &dyn Cluster,
+        statement: &str,
+        parameters: &Parameters,
+    ) -> Result<Answer> {
+        let check = || async {
+            let lost = cluster.lost_workers().await?;
+            self.note_lost(&lost, "the others are asked");
+            Ok::<_, Error>(())
+        };
+        self.workers_are_checked.get_or_try_init(check).await?;
+        loop {
+            let held = async { held_back(self.start(statement, parameters).await?).await };
+            let error = match held.await {
+                Err(error @ (Error::Failed(_) | Error::Internal(_))) => error,
+                answer => return answer,
+            };
+            let lost = cluster.lost_workers().await?;
+            // A statement that may write is not run twice.
+            if lost.is_empty() || self.options.allow_files {
+                return Err(error);
+            }
+            self.note_lost(&lost, "the statement is run again without it");
+        }
+    }
+
+    fn note_lost(&self, lost: &[String], consequence: &str) {
+        if let Some(notice) = self.options.notice.as_ref().filter(|_| !lost.is_empty()) {
+            notice(&format!("no answer of worker {}; {consequence}", lost.join(", ")));
+        }
+    }
+
     async fn start(&self, statement: &str, parameters: &Parameters) -> Result<Answer> {
+        let before = self.snapshot.lake().traffic();
         let (parsed, parameters, mut context) = self.checked(statement, parameters).await?;
         let state = self.context.state();
         let logical = state.statement_to_plan(parsed).await;
@@ -206,13 +260,14 @@ impl Session {
             false => guard::check_reads(&logical, statement)?,
         }
         let reads = guard::check_reads(&logical, statement).is_ok();
+        let is_analyzed = matches!(logical, LogicalPlan::Analyze(_));
         let frame = self.context.execute_logical_plan(logical).await;
         let (state, logical) = frame.map_err(|error| context.explain(&error))?.into_parts();
         let plan = state.create_physical_plan(&logical).await.map_err(|error| context.explain(&error))?;
         context.files = files(&plan);
         let retry = self.options.memory_limit.is_some() && reads;
         let first = start(&state, plan, &context, self.options.memory_limit.is_some()).await;
-        match first {
+        let answer = match first {
             Err(Error::Limit(Limit::Memory { .. })) if retry => {
                 let state = with_less_memory(&state);
                 let plan = state.create_physical_plan(&logical).await;
@@ -220,7 +275,14 @@ impl Session {
                 start(&state, plan, &context, true).await
             }
             first => first,
-        }
+        }?;
+        Ok(match before.filter(|_| is_analyzed) {
+            Some(before) => {
+                let row = traffic::row(answer.schema.clone(), self.snapshot.lake(), before);
+                Answer { stream: answer.stream.chain(row).boxed(), ..answer }
+            }
+            None => answer,
+        })
     }
 
     /// The parameters that a statement has and the columns that it gives, without running it.
@@ -275,7 +337,7 @@ impl Session {
         Ok((parsed, parameters, context))
     }
 
-    /// A path pattern as `WITH RECURSIVE` SQL over `obj` and `edge` of the chosen dump.
+    /// A path pattern as SQL over `obj` and `edge` of the chosen dump.
     pub fn path_sql(&self, pattern: &str) -> Result<String> {
         let dump = self.snapshot.dump(None)?;
         path::emit(&path::compile(pattern, &dump, &self.snapshot)?, &dump)
@@ -501,6 +563,27 @@ impl Session {
 
 /// Rows of a batch where memory was short before.
 const FALLBACK_BATCH_ROWS: usize = 1024;
+
+/// Bytes of rows that are held back while workers may be lost.
+const HELD_BYTES: usize = 64 << 20;
+
+/// The workers that a session may use. The indexes of layers are on this machine alone.
+fn cluster(options: &SessionOptions) -> Option<&Arc<dyn Cluster>> {
+    options.cluster.as_ref().filter(|_| options.layer.is_none() && options.edited.is_none())
+}
+
+/// The answer once all of its rows are there, or as many as are held back. An error among them comes at once.
+async fn held_back(answer: Answer) -> Result<Answer> {
+    let Answer { schema, mut stream } = answer;
+    let (mut held, mut n_bytes) = (Vec::new(), 0);
+    while n_bytes < HELD_BYTES
+        && let Some(batch) = stream.next().await.transpose()?
+    {
+        n_bytes += batch.get_array_memory_size();
+        held.push(Ok(batch));
+    }
+    Ok(Answer { schema, stream: stream::iter(held).chain(stream).boxed() })
+}
 
 /// Executes a plan; when `wait` is set, until its first rows are there.
 async fn start(

@@ -33,7 +33,7 @@ use datafusion::{
 use heaplake_model::schema::{DUMP, Table};
 use heaplake_store::{FileEntry, Lake, Manifest};
 
-use crate::files::{LakeFile, LakeFiles, MAX_HELD};
+use crate::files::{LakeFile, LakeFiles, MAX_HELD, ReadingMode};
 
 /// A table over the files of some dumps.
 #[derive(Debug)]
@@ -109,10 +109,29 @@ impl LakeTable {
         Ok(kept)
     }
 
-    fn groups(&self, files: &[(&Manifest, &FileEntry)], n_partitions: usize) -> Result<Vec<FileGroup>> {
-        self.lake.prefetch(&files.iter().map(|(_, entry)| *entry).collect::<Vec<_>>());
+    /// How to read files that are not here. Summaries are small. Of other tables a question that wants most of all rows takes the whole.
+    fn mode(&self, projection: Option<&Vec<usize>>, filters: &[Expr], limit: Option<usize>) -> ReadingMode {
+        let is_stored = |column: &usize| self.schema.field(*column).name() != DUMP;
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let n_wanted = projection.unwrap_or(&all).iter().filter(|column| is_stored(column)).count();
+        let wants_most_columns = n_wanted * 2 > self.table.schema().fields().len();
+        let wants_all_rows = limit.is_none() && filters.iter().all(is_on_dump);
+        match self.table.is_summary() || wants_most_columns && wants_all_rows {
+            true => ReadingMode::Whole,
+            false => ReadingMode::Parts,
+        }
+    }
+
+    fn groups(
+        &self,
+        files: &[(&Manifest, &FileEntry)],
+        mode: ReadingMode,
+        n_partitions: usize,
+    ) -> Result<Vec<FileGroup>> {
+        let entries: Vec<&FileEntry> = files.iter().map(|(_, entry)| *entry).collect();
+        self.lake.prefetch(&entries, mode == ReadingMode::Parts);
         let parts = files.iter().enumerate().map(|(idx, (manifest, entry))| {
-            let file = LakeFile::new(&self.lake, manifest.id.as_str(), entry, idx < MAX_HELD)?;
+            let file = LakeFile::new(&self.lake, manifest.id.as_str(), entry, mode, idx < MAX_HELD)?;
             let dump = ScalarValue::Utf8View(Some(manifest.id.as_str().to_owned()));
             let statistics = statistics(std::iter::once(*entry), self.file_schema.fields().len());
             Ok(PartitionedFile::new(entry.path.as_str(), entry.bytes)
@@ -214,7 +233,8 @@ impl TableProvider for LakeTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let groups = self.groups(&files, state.config().target_partitions())?;
+        let mode = self.mode(projection, filters, limit);
+        let groups = self.groups(&files, mode, state.config().target_partitions())?;
         let schema = TableSchema::builder(self.file_schema.clone())
             .with_table_partition_cols(vec![self.dump_field()])
             .build();

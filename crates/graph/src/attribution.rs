@@ -152,6 +152,7 @@ mod tests {
         let graph = Graph { forward: forward.view(), skip: Bits::default(), reverse: reverse.view() };
         let tree = dominator_tree(graph, [0], &cancel).expect("not cancelled");
         let retained = tree.retained(|_| 1);
+        let preorder = tree.preorder(&retained.count);
         let distances = distances(graph.forward, graph.skip, [0], &cancel).expect("not cancelled");
         let mut of = vec![NO_GROUP; n];
         known.iter().for_each(|(node, group)| of[*node] = *group);
@@ -160,7 +161,7 @@ mod tests {
         let (groups, rules) = attributions(
             Attributed {
                 graph,
-                preorder: &retained.preorder,
+                preorder: &preorder.nodes,
                 counts: (&retained.count).into(),
                 distances: (&distances).into(),
                 known: &of,

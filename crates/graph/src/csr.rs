@@ -139,46 +139,15 @@ impl<I: Id> CsrBuf<I> {
 
     /// The reversed edges, by target, sources ascending, without those of `skip` and those that lead nowhere.
     ///
-    /// O(nodes + edges). Each thread counts and writes the edges into a range of nodes of its own, so that its random writes
-    /// stay within a small part of memory.
+    /// O(nodes + edges).
     pub fn reversed(
         forward: Csr<'_, I>,
         skip: Bits<'_>,
         threads: usize,
         cancel: &AtomicBool,
     ) -> Result<Self, Cancelled> {
-        let n_nodes = forward.n_nodes();
-        let per_thread = n_nodes.div_ceil(threads.max(1)).max(1);
-        let mut offsets = vec![I::new(0); n_nodes + 1];
-        let counted: Vec<_> = thread::scope(|scope| {
-            let pieces = offsets[1..].chunks_mut(per_thread).enumerate();
-            let counting: Vec<_> = pieces
-                .map(|(i, counts)| scope.spawn(move || count(forward, skip, i * per_thread, counts, cancel)))
-                .collect();
-            counting.into_iter().map(joined).collect()
-        });
-        counted.into_iter().collect::<Result<Vec<()>, _>>()?;
-        let mut total = 0;
-        for offset in &mut offsets[1..] {
-            total += offset.index();
-            *offset = I::new(total);
-        }
-        let mut targets = vec![I::new(0); total];
-        let placed: Vec<_> = thread::scope(|scope| {
-            let mut rest = targets.as_mut_slice();
-            let mut placing = Vec::new();
-            for first in (0..n_nodes).step_by(per_thread) {
-                let nodes = first..n_nodes.min(first + per_thread);
-                let (start, end) = (offsets[nodes.start].index(), offsets[nodes.end].index());
-                let (mine, others) = rest.split_at_mut(end - start);
-                rest = others;
-                let next =
-                    offsets[nodes.clone()].iter().map(|offset| I::new(offset.index() - start)).collect();
-                placing.push(scope.spawn(move || place(forward, skip, nodes, next, mine, cancel)));
-            }
-            placing.into_iter().map(joined).collect()
-        });
-        placed.into_iter().collect::<Result<Vec<()>, _>>()?;
+        let offsets = reversed_offsets(forward, skip, threads, cancel)?;
+        let targets = referrers(forward, skip, &offsets, 0..forward.n_nodes(), threads, cancel)?;
         Ok(Self { offsets, targets })
     }
 
@@ -187,6 +156,66 @@ impl<I: Id> CsrBuf<I> {
         debug_assert!(Csr::new(&self.offsets, &self.targets).is_some());
         Csr { offsets: Offsets::Full(&self.offsets), targets: &self.targets }
     }
+}
+
+/// The offsets of the reversed edges without those of `skip` and those that lead nowhere: where the referrers of each node begin.
+///
+/// O(nodes + edges). Each thread counts the edges into a range of nodes of its own, so that its random writes stay within a
+/// small part of memory.
+pub fn reversed_offsets<I: Id>(
+    forward: Csr<'_, I>,
+    skip: Bits<'_>,
+    threads: usize,
+    cancel: &AtomicBool,
+) -> Result<Vec<I>, Cancelled> {
+    let n_nodes = forward.n_nodes();
+    let per_thread = n_nodes.div_ceil(threads.max(1)).max(1);
+    let mut offsets = vec![I::new(0); n_nodes + 1];
+    let counted: Vec<_> = thread::scope(|scope| {
+        let pieces = offsets[1..].chunks_mut(per_thread).enumerate();
+        let counting: Vec<_> = pieces
+            .map(|(i, counts)| scope.spawn(move || count(forward, skip, i * per_thread, counts, cancel)))
+            .collect();
+        counting.into_iter().map(joined).collect()
+    });
+    counted.into_iter().collect::<Result<Vec<()>, _>>()?;
+    let mut total = 0;
+    for offset in &mut offsets[1..] {
+        total += offset.index();
+        *offset = I::new(total);
+    }
+    Ok(offsets)
+}
+
+/// The targets of the reversed edges of some nodes: their referrers, by node, ascending. `offsets` are those of all nodes, from
+/// [`reversed_offsets`].
+///
+/// O(nodes + edges), of the whole graph. Each thread writes the referrers of a range of nodes of its own.
+pub fn referrers<I: Id>(
+    forward: Csr<'_, I>,
+    skip: Bits<'_>,
+    offsets: &[I],
+    nodes: Range<usize>,
+    threads: usize,
+    cancel: &AtomicBool,
+) -> Result<Vec<I>, Cancelled> {
+    let per_thread = nodes.len().div_ceil(threads.max(1)).max(1);
+    let mut referrers = vec![I::new(0); offsets[nodes.end].index() - offsets[nodes.start].index()];
+    let placed: Vec<_> = thread::scope(|scope| {
+        let mut rest = referrers.as_mut_slice();
+        let mut placing = Vec::new();
+        for first in nodes.clone().step_by(per_thread) {
+            let nodes = first..nodes.end.min(first + per_thread);
+            let (start, end) = (offsets[nodes.start].index(), offsets[nodes.end].index());
+            let (mine, others) = rest.split_at_mut(end - start);
+            rest = others;
+            let next = offsets[nodes.clone()].iter().map(|offset| I::new(offset.index() - start)).collect();
+            placing.push(scope.spawn(move || place(forward, skip, nodes, next, mine, cancel)));
+        }
+        placing.into_iter().map(joined).collect()
+    });
+    placed.into_iter().collect::<Result<Vec<()>, _>>()?;
+    Ok(referrers)
 }
 
 pub(crate) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {

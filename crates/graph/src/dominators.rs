@@ -23,7 +23,7 @@ pub struct DominatorTree<I> {
     order: Vec<I>,
 }
 
-/// What every node retains, and the preorder of the tree.
+/// What every node retains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retained<I> {
     /// Sum of the sizes in the subtree of every node, itself included (length n); 0 for unreachable nodes. The
@@ -31,9 +31,14 @@ pub struct Retained<I> {
     pub size: Vec<u64>,
     /// Number of nodes in the subtree of every node (length n), 0 for unreachable nodes.
     pub count: Vec<I>,
-    /// The reachable nodes in preorder of the tree: the subtree of a node is the `count` nodes from its own position on.
-    pub preorder: Vec<I>,
-    /// The position of every node in `preorder` (length n), [`Id::NONE`] for unreachable nodes.
+}
+
+/// The preorder of a dominator tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preorder<I> {
+    /// The reachable nodes in preorder: the subtree of a node is as many nodes as it retains, from its own position on.
+    pub nodes: Vec<I>,
+    /// The position of every node in `nodes` (length n), [`Id::NONE`] for unreachable nodes.
     pub position: Vec<I>,
 }
 
@@ -47,7 +52,7 @@ pub fn dominator_tree<I: Id>(
 ) -> Result<DominatorTree<I>, Cancelled> {
     let mut search = DepthFirstSearch::new(graph, cancel);
     search.add_roots(roots)?;
-    search.dominators(1)
+    search.without_leaves()?.with_leaves(1)
 }
 
 /// The first half of the work: a depth-first search from the super-root. It tells which nodes the roots do not reach before
@@ -137,50 +142,12 @@ impl<'g, I: Id> DepthFirstSearch<'g, I> {
         self.stack.push((number, I::new(edges.start), I::new(edges.end)));
     }
 
-    /// The second half: computes the immediate dominators of the reached nodes.
-    pub fn dominators(mut self, threads: usize) -> Result<DominatorTree<I>, Cancelled> {
+    /// The second half: computes the immediate dominators of the reached nodes that have edges. Goes from place to place in the
+    /// graph.
+    pub fn without_leaves(mut self) -> Result<TreeWithoutLeaves<'g, I>, Cancelled> {
         let tree = self.semi_nca()?;
-        let Self { graph, is_root, order, number, poll, .. } = self;
-        let n_nodes = graph.n_nodes();
-        let node_of = |number: usize| if number == 0 { I::new(n_nodes) } else { order[number - 1] };
-        let dominator = |node: usize| {
-            if number[node] != I::NONE {
-                return node_of(tree[number[node].index()].idom.index());
-            }
-            if !is_leaf(graph, node) {
-                return I::NONE;
-            }
-            // A node that no root reaches does not count as a predecessor.
-            let holders =
-                graph.parents(node).map(|parent| number[parent]).filter(|number| *number != I::NONE);
-            let top = if is_root.contains(node) { Some(I::new(0)) } else { None };
-            let common = top.into_iter().chain(holders).reduce(|a, b| nearest_common(&tree, a, b));
-            common.map_or(I::NONE, |number| node_of(number.index()))
-        };
-        let mut idom = vec![I::NONE; n_nodes];
-        let per_thread = n_nodes.div_ceil(threads.max(1)).max(1);
-        let found: Vec<_> = thread::scope(|scope| {
-            let pieces = idom.chunks_mut(per_thread).enumerate();
-            let finding: Vec<_> = pieces
-                .map(|(i, piece)| {
-                    let (dominator, cancel) = (&dominator, poll.cancel);
-                    scope.spawn(move || {
-                        let mut poll = Poll::new(cancel);
-                        for (idom, node) in piece.iter_mut().zip(i * per_thread..) {
-                            poll.step()?;
-                            *idom = dominator(node);
-                        }
-                        Ok(())
-                    })
-                })
-                .collect();
-            finding.into_iter().map(joined).collect()
-        });
-        found.into_iter().collect::<Result<Vec<()>, _>>()?;
-        let mut order = order;
-        let is_reached_leaf = |node: &usize| is_leaf(graph, *node) && idom[*node] != I::NONE;
-        order.extend((0..n_nodes).filter(is_reached_leaf).map(I::new));
-        Ok(DominatorTree { idom, order })
+        let Self { graph, poll, is_root, order, number, .. } = self;
+        Ok(TreeWithoutLeaves { graph, poll, is_root, order, number, tree })
     }
 
     /// The tree of the visited nodes, by number.
@@ -221,14 +188,78 @@ impl<'g, I: Id> DepthFirstSearch<'g, I> {
             last = first;
         }
         drop(forest);
-        let top = Link { idom: I::new(0), depth: I::new(0), jump: I::new(0) };
-        let mut tree = vec![top; n];
+        // Parent and semidominator wait where the link of their node will be.
+        let waiting = |(parent, semi): (&I, &I)| Link { idom: *parent, depth: *semi, jump: I::new(0) };
+        let mut tree: Vec<_> = parent.iter().zip(&semi).map(waiting).collect();
+        *parent = Vec::new();
+        drop(semi);
         for i in 1..n {
             poll.step()?;
-            let idom = nearest_not_above(&tree, parent[i], semi[i]);
+            let Link { idom: parent, depth: semi, .. } = tree[i];
+            let idom = nearest_not_above(&tree, parent, semi);
             tree[i] = link_below(&tree, idom);
         }
         Ok(tree)
+    }
+}
+
+/// The dominator tree of the nodes that have edges.
+pub struct TreeWithoutLeaves<'g, I> {
+    graph: Graph<'g, I>,
+    poll: Poll<'g>,
+    is_root: BitSet,
+    /// As in the search.
+    order: Vec<I>,
+    /// As in the search.
+    number: Vec<I>,
+    /// By number.
+    tree: Vec<Link<I>>,
+}
+
+impl<I: Id> TreeWithoutLeaves<'_, I> {
+    /// Adds the nodes without edges. Goes through the graph in the order of the nodes.
+    pub fn with_leaves(self, threads: usize) -> Result<DominatorTree<I>, Cancelled> {
+        let Self { graph, poll, is_root, order, number, tree } = self;
+        let n_nodes = graph.n_nodes();
+        let node_of = |number: usize| if number == 0 { I::new(n_nodes) } else { order[number - 1] };
+        let dominator = |node: usize| {
+            if number[node] != I::NONE {
+                return node_of(tree[number[node].index()].idom.index());
+            }
+            if !is_leaf(graph, node) {
+                return I::NONE;
+            }
+            // A node that no root reaches does not count as a predecessor.
+            let holders =
+                graph.parents(node).map(|parent| number[parent]).filter(|number| *number != I::NONE);
+            let top = if is_root.contains(node) { Some(I::new(0)) } else { None };
+            let common = top.into_iter().chain(holders).reduce(|a, b| nearest_common(&tree, a, b));
+            common.map_or(I::NONE, |number| node_of(number.index()))
+        };
+        let mut idom = vec![I::NONE; n_nodes];
+        let per_thread = n_nodes.div_ceil(threads.max(1)).max(1);
+        let found: Vec<_> = thread::scope(|scope| {
+            let pieces = idom.chunks_mut(per_thread).enumerate();
+            let finding: Vec<_> = pieces
+                .map(|(i, piece)| {
+                    let (dominator, cancel) = (&dominator, poll.cancel);
+                    scope.spawn(move || {
+                        let mut poll = Poll::new(cancel);
+                        for (idom, node) in piece.iter_mut().zip(i * per_thread..) {
+                            poll.step()?;
+                            *idom = dominator(node);
+                        }
+                        Ok(())
+                    })
+                })
+                .collect();
+            finding.into_iter().map(joined).collect()
+        });
+        found.into_iter().collect::<Result<Vec<()>, _>>()?;
+        let mut order = order;
+        let is_reached_leaf = |node: &usize| is_leaf(graph, *node) && idom[*node] != I::NONE;
+        order.extend((0..n_nodes).filter(is_reached_leaf).map(I::new));
+        Ok(DominatorTree { idom, order })
     }
 }
 
@@ -333,10 +364,16 @@ impl<I: Id> DominatorTree<I> {
                 count[dominator] = I::new(count[dominator].index() + count[node].index());
             }
         }
+        Retained { size, count }
+    }
+
+    /// The preorder of the tree; `count` is what every node retains. O(n).
+    pub fn preorder(&self, count: &[I]) -> Preorder<I> {
+        let n_nodes = self.idom.len();
         // Dominators come first in `order`, so that each node is placed after the earlier children of its dominator.
         let mut position = vec![I::NONE; n_nodes];
         let mut next = vec![I::new(0); n_nodes + 1];
-        let mut preorder = vec![I::new(0); self.order.len()];
+        let mut nodes = vec![I::new(0); self.order.len()];
         for &node in &self.order {
             let v = node.index();
             let dominator = self.idom[v].index();
@@ -344,8 +381,8 @@ impl<I: Id> DominatorTree<I> {
             next[dominator] = I::new(place.index() + count[v].index());
             position[v] = place;
             next[v] = I::new(place.index() + 1);
-            preorder[place.index()] = node;
+            nodes[place.index()] = node;
         }
-        Retained { size, count, preorder, position }
+        Preorder { nodes, position }
     }
 }

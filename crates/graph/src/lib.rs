@@ -23,14 +23,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use attribution::{Attributed, AttributionRule, NO_GROUP, attributions};
 pub use bits::{BitSet, Bits};
 pub use components::{Components, components};
-pub use csr::{Csr, CsrBuf, Graph, Offsets, narrow_offsets};
+pub use csr::{Csr, CsrBuf, Graph, Offsets, narrow_offsets, referrers, reversed_offsets};
 pub use cut::{Cut, unreachable_after, unreachable_within};
-pub use dominators::{DepthFirstSearch, DominatorTree, Retained, dominator_tree};
+pub use dominators::{
+    DepthFirstSearch, DominatorTree, Preorder, Retained, TreeWithoutLeaves, dominator_tree,
+};
 pub use holders::{HeldTree, Holder, PART, REST, holders, largest_holders, path_of};
 pub use id::Id;
 pub use identity::{Agreement, Key, PathPartners, PathSide, Shared, agreements, same_addresses, same_paths};
 pub use motif::{MAX_PERIOD, MotifStep, RepeatingChain, TypedGraph, repeating_chains};
-pub use numbers::{NarrowNumbers, NarrowStored, Number, Numbers, Stored};
+pub use numbers::{NarrowNumbers, NarrowStored, Number, Numbers, NumbersBuf, Stored};
 pub use reach::{NO_DISTANCE, Walk, distances, walk, walk_only_children};
 
 /// The flag was set, and the work was stopped.

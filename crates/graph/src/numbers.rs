@@ -172,6 +172,30 @@ impl<T: Number> NarrowNumbers<T> {
     }
 }
 
+/// An array of numbers that owns its memory, in the narrowest form that the numbers have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NumbersBuf<T> {
+    /// Narrow.
+    Narrow(NarrowNumbers<T>),
+    /// As they are.
+    Full(Vec<T>),
+}
+
+impl<T: Number> NumbersBuf<T> {
+    /// Takes the numbers; their memory is given back if they are kept in a narrow form.
+    pub fn of(numbers: Vec<T>) -> Self {
+        NarrowNumbers::of(numbers.iter().copied()).map_or(Self::Full(numbers), Self::Narrow)
+    }
+
+    /// The numbers, borrowed.
+    pub fn view(&self) -> Numbers<'_, T> {
+        match self {
+            Self::Narrow(narrow) => narrow.view(),
+            Self::Full(numbers) => numbers.into(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,8 +209,8 @@ mod tests {
 
     #[track_caller]
     fn check<T: Number + PartialEq + std::fmt::Debug>(numbers: &[T], bytes: usize) {
-        let narrow = NarrowNumbers::of(numbers.iter().copied());
-        let view = narrow.as_ref().map_or(numbers.into(), NarrowNumbers::view);
+        let buf = NumbersBuf::of(numbers.to_vec());
+        let view = buf.view();
         let found = match view.stored {
             Stored::One(_) => 1,
             Stored::Two(_) => 2,

@@ -155,6 +155,7 @@ macro_rules! oracle {
 }
 
 oracle!(reverse_has_every_followed_edge, Obvious::random, reverse);
+oracle!(referrers_of_some_nodes_are_those_of_all, Obvious::random, referrers_by_node);
 oracle!(distances_are_the_fewest_hops, Obvious::random, distance);
 oracle!(walks_go_level_by_level, Obvious::random, walks);
 oracle!(dominators_are_on_every_path, Obvious::random, dominator);
@@ -236,11 +237,23 @@ fn dominator<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
     assert_eq!(tree.idom, expected);
 }
 
+/// The referrers of one node alone are those that all together have for it.
+fn referrers_by_node<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
+    let offsets = reversed_offsets(graph.forward, graph.skip, 2, &NEVER).unwrap();
+    for node in 0..obvious.n() {
+        assert_eq!(offsets[node].index()..offsets[node + 1].index(), graph.reverse.range(node));
+        let nodes = node..node + 1;
+        let found = referrers(graph.forward, graph.skip, &offsets, nodes, 2, &NEVER).unwrap();
+        assert_eq!(found, graph.reverse.targets(node), "node {node}");
+    }
+}
+
 fn retained<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
     let tree = dominator_tree(graph, obvious.roots.iter().copied(), &NEVER).unwrap();
     let retained = tree.retained(|node| obvious.sizes[node]);
+    let preorder = tree.preorder(&retained.count);
     let all = obvious.reached(&Cut::default());
-    assert_eq!(retained.preorder.len(), all.iter().filter(|reached| **reached).count());
+    assert_eq!(preorder.nodes.len(), all.iter().filter(|reached| **reached).count());
     for node in 0..obvious.n() {
         let without =
             obvious.reached(&Cut { nodes: BitSet::of(obvious.n(), [node]), edges: BitSet::default() });
@@ -248,9 +261,9 @@ fn retained<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
             (0..obvious.n()).filter(|i| all[*i] && all[node] && !without[*i]).collect();
         assert_eq!(retained.size[node], gone.iter().map(|i| obvious.sizes[*i]).sum::<u64>(), "node {node}");
         assert_eq!(retained.count[node].index(), gone.len());
-        let subtree: BTreeSet<usize> = match retained.position[node] {
+        let subtree: BTreeSet<usize> = match preorder.position[node] {
             start if start == I::NONE => BTreeSet::new(),
-            start => retained.preorder[start.index()..][..gone.len()].iter().map(|i| i.index()).collect(),
+            start => preorder.nodes[start.index()..][..gone.len()].iter().map(|i| i.index()).collect(),
         };
         assert_eq!(subtree, gone, "node {node}");
     }
@@ -380,6 +393,7 @@ impl<'m> Places<'m> {
 fn motifs<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
     let tree = dominator_tree(graph, obvious.roots.iter().copied(), &NEVER).unwrap();
     let retained = tree.retained(|node| obvious.sizes[node]);
+    let preorder = tree.preorder(&retained.count);
     let roots: Vec<I> = obvious.roots.iter().map(|root| I::new(*root)).collect();
     let types: Vec<u32> =
         obvious.heap.objects.iter().map(|object| object.type_name[1..].parse().unwrap()).collect();
@@ -390,8 +404,8 @@ fn motifs<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
         is_container: &is_container,
         roots: &roots,
         idoms: &tree.idom,
-        preorder: &retained.preorder,
-        positions: &retained.position,
+        preorder: &preorder.nodes,
+        positions: &preorder.position,
         retained_counts: &retained.count,
     };
     let dominators = obvious.dominators();

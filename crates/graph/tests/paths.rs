@@ -215,7 +215,7 @@ impl Case {
         let weak = BitSet::of(self.edges.len(), self.weak.iter().copied());
         let reverse = CsrBuf::reversed(forward.view(), weak.view(), 1, &GO_ON).expect("goes on");
         let graph = Graph { forward: forward.view(), skip: weak.view(), reverse: reverse.view() };
-        let pairs = type_edges(graph, &self.types, N_TYPES);
+        let pairs = type_edges(graph, (&self.types).into(), N_TYPES);
         let type_graph = TypeGraph::new(N_TYPES, pairs.iter().map(|(parent, child, _)| (*parent, *child)));
         let set = |of: usize, members: &[usize]| BitSet::of(of, members.iter().copied());
         let test = |types: &[usize], nodes: &Option<Vec<usize>>, filter: &Option<Vec<usize>>| Test {

@@ -34,14 +34,15 @@ impl Shape {
         cancel: &AtomicBool,
     ) -> Result<Vec<RepeatingChain<u32>>, Cancelled> {
         let (tree, retained) = self.retained();
+        let preorder = tree.preorder(&retained.count);
         let typed = TypedGraph {
             graph: self.graph(),
             types,
             is_container: &[true, false, false, false],
             roots: &[0],
             idoms: &tree.idom,
-            preorder: &retained.preorder,
-            positions: &retained.position,
+            preorder: &preorder.nodes,
+            positions: &preorder.position,
             retained_counts: &retained.count,
         };
         repeating_chains(typed, 10, cancel)
@@ -272,10 +273,8 @@ fn nothing_at_all() {
     let empty = Shape::of(0, std::iter::empty());
     let graph = empty.graph();
     let tree = dominator_tree(graph, [], &NEVER).unwrap();
-    assert_eq!(
-        tree.retained(|_| 1),
-        Retained { size: vec![], count: vec![], preorder: vec![], position: vec![] }
-    );
+    assert_eq!(tree.retained(|_| 1), Retained { size: vec![], count: vec![] });
+    assert_eq!(tree.preorder(&[]), Preorder { nodes: vec![], position: vec![] });
     let typed = TypedGraph {
         graph,
         types: &[],

@@ -54,6 +54,8 @@ pub struct Records {
     bytes: Vec<u8>,
     len: usize,
     n_refs: usize,
+    /// Objects with references.
+    n_parents: usize,
     /// The labels that records give numbers of.
     labels: Labels,
 }
@@ -172,6 +174,7 @@ impl Records {
             bytes: scratch.clone(),
             len: batch.rows.len(),
             n_refs: batch.rows.iter().map(|row| row.n_refs as usize).sum(),
+            n_parents: batch.rows.iter().filter(|row| row.n_refs > 0).count(),
             labels: batch.labels.distinct_only(),
         }
     }
@@ -180,13 +183,14 @@ impl Records {
     /// objects.
     pub fn from_parts(bytes: Vec<u8>, labels: Labels, len: usize) -> Option<Self> {
         let mut records = Self { bytes, len, labels, ..Self::default() };
-        let (mut at, mut n_refs) = (0, 0);
+        let mut at = 0;
         for _ in 0..len {
             let record = records.decode(at)?;
-            n_refs += record.refs.len();
-            at += record.bytes.len();
+            let (n_refs, n_bytes) = (record.refs.len(), record.bytes.len());
+            records.n_refs += n_refs;
+            records.n_parents += usize::from(n_refs > 0);
+            at += n_bytes;
         }
-        records.n_refs = n_refs;
         (at == records.bytes.len()).then_some(records)
     }
 
@@ -205,9 +209,27 @@ impl Records {
         self.n_refs
     }
 
+    /// Number of objects with references.
+    pub fn n_parents(&self) -> usize {
+        self.n_parents
+    }
+
     /// The records, one after the other.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Nothing; the memory of its bytes and labels stays for the next use.
+    pub fn emptied(self) -> Self {
+        let Self { mut bytes, mut labels, .. } = self;
+        bytes.clear();
+        labels.clear();
+        Self { bytes, labels, ..Self::default() }
+    }
+
+    /// The [`bytes`](Self::bytes), without a copy.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// The distinct labels.
@@ -265,6 +287,7 @@ impl Records {
         self.bytes.extend_from_slice(record.bytes);
         self.len += 1;
         self.n_refs += record.refs.len();
+        self.n_parents += usize::from(!record.refs.is_empty());
         // Labels have other numbers here.
         let ids = start + record.bytes.len() - record.kinds.len() - record.label_ids.len();
         for position in 0..record.label_ids.len() / 4 {
@@ -702,6 +725,8 @@ mod tests {
         assert_eq!(found, expected);
         let n_refs: usize = records.iter().map(|(_, record)| record.refs.len()).sum();
         assert_eq!((records.len(), records.n_refs()), (192, n_refs));
+        let n_parents = records.iter().filter(|(_, record)| !record.refs.is_empty()).count();
+        assert_eq!(records.n_parents(), n_parents);
         for (position, record) in records.iter() {
             assert_eq!(of_record(&records.get(position)), of_record(&record));
             let refs: Vec<u64> = record.refs.iter().collect();

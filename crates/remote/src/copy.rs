@@ -1,7 +1,7 @@
 //! A lake in a store as a folder that commands ask: a copy of what they open.
 //!
 //! The manifests are listed when the lake is opened, and again by [`LakeCopy::refresh`]. A table or an index comes as a whole when it is
-//! first opened: into a folder of work, where its checksum is compared, and from there to its place by a rename. So a file that is in its
+//! first opened, or of large tables the parts that are asked for (`parts.rs`): into a folder of work, where its checksum is compared, and from there to its place by a rename. So a file that is in its
 //! place is complete, and processes share the folder without knowing of each other. Which of several brings a file
 //! is decided by a lock on its *stamp*, a small file that also says when the file was last used: see `eviction.rs`.
 //!
@@ -10,39 +10,79 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Seek as _, SeekFrom, Write as _},
+    ops::Range,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use heaplake_model::DumpId;
-use heaplake_store::{FORMAT_VERSION, FileEntry, Lake, LakeFolder, LakePath, Origin, SpillFolder};
+use heaplake_store::{
+    FORMAT_VERSION, FileEntry, FileParts, Lake, LakeFolder, LakePath, Origin, SpillFolder, Traffic,
+};
 use tempfile::{NamedTempFile, TempDir};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     Error, Location, RemoteLake, Result, cache,
     download::{PART_BYTES, Wanted},
+    error::into_io,
     eviction::{self, LAKES, STAMPS},
     lake::{id_of_manifest, is_tombstone},
+    parts::{self, PartialCopy, WHOLE_BYTES, locked},
     requests::{Found, Put, Version, until_cancelled},
 };
 
 /// Small files that are received at the same time when many are wanted.
 const FILES_AT_ONCE: usize = 8;
+/// Requests for parts of a table that are under way at the same time, for one thread of a scan.
+const REQUESTS_AT_ONCE: usize = 8;
 /// How often the lock of a file is tried that another process receives.
 const TICK: Duration = Duration::from_millis(30);
 
+/// How much of what questions need is on its way, for a user who waits. Both numbers only grow; while they are equal nothing is.
+#[derive(Debug, Default)]
+pub struct ReceiveProgress {
+    /// Bytes of what was asked for so far.
+    pub asked_bytes: AtomicU64,
+    /// Bytes of it that are here, or will not come.
+    pub done_bytes: AtomicU64,
+}
+
+/// Bytes that were asked for. Those that have not arrived when it is dropped will not come.
+struct Asked<'p> {
+    progress: &'p ReceiveProgress,
+    remaining: AtomicU64,
+}
+
+impl<'p> Asked<'p> {
+    fn new(progress: &'p ReceiveProgress, bytes: u64) -> Self {
+        progress.asked_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Self { progress, remaining: AtomicU64::new(bytes) }
+    }
+
+    fn arrived(&self, n_bytes: usize) {
+        self.remaining.fetch_sub(n_bytes as u64, Ordering::Relaxed);
+        self.progress.done_bytes.fetch_add(n_bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.progress.done_bytes.fetch_add(self.remaining.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
 /// How to keep a copy.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct CopyOptions {
     /// Bytes of all copies of this user on this machine, beyond which those go that were not used for the longest time.
     pub max_bytes: u64,
@@ -50,6 +90,8 @@ pub struct CopyOptions {
     pub afresh: bool,
     /// Set when the user wants the work to stop.
     pub cancel: &'static AtomicBool,
+    /// Counts what is asked for and what arrives.
+    pub progress: Arc<ReceiveProgress>,
 }
 
 /// A lake in a store, and the folder with what was opened of it.
@@ -74,6 +116,7 @@ struct Inner {
     n_bytes: Mutex<Option<u64>>,
     work: OnceLock<SpillFolder>,
     _temporary: Option<TempDir>,
+    this: Weak<Self>,
 }
 
 impl LakeCopy {
@@ -91,12 +134,12 @@ impl LakeCopy {
         };
         let cache = kept.or_else(|| Some(temporary.as_ref()?.path().to_owned())).unwrap_or_default();
         let copies = cache.join(LAKES);
-        let endpoint = remote.requests.endpoint.as_deref().unwrap_or_default();
-        let name = xxh3_128(format!("{FORMAT_VERSION}\n{endpoint}\n{location}").as_bytes());
+        let whose = &remote.requests.whose;
+        let name = xxh3_128(format!("{FORMAT_VERSION}\n{whose}\n{location}").as_bytes());
         let folder = copies.join(format!("{name:032x}"));
         let stamps = folder.join(STAMPS);
         cache::make_private(&stamps).map_err(|source| io_error(&stamps, source))?;
-        let inner = Arc::new(Inner {
+        let inner = Arc::new_cyclic(|this| Inner {
             remote,
             options,
             copies,
@@ -106,6 +149,7 @@ impl LakeCopy {
             n_bytes: Mutex::default(),
             work: OnceLock::new(),
             _temporary: temporary,
+            this: Weak::clone(this),
         });
         let lake = Lake::open_copy(&inner.folder, Arc::clone(&inner) as Arc<dyn Origin>)?;
         let copy = Self { inner, lake };
@@ -139,6 +183,10 @@ impl Origin for Inner {
         self.remote.location().to_string()
     }
 
+    fn traffic(&self) -> Traffic {
+        self.remote.traffic()
+    }
+
     fn open(&self, path: &LakePath, entry: Option<&FileEntry>) -> io::Result<File> {
         let opened = match entry {
             Some(entry) => {
@@ -149,9 +197,31 @@ impl Origin for Inner {
         opened.map_err(into_io)
     }
 
-    fn prefetch(&self, entries: &[&FileEntry]) {
+    fn parts(&self, entry: &FileEntry) -> io::Result<Option<Arc<dyn FileParts>>> {
+        let path = LakePath::of_entry(entry);
+        let whole = self.folder.join(path.as_str());
+        if entry.bytes <= WHOLE_BYTES || whole.exists() {
+            return Ok(None);
+        }
+        let here = parts::path_of(&whole);
+        here.parent().map_or(Ok(()), cache::make_private)?;
+        let copy = self.this.upgrade().ok_or(io::ErrorKind::Interrupted)?;
+        let source = PartsSource { copy, path, n_bytes: entry.bytes, here: here.clone() };
+        let parts = PartialCopy::open(&here, entry.bytes, source)?;
+        if whole.exists() {
+            // It came meanwhile, and its parts may have been deleted before these were made.
+            let _ = fs::remove_file(&here);
+            return Ok(None);
+        }
+        // So that it counts as used. An error only makes it go earlier.
+        let _ = self.stamp(&here).map(|stamp| stamp.set_modified(SystemTime::now()));
+        Ok(Some(Arc::new(parts)))
+    }
+
+    fn prefetch(&self, entries: &[&FileEntry], in_parts: bool) {
+        let max_bytes = if in_parts { WHOLE_BYTES } else { PART_BYTES };
         let is_wanted = |entry: &&&FileEntry| {
-            entry.bytes <= PART_BYTES && !self.folder.join(LakePath::of_entry(entry).as_str()).exists()
+            entry.bytes <= max_bytes && !self.folder.join(LakePath::of_entry(entry).as_str()).exists()
         };
         let mut room = self.options.max_bytes / 2;
         let mut wanted: Vec<Wanted> = Vec::new();
@@ -215,6 +285,12 @@ impl Origin for Inner {
         Ok(is_done)
     }
 
+    fn delete(&self, path: &LakePath) -> io::Result<()> {
+        self.wait(async || self.remote.requests.delete(path.as_str()).await).map_err(into_io)?;
+        *locked(&self.indexes) = None;
+        Ok(())
+    }
+
     fn remove(&self, id: &DumpId, before: &[u8]) -> io::Result<bool> {
         let path = LakePath::manifest(id);
         let put = self.exchange(&path, Some(before), async |version| match version {
@@ -226,6 +302,54 @@ impl Origin for Inner {
             locked(&self.manifests).remove(id);
         }
         Ok(is_done)
+    }
+}
+
+/// What brings parts of a table.
+#[derive(Debug)]
+struct PartsSource {
+    copy: Arc<Inner>,
+    path: LakePath,
+    n_bytes: u64,
+    here: PathBuf,
+}
+
+impl PartsSource {
+    async fn part(&self, range: Range<u64>) -> Result<Bytes> {
+        let remote = &self.copy.remote;
+        let (part, n_bytes) = remote.requests.get_range(&self.path, range.clone(), None).await?;
+        if n_bytes != self.n_bytes || part.len() as u64 != range.end - range.start {
+            let wanted = range.end - range.start;
+            let what = match n_bytes == self.n_bytes {
+                true => format!("of {wanted} bytes that were asked for {} came", part.len()),
+                false => format!("it has {n_bytes} bytes, not {}", self.n_bytes),
+            };
+            return Err(remote.damaged(&self.path, what));
+        }
+        Ok(part)
+    }
+}
+
+impl parts::Source for PartsSource {
+    fn receive(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let n_bytes = ranges.iter().map(|range| range.end - range.start).sum();
+        let asked = &Asked::new(&self.copy.options.progress, n_bytes);
+        let received = self.copy.wait(async || {
+            let parts = stream::iter(ranges).map(|range| async {
+                let part = self.part(range.clone()).await?;
+                asked.arrived(part.len());
+                Ok(part)
+            });
+            parts.buffered(REQUESTS_AT_ONCE).try_collect().await
+        });
+        if let Err(Error::Missing(_)) = &received {
+            self.copy.look_again(&self.path)?;
+        }
+        received
+    }
+
+    fn has_grown(&self, bytes: u64) {
+        self.copy.make_room(bytes, &self.here);
     }
 }
 
@@ -315,14 +439,18 @@ impl Inner {
     async fn receive(&self, wanted: &Wanted, here: &Path) -> Result<File> {
         let io_error = |source| Error::Read { file: here.display().to_string(), source };
         let mut file = NamedTempFile::new_in(self.work()?.path()).map_err(io_error)?;
-        let received =
-            self.remote.download(wanted, self.options.cancel, |part| file.write_all(part).map_err(io_error));
+        let asked = Asked::new(&self.options.progress, wanted.bytes);
+        let received = self.remote.download(wanted, self.options.cancel, |part| {
+            asked.arrived(part.len());
+            file.write_all(part).map_err(io_error)
+        });
         received.await?;
         file.as_file().sync_data().map_err(io_error)?;
         if let Some(folder) = here.parent() {
             cache::make_private(folder).map_err(io_error)?;
         }
         let mut file = file.persist(here).map_err(|error| io_error(error.error))?;
+        eviction::forget(&self.folder, &parts::path_of(here));
         file.seek(SeekFrom::Start(0)).map_err(io_error)?;
         self.make_room(wanted.bytes, here);
         Ok(file)
@@ -400,17 +528,4 @@ fn in_folder(listed: &[(String, u64)], folder: &LakeFolder) -> Vec<(String, u64)
     let name = |path: &str| Some(path.strip_prefix(folder.as_str())?.strip_prefix('/')?.to_owned());
     let files = listed.iter().filter_map(|(path, bytes)| Some((name(path)?, *bytes)));
     files.filter(|(name, _)| !name.contains('/')).collect()
-}
-
-fn into_io(error: Error) -> io::Error {
-    match error {
-        Error::Missing(_) => io::ErrorKind::NotFound.into(),
-        error if error.is_cancelled() => io::Error::new(io::ErrorKind::Interrupted, error),
-        Error::Damaged { .. } => io::Error::new(io::ErrorKind::InvalidData, error),
-        error => io::Error::other(error),
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -42,7 +42,8 @@ impl RemoteLake {
         let starts = (0..wanted.bytes).step_by(PART_BYTES as usize);
         let parts = stream::iter(starts).map(|start| async move {
             let end = wanted.bytes.min(start + PART_BYTES);
-            let part = self.requests.get_range(&wanted.path, start..end, wanted.e_tag.as_deref()).await?;
+            let (part, _) =
+                self.requests.get_range(&wanted.path, start..end, wanted.e_tag.as_deref()).await?;
             match part.len() as u64 {
                 n_bytes if n_bytes == end - start => Ok(part),
                 n_bytes => {

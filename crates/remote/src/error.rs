@@ -1,6 +1,6 @@
 //! Errors of lakes in object stores, by what the caller can do about them. No text of theirs has credentials.
 
-use std::error::Error as _;
+use std::{error::Error as _, io};
 
 use heaplake_model::{DumpId, Remedy};
 use heaplake_store::JsonFault;
@@ -140,8 +140,16 @@ fn in_words(error: &object_store::Error) -> String {
         Some(rest.split_once("</")?.0.to_owned())
     };
     match (part("Code"), error) {
-        (Some(code), object_store::Error::NotFound { .. }) if code == "NoSuchKey" => ABSENT.to_owned(),
-        (Some(code), _) => part("Message").map_or(code.clone(), |message| format!("{code}: {message}")),
+        (Some(code), object_store::Error::NotFound { .. })
+            if ["NoSuchKey", "BlobNotFound"].contains(&&*code) =>
+        {
+            ABSENT.to_owned()
+        }
+        // Azure has the number of the request and the time below its message.
+        (Some(code), _) => match part("Message").as_deref().and_then(|message| message.lines().next()) {
+            Some(message) => format!("{code}: {message}"),
+            None => code,
+        },
         // Without a body, as answers to HEAD are.
         (None, object_store::Error::NotFound { .. }) => ABSENT.to_owned(),
         (None, _) => {
@@ -166,10 +174,13 @@ fn texts(error: &object_store::Error) -> Vec<String> {
     texts
 }
 
+/// What is asked of a machine for the credentials of its role: by S3, Google, Azure.
+const METADATA: [&str; 4] =
+    ["/latest/api/token", "/latest/meta-data/", "/computeMetadata/", "/metadata/identity/oauth2/token"];
+
 /// Whether no source has credentials: the machine is asked last, and it has no role or is not an instance.
 pub(crate) fn lacks_credentials(error: &object_store::Error) -> bool {
-    let is_of_machine =
-        |text: &String| ["/latest/api/token", "/latest/meta-data/"].iter().any(|path| text.contains(path));
+    let is_of_machine = |text: &String| METADATA.iter().any(|path| text.contains(path));
     texts(error).iter().any(is_of_machine)
 }
 
@@ -199,6 +210,16 @@ pub(crate) fn redacted(text: &str) -> String {
 pub(crate) fn without_secrets(address: &str) -> &str {
     let after_user = address.rsplit('@').next().unwrap_or_default();
     after_user.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// The error as one of a lake's folder.
+pub(crate) fn into_io(error: Error) -> io::Error {
+    match error {
+        Error::Missing(_) => io::ErrorKind::NotFound.into(),
+        error if error.is_cancelled() => io::Error::new(io::ErrorKind::Interrupted, error),
+        Error::Damaged { .. } => io::Error::new(io::ErrorKind::InvalidData, error),
+        error => io::Error::other(error),
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::parts;
+
 /// The folder of all copies in the cache.
 pub(crate) const LAKES: &str = "lakes";
 /// The folder of stamps in a copy.
@@ -26,6 +28,13 @@ pub(crate) const STAMPS: &str = "used";
 pub(crate) fn stamp(lake: &Path, file: &Path) -> PathBuf {
     let path = file.strip_prefix(lake).unwrap_or(file);
     lake.join(STAMPS).join(format!("{:032x}", xxh3_128(path.as_os_str().as_encoded_bytes())))
+}
+
+/// Deletes a file that is not needed any more, and its stamp, if there is one.
+pub(crate) fn forget(lake: &Path, file: &Path) {
+    if fs::remove_file(file).is_ok() {
+        let _ = fs::remove_file(stamp(lake, file));
+    }
 }
 
 /// Deletes files of copies where they take more than `max_bytes` together, until a fifth of that is free. `newest` stays. Returns the
@@ -44,7 +53,7 @@ pub(crate) fn shrink(copies: &Path, max_bytes: u64, newest: &Path) -> io::Result
                         let stamp = stamp(&lake, &path);
                         let used = fs::metadata(&stamp).and_then(|stamp| stamp.modified());
                         let used = used.or_else(|_| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-                        files.push((used, metadata.len(), path, stamp));
+                        files.push((used, bytes_on_disk(&path, &metadata), path, stamp));
                     }
                 }
             }
@@ -65,6 +74,15 @@ pub(crate) fn shrink(copies: &Path, max_bytes: u64, newest: &Path) -> io::Result
         }
     }
     Ok(total)
+}
+
+/// What a file takes: of copies of parts less than their length.
+fn bytes_on_disk(path: &Path, metadata: &fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    if path.extension().is_some_and(|extension| extension == parts::SUFFIX) {
+        return metadata.len().min(std::os::unix::fs::MetadataExt::blocks(metadata) * 512);
+    }
+    metadata.len()
 }
 
 /// The folder of work in a lake, whose owners tidy it up.

@@ -1,13 +1,17 @@
 //! A lake in a store: what is in it, and removing dumps.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use heaplake_model::DumpId;
 use heaplake_store::{
-    FORMAT_VERSION, LakeFolder, LakePath, Manifest, check_marker, dump_of, id_in_name, marker_text,
+    FORMAT_VERSION, LakeFolder, LakePath, Manifest, Traffic, check_marker, dump_of, id_in_name, marker_text,
 };
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
@@ -152,14 +156,14 @@ impl RemoteLake {
         &self.requests.location
     }
 
-    /// Requests that were made so far, without what the client repeated by itself.
-    pub fn n_requests(&self) -> u64 {
-        self.requests.count()
+    /// What was asked of the store so far.
+    pub fn traffic(&self) -> Traffic {
+        self.requests.traffic()
     }
 
-    /// Bytes of objects that came so far.
-    pub fn received_bytes(&self) -> u64 {
-        self.requests.received_bytes()
+    /// Names of objects that are not of a lake, of those that were listed since this was asked before. They were left out.
+    pub fn new_foreign_objects(&self) -> BTreeSet<String> {
+        self.requests.foreign.take_new()
     }
 
     /// Waits for requests on a thread of its own, so that threads of any runtime may call it.
@@ -198,16 +202,20 @@ impl RemoteLake {
 
     /// What is in the place of a manifest that was listed; `None` if it is gone.
     async fn listed_manifest(&self, listed: ObjectFacts) -> Result<Option<(DumpId, Found)>> {
-        let Some(id) = id_of_manifest(&listed.path) else { return Ok(None) };
         let object = self.requests.name(&listed.path);
+        let Some(id) = id_of_manifest(&listed.path) else {
+            self.requests.foreign.add(self.requests.key(&listed.path).as_ref());
+            return Ok(None);
+        };
         let kept = listed.e_tag.as_deref().and_then(|e_tag| self.cache.get(&object, e_tag));
         if let Some(content) = kept {
-            return Ok(Some((id, Found { content, version: Version(listed.e_tag) })));
+            let version = Version { e_tag: listed.e_tag, generation: None };
+            return Ok(Some((id, Found { content, version })));
         }
         let Some(found) = self.requests.get(&LakePath::manifest(&id)).await? else {
             return Ok(None);
         };
-        if let Version(Some(e_tag)) = &found.version {
+        if let Some(e_tag) = &found.version.e_tag {
             self.cache.put(&object, e_tag, &found.content);
         }
         Ok(Some((id, found)))

@@ -1,4 +1,4 @@
-//! Lakes in object stores: `s3://bucket/prefix`.
+//! Lakes in object stores: `s3://bucket/prefix`, and the same with `gs://` and `az://`.
 //!
 //! The objects of such a lake have the paths and the bytes of the files of a lake folder ([`heaplake_store::LakePath`]), so that
 //! a dump can be copied to a store and from one without being changed, and other programs read its tables where they are. What
@@ -14,21 +14,28 @@
 
 mod cache;
 mod copy;
+mod counter;
 mod download;
 mod error;
 mod eviction;
+mod foreign;
 mod lake;
 mod location;
+mod open;
+mod parts;
 mod profile;
 mod pull;
 mod push;
 mod requests;
+mod sources;
 mod sweep;
 
-pub use copy::{CopyOptions, LakeCopy};
+pub use copy::{CopyOptions, LakeCopy, ReceiveProgress};
+pub use counter::process_traffic;
 pub use error::{Error, Result};
 pub use lake::{RemoteDump, RemoteLake};
 pub use location::Location;
 pub use pull::Pulled;
 pub use push::Pushed;
+pub use sources::{RemoteSource, sources};
 pub use sweep::Swept;

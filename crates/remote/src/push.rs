@@ -12,7 +12,7 @@ use object_store::{MultipartUpload, PutMultipartOptions, PutPayload, UploadPart}
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    Error, RemoteLake, Result,
+    Error, RemoteDump, RemoteLake, Result,
     lake::State,
     requests::{ObjectFacts, Put, Waits, attributes, until_cancelled},
 };
@@ -59,10 +59,42 @@ impl RemoteLake {
         self.runtime.block_on(until_cancelled(self.send(dump, replace, progress), &progress.cancel))
     }
 
+    /// Sends what has changed in a dump since it was received: `before` is what it was then. An error if the lake has another one by
+    /// now.
+    pub fn push_change(
+        &self,
+        dump: &OutgoingDump,
+        before: &RemoteDump,
+        progress: &ImportProgress,
+    ) -> Result<Pushed> {
+        progress.enter(Phase::Copying);
+        let sending = async {
+            let id = &dump.manifest.id;
+            match self.state(id).await? {
+                State::Dump(there) if there.text == before.text => {
+                    self.send_over(dump, &State::Dump(there), true, progress).await
+                }
+                _ => Err(Error::DumpChanged(id.clone())),
+            }
+        };
+        self.runtime.block_on(until_cancelled(sending, &progress.cancel))
+    }
+
     async fn send(&self, dump: &OutgoingDump, replace: bool, progress: &ImportProgress) -> Result<Pushed> {
+        let state = self.state(&dump.manifest.id).await?;
+        self.send_over(dump, &state, replace, progress).await
+    }
+
+    /// Sends a dump to where `state` is.
+    async fn send_over(
+        &self,
+        dump: &OutgoingDump,
+        state: &State,
+        replace: bool,
+        progress: &ImportProgress,
+    ) -> Result<Pushed> {
         let id = &dump.manifest.id;
-        let state = self.state(id).await?;
-        let was_there = matches!(&state, State::Dump(there) if there.text == dump.text);
+        let was_there = matches!(state, State::Dump(there) if there.text == dump.text);
         if matches!(state, State::Dump(_)) && !was_there && !replace {
             return Err(self.exists(id));
         }
@@ -76,7 +108,7 @@ impl RemoteLake {
         let existing = if was_there && !replace { Existing::Keep } else { Existing::Replace };
         outcomes.extend(sending.all(indexes, existing).await?);
         if !was_there {
-            self.commit(dump, &state, replace).await?;
+            self.commit(dump, state, replace).await?;
             // A sweep may have deleted what an earlier push had sent, in the moment before the commit.
             if outcomes.iter().any(|(outcome, _)| *outcome == FileOutcome::Kept) {
                 sending.all(&dump.files, Existing::Replace).await?;
@@ -178,7 +210,7 @@ impl Sending<'_> {
         let requests = &self.lake.requests;
         let options = PutMultipartOptions { attributes: attributes(Some(xxh3)), ..Default::default() };
         let key = requests.key(file.path.as_str());
-        let upload = requests.counted().put_multipart_opts(&key, options).await;
+        let upload = requests.store().put_multipart_opts(&key, options).await;
         let mut upload = upload.map_err(|error| requests.error(file.path.as_str(), &error))?;
         let mut at = 0;
         let sent = self.parts(file, xxh3, &mut *upload, &mut at).await;
@@ -214,12 +246,10 @@ impl Sending<'_> {
             if under_way.len() >= PARTS_AT_ONCE {
                 under_way.try_next().await.map_err(failed)?;
             }
-            requests.count_one();
             under_way.push(upload.put_part(PutPayload::from_bytes(part)));
         }
         while under_way.try_next().await.map_err(failed)?.is_some() {}
         check(file, &hash, xxh3)?;
-        requests.count_one();
         upload.complete().await.map(drop).map_err(failed)
     }
 }

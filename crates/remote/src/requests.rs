@@ -1,4 +1,4 @@
-//! Requests to a store, repeated where that helps, and counted.
+//! Requests to a store, repeated where that helps.
 //!
 //! The client repeats what the store could not answer (5xx, slow down) and what can be repeated without harm. It does not repeat
 //! a put on a condition whose answer was lost, nor one that the store refused because of another that was under way (409). Both are
@@ -8,7 +8,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -16,13 +16,16 @@ use std::{
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
-use heaplake_store::{LakeFolder, LakePath};
+use heaplake_store::{LakeFolder, LakePath, Traffic};
 use object_store::{
-    Attribute, Attributes, Error as StoreError, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _,
-    PutMode, PutOptions, PutPayload, UpdateVersion,
+    Attribute, Attributes, Error as StoreError, GetOptions, GetRange, ObjectMeta, ObjectStore,
+    ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion,
 };
 
-use crate::{Error, Location, Result, error::lacks_credentials};
+use crate::{
+    Error, Location, Result, counter::TrafficCounter, error::lacks_credentials, foreign::ForeignNames,
+    location::Service, open,
+};
 
 /// How often a request is made that fails in ways that may pass, beyond what the client itself repeats.
 const ATTEMPTS: u32 = 6;
@@ -39,10 +42,10 @@ const CHECKSUM: &str = "xxh3";
 pub(crate) struct Requests {
     pub(crate) location: Location,
     store: Arc<dyn ObjectStore>,
-    /// The address of the store, if it is not Amazon's.
-    pub(crate) endpoint: Option<String>,
-    n_requests: AtomicU64,
-    received_bytes: AtomicU64,
+    /// What tells the store from others: see [`OpenStore`](open::OpenStore).
+    pub(crate) whose: String,
+    pub(crate) foreign: Arc<ForeignNames>,
+    counter: Arc<TrafficCounter>,
 }
 
 /// An object that was read whole.
@@ -52,9 +55,22 @@ pub(crate) struct Found {
     pub(crate) version: Version,
 }
 
-/// What changes when an object is replaced: its ETag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Version(pub(crate) Option<String>);
+/// What changes when an object is replaced.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub(crate) e_tag: Option<String>,
+    /// Google's conditions are about this number. A listing does not have it.
+    pub(crate) generation: Option<String>,
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.generation, &other.generation) {
+            (Some(this), Some(other)) => this == other,
+            _ => self.e_tag == other.e_tag,
+        }
+    }
+}
 
 /// What a store says of an object.
 #[derive(Debug, Clone)]
@@ -80,30 +96,19 @@ pub(crate) enum Put {
 
 impl Requests {
     pub(crate) fn open(location: &Location) -> Result<Self> {
-        let (store, endpoint) = location.open()?;
-        let (n_requests, received_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self { location: location.clone(), store, endpoint, n_requests, received_bytes })
+        let (foreign, counter) = (Arc::default(), Arc::default());
+        let open::OpenStore { store, whose } = open::store(location, &foreign, &counter)?;
+        Ok(Self { location: location.clone(), store, whose, foreign, counter })
     }
 
-    /// Requests so far, without what the client repeats by itself.
-    pub(crate) fn count(&self) -> u64 {
-        self.n_requests.load(Ordering::Relaxed)
+    /// What was asked so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.counter.traffic()
     }
 
-    /// Bytes of objects that came so far.
-    pub(crate) fn received_bytes(&self) -> u64 {
-        self.received_bytes.load(Ordering::Relaxed)
-    }
-
-    /// The store, for one request.
-    pub(crate) fn counted(&self) -> &dyn ObjectStore {
-        self.count_one();
+    /// The store, for requests that no function of this type makes.
+    pub(crate) fn store(&self) -> &dyn ObjectStore {
         &*self.store
-    }
-
-    /// Counts a request that is made through something else.
-    pub(crate) fn count_one(&self) {
-        self.n_requests.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn key(&self, path: &str) -> object_store::path::Path {
@@ -123,26 +128,33 @@ impl Requests {
     pub(crate) async fn get(&self, path: &LakePath) -> Result<Option<Found>> {
         let key = self.key(path.as_str());
         let got = retried(|| async {
-            let got = self.counted().get(&key).await?;
-            let version = Version(got.meta.e_tag.clone());
+            let got = self.store.get(&key).await?;
+            let version = self.version(&got.meta);
             Ok(Found { content: got.bytes().await?, version })
         });
         let found = absent_is_none(got.await).map_err(|error| self.error(path.as_str(), &error))?;
-        self.count_bytes(found.as_ref().map_or(0, |found| found.content.len()));
         Ok(found)
     }
 
-    fn count_bytes(&self, n_bytes: usize) {
-        self.received_bytes.fetch_add(n_bytes as u64, Ordering::Relaxed);
+    /// An ETag of a listing as the header has it: Azure lists them without quotes.
+    pub(crate) fn as_header(&self, e_tag: String) -> String {
+        let is_bare = self.location.service() == Service::Azure && !e_tag.starts_with('"');
+        if is_bare { format!("\"{e_tag}\"") } else { e_tag }
     }
 
-    /// A range of an object, in which it has at least one byte. `e_tag` is what the object has to have.
+    fn version(&self, meta: &ObjectMeta) -> Version {
+        let is_google = self.location.service() == Service::Google;
+        Version { e_tag: meta.e_tag.clone(), generation: meta.version.clone().filter(|_| is_google) }
+    }
+
+    /// A range of an object, in which it has at least one byte, and the bytes of the whole object. `e_tag` is what the object has to
+    /// have.
     pub(crate) async fn get_range(
         &self,
         path: &LakePath,
         range: std::ops::Range<u64>,
         e_tag: Option<&str>,
-    ) -> Result<Bytes> {
+    ) -> Result<(Bytes, u64)> {
         let key = self.key(path.as_str());
         let got = retried(|| async {
             let options = GetOptions {
@@ -150,11 +162,11 @@ impl Requests {
                 if_match: e_tag.map(str::to_owned),
                 ..GetOptions::default()
             };
-            self.counted().get_opts(&key, options).await?.bytes().await
+            let got = self.store.get_opts(&key, options).await?;
+            let n_bytes = got.meta.size;
+            Ok((got.bytes().await?, n_bytes))
         });
-        let part = got.await.map_err(|error| self.error(path.as_str(), &error))?;
-        self.count_bytes(part.len());
-        Ok(part)
+        got.await.map_err(|error| self.error(path.as_str(), &error))
     }
 
     /// What the store says of an object; `None` if it does not exist.
@@ -162,7 +174,7 @@ impl Requests {
         let key = self.key(path);
         let got = retried(|| async {
             let options = GetOptions { head: true, ..GetOptions::default() };
-            self.counted().get_opts(&key, options).await
+            self.store.get_opts(&key, options).await
         });
         let got = absent_is_none(got.await).map_err(|error| self.error(path, &error))?;
         Ok(got.map(|got| {
@@ -180,14 +192,14 @@ impl Requests {
     /// Everything in a folder of the lake, and below it.
     pub(crate) async fn list(&self, folder: &LakeFolder) -> Result<Vec<ObjectFacts>> {
         let key = self.key(folder.as_str());
-        let listed = retried(|| async { self.counted().list(Some(&key)).try_collect::<Vec<_>>().await });
+        let listed = retried(|| async { self.store.list(Some(&key)).try_collect::<Vec<_>>().await });
         let listed = listed.await.map_err(|error| self.error(folder.as_str(), &error))?;
         let facts = listed.into_iter().filter_map(|meta| {
             Some(ObjectFacts {
                 path: self.location.path_of(&meta.location)?.to_owned(),
                 bytes: meta.size,
                 modified: meta.last_modified,
-                e_tag: meta.e_tag,
+                e_tag: meta.e_tag.map(|e_tag| self.as_header(e_tag)),
                 xxh3: None,
             })
         });
@@ -199,7 +211,7 @@ impl Requests {
         let key = self.key(path);
         let put = retried(|| async {
             let options = PutOptions { attributes: attributes(xxh3), ..PutOptions::default() };
-            self.counted().put_opts(&key, PutPayload::from_bytes(content.clone()), options).await
+            self.store.put_opts(&key, PutPayload::from_bytes(content.clone()), options).await
         });
         put.await.map(drop).map_err(|error| self.error(path, &error))
     }
@@ -212,16 +224,25 @@ impl Requests {
         expected: Option<&Version>,
     ) -> Result<Put> {
         let key = self.key(path.as_str());
+        let mut expected = expected.cloned();
+        if self.location.service() == Service::Google
+            && let Some(Version { generation: None, .. }) = &expected
+        {
+            match self.get(path).await? {
+                Some(found) if Some(&found.version) == expected.as_ref() => expected = Some(found.version),
+                found => return Ok(Put::Refused(found)),
+            }
+        }
         let mut waits = Waits::new();
         loop {
-            let mode = match expected {
+            let mode = match expected.clone() {
                 None => PutMode::Create,
-                Some(Version(e_tag)) => {
-                    PutMode::Update(UpdateVersion { e_tag: e_tag.clone(), version: None })
+                Some(Version { e_tag, generation }) => {
+                    PutMode::Update(UpdateVersion { e_tag, version: generation })
                 }
             };
             let options = PutOptions { mode, ..PutOptions::default() };
-            let put = self.counted().put_opts(&key, PutPayload::from_bytes(content.clone()), options).await;
+            let put = self.store.put_opts(&key, PutPayload::from_bytes(content.clone()), options).await;
             let error = match put {
                 Ok(_) => return Ok(Put::Done),
                 Err(error @ (StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. })) => {
@@ -234,7 +255,7 @@ impl Requests {
             if found.as_ref().is_some_and(|found| found.content == content) {
                 return Ok(Put::Done);
             }
-            let holds = found.as_ref().map(|found| &found.version) == expected;
+            let holds = found.as_ref().map(|found| &found.version) == expected.as_ref();
             if !holds {
                 return Ok(Put::Refused(found));
             }
@@ -247,7 +268,7 @@ impl Requests {
     /// Removes objects; those that do not exist are removed already.
     pub(crate) async fn delete(&self, path: &str) -> Result<()> {
         let key = self.key(path);
-        let deleted = retried(|| async { self.counted().delete(&key).await });
+        let deleted = retried(|| async { self.store.delete(&key).await });
         absent_is_none(deleted.await).map(drop).map_err(|error| self.error(path, &error))
     }
 }
@@ -261,7 +282,7 @@ pub(crate) fn attributes(xxh3: Option<&str>) -> Attributes {
 fn absent_is_none<T>(got: object_store::Result<T>) -> object_store::Result<Option<T>> {
     match got {
         Err(StoreError::NotFound { source, .. }) if is_no_bucket(&*source) => {
-            Err(StoreError::Generic { store: "S3", source })
+            Err(StoreError::Generic { store: "", source })
         }
         Err(StoreError::NotFound { .. }) => Ok(None),
         got => got.map(Some),
@@ -269,7 +290,8 @@ fn absent_is_none<T>(got: object_store::Result<T>) -> object_store::Result<Optio
 }
 
 fn is_no_bucket(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    error.to_string().contains("NoSuchBucket")
+    let text = error.to_string();
+    ["NoSuchBucket", "ContainerNotFound"].iter().any(|code| text.contains(code))
 }
 
 /// Makes a request again while it fails in a way that may pass.

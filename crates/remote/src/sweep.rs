@@ -47,8 +47,9 @@ impl RemoteLake {
         let mut of_dumps: BTreeMap<DumpId, Vec<ObjectFacts>> = BTreeMap::new();
         for folder in LakeFolder::of_dumps() {
             for object in self.requests.list(&folder).await? {
-                if let Some(id) = dump_of(&object.path) {
-                    of_dumps.entry(id).or_default().push(object);
+                match dump_of(&object.path) {
+                    Some(id) => of_dumps.entry(id).or_default().push(object),
+                    None => self.requests.foreign.add(self.requests.key(&object.path).as_ref()),
                 }
             }
         }

@@ -41,6 +41,7 @@ impl<'w> FileNames<'w> {
             rows,
             bytes: sum.bytes,
             xxh3: sum.xxh3.clone(),
+            footer_bytes: sum.footer_bytes,
         }
     }
 

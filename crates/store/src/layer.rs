@@ -50,12 +50,24 @@ impl Lake {
     /// The layers of a dump, by name.
     pub fn layers(&self, dump: &DumpId) -> Result<Vec<Layer>> {
         let mut layers = Vec::new();
-        let names = self.list(&LakeFolder::layers(dump))?.unwrap_or_default();
-        for name in names.iter().filter_map(|name| id_in_name(name)) {
-            layers.extend(self.find_layer(dump, &name)?);
+        for path in self.layer_paths(dump)? {
+            let is_there = |layer: &Layer| layer.dump == *dump && path == LakePath::layer(dump, &layer.name);
+            layers.extend(self.layer_at(&path)?.filter(is_there));
         }
         layers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(layers)
+    }
+
+    /// Where the layers of a dump are, in no order.
+    pub(crate) fn layer_paths(&self, dump: &DumpId) -> Result<Vec<LakePath>> {
+        let names = self.list(&LakeFolder::layers(dump))?.unwrap_or_default();
+        let names = names.iter().filter_map(|name| id_in_name(name));
+        Ok(names.map(|name| LakePath::layer(dump, &name)).collect())
+    }
+
+    /// The layer that a file describes; `None` if there is no such file.
+    pub(crate) fn layer_at(&self, path: &LakePath) -> Result<Option<Layer>> {
+        self.read_json::<Layer>(path, "it is not a layer")
     }
 
     /// A layer of a dump; an error if it belongs to tables that were replaced.
@@ -75,7 +87,7 @@ impl Lake {
     }
 
     fn find_layer(&self, dump: &DumpId, name: &DumpId) -> Result<Option<Layer>> {
-        let layer = self.read_json::<Layer>(&LakePath::layer(dump, name), "it is not a layer")?;
+        let layer = self.layer_at(&LakePath::layer(dump, name))?;
         Ok(layer.filter(|layer| layer.name == *name && layer.dump == *dump))
     }
 
@@ -88,7 +100,12 @@ impl Lake {
     /// Removes a layer; false if there is none of that name.
     pub fn remove_layer(&self, manifest: &Manifest, name: &DumpId) -> Result<bool> {
         let lock = Lock::take(self)?;
+        // Its index goes first: a layer without one is still a layer.
+        let (path, index) = (LakePath::layer(&manifest.id, name), LakePath::layer_index(manifest, name));
+        if let Some(was_there) = self.delete_elsewhere(&path, &[&index, &path])? {
+            return Ok(was_there);
+        }
         index::remove_layer(self, &lock, manifest, name);
-        self.remove_file(&lock, &LakePath::layer(&manifest.id, name))
+        self.remove_file(&lock, &path)
     }
 }

@@ -8,6 +8,7 @@
 //! <lake>/layers/dump=<id>/*.json       named what-if layers
 //! <lake>/names/dump=<id>.json          names given to objects of a dump
 //! <lake>/accepted.json                 suspects of a leak that people live with
+//! <lake>/cluster.json                  workers of a cluster that asks the lake
 //! <lake>/tmp/                          work in progress, journals, locks
 //! ```
 //!
@@ -28,12 +29,14 @@ mod manifests;
 mod memory;
 mod names;
 mod parquet_file;
+mod positioned;
 mod properties;
 mod rows;
 mod summary;
 mod text_runs;
 mod transfer;
 mod verify;
+mod workers;
 
 pub use accepted::{AcceptedSuspect, AcceptedSuspects, accept_in};
 pub use error::{Error, Result};
@@ -43,7 +46,7 @@ pub use heaplake_readers::{
     ReadOptions, TypeTable, format_named,
 };
 pub use import::{
-    ImportOptions, ImportProgress, Input, ObjectSource, OnError, Phase, import, import_objects,
+    ImportOptions, ImportProgress, Input, ObjectInput, ObjectSource, OnError, Phase, import, import_objects,
 };
 pub use index::{
     AnyIndex, BuildLimits, EdgeLabels, GraphIndex, IndexOptions, IndexStamp, LayerEdit, TypeSums,
@@ -51,14 +54,15 @@ pub use index::{
     open_or_build,
 };
 pub use lake::{
-    Access, Lake, LakeFolder, LakePath, Origin, SpillFolder, StoredFile, check_marker, dump_of, id_in_name,
-    marker_text,
+    Access, FileParts, Lake, LakeFolder, LakePath, Origin, SpillFolder, StoredFile, Traffic, check_marker,
+    dump_of, id_in_name, marker_text,
 };
 pub use layer::Layer;
 pub use manifest::{Counts, DumpEdit, FileEntry, JsonFault, Manifest, Source, TakenFrom};
 pub use manifests::Manifests;
 pub use memory::default_memory;
 pub use names::Named;
+pub use positioned::{read_exact_at, write_all_at};
 pub use summary::{Dump, HolderStat, ModuleStat, TypeStat};
 pub use transfer::{IncomingDump, OutgoingDump, OutgoingFile, side_file};
 pub use verify::FileProblem;

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, FORMAT_VERSION, Result};
 
+/// No file of a dump is larger: positions are reckoned with such numbers, and a manifest may say anything.
+const MAX_FILE_BYTES: u64 = 1 << 50;
+
 /// The number of the rules by which holders name objects of a runtime. Since 1 an object that several refer to is named by the
 /// best way to it, and small global tables name their items by their keys. Since 2 the tables and nodes of collections are left out,
 /// where a runtime has such. Raise it when names change: dumps with other rules are not comparable by holder.
@@ -129,6 +132,9 @@ pub struct FileEntry {
     pub bytes: u64,
     /// XXH3-128 of the bytes, in hexadecimal.
     pub xxh3: String,
+    /// Bytes at the end that are the footer, with its length and the mark; `None` if an older heaplake wrote the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footer_bytes: Option<u64>,
 }
 
 impl Manifest {
@@ -226,6 +232,9 @@ impl Manifest {
     pub(crate) fn inconsistency(&self, id: &DumpId) -> Option<String> {
         if self.id != *id {
             return Some(format!("it is the manifest of {}", self.id));
+        }
+        if let Some(file) = self.files.iter().find(|file| file.bytes > MAX_FILE_BYTES) {
+            return Some(format!("it names a file of {} bytes: {:?}", file.bytes, file.path));
         }
         let stray = self.files.iter().find(|file| !crate::lake::is_file_of(&file.path, file.table, id));
         stray.map(|file| format!("it names a file that is not of the dump: {:?}", file.path))

@@ -30,23 +30,29 @@ pub(crate) struct HashedFile {
     file: File,
     hash: Xxh3,
     bytes: u64,
+    /// The last bytes so far.
+    end: [u8; 8],
 }
 
-/// Size and checksum of a complete file, and the file, which is not synced yet.
+/// Sizes and checksum of a complete file, and the file, which is not synced yet.
 pub(crate) struct FileSum {
     pub(crate) bytes: u64,
     pub(crate) xxh3: String,
+    /// Bytes of the footer, if the end is that of a Parquet file.
+    pub(crate) footer_bytes: Option<u64>,
     pub(crate) file: File,
 }
 
 impl HashedFile {
     pub(crate) fn create(stored: &WorkFile) -> Result<Self> {
-        Ok(Self { file: stored.create()?, stored: stored.clone(), hash: Xxh3::new(), bytes: 0 })
+        let file = stored.create()?;
+        Ok(Self { file, stored: stored.clone(), hash: Xxh3::new(), bytes: 0, end: [0; 8] })
     }
 
     pub(crate) fn finish(mut self) -> Result<FileSum> {
         self.file.flush().map_err(|source| self.stored.io_error(source))?;
-        Ok(FileSum { bytes: self.bytes, xxh3: format!("{:032x}", self.hash.digest128()), file: self.file })
+        let xxh3 = format!("{:032x}", self.hash.digest128());
+        Ok(FileSum { bytes: self.bytes, xxh3, footer_bytes: footer_bytes(self.end), file: self.file })
     }
 }
 
@@ -55,12 +61,22 @@ impl Write for HashedFile {
         let n = self.file.write(bytes)?;
         self.hash.update(&bytes[..n]);
         self.bytes += n as u64;
+        let last = &bytes[n.saturating_sub(self.end.len())..n];
+        self.end.rotate_left(last.len());
+        let start = self.end.len() - last.len();
+        self.end[start..].copy_from_slice(last);
         Ok(n)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Bytes of the footer of a Parquet file by its last bytes: the length of what precedes them, and a mark.
+fn footer_bytes(end: [u8; 8]) -> Option<u64> {
+    let [a, b, c, d, mark @ ..] = end;
+    (mark == *b"PAR1").then(|| u64::from(u32::from_le_bytes([a, b, c, d])) + end.len() as u64)
 }
 
 /// Maximum number of pieces that wait for an earlier one; beyond it their encoders wait, too.

@@ -12,7 +12,7 @@ use heaplake_model::{
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Error, FileEntry, Lake, Manifest, Result, StoredFile, index, lake::LakePath};
+use crate::{AcceptedSuspects, Error, FileEntry, Lake, Manifest, Result, StoredFile, index, lake::LakePath};
 
 /// Something that is wrong with a file of the lake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl FileProblem {
 
 impl Lake {
     /// Compares every file of a dump with its manifest: size, checksum, rows and columns; and the manifest with
-    /// itself, and the graph index, if there is one, with its own checksums. Reads
+    /// itself, and the graph index, if there is one, with its own checksums; and reads layers and names. Reads
     /// everything once. The result is empty if nothing is wrong.
     pub fn verify(&self, manifest: &Manifest, cancel: &AtomicBool) -> Result<Vec<FileProblem>> {
         let mut findings = Vec::new();
@@ -46,12 +46,35 @@ impl Lake {
             findings.extend(what.map(|what| FileProblem::new(&file.path, what)));
         }
         findings.extend(index::check(self, manifest)?);
+        for path in self.layer_paths(&manifest.id)? {
+            findings.extend(finding(&path, self.layer_at(&path))?);
+        }
+        findings.extend(finding(&LakePath::names(&manifest.id), self.names(manifest))?);
         let path = LakePath::manifest(&manifest.id).to_string();
         // A file of types that cannot be read was reported already.
         let objects = self.types(manifest).ok().map(|types| types.iter().map(|stat| stat.count).sum());
         findings.extend(sums(manifest, objects).into_iter().map(|what| FileProblem::new(&path, what)));
         Ok(findings)
     }
+
+    /// Reads the files of the lake that are of no dump and that a lake need not have: accepted suspects, and the addresses of workers.
+    /// The result is empty if nothing is wrong.
+    pub fn verify_lake(&self) -> Result<Vec<FileProblem>> {
+        let accepted = finding(&LakePath::accepted(), AcceptedSuspects::read(&self.accepted_path()))?;
+        let workers = finding(&LakePath::workers(), self.workers())?;
+        Ok(accepted.into_iter().chain(workers).collect())
+    }
+}
+
+/// What is wrong with a small file that could not be read.
+fn finding<T>(path: &LakePath, read: Result<T>) -> Result<Option<FileProblem>> {
+    let what = match read {
+        Ok(_) => return Ok(None),
+        Err(error @ (Error::Cancelled | Error::Io { .. })) => return Err(error),
+        Err(Error::Damaged { what, .. }) => what,
+        Err(error) => error.to_string(),
+    };
+    Ok(Some(FileProblem::new(path.as_str(), what)))
 }
 
 fn check(stored: &StoredFile, entry: &FileEntry, cancel: &AtomicBool) -> Result<Option<String>> {

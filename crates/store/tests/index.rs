@@ -46,6 +46,25 @@ fn sections(lake: &Lake) -> Vec<u8> {
     bytes[..end].to_vec()
 }
 
+/// The sections of an index file by name, and their names in the order of the file.
+fn named_sections(lake: &Lake) -> (BTreeMap<String, Vec<u8>>, Vec<String>) {
+    let (bytes, end) = (fs::read(index_file(lake)).unwrap(), sections(lake).len());
+    let header = serde_json::Deserializer::from_slice(&bytes[end..]).into_iter::<serde_json::Value>();
+    let header = header.into_iter().next().unwrap().unwrap();
+    let mut places: Vec<(usize, usize, String)> = header["sections"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, section)| {
+            let at = |field: &str| section[field].as_u64().unwrap() as usize;
+            (at("start"), at("bytes"), name.clone())
+        })
+        .collect();
+    places.sort();
+    let content = places.iter().map(|(start, n, name)| (name.clone(), bytes[*start..start + n].to_vec()));
+    (content.collect(), places.iter().map(|(.., name)| name.clone()).collect())
+}
+
 fn summaries(lake: &Lake, manifest: &Manifest) -> [String; 3] {
     [Table::TypeStat, Table::HolderStat, Table::ModuleStat]
         .map(|table| pretty_format_batches(&lake.summary(manifest, table).unwrap()).unwrap().to_string())
@@ -92,7 +111,10 @@ fn capture(objects: u64, mut state: u64) -> String {
 #[test]
 fn an_index_of_records_is_that_of_the_tables_byte_by_byte() {
     let options = || ImportOptions { on_error: heaplake_store::OnError::Skip, ..ImportOptions::default() };
-    for (objects, seed, wide_ids) in [(40_000, 1, false), (3_000, 2, true), (1, 3, false)] {
+    // The last number is a limit of memory within which the edges have to stay in the file while the index is built.
+    for (objects, seed, wide_ids, short) in
+        [(40_000, 1, false, Some(2 << 20)), (3_000, 2, true, Some(300 << 10)), (1, 3, false, None)]
+    {
         let fixture = Fixture::new(&capture(objects, seed));
         let index = IndexOptions { wide_ids, ..IndexOptions::default() };
         let (lake, manifest) = fixture.import("whole", ImportOptions { index, ..options() });
@@ -124,6 +146,18 @@ fn an_index_of_records_is_that_of_the_tables_byte_by_byte() {
         assert!(runs.indexed);
         assert_eq!(holders, summaries(&spilled, &runs));
         assert!(built == sections(&spilled), "{objects} objects, seed {seed}");
+        let (by_name, order) = named_sections(&spilled);
+        assert_eq!(order[0], "address");
+        if short.is_some() {
+            let index = IndexOptions { wide_ids, ..IndexOptions::default() };
+            let (in_file, manifest) =
+                fixture.import("in-file", ImportOptions { memory_limit: short, index, ..options() });
+            assert!(manifest.indexed);
+            let (found, order) = named_sections(&in_file);
+            assert_eq!(order[0], "type", "the order of this way");
+            assert!(by_name == found, "{objects} objects, seed {seed}");
+            assert_eq!(holders, summaries(&in_file, &manifest));
+        }
         // After an import without an index.
         let skipped = IndexOptions { skip: true, ..IndexOptions::default() };
         let (later, manifest) = fixture.import("later", ImportOptions { index: skipped, ..options() });

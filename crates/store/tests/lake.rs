@@ -346,13 +346,16 @@ fn damaged_and_hostile_manifests_are_errors() {
     let manifest = place.import(line(1, "a", 1, &[]), ImportOptions::default()).unwrap();
     let path = place.lake.path().join("dumps/heap.json");
     let good = fs::read_to_string(&path).unwrap();
-    let obj = &manifest.files_of(Table::Obj).next().unwrap().path;
+    let entry = manifest.files_of(Table::Obj).next().unwrap();
+    let (obj, n_bytes) = (&entry.path, format!("\"bytes\": {}", entry.bytes));
+    assert!(good.contains(&n_bytes));
     for (bad, what) in [
         ("{".to_owned(), "it is not a manifest"),
         (good.replace("\"id\": \"heap\"", "\"id\": \"../x\""), "it is not a manifest"),
         (good.replace("\"id\": \"heap\"", "\"id\": \"other\""), "it is the manifest of other"),
         (good.replace(obj, "obj/dump=heap/../../../secret"), "not of the dump"),
         (good.replace(obj, "/etc/passwd"), "not of the dump"),
+        (good.replace(&n_bytes, "\"bytes\": 18446744073709551615"), "18446744073709551615 bytes"),
         (good.replace("\"format_version\": 2", "\"format_version\": 99"), "use a newer heaplake"),
         (good.replace("\"format_version\": 2", "\"format_version\": 1"), "import its dumps into a new lake"),
     ] {

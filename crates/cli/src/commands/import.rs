@@ -3,10 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
+        Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -17,8 +18,9 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use heaplake_answers::{self as answers, ObjectTables};
 use heaplake_model::{DumpId, schema::Table};
+use heaplake_remote::{Location, sources};
 use heaplake_store::{
-    self as store, Access, ImportOptions, ImportProgress, IndexOptions, Input, Lake, Manifest,
+    self as store, Access, ImportOptions, ImportProgress, IndexOptions, Input, Lake, Manifest, ObjectInput,
 };
 
 use crate::{
@@ -36,34 +38,53 @@ const TICK: Duration = Duration::from_millis(60);
 /// How long an import that was told to stop may wait for standard input, which cannot be interrupted.
 const STDIN_GRACE: Duration = Duration::from_secs(2);
 
-/// One file and the name its dump gets.
+/// One input and the name its dump gets.
 #[derive(Debug)]
 struct Job {
-    path: PathBuf,
+    input: Input,
     id: DumpId,
 }
 
 impl Job {
-    fn is_stdin(&self) -> bool {
-        self.path == Path::new("-")
-    }
-
-    /// The file's name for messages.
+    /// The input's name for messages.
     fn name(&self) -> String {
-        if self.is_stdin() { "standard input".to_owned() } else { self.path.display().to_string() }
-    }
-
-    fn input(&self) -> Input {
-        input(&self.path)
+        match &self.input {
+            Input::Stdin => "standard input".to_owned(),
+            Input::File(path) => path.display().to_string(),
+            Input::Object(object) => object.address.clone(),
+        }
     }
 }
 
-fn input(path: &Path) -> Input {
-    if path == Path::new("-") { Input::Stdin } else { Input::File(path.to_owned()) }
+/// What an argument names: a file, standard input, or objects in a store.
+fn inputs(path: &Path) -> Result<Vec<Input>> {
+    if path == Path::new("-") {
+        return Ok(vec![Input::Stdin]);
+    }
+    let Some(address) = path.to_str().filter(|text| Location::is_meant(text)) else {
+        return Ok(vec![Input::File(path.to_owned())]);
+    };
+    let sources = sources(address).with_context(|| format!("cannot import {address}"))?;
+    let objects = sources.into_iter().map(|source| {
+        Input::Object(ObjectInput {
+            address: source.address().to_owned(),
+            bytes: source.bytes(),
+            modified: source.modified(),
+            open: Arc::new(move || source.read()),
+        })
+    });
+    Ok(objects.collect())
 }
 
 /// Imports the files.
 pub fn run(args: ImportArgs, console: &Console) -> Result<ExitCode> {
+    if args.while_stdin {
+        thread::spawn(|| {
+            // An error is an end as well.
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            interrupt::token().cancel();
+        });
+    }
     let options = options(&args)?;
     if let Some(objects) = &args.objects {
         return run_tables(objects, &args, &options, console);
@@ -167,7 +188,7 @@ fn import_all(
                     let start = Instant::now();
                     let imported = match interrupt::requested() {
                         true => Err(Interrupted { outcome: "the dumps imported so far stay" }.into()),
-                        false => import_one(lake, &job.input(), &options, &job.name(), bars),
+                        false => import_one(lake, &job.input, &options, &job.name(), bars),
                     };
                     if done.send((at, imported, start.elapsed())).is_err() {
                         return;
@@ -199,7 +220,14 @@ fn import_all(
     })
 }
 
-fn report_import(manifest: &Manifest, lake: &Lake, time: Duration, args: &ImportArgs, console: &Console) {
+/// Says what was imported, and what is odd about it.
+pub(super) fn report_import(
+    manifest: &Manifest,
+    lake: &Lake,
+    time: Duration,
+    args: &ImportArgs,
+    console: &Console,
+) {
     report(manifest, lake.index_bytes(manifest), time, console);
     if args.fields && manifest.files_of(Table::Field).all(|file| file.rows == 0) {
         console.warn(&format!(
@@ -241,8 +269,8 @@ fn options(args: &ImportArgs) -> Result<ImportOptions> {
 }
 
 /// The name of a dump that the user does not name. Heap dumps of one file get different ones.
-fn default_id(path: &Path, part: Option<u32>) -> Result<DumpId> {
-    let id = input(path).default_id();
+fn default_id(input: &Input, part: Option<u32>) -> Result<DumpId> {
+    let id = input.default_id();
     match part {
         Some(part) if part > 1 => Ok(format!("{id}_{part}").parse()?),
         _ => Ok(id),
@@ -251,40 +279,57 @@ fn default_id(path: &Path, part: Option<u32>) -> Result<DumpId> {
 
 /// Which file becomes which dump; no name may be given to two.
 fn jobs(args: &ImportArgs) -> Result<Vec<Job>> {
-    if args.dump.is_some() && args.files.len() > 1 {
+    let inputs = args.files.iter().map(|path| inputs(path)).collect::<Result<Vec<_>>>()?.concat();
+    if args.dump.is_some() && inputs.len() > 1 {
         bail!(
             "--dump names one dump, but there are {} files; import them one by one, or without --dump",
-            args.files.len()
+            inputs.len()
         );
     }
-    let mut jobs: Vec<Job> = Vec::with_capacity(args.files.len());
-    for path in &args.files {
+    let mut jobs: Vec<Job> = Vec::with_capacity(inputs.len());
+    for input in inputs {
         let id = match &args.dump {
             Some(id) => id.parse()?,
-            None => default_id(path, args.part)?,
+            None => default_id(&input, args.part)?,
         };
-        if let Some(other) = jobs.iter().find(|job| job.id == id) {
-            let (first, second) = (other.path.display(), path.display());
-            if other.is_stdin() {
+        let job = Job { input, id };
+        if let Some(other) = jobs.iter().find(|other| other.id == job.id) {
+            if matches!(other.input, Input::Stdin) {
                 bail!("- is given twice, but there is one standard input");
             }
+            let (first, second, id) = (other.name(), job.name(), job.id);
             bail!("{first} and {second} would both be named {id}; import them one by one, with --dump NAME");
         }
-        jobs.push(Job { path: path.clone(), id });
+        jobs.push(job);
     }
     Ok(jobs)
 }
 
+/// What is to be imported elsewhere, by the names that it has there, and what the dumps are named.
+pub(super) fn jobs_of(args: &ImportArgs) -> Result<Vec<(String, DumpId)>> {
+    let named = jobs(args)?.into_iter().map(|job| {
+        let source = match &job.input {
+            Input::Stdin => bail!("standard input is on this machine, and workers are not"),
+            Input::Object(object) => object.address.clone(),
+            Input::File(path) => {
+                let path = std::path::absolute(path)?;
+                let path = path.to_str().with_context(|| format!("{} is not a text", path.display()))?;
+                path.to_owned()
+            }
+        };
+        Ok((source, job.id))
+    });
+    named.collect()
+}
+
 /// Whether the file can be opened; says why not.
 fn check_readable(job: &Job, console: &Console) -> bool {
-    if job.is_stdin() {
-        return true;
-    }
-    let checked = match fs::metadata(&job.path) {
+    let Input::File(path) = &job.input else { return true };
+    let checked = match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Err(anyhow!("it is a folder")),
         // Opening a named pipe would wait for its writer, or take away what it writes.
         Ok(metadata) if !metadata.is_file() => Ok(()),
-        Ok(_) => fs::File::open(&job.path).map(drop).map_err(Into::into),
+        Ok(_) => fs::File::open(path).map(drop).map_err(Into::into),
         Err(error) => Err(error.into()),
     };
     let checked = checked.with_context(|| format!("cannot import {}", job.name()));

@@ -12,7 +12,9 @@ mod dumps;
 mod flamegraph;
 mod graph;
 mod import;
+mod import_cluster;
 mod import_store;
+mod in_folder;
 mod index;
 pub mod info;
 mod layers;
@@ -35,6 +37,7 @@ mod tree;
 mod trend;
 mod verify;
 mod whatif;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -43,13 +46,16 @@ use heaplake_remote::Location;
 
 use crate::{args::Invocation, console::Console};
 
+pub use worker::serve;
+
 /// Runs one command, but for `shell`. The exit code is that of an answer; an error has its own.
 pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
     match invocation {
         Invocation::Capture(args) => capture::run(args, console),
-        Invocation::Import(args) => match console.lake.in_store() {
-            Some(lake) => import_store::run(args, lake, console),
-            None => import::run(args, console),
+        Invocation::Import(args) => match (&console.parts, &console.workers, console.lake.in_store()) {
+            (Some(parts), Some(workers), _) => import_cluster::run(&args, parts, workers, console),
+            (_, _, Some(lake)) => import_store::run(args, lake, console),
+            (_, _, None) => import::run(args, console),
         },
         Invocation::Dumps(args) => dumps::run(&args, console),
         Invocation::Info(args) => info::run(&args, console),
@@ -77,6 +83,7 @@ pub fn run(invocation: Invocation, console: &Console) -> Result<ExitCode> {
         Invocation::Push(args) => push::run(&args, console),
         Invocation::Pull(args) => pull::run(&args, console),
         Invocation::Sweep(args) => sweep::run(&args, console),
+        Invocation::Worker(_) => bail!("a worker runs in no shell"),
         // Shells use commands, and not the reverse.
         Invocation::Shell(_) => bail!("a shell runs in no other"),
         Invocation::Demo => demo::run(console),
@@ -89,9 +96,10 @@ pub fn check_lake(invocation: &Invocation, console: &Console) -> Result<()> {
     use Invocation as I;
     let Some(lake) = console.lake.in_store() else { return Ok(()) };
     let changes_folder = match invocation {
-        I::Index(_) | I::Push(_) | I::Pull(_) | I::Demo => true,
-        I::Whatif(args) => args.save.is_some(),
-        I::Layers(args) => !args.remove.is_empty(),
+        I::Push(_) | I::Pull(_) | I::Demo => true,
+        // A shell has opened the dump that they would change.
+        I::Index(_) => console.shell.is_some(),
+        I::Whatif(args) => args.save.is_some() && console.shell.is_some(),
         I::Suspects(args) => args.accepted.is_none() && (args.accept.is_some() || args.ignore.is_some()),
         _ => false,
     };

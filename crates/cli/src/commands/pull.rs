@@ -20,7 +20,7 @@ use crate::{
 /// Copies the dumps, the oldest first. An error ends it; what was copied before stays.
 pub fn run(args: &PullArgs, console: &Console) -> Result<ExitCode> {
     let remote = RemoteLake::open(&Location::parse(&args.from)?)?;
-    let dumps = select(&remote, &args.dumps)?;
+    let dumps = select(&remote, &args.dumps, console)?;
     if dumps.is_empty() {
         console.note(&format!("{} has no dumps", remote.location()));
         return Ok(ExitCode::SUCCESS);
@@ -50,8 +50,9 @@ pub fn run(args: &PullArgs, console: &Console) -> Result<ExitCode> {
 
 /// The dumps of a lake in a store that texts select, all together once, in the order in which they were taken; all dumps where
 /// there is no text.
-pub fn select(remote: &RemoteLake, texts: &[String]) -> Result<Vec<RemoteDump>> {
+pub fn select(remote: &RemoteLake, texts: &[String], console: &Console) -> Result<Vec<RemoteDump>> {
     let mut dumps = remote.dumps()?;
+    console.warn_of_foreign(remote);
     if !texts.is_empty() {
         let manifests: Vec<_> = dumps.iter().map(|dump| Arc::clone(&dump.manifest)).collect();
         let selected = selection::among(&manifests, texts)?;

@@ -33,7 +33,7 @@ pub fn run(args: &RmArgs, console: &Console) -> Result<ExitCode> {
 }
 
 fn remove_in_store(args: &RmArgs, remote: &RemoteLake, console: &Console) -> Result<ExitCode> {
-    for dump in pull::select(remote, &args.dumps)? {
+    for dump in pull::select(remote, &args.dumps, console)? {
         let id = &dump.manifest.id;
         if args.dry_run {
             console.note(&format!("would remove {id}"));

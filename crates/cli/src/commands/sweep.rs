@@ -9,7 +9,9 @@ use crate::{args::SweepArgs, console::Console, human};
 
 /// Sweeps, and says what it found.
 pub fn run(args: &SweepArgs, console: &Console) -> Result<ExitCode> {
-    let swept = RemoteLake::open(&Location::parse(&args.location)?)?.sweep(args.dry_run)?;
+    let remote = RemoteLake::open(&Location::parse(&args.location)?)?;
+    let swept = remote.sweep(args.dry_run)?;
+    console.warn_of_foreign(&remote);
     let verb = if args.dry_run { "would be deleted" } else { "deleted" };
     console.note(&format!("{} {verb}, {}", human::counted(swept.n_files, "file"), human::bytes(swept.bytes)));
     if swept.n_young > 0 {

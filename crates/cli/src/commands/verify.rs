@@ -1,4 +1,5 @@
-//! `heaplake verify`: are the files of the dumps what was imported? One line per sound dump, one per finding.
+//! `heaplake verify`: are the files of the dumps what was imported, and can the others be read? One line per sound dump, one per
+//! finding.
 
 use std::{io::Write as _, process::ExitCode, sync::Arc};
 
@@ -27,7 +28,7 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<ExitCode> {
         ));
     }
     let manifests = lake.snapshot();
-    let is_sound = match manifests.all() {
+    let mut is_sound = match manifests.all() {
         Ok([]) if args.dumps.is_empty() => {
             console.note("the lake has no dumps");
             true
@@ -40,6 +41,12 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
+    if args.dumps.is_empty() {
+        for finding in lake.verify_lake()? {
+            writeln!(sink, "{}", escape::line(&format!("{}: {}", finding.path, finding.what)))?;
+            is_sound = false;
+        }
+    }
     sink.commit()?;
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::from(NO) })
 }

@@ -1,22 +1,44 @@
 //! `heaplake whatif`: exactly what would be freed if some objects or references were gone.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, slice};
 
 use anyhow::{Context as _, Result};
 use heaplake_answers::{Session, Whatif};
 use heaplake_model::DumpId;
+use heaplake_remote::{Location, RemoteLake};
 use heaplake_store::Manifest;
 
 use crate::{
-    args::WhatifArgs,
+    args::{DumpChoice, WhatifArgs},
+    commands::{in_folder, pull},
     console::Console,
     human, interrupt,
     output::{Format, Plan, Sink},
-    query,
+    query, selection,
 };
 
 /// Prints what would be freed, by type, and what would remain.
 pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
+    match console.lake.in_store().filter(|_| args.save.is_some() && console.shell.is_none()) {
+        Some(address) => run_in_store(args, address, console),
+        None => run_in_lake(args, console, &console.command()),
+    }
+}
+
+/// Saves the layer of a dump in an object store.
+fn run_in_store(args: &WhatifArgs, address: &str, console: &Console) -> Result<ExitCode> {
+    let manifests = selection::open(console)?;
+    let id = selection::one(&manifests, args.dump.selector(), console)?.id.to_string();
+    let remote = RemoteLake::open(&Location::parse(address)?)?;
+    let dumps = pull::select(&remote, slice::from_ref(&id), console)?;
+    let dump = dumps.first().with_context(|| format!("{id} was removed meanwhile"))?;
+    let dump_choice = DumpChoice { dump: None, dump_option: Some(id) };
+    let args = WhatifArgs { dump: dump_choice, ..args.clone() };
+    in_folder::change(&remote, dump, console, |here| run_in_lake(&args, here, &console.command()))
+}
+
+/// `command` is how to ask the lake, for the note.
+fn run_in_lake(args: &WhatifArgs, console: &Console, command: &str) -> Result<ExitCode> {
     let plan = console.plan(args.shape, None)?;
     interrupt::install()?;
     let (session, manifest) = query::of_dump(args.dump.selector(), &args.graph, console)?;
@@ -28,10 +50,7 @@ pub fn run(args: &WhatifArgs, console: &Console) -> Result<ExitCode> {
         let layer = session.save_layer(&name, &args.cuts)?;
         console.note(&format!(
             "saved as the layer {}; ask it with --layer: {} top {} --layer {}",
-            layer.name,
-            console.command(),
-            layer.dump,
-            layer.name
+            layer.name, command, layer.dump, layer.name
         ));
     }
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::sink::{Stdout, remember_closed};
+use crate::receiving;
 
 /// The pager where the user has chosen none. It ends by itself when everything fits, and lets colours through.
 const PAGER: &str = "less -RSFX";
@@ -61,6 +62,7 @@ impl Paged {
         let mut command = Command::new(program);
         // Commands of the pager that write files or run programs have no place in a shell for dumps.
         command.args(arguments).env("LESSSECURE", "1").stdin(Stdio::piped());
+        receiving::give_way();
         match command.spawn() {
             Ok(mut child) => {
                 let input = child.stdin.take();

@@ -11,7 +11,10 @@ use anyhow::{Context as _, Result, bail};
 use tempfile::NamedTempFile;
 
 use super::pager::Paged;
-use crate::escape::{Escaping, Style};
+use crate::{
+    escape::{Escaping, Style},
+    receiving,
+};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -27,6 +30,7 @@ pub fn stdout_is_closed() -> bool {
 /// Forgets that a reader has gone away: the next command of a shell has another.
 pub fn reopen_stdout() {
     STDOUT_CLOSED.store(false, Ordering::Relaxed);
+    receiving::resume();
 }
 
 /// Whether the path is there but no ordinary file: a device or a named pipe.
@@ -146,6 +150,7 @@ pub(super) struct Stdout;
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        receiving::give_way();
         remember_closed(io::stdout().write(bytes))
     }
 

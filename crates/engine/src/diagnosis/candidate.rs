@@ -7,7 +7,8 @@ use heaplake_model::{Collector, Unreferenced};
 use super::{
     growth::Growth,
     heap::Heap,
-    sort::Sort,
+    signals::SELDOM,
+    sort::{Sort, sort_of},
     standing::{MIN_KIDS, descend, main_kids},
     words,
 };
@@ -56,6 +57,10 @@ pub(super) struct Candidate {
 
 /// Siblings that have grown from which on what holds them is the candidate.
 const MIN_SIBLINGS: usize = 4;
+/// Objects of one type that hold one another from which on they are a list whose end grows.
+const MIN_LINKS: usize = 4;
+/// Links that are looked at.
+const MAX_LINKS: usize = 4096;
 /// Hops that siblings are below what holds them.
 const MAX_SIBLING_HOPS: usize = 4;
 
@@ -75,7 +80,19 @@ pub(super) fn grown(newest: &Heap, growth: &Growth) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     for grown in &growth.grown {
         let node = grown.node;
-        if matches!(newest.sort(node), Sort::Scalar | Sort::Frame) {
+        match newest.sort(node) {
+            Sort::Frame => continue,
+            // Of texts and numbers only a buffer changes where it is, and is then the holder of its own bytes.
+            Sort::Scalar => {
+                if grown.own > 0 {
+                    found.push(Candidate::new(node, How::Huge, grown.own));
+                }
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(way) = links_to(newest, node) {
+            found.push(chain(newest, way[0], &way, grown.own));
             continue;
         }
         let kids: Vec<usize> = newest.dominated(node).into_iter().filter(|kid| is_new(*kid)).collect();
@@ -137,6 +154,22 @@ pub(super) fn grown(newest: &Heap, growth: &Growth) -> Vec<Candidate> {
     siblings(newest, best.into_values().collect())
 }
 
+/// The links of a list of objects that hold one another directly, from its first down to a node; `None` where there are few.
+fn links_to(heap: &Heap, node: usize) -> Option<Vec<usize>> {
+    let rank = heap.type_rank(node);
+    if !matches!(heap.sort(node), Sort::Program | Sort::Wrapper) {
+        return None;
+    }
+    let holds_one = |above: usize| {
+        heap.dominated(above).into_iter().filter(|kid| heap.type_rank(*kid) == rank).take(2).count() == 1
+    };
+    let above =
+        |at: &usize| heap.idom(*at).filter(|above| heap.type_rank(*above) == rank && holds_one(*above));
+    let mut way: Vec<usize> = std::iter::successors(Some(node), above).take(MAX_LINKS).collect();
+    way.reverse();
+    (way.len() >= MIN_LINKS).then_some(way)
+}
+
 /// Bytes below the new objects that a node refers to and does not retain alone.
 fn shared(newest: &Heap, growth: &Growth, node: usize) -> i64 {
     let mut seen = HashSet::new();
@@ -155,10 +188,12 @@ fn accumulates(heap: &Heap, node: usize) -> bool {
 /// The candidate of a chain that passes through `way`: the nearest object above the chain whose type is not one of the chain's. If
 /// that object is a module or its dictionary, the first object of the chain itself.
 pub(super) fn chain(heap: &Heap, from: usize, way: &[usize], own: i64) -> Candidate {
-    // What comes once is before the chain or after it.
+    // What comes once, or seldom, is before the chain or after it.
     let mut counts: HashMap<u32, usize> = HashMap::new();
     way.iter().for_each(|node| *counts.entry(heap.type_rank(*node)).or_default() += 1);
-    let types: HashSet<u32> = counts.into_iter().filter(|(_, n)| *n > 1).map(|(rank, _)| rank).collect();
+    let most = counts.values().copied().max().unwrap_or(0);
+    let is_link = |n: usize| n > 1 && n * 4 > most;
+    let types: HashSet<u32> = counts.into_iter().filter(|(_, n)| is_link(*n)).map(|(rank, _)| rank).collect();
     let begin = way.iter().position(|node| types.contains(&heap.type_rank(*node))).unwrap_or(0);
     // From the second link up to what is before the first.
     let mut line: Vec<usize> = way[begin..].iter().take(2).rev().copied().collect();
@@ -226,10 +261,27 @@ fn unfinalized(newest: &Heap, finalizers: &[&str], is_new: &dyn Fn(usize) -> boo
         .collect()
 }
 
-/// What of a single dump is outside of the program's graph, where that alone says that it leaks.
+/// What of a single dump is outside of the program's graph, where that alone speaks for a leak.
 pub(super) fn leaked_outside(heap: &Heap) -> Vec<Candidate> {
-    let is_told = |candidate: &Candidate| candidate.proof.is_some() || candidate.how == How::Unfinalized;
+    let is_told = |candidate: &Candidate| {
+        candidate.proof.is_some() || candidate.how == How::Unfinalized || is_odd(heap, candidate)
+    };
     outside(heap, &|_| true).into_iter().filter(is_told).collect()
+}
+
+/// Whether no process has so many such roots unless it leaks them: objects of the program that C code holds, and garbage that the
+/// collector is configured to leave. A dump without counts of references shows objects to which nothing refers in the same way.
+fn is_odd(heap: &Heap, candidate: &Candidate) -> bool {
+    let is_code =
+        matches!(heap.sort(candidate.node), Sort::Code | Sort::Module | Sort::Function | Sort::Frame);
+    candidate.members.len() >= MIN_PROVED
+        && match candidate.how {
+            How::External => !is_code && sort_of(heap.telling_type(candidate.node)) == Sort::Program,
+            How::Garbage if heap.is_whole() => {
+                heap.manifest().process.collector.is_some_and(|collector| collector.threshold > SELDOM)
+            }
+            _ => false,
+        }
 }
 
 /// Why some roots of one kind and type will not be freed, if the dump proves it.
@@ -260,7 +312,7 @@ const MIN_PROVED: usize = 32;
 /// The kind of roots that stand for cycles to which nothing refers, where all references are counted.
 const GARBAGE: &str = "garbage";
 /// The kinds of roots that stand for cycles.
-const CYCLES: [&str; 2] = ["cycle", GARBAGE];
+pub(super) const CYCLES: [&str; 2] = ["cycle", GARBAGE];
 /// The kind of roots with references that no object explains.
 const EXTERNAL: &str = "external";
 /// The kinds of roots that no object keeps alive.

@@ -14,7 +14,7 @@ use super::{
     freed,
     heap::{Facts, Heap},
     moments::Moments,
-    proof::frames_of_threads,
+    proof::{ThreadParts, parts_of_threads},
     sort::Sort,
     standing::main_kids,
 };
@@ -57,10 +57,21 @@ pub(super) struct Case {
     pub(super) held_by: Option<String>,
     /// The holder's attributes and those of the object whose attribute it is, with values where they are numbers.
     pub(super) beside: Vec<(String, Option<i64>)>,
+    /// How many items the interpreter itself lets the holder have; `None` where the dump does not say.
+    pub(super) bound: Option<ItemBound>,
     /// Types of objects below the samples.
     pub(super) below: HashSet<String>,
     /// What proves that it leaks.
     pub(super) proof: Option<String>,
+}
+
+/// How many items a container may have, which its type enforces: `maxlen` of a deque, `maxsize` of an lru_cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ItemBound {
+    pub(super) name: &'static str,
+    /// `None` for a container that says that it has no bound.
+    pub(super) most: Option<i64>,
+    pub(super) used: i64,
 }
 
 /// Objects and references around a holder, whose names and labels are read from the tables.
@@ -171,6 +182,7 @@ impl Case {
             holder_path: String::new(),
             held_by: None,
             beside: Vec::new(),
+            bound: None,
             proof: candidate.proof.clone(),
         };
         for moment in 0..moments.len() {
@@ -260,13 +272,32 @@ impl Case {
         let heap = moments.heap(moment);
         let there: Vec<usize> =
             self.members.iter().filter_map(|member| moments.at(moment, *member)).collect();
-        let frames = frames_of_threads(heap)?;
-        let of_members = there.iter().filter_map(|member| frames.get(member)).flatten();
-        let nodes = BitSet::of(heap.n_nodes(), there.iter().chain(of_members).copied());
+        let ThreadParts { objects, no_roots } = parts_of_threads(heap, &there)?;
+        let nodes = BitSet::of(heap.n_nodes(), there.iter().chain(&objects).copied());
         let cut = Cut { nodes, edges: BitSet::default() };
         let mut most = usize::MAX;
-        let bytes = with_index!(&*heap.open.index, |index| freed(index, &cut, &mut most, cancel))?;
+        let bytes = with_index!(&*heap.open.index, |index| freed(index, &cut, &no_roots, &mut most, cancel))?;
         Ok((there.len() as i64, bytes.unwrap_or(0)))
+    }
+
+    /// Some of the objects for whose growth what holds them is the candidate.
+    fn sampled_members(&self) -> impl Iterator<Item = usize> {
+        let members = if self.how == How::Siblings { self.members.as_slice() } else { &[] };
+        members.iter().copied().take(N_SAMPLES)
+    }
+
+    /// The bound that the type of the holder enforces, or that of each of the siblings.
+    fn item_bound(&self, heap: &Heap, facts: &Facts) -> Option<ItemBound> {
+        let of = |node: usize| {
+            let (name, most) = bound_said(facts, node)?;
+            Some(ItemBound { name, most, used: heap.refs(node).len() as i64 })
+        };
+        let members: Vec<usize> = self.sampled_members().collect();
+        if members.is_empty() {
+            return of(self.node);
+        }
+        let bounds: Vec<ItemBound> = members.into_iter().map(of).collect::<Option<_>>()?;
+        bounds.into_iter().max_by_key(|bound| bound.most.unwrap_or(i64::MAX))
     }
 
     pub(super) fn count(&self) -> i64 {
@@ -289,6 +320,11 @@ impl Case {
     /// By moment, how many there are; 0 where the holder was not there.
     pub(super) fn series(&self) -> Vec<i64> {
         self.counts.iter().map(|count| count.unwrap_or(0)).collect()
+    }
+
+    /// The numbers whose shape is judged, by moment since the holder is there: how many there are, or of one huge object its bytes.
+    pub(super) fn lifetime(&self) -> Vec<i64> {
+        since_it_is_there(if self.how == How::Huge { &self.bytes } else { &self.counts })
     }
 
     /// The type of the object some steps before the holder; empty above the top.
@@ -323,6 +359,7 @@ impl Case {
         let way = heap.way_to(self.node);
         let dominators = heap.dominators(self.node);
         let mut nodes: Vec<usize> = way.iter().chain(&dominators).chain(&self.samples).copied().collect();
+        nodes.extend(self.sampled_members());
         let mut edges: Vec<usize> =
             way.windows(2).chain(dominators.windows(2)).filter_map(|hop| heap.edge(hop[0], hop[1])).collect();
         // What dictionaries are namespaces say the labels that lead to them.
@@ -378,9 +415,19 @@ impl Case {
             .collect();
         self.held_by = held_by(&self.way, runtime);
         self.holder_path = holder_path(heap, facts, names, &dominators);
-        let wrapper = way.iter().rev().find(|node| short_type_name(heap.type_name(**node)) == LRU_WRAPPER);
-        if let Some(bound) = wrapper.and_then(|wrapper| lru_bound(heap, facts, *wrapper).transpose()) {
-            self.beside.push((".maxsize".to_owned(), Some(bound?)));
+        self.bound = self.item_bound(heap, facts);
+        let is_wrapper = |node: &&usize| short_type_name(heap.type_name(**node)) == LRU_WRAPPER;
+        if let Some((i, wrapper)) = way.iter().rev().enumerate().find(|(_, node)| is_wrapper(node)) {
+            match bound_said(facts, *wrapper) {
+                Some((name, most)) if i < 3 => {
+                    self.bound = Some(ItemBound { name, most, used: self.count() });
+                }
+                Some(_) => {}
+                None => {
+                    let bound = lru_bound(heap, facts, *wrapper)?;
+                    self.beside.extend(bound.map(|bound| (".maxsize".to_owned(), Some(bound))));
+                }
+            }
         }
         for (edge, kid) in beside {
             let number = facts.value(kid).and_then(|value| value.parse::<i64>().ok());
@@ -392,11 +439,31 @@ impl Case {
     }
 }
 
+/// The numbers from the first moment that has one, if there are two of these, or from the first that is not 0, if there are three: a container
+/// that is made anew may lie where another was. Else all; 0 where one is missing.
+fn since_it_is_there(numbers: &[Option<i64>]) -> Vec<i64> {
+    let missing = numbers.iter().take_while(|number| number.is_none()).count();
+    let empty = numbers.iter().take_while(|number| number.unwrap_or(0) == 0).count();
+    let from = match numbers.len() {
+        n if empty + 3 <= n => empty,
+        n if missing + 2 <= n => missing,
+        _ => 0,
+    };
+    numbers[from..].iter().map(|number| number.unwrap_or(0)).collect()
+}
+
 /// The type of what functools.lru_cache makes.
 pub(super) const LRU_WRAPPER: &str = "_lru_cache_wrapper";
 
-/// The bound of an lru_cache, which its function `cache_parameters` has in a cell since CPython 3.9, beside whether it tells types
-/// apart. Results of the function may be dictionaries with functions, too, so that the closure must look like this one.
+/// The bound that the value of a container says: its name, and the number or that there is none.
+fn bound_said(facts: &Facts, node: usize) -> Option<(&'static str, Option<i64>)> {
+    let (name, number) = facts.value(node)?.split_once('=')?;
+    let name = *["maxlen", "maxsize"].iter().find(|known| **known == name)?;
+    if number == "None" { Some((name, None)) } else { Some((name, Some(number.parse().ok()?))) }
+}
+
+/// The bound of an lru_cache in a dump that does not say it: its function `cache_parameters` has it in a cell since CPython 3.9, beside
+/// whether it tells types apart. Results of the function may be dictionaries with functions, too, so that the closure must look like this one.
 fn lru_bound(heap: &Heap, facts: &mut Facts, wrapper: usize) -> Result<Option<i64>> {
     const MAX_FUNCTIONS: usize = 64;
     let below = |node: usize, type_name: &'static str| {
@@ -584,6 +651,16 @@ fn folded(words: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_series_begins_with_the_holder() {
+        assert_eq!(since_it_is_there(&[None, None, Some(20), Some(80), Some(80)]), [20, 80, 80]);
+        assert_eq!(since_it_is_there(&[None, None, Some(80)]), [0, 0, 80]);
+        assert_eq!(since_it_is_there(&[Some(1), None, Some(3)]), [1, 0, 3]);
+        assert_eq!(since_it_is_there(&[Some(0), None, Some(20), Some(80), Some(80)]), [20, 80, 80]);
+        assert_eq!(since_it_is_there(&[Some(0), Some(60), Some(120)]), [0, 60, 120]);
+        assert_eq!(since_it_is_there(&[None]), [0]);
+    }
 
     #[test]
     fn repetitions_are_written_once() {

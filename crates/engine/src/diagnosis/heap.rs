@@ -5,12 +5,18 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use datafusion::arrow::array::{Array as _, AsArray as _};
+use datafusion::arrow::{
+    array::{Array as _, AsArray as _},
+    datatypes::Int64Type,
+};
 use heaplake_graph::{Id, NO_DISTANCE};
 use heaplake_model::schema::Table;
 use heaplake_store::{GraphIndex, Lake, Manifest, with_index};
 
-use super::sort::{Sort, sort_of};
+use super::{
+    candidate::CYCLES,
+    sort::{Sort, sort_of},
+};
 use crate::{Result, snapshot::OpenIndex};
 
 /// A dump.
@@ -279,7 +285,7 @@ impl Heap {
     }
 
     /// The type that says most about a node: its own, or where that is one of the language, that of the first object of the
-    /// program that it retains.
+    /// program that it retains. Of a cycle any object may be the root, so that there a function says more than what it consists of.
     pub(super) fn telling_type(&self, node: usize) -> &str {
         self.open.type_name(self.telling_rank(node))
     }
@@ -293,8 +299,11 @@ impl Heap {
         with_index!(&*self.open.index, |index| {
             let (start, count) = (index.positions()[node].index(), index.retained_counts().at(node).index());
             let below = index.preorder().iter().skip(start).take(count.min(MAX_LOOKED_AT));
-            let mut ranks = below.map(|node| index.types().at(node.index()));
-            ranks.find(|rank| self.sort_of_rank(*rank) == Sort::Program).unwrap_or(own)
+            let ranks: Vec<u32> = below.map(|node| index.types().at(node.index())).collect();
+            let first = |sort: Sort| ranks.iter().copied().find(|rank| self.sort_of_rank(*rank) == sort);
+            let is_cycle = index.root_kind_of(node).is_some_and(|kind| CYCLES.contains(&kind));
+            let function = || first(Sort::Function).filter(|_| is_cycle);
+            first(Sort::Program).or_else(function).unwrap_or(own)
         })
     }
 
@@ -358,6 +367,17 @@ impl Heap {
             }
         }
         Ok(())
+    }
+
+    /// By node, how many references to it no object explains; nodes for which this is not known are missing.
+    pub(super) fn external(&self, nodes: &[usize]) -> Result<HashMap<usize, i64>> {
+        if nodes.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = self.open.obj_rows(nodes);
+        let batch = self.lake.rows_at(self.manifest(), Table::Obj, &["external"], &rows)?;
+        let counts = batch.column(0).as_primitive::<Int64Type>();
+        Ok(nodes.iter().copied().zip(counts).filter_map(|(node, count)| Some((node, count?))).collect())
     }
 
     /// What the program calls some nodes, as in summaries by holder, by node.

@@ -50,7 +50,7 @@ const MAX_SUSPECTS: usize = 40;
 const PROVED: f64 = 20.0;
 /// Cases whose retained size is found by a cut.
 const MAX_CUTS: usize = 12;
-/// Objects that all these cuts together may lead to.
+/// Objects that all these cuts together may lead to, in the newest dump and in all earlier ones.
 const MAX_TOUCHED: usize = 1 << 21;
 
 /// A suspect.
@@ -123,9 +123,9 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
     let mut judged = merged(judged, &moments);
     judged.sort_by(|a, b| b.order().partial_cmp(&a.order()).unwrap_or(std::cmp::Ordering::Equal));
     judged.truncate(MAX_SUSPECTS);
-    let mut most = MAX_TOUCHED;
+    let (mut most, mut most_earlier) = (MAX_TOUCHED, MAX_TOUCHED);
     for judged in judged.iter_mut().take(MAX_CUTS) {
-        judged.measure_cut(moments.newest(), &mut most, cancel)?;
+        judged.measure_cut(&moments, &mut most, &mut most_earlier, cancel)?;
     }
     let mut suspects: Vec<Suspect> = judged.into_iter().map(|judged| judged.suspect(&moments)).collect();
     if let Some(outside) = account::outside_objects(&moments) {
@@ -235,22 +235,40 @@ impl Judged {
         })
     }
 
-    /// Replaces the retained size of content that several hold by what the cut would free.
-    /// Where the content leads to more than `most` objects it stays what the holder alone keeps, which is less, and that is said.
-    fn measure_cut(&mut self, heap: &Heap, most: &mut usize, cancel: &AtomicBool) -> Result<()> {
+    /// Replaces the retained size of content that several hold by what the cut would free, at every moment.
+    /// Where the content leads to more than `most` objects it stays what the holder alone keeps, which is less, and that is said; where in
+    /// earlier dumps to more than `most_earlier`, the size there is changed in proportion.
+    fn measure_cut(
+        &mut self,
+        moments: &Moments,
+        most: &mut usize,
+        most_earlier: &mut usize,
+        cancel: &AtomicBool,
+    ) -> Result<()> {
         let case = &mut self.case;
         if !case.is_shared && case.also.is_empty() {
             return Ok(());
         }
         let mut holders = vec![case.node];
         holders.extend(&case.also);
-        let freed = with_index!(&*heap.open.index, |index| freed_by_cut(index, &holders, most, cancel))?;
-        match (freed, case.bytes.last_mut()) {
-            (Some(freed), Some(last)) => *last = Some(freed),
-            _ => self.evidence.push(
+        let newest = moments.newest();
+        let freed = with_index!(&*newest.open.index, |index| freed_by_cut(index, &holders, most, cancel))?;
+        let (Some(freed), Some((Some(last), earlier))) = (freed, case.bytes.split_last_mut()) else {
+            self.evidence.push(
                 "it leads to so many objects that what would be freed was not measured; it is at least what is said here"
                     .to_owned(),
-            ),
+            );
+            return Ok(());
+        };
+        let unshared = std::mem::replace(last, freed);
+        // Growth is the difference of two measurements of one kind.
+        for (moment, bytes) in earlier.iter_mut().enumerate() {
+            let Some(bytes) = bytes else { continue };
+            let there: Vec<usize> = holders.iter().filter_map(|holder| moments.at(moment, *holder)).collect();
+            let heap = moments.heap(moment);
+            let freed_then =
+                with_index!(&*heap.open.index, |index| freed_by_cut(index, &there, most_earlier, cancel))?;
+            *bytes = freed_then.unwrap_or_else(|| in_proportion(*bytes, freed, unshared));
         }
         Ok(())
     }
@@ -271,7 +289,7 @@ impl Judged {
         let dump = &heap.manifest().id;
         let mut queries = vec![format!("SELECT * FROM path('root ..> @{address}', '{dump}')")];
         if let Some(cut) = &cut {
-            queries.push(format!("SELECT * FROM whatif_cut('{cut}', '{dump}')"));
+            queries.push(format!("SELECT * FROM whatif_cut('{cut}')"));
         }
         if moments.len() > 1 {
             let first = &moments.heap(0).manifest().id;
@@ -347,19 +365,28 @@ fn freed_by_cut<I: Id>(
     let graph = index.graph();
     let edges = holders.iter().flat_map(|holder| graph.forward.range(*holder));
     let cut = Cut { nodes: BitSet::default(), edges: BitSet::of(graph.forward.n_edges(), edges) };
-    freed(index, &cut, most, cancel)
+    freed(index, &cut, &[], most, cancel)
 }
 
-/// Bytes of what nothing reaches after a cut, what is cut included; `None` if it leads to more than `most` objects.
+/// Bytes of what nothing reaches after a cut, what is cut included, if `no_roots` are not roots any more; `None` if it leads to more
+/// than `most` objects.
 fn freed<I: Id>(
     index: &GraphIndex<I>,
     cut: &Cut,
+    no_roots: &[usize],
     most: &mut usize,
     cancel: &AtomicBool,
 ) -> Result<Option<i64>> {
-    let roots = BitSet::of(index.n_nodes(), index.roots().iter().map(|root| root.index()));
+    let mut roots = index.roots_after(cut);
+    no_roots.iter().for_each(|node| roots.remove(*node));
     let gone = unreachable_within(index.graph(), &roots, cut, most, cancel)?;
     Ok(gone.map(|gone| i64::try_from(index.size_of(&gone)).unwrap_or(i64::MAX)))
+}
+
+/// `bytes` times `now / was`.
+fn in_proportion(bytes: i64, now: i64, was: i64) -> i64 {
+    let product = i128::from(bytes) * i128::from(now);
+    product.checked_div(i128::from(was)).and_then(|n| i64::try_from(n).ok()).unwrap_or(bytes)
 }
 
 fn per_hour(case: &Case, taken: &[DateTime<Utc>]) -> Option<f64> {

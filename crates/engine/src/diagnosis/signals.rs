@@ -6,11 +6,12 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use heaplake_model::short_type_name;
 
 use super::{
     candidate::How,
-    case::{Case, CountRule, LRU_WRAPPER},
+    case::{Case, CountRule, ItemBound, LRU_WRAPPER},
     moments::Moments,
     sort::{Sort, is_library, sort_of},
     words,
@@ -32,6 +33,15 @@ const SMALL_GROWTH: i64 = 4096;
 /// A growth of the heap by less than this part of it (one in so many) counts as this part.
 const LEAST_GROWTH: i64 = 200;
 
+/// Minutes between dumps from which on their times say something about pace.
+const LEAST_MINUTES: f64 = 1.0;
+
+/// Log odds of what has a bound that it has not passed, or for which the collector comes.
+const BOUNDED: f64 = -5.0;
+/// Log odds of what most probably has one: an OrderedDict beside a number that it comes near and has not passed. If it is none, a later
+/// dump has passed it.
+const PROBABLY_BOUNDED: f64 = -4.2;
+
 /// What all cases of a diagnosis share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whole {
@@ -41,36 +51,37 @@ pub(super) struct Whole {
     pub(super) bytes: i64,
 }
 
-/// The shape of a case over the dumps; of one dump there is none.
+/// The shape of a case over the dumps that have its holder; of one dump there is none.
 pub(super) fn shape(case: &Case) -> Option<SeriesShape> {
-    let series = if case.how == How::Huge {
-        case.bytes.iter().map(|b| b.unwrap_or(0)).collect()
-    } else {
-        case.series()
-    };
+    let series = case.lifetime();
     (series.len() > 1).then(|| judge(&series).shape)
 }
 
 /// Every signal of a case.
 pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signal> {
-    let signals = [
-        time(case, moments),
-        pace(case),
+    let (bound, collector) = (bound(case), collector(case, moments));
+    let mut growth = [time(case), pace(case, moments)];
+    if [&bound, &collector].into_iter().flatten().any(|signal| signal.weight <= PROBABLY_BOUNDED) {
+        // What fills up to a bound, or until the collector comes, grows like a leak until then.
+        growth.iter_mut().flatten().for_each(|signal| signal.weight = signal.weight.min(0.0));
+    }
+    let others = [
         turnover(case),
         amount(case),
         share(case, whole),
         kind(case),
-        bound(case),
+        bound,
         place(case),
         source(case, moments),
         new_holder(case),
-        collector(case, moments),
+        collector,
         line(case, moments),
         running(case, moments),
         on_stacks(case),
-        followers(case),
+        followers(case, moments),
+        own_table(case, moments),
     ];
-    signals.into_iter().flatten().collect()
+    growth.into_iter().chain(others).flatten().collect()
 }
 
 /// What proves that a case leaks. What the collector or C code may still let go must also grow, where there are several dumps, as
@@ -96,14 +107,14 @@ fn told(weight: f64, fact: String) -> Option<Signal> {
 }
 
 /// How many dumps spoke, and what the series looks like.
-fn time(case: &Case, moments: &Moments) -> Option<Signal> {
-    let n = moments.len();
+fn time(case: &Case) -> Option<Signal> {
     let Some(shape) = shape(case) else {
         return told(-2.0, "there is one dump: it shows what is held, not whether it grows".to_owned());
     };
-    let series = case.series();
+    let series = case.lifetime();
+    let n = series.len();
     let steps: Vec<String> = match case.how {
-        How::Huge => case.bytes.iter().map(|bytes| words::bytes(bytes.unwrap_or(0))).collect(),
+        How::Huge => series.iter().map(|bytes| words::bytes(*bytes)).collect(),
         _ => series.iter().map(|n| words::count(*n)).collect(),
     };
     let listed = if steps.len() <= 8 {
@@ -113,10 +124,16 @@ fn time(case: &Case, moments: &Moments) -> Option<Signal> {
     };
     let said = |what: &str| format!("{what} from dump to dump: {listed}");
     match (shape, n) {
-        (SeriesShape::Growing, 2) if series[0] == 0 => told(
-            -1.4,
-            format!("there were none in the first of the two dumps, and {} in the second", steps[1]),
-        ),
+        (SeriesShape::Growing, 2) if series[0] == 0 => {
+            let which = if case.counts.len() > n { " that have it" } else { "" };
+            told(
+                -1.4,
+                format!(
+                    "there were none in the first of the two dumps{which}, and {} in the second",
+                    steps[1]
+                ),
+            )
+        }
         (SeriesShape::Growing, 2) => {
             told(0.6, format!("it grew between the two dumps, from {} to {}", steps[0], steps[1]))
         }
@@ -129,14 +146,14 @@ fn time(case: &Case, moments: &Moments) -> Option<Signal> {
     }
 }
 
-/// Whether it grows as fast as before.
-fn pace(case: &Case) -> Option<Signal> {
+/// Whether it grows as fast as before: by the hour, or where dumps lie so close together that to take them takes a good part of the
+/// time between them, by the dump.
+fn pace(case: &Case, moments: &Moments) -> Option<Signal> {
     let series = case.series();
     if series.len() < 3 || case.how == How::Huge {
         return None;
     }
     let steps: Vec<i64> = series.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let (first, last) = (steps[0], steps[steps.len() - 1]);
     if steps.iter().any(|step| *step < 0) {
         return told(-1.0, "it also shrank at times".to_owned());
     }
@@ -145,13 +162,31 @@ fn pace(case: &Case) -> Option<Signal> {
         let fact = format!("it grew in {n_rising} of {} steps", steps.len());
         return told(if n_rising == 1 { -5.0 } else { -1.5 }, fact);
     }
-    let (least, most) = (steps.iter().min().copied()?, steps.iter().max().copied()?);
+    let (paces, per) = match hours_between(&moments.taken()) {
+        Some(hours) => {
+            (steps.iter().zip(hours).map(|(step, hours)| *step as f64 / hours).collect(), " an hour")
+        }
+        None => (steps.iter().map(|step| *step as f64).collect::<Vec<_>>(), ""),
+    };
+    let (first, last) = (paces[0], paces[paces.len() - 1]);
+    let (least, most) =
+        paces.iter().fold((f64::MAX, 0.0_f64), |(least, most), pace| (least.min(*pace), most.max(*pace)));
+    let slower = || {
+        let [first, last] = [first, last].map(|pace| words::count(pace.round() as i64));
+        format!("it slows down: {first} more{per}, in the end {last}")
+    };
     match () {
-        () if last * 10 <= first * 3 => told(-3.6, format!("it slows down: {first} more, in the end {last}")),
-        () if last * 10 <= first * 6 => told(-1.2, format!("it slows down: {first} more, in the end {last}")),
-        () if least > 0 && least * 2 >= most => told(0.6, "it grows at an even pace".to_owned()),
+        () if last <= first * 0.3 => told(-3.6, slower()),
+        () if last <= first * 0.6 => told(-1.2, slower()),
+        () if least > 0.0 && least * 2.0 >= most => told(0.6, "it grows at an even pace".to_owned()),
         () => None,
     }
+}
+
+/// The hours between dumps; `None` where any two lie less than [`LEAST_MINUTES`] apart.
+fn hours_between(taken: &[DateTime<Utc>]) -> Option<Vec<f64>> {
+    let hours = taken.windows(2).map(|pair| (pair[1] - pair[0]).as_seconds_f64() / 3600.0);
+    hours.map(|hours| (hours * 60.0 >= LEAST_MINUTES).then_some(hours)).collect()
 }
 
 /// Whether what comes also goes: a leak keeps what it gets, a cache, a ring or a crowd of sessions does not.
@@ -226,6 +261,9 @@ fn kind(case: &Case) -> Option<Signal> {
     match sort_of(&case.type_name) {
         Sort::Program => silent(0.4),
         Sort::Module => told(-2.8, "what is new are modules, as when they are imported late".to_owned()),
+        Sort::Code if case.counts.len() == 1 && is_namespace(case) => {
+            told(-3.2, "they are the classes of a module or class, in its namespace".to_owned())
+        }
         Sort::Code => told(-1.6, "what is new are parts of code, as when modules are imported".to_owned()),
         Sort::Function
             if case.way.last().is_some_and(|step| step.type_name == "dict") && is_namespace(case) =>
@@ -249,6 +287,9 @@ fn is_namespace(case: &Case) -> bool {
 fn bound(case: &Case) -> Option<Signal> {
     const WORDS: [&str; 5] = ["max", "limit", "capacity", "bound", "keep"];
     let count = case.count();
+    if let Some(bound) = &case.bound {
+        return enforced_bound(case, bound);
+    }
     let is_lru = case.kid_type == "_lru_list_elem" || case.below.contains("_lru_list_elem");
     let unknown =
         || if is_lru { told(-3.5, "it is an lru_cache with a bound".to_owned()) } else { bare_bound(case) };
@@ -257,11 +298,11 @@ fn bound(case: &Case) -> Option<Signal> {
     let Some((label, bound)) = bound.min_by_key(|(_, n)| n.abs_diff(count)) else { return unknown() };
     let label = label.trim_matches(|c: char| !c.is_alphanumeric() && c != '_').to_owned();
     match () {
-        () if bound >= count.saturating_mul(200).max(100_000) => {
+        () if is_no_bound(bound, count) => {
             told(0.2, format!("its {label}, {}, is so high that it is none", words::count(bound)))
         }
-        () if bound + bound / 10 >= count => told(
-            -5.0,
+        () if reaches(bound, count) => told(
+            BOUNDED,
             format!(
                 "it has a bound: {label} is {}, of which {} are used",
                 words::count(bound),
@@ -270,6 +311,36 @@ fn bound(case: &Case) -> Option<Signal> {
         ),
         () => None,
     }
+}
+
+/// A bound that the type of the holder enforces.
+fn enforced_bound(case: &Case, bound: &ItemBound) -> Option<Signal> {
+    let ItemBound { name, most, used } = *bound;
+    let Some(most) = most else { return told(0.4, format!("its {name} is None: it has no bound")) };
+    let said = words::count(most);
+    match () {
+        () if is_no_bound(most, used) => told(0.2, format!("its {name}, {said}, is so high that it is none")),
+        () if case.how == How::Siblings => {
+            told(BOUNDED, format!("each of them has a bound: {name} is at most {said}"))
+        }
+        () if reaches(most, used) => told(
+            BOUNDED,
+            format!("it has a bound: {name} is {said}, of which {} are used", words::count(used)),
+        ),
+        // What grows is in what it keeps.
+        () => None,
+    }
+}
+
+/// Whether a bound holds so many. The container itself refers to a few objects more: its class, its function.
+fn reaches(bound: i64, used: i64) -> bool {
+    const OWN: i64 = 4;
+    bound.saturating_add(bound / 10).saturating_add(OWN) >= used
+}
+
+/// Whether a bound is so far above what is used that nothing will ever come to it.
+fn is_no_bound(bound: i64, used: i64) -> bool {
+    bound >= used.saturating_mul(200).max(100_000)
 }
 
 /// A round number beside the holder that it has not reached, in a dump without labels. One that it has just reached counts along.
@@ -283,7 +354,7 @@ fn bare_bound(case: &Case) -> Option<Signal> {
     let is_near = bound <= count.saturating_mul(2);
     let is_ordered = case.above(0) == "OrderedDict";
     let weight = if is_near && is_ordered {
-        -4.2
+        PROBABLY_BOUNDED
     } else if is_near {
         -2.2
     } else {
@@ -385,13 +456,24 @@ fn on_stacks(case: &Case) -> Option<Signal> {
     )
 }
 
-/// Whether they are weak references in a collection that the library has for such: they follow what others hold.
-fn followers(case: &Case) -> Option<Signal> {
-    let is_weak = matches!(case.kid_type.as_str(), "ReferenceType" | "KeyedRef");
-    if !is_weak || !case.way_has(&["WeakSet", "WeakValueDictionary"]) {
+/// Whether they are weak references that only follow what others hold: in a collection that the library has for such, or in the
+/// dictionary in which the interpreter keeps the subclasses of a class, to which no object refers.
+fn followers(case: &Case, moments: &Moments) -> Option<Signal> {
+    if !matches!(case.kid_type.as_str(), "ReferenceType" | "KeyedRef" | "weakref") {
         return None;
     }
-    told(-3.2, "they are weak references, which follow what others hold".to_owned())
+    let heap = moments.newest();
+    if case.way_has(&["WeakSet", "WeakValueDictionary"]) {
+        return told(-3.2, "they are weak references, which follow what others hold".to_owned());
+    }
+    let targets: Vec<usize> = case.samples.iter().flat_map(|sample| heap.weak_refs(*sample)).collect();
+    let n_classes = targets.iter().filter(|target| heap.sort(**target) == Sort::Code).count();
+    // Lines of meliae's do not say what weak references refer to.
+    let is_of_classes = n_classes * 2 >= targets.len() && (n_classes > 0 || !heap.is_whole());
+    if case.holder_type != "dict" || !heap.parents(case.node).is_empty() || !is_of_classes {
+        return None;
+    }
+    told(-5.0, "the interpreter keeps it: the weak references of a class to its subclasses".to_owned())
 }
 
 /// Whether one object grows although the dump does not show that the program keeps it: a buffer of a function that ran.
@@ -403,8 +485,29 @@ fn running(case: &Case, moments: &Moments) -> Option<Signal> {
     told(-2.8, "no module leads to it: it may belong to what ran when the dump was taken".to_owned())
 }
 
+/// What part of the retained bytes a container's own table must have to be mentioned: one in so many.
+const WORTH_A_WORD: i64 = 20;
+
+/// The table of a container, in which its entries are: the container keeps it whatever is cut, but not when it is emptied.
+fn own_table(case: &Case, moments: &Moments) -> Option<Signal> {
+    let heap = moments.newest();
+    let is_emptied = heap.sort(case.node) == Sort::Container
+        && matches!(case.how, How::Refs | How::Standing)
+        && !is_namespace(case);
+    let size = heap.size(case.node);
+    if !is_emptied || size < SMALL_GROWTH || size < case.retained() / WORTH_A_WORD {
+        return None;
+    }
+    told(
+        0.0,
+        format!("its own table has {} more, which are freed as well when it is cleared", words::bytes(size)),
+    )
+}
+
 /// Objects that can be on cycles that the interpreter's usual settings leave until the collector looks, of any version.
 const USUAL_THRESHOLD: i64 = 2000;
+/// Objects more that the collector waits for from which on it comes seldom.
+pub(super) const SELDOM: i64 = 10 * USUAL_THRESHOLD;
 
 /// Whether the collector will come for garbage soon.
 fn collector(case: &Case, moments: &Moments) -> Option<Signal> {
@@ -421,13 +524,15 @@ fn collector(case: &Case, moments: &Moments) -> Option<Signal> {
     };
     let threshold = collector.threshold;
     let said = words::count(threshold);
+    // What has survived a collection waits for a full one, which comes when there are a quarter more objects.
+    let may_wait = threshold.saturating_mul(2).max(heap.n_nodes() as i64 / 4);
     match () {
         () if collector.is_off() => told(2.0, "the collector is off".to_owned()),
-        () if threshold > 10 * USUAL_THRESHOLD => {
+        () if threshold > SELDOM => {
             told(0.8, format!("the collector comes only when there are {said} more objects"))
         }
-        () if n_objects < threshold.saturating_mul(2) => told(
-            -5.0,
+        () if n_objects < may_wait => told(
+            BOUNDED,
             format!(
                 "the collector is on and comes when there are {said} more objects: it may free this soon"
             ),

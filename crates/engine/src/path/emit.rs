@@ -1,4 +1,7 @@
-//! A pattern as `WITH RECURSIVE` over `obj` and `edge`, for engines that know neither paths nor our index.
+//! A pattern as SQL over `obj` and `edge`, for engines that know neither paths nor our index.
+//!
+//! A few hops are written out, each as a subquery of its own, since there are engines without recursion (Spark 3), or with one that
+//! has to be by UNION ALL (Spark 4, Trino) and does not end on a cycle. More of them are `WITH RECURSIVE`.
 //!
 //! Standard SQL ends a recursion only when no row is new. The pairs of object and state are finite, so REACH ends by
 //! itself; with the number of hops in a row, which every other selector needs, it ends only where hops are bounded: by
@@ -16,6 +19,9 @@ use crate::{Error, Result, mistake};
 
 /// Most transitions that are written out.
 const MAX_TRANSITIONS: usize = 500;
+
+/// Most hops that are written out: an engine that repeats a subquery wherever it is named does work by the square of them.
+const MAX_WRITTEN_HOPS: u32 = 12;
 
 /// The query as SQL, one statement without the `;`.
 pub(crate) fn emit(compiled: &Compiled, manifest: &Dump) -> Result<String> {
@@ -111,18 +117,20 @@ impl Emitting<'_> {
         for line in self.compiled.text.lines() {
             let _ = writeln!(sql, "-- {}", mistake::escape(line));
         }
-        sql += "WITH RECURSIVE\n";
+        let is_plain_reach = self.compiled.selector == Selector::Reach
+            && self.compiled.limit.is_none()
+            && self.compiled.within.is_none();
+        let bound = self.most_hops().filter(|most| !is_plain_reach || *most <= MAX_WRITTEN_HOPS);
+        let is_recursive = bound.is_none_or(|most| most > MAX_WRITTEN_HOPS)
+            || matches!(self.compiled.selector, Selector::AnyShortest | Selector::AllShortest);
+        sql += if is_recursive { "WITH RECURSIVE\n" } else { "WITH\n" };
         sql += &self.objects();
         sql += &self.references();
         sql += &self.steps();
         sql += &self.seeds();
         let accept = self.compiled.accept();
         let limit = self.compiled.limit.map(|n| format!("\nLIMIT {n}")).unwrap_or_default();
-        let Some(most) = self.most_hops().filter(|_| {
-            self.compiled.selector != Selector::Reach
-                || self.compiled.limit.is_some()
-                || self.compiled.within.is_some()
-        }) else {
+        let Some(most) = bound else {
             let _ = write!(
                 sql,
                 "reached(address, state) AS (\n  SELECT address, state FROM seed\n  UNION\n  SELECT step.target, \
@@ -133,7 +141,7 @@ impl Emitting<'_> {
         };
         match self.compiled.selector {
             Selector::Shortest(k) => {
-                sql += &self.walks(most, "");
+                sql += &walks(most, false);
                 let k = self.compiled.limit.map_or(u64::from(k), |limit| limit.min(u64::from(k)));
                 let _ = write!(
                     sql,
@@ -141,8 +149,7 @@ impl Emitting<'_> {
                 );
             }
             Selector::AllAcyclic => {
-                let new = format!(" AND position({} IN walk.path) = 0", padded("step.target"));
-                sql += &self.walks(most, &new);
+                sql += &walks(most, true);
                 let _ = write!(
                     sql,
                     "SELECT DISTINCT hop AS hops, path FROM walk WHERE state = {accept}\nORDER BY hops, path{limit}"
@@ -283,17 +290,6 @@ impl Emitting<'_> {
         });
         format!("seed AS (\n{}\n),\n", seeds.collect::<Vec<_>>().join("\n  UNION ALL\n"))
     }
-
-    /// All walks up to some hops, with their addresses.
-    fn walks(&self, most: u32, and: &str) -> String {
-        format!(
-            "walk(address, state, hop, path) AS (\n  SELECT address, state, 0, {seed} FROM seed\n  UNION\n  SELECT \
-             step.target, step.next_state, walk.hop + 1, walk.path || '/' || {target}\n  FROM walk JOIN step ON \
-             step.source = walk.address AND step.state = walk.state\n  WHERE walk.hop < {most}{and}\n)\n",
-            seed = padded("address"),
-            target = padded("step.target"),
-        )
-    }
 }
 
 /// The columns of a transition's tests.
@@ -303,17 +299,73 @@ fn passed(transition: &Transition, object: &str) -> Vec<String> {
 
 /// An address as text that sorts like the number.
 fn padded(address: &str) -> String {
-    format!("lpad(CAST({address} AS VARCHAR), 20, '0')")
+    format!("lpad(CAST({address} AS VARCHAR(20)), 20, '0')")
+}
+
+/// All walks up to some hops, with their addresses; with `acyclic` those that visit no object twice.
+fn walks(most: u32, acyclic: bool) -> String {
+    let (seed, target) = (padded("address"), padded("step.target"));
+    let is_new = |walk: &str| format!("position({target} IN {walk}.path) = 0");
+    if most > MAX_WRITTEN_HOPS {
+        let and = if acyclic { format!(" AND {}", is_new("walk")) } else { String::new() };
+        return format!(
+            "walk(address, state, hop, path) AS (\n  SELECT address, state, 0, {seed} FROM seed\n  UNION\n  SELECT \
+             step.target, step.next_state, walk.hop + 1, walk.path || '/' || {target}\n  FROM walk JOIN step ON \
+             step.source = walk.address AND step.state = walk.state\n  WHERE walk.hop < {most}{and}\n)\n"
+        );
+    }
+    let next = |walk: &str| {
+        let where_ = if acyclic { format!("\n  WHERE {}", is_new(walk)) } else { String::new() };
+        format!(
+            "SELECT DISTINCT step.target AS address, step.next_state AS state, {walk}.path || '/' || {target} AS path\n  \
+             FROM {walk} JOIN step ON step.source = {walk}.address AND step.state = {walk}.state{where_}"
+        )
+    };
+    let first = format!("SELECT DISTINCT address, state, {seed} AS path FROM seed");
+    written_out("walk", "address, state", ", path", most, &first, next) + "\n"
 }
 
 /// Pairs of object and state with their fewest hops.
 fn reached(most: u32) -> String {
-    format!(
-        "reached(address, state, hop) AS (\n  SELECT address, state, 0 FROM seed\n  UNION\n  SELECT step.target, \
-         step.next_state, reached.hop + 1\n  FROM reached JOIN step ON step.source = reached.address AND step.state = \
-         reached.state\n  WHERE reached.hop < {most}\n),\nnearest AS (\n  SELECT address, state, min(hop) AS hop FROM \
-         reached GROUP BY address, state\n)"
-    )
+    let reached = if most > MAX_WRITTEN_HOPS {
+        format!(
+            "reached(address, state, hop) AS (\n  SELECT address, state, 0 FROM seed\n  UNION\n  SELECT step.target, \
+             step.next_state, reached.hop + 1\n  FROM reached JOIN step ON step.source = reached.address AND \
+             step.state = reached.state\n  WHERE reached.hop < {most}\n)"
+        )
+    } else {
+        let next = |reached: &str| {
+            format!(
+                "SELECT DISTINCT step.target AS address, step.next_state AS state\n  FROM {reached} JOIN step ON \
+                 step.source = {reached}.address AND step.state = {reached}.state"
+            )
+        };
+        let first = "SELECT DISTINCT address, state FROM seed";
+        written_out("reached", "address, state", "", most, first, next)
+    };
+    reached
+        + ",\nnearest AS (\n  SELECT address, state, min(hop) AS hop FROM reached GROUP BY address, state\n)"
+}
+
+/// A subquery for each number of hops up to `most`, and one of the given name that has all their rows and the hops. `next` makes a
+/// subquery of the name of the one before it.
+fn written_out(
+    name: &str,
+    columns: &str,
+    more_columns: &str,
+    most: u32,
+    first: &str,
+    next: impl Fn(&str) -> String,
+) -> String {
+    let mut sql = format!("{name}_0 AS (\n  {first}\n),\n");
+    let mut all = Vec::new();
+    for hop in 0..=most {
+        if let Some(before) = hop.checked_sub(1) {
+            let _ = write!(sql, "{name}_{hop} AS (\n  {}\n),\n", next(&format!("{name}_{before}")));
+        }
+        all.push(format!("  SELECT {columns}, {hop} AS hop{more_columns} FROM {name}_{hop}"));
+    }
+    sql + &format!("{name} AS (\n{}\n)", all.join("\n  UNION ALL\n"))
 }
 
 /// Of those the ones on shortest paths, and the paths.

@@ -115,7 +115,7 @@ fn write(lake: &Path, id: &str, table: Table, rows: &RecordBatch) -> FileEntry {
     writer.write(rows).unwrap();
     writer.close().unwrap();
     let bytes = fs::metadata(lake.join(&path)).unwrap().len();
-    FileEntry { table, path, rows: rows.num_rows() as u64, bytes, xxh3: String::new() }
+    FileEntry { table, path, rows: rows.num_rows() as u64, bytes, xxh3: String::new(), footer_bytes: None }
 }
 
 /// A lake of dumps, an hour apart.

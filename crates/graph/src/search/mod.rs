@@ -26,7 +26,7 @@ mod ranked;
 mod reach;
 mod ways;
 
-use crate::{BitSet, Graph, Id, Walk};
+use crate::{BitSet, Graph, Id, Numbers, Walk};
 
 pub use bindings::Bindings;
 pub use meet::{Shortest, ShortestPaths};
@@ -119,12 +119,16 @@ impl TypeGraph {
 
 /// The pairs of types of parent and child with the number of their edges, by parent, then child. Edges that are skipped or
 /// lead nowhere do not count. O(edges); memory is a count for each pair of types, or for each pair that occurs.
-pub fn type_edges<I: Id>(graph: Graph<'_, I>, types: &[u32], n_types: usize) -> Vec<(u32, u32, u64)> {
+pub fn type_edges<I: Id>(
+    graph: Graph<'_, I>,
+    types: Numbers<'_, u32>,
+    n_types: usize,
+) -> Vec<(u32, u32, u64)> {
     const MAX_DENSE_TYPES: usize = 2048;
     let counted = |add: &mut dyn FnMut(u32, u32)| {
         for (node, parent) in types.iter().enumerate() {
             for child in graph.children(node) {
-                add(*parent, types[child]);
+                add(parent, types.at(child));
             }
         }
     };

@@ -9,7 +9,12 @@ use heaplake_model::shortened;
 use heaplake_readers::{Records, TypeTable};
 
 use super::{ImportProgress, Limits, StreamedTables, order::RowRef, runs::Run};
-use crate::{Result, addresses::AddressSet, index, lake::WorkFolder};
+use crate::{
+    Result,
+    addresses::AddressSet,
+    index::{self, GraphSize},
+    lake::WorkFolder,
+};
 
 pub(super) struct Collector<'c> {
     types: &'c TypeTable,
@@ -29,8 +34,7 @@ pub(super) struct Collector<'c> {
     recorded_roots: Vec<(u64, Arc<str>)>,
     /// The kinds of roots so far.
     root_kinds: HashSet<Arc<str>>,
-    n_rows: u64,
-    n_refs: u64,
+    size: GraphSize,
 }
 
 /// Everything that was read.
@@ -41,8 +45,8 @@ pub(super) struct CollectedDump<'c> {
     pub(super) starts: Vec<(Option<u64>, u64)>,
     /// What the dump calls roots: address and kind.
     pub(super) recorded_roots: Vec<(u64, Arc<str>)>,
-    pub(super) n_rows: u64,
-    pub(super) n_refs: u64,
+    /// Objects that are in the dump twice count twice.
+    pub(super) size: GraphSize,
 }
 
 pub(super) enum CollectedRows {
@@ -84,8 +88,7 @@ impl<'c> Collector<'c> {
             addresses: AddressSet::default(),
             recorded_roots: Vec::new(),
             root_kinds: HashSet::new(),
-            n_rows: 0,
-            n_refs: 0,
+            size: GraphSize::default(),
         }
     }
 
@@ -106,8 +109,9 @@ impl<'c> Collector<'c> {
         }
         self.starts.push((records.first_line, records.first_offset));
         self.memory += records.memory() + records.len() * SORT_BYTES;
-        self.n_rows += records.len() as u64;
-        self.n_refs += records.n_refs() as u64;
+        self.size.nodes += records.len() as u64;
+        self.size.edges += records.n_refs() as u64;
+        self.size.parents += records.n_parents() as u64;
         self.progress.objects.fetch_add(records.len() as u64, Relaxed);
         self.blocks.push(records);
         let roots = self.recorded_roots.capacity() * size_of::<(u64, Arc<str>)>();
@@ -146,8 +150,7 @@ impl<'c> Collector<'c> {
             streamed: self.streamed,
             starts: self.starts,
             recorded_roots: self.recorded_roots,
-            n_rows: self.n_rows,
-            n_refs: self.n_refs,
+            size: self.size,
         })
     }
 

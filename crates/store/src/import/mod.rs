@@ -21,8 +21,9 @@ mod threads;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     fs::File,
-    io,
+    io::{self, Read},
     path::PathBuf,
     sync::{
         Arc,
@@ -49,12 +50,33 @@ use issues::IssueFile;
 use threads::ThreadFile;
 
 /// What to import.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Input {
     /// A file.
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// An object in a store.
+    Object(ObjectInput),
+}
+
+/// Bytes that come from elsewhere.
+#[derive(Clone)]
+pub struct ObjectInput {
+    /// Its address, which ends with its name.
+    pub address: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// When it was written.
+    pub modified: DateTime<Utc>,
+    /// Begins to read it.
+    pub open: Arc<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>,
+}
+
+impl fmt::Debug for ObjectInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectInput").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Input {
@@ -65,6 +87,9 @@ impl Input {
                 DumpId::from_file_name(&path.file_name().unwrap_or_default().to_string_lossy())
             }
             Self::Stdin => DumpId::from_file_name("stdin"),
+            Self::Object(object) => {
+                DumpId::from_file_name(object.address.rsplit('/').next().unwrap_or_default())
+            }
         }
     }
 }
@@ -429,9 +454,21 @@ struct Opened {
 
 impl Opened {
     fn open(input: &Input, progress: &ImportProgress) -> Result<Self> {
-        let Input::File(path) = input else {
-            let source = heaplake_readers::Source::stream(io::stdin());
-            return Ok(Self { name: "-".to_owned(), source, modified: None });
+        let path = match input {
+            Input::File(path) => path,
+            Input::Stdin => {
+                let source = heaplake_readers::Source::stream(io::stdin());
+                return Ok(Self { name: "-".to_owned(), source, modified: None });
+            }
+            Input::Object(object) => {
+                let io_error = |source| Error::Io { path: object.address.clone().into(), source };
+                progress.total_bytes.store(object.bytes, Ordering::Relaxed);
+                return Ok(Self {
+                    name: object.address.clone(),
+                    source: heaplake_readers::Source::stream((object.open)().map_err(io_error)?),
+                    modified: DateTime::from_timestamp_micros(object.modified.timestamp_micros()),
+                });
+            }
         };
         let io_error = |source| Error::Io { path: path.clone(), source };
         let file = File::open(path).map_err(io_error)?;

@@ -10,9 +10,10 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, binary_heap::PeekMut},
     fs::File,
     io::{self, BufReader, BufWriter, Read, Write},
+    mem,
 };
 
 use heaplake_readers::{Labels, Record, Records};
@@ -74,7 +75,7 @@ fn write_frames(
         }
         push(&mut frame.records, &record);
         frame.rows.push(rows[i]);
-        if frame.records.memory() >= FRAME_BYTES {
+        if frame.records.bytes().len() + frame.records.labels().text_len() >= FRAME_BYTES {
             written = frame.write(&mut file);
         }
     });
@@ -92,7 +93,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// Writes the frame and empties it.
+    /// Writes the frame and empties it; its memory stays for the next one.
     fn write(&mut self, file: &mut impl Write) -> io::Result<()> {
         let Self { records, rows } = self;
         let (_, label_text, label_ends) = records.labels().parts();
@@ -103,21 +104,24 @@ impl Frame {
         file.write_all(records.bytes())?;
         file.write_all(label_text)?;
         file.write_all(bytemuck::cast_slice(label_ends))?;
-        *self = Self::default();
+        *records = mem::take(records).emptied();
+        rows.clear();
         Ok(())
     }
 
-    /// Reads the next frame; `None` at the end of the file.
-    fn read(file: &mut impl Read) -> io::Result<Option<Self>> {
+    /// Reads the next frame into the memory of this one; `None` at the end of the file.
+    fn read(self, file: &mut impl Read) -> io::Result<Option<Self>> {
         let mut lens = [0_u64; 4];
         match file.read_exact(bytemuck::cast_slice_mut(&mut lens)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             read => read?,
         }
         let [n_rows, n_bytes, n_label_text, n_labels] = lens.map(|len| len as usize);
-        let mut rows = vec![RowRef::new(0, 0); n_rows];
-        let (mut bytes, mut text, mut ends) =
-            (vec![0; n_bytes], vec![0; n_label_text], vec![0_u32; n_labels]);
+        let Self { records, mut rows } = self;
+        let mut bytes = records.into_bytes();
+        rows.resize(n_rows, RowRef::new(0, 0));
+        bytes.resize(n_bytes, 0);
+        let (mut text, mut ends) = (vec![0; n_label_text], vec![0_u32; n_labels]);
         file.read_exact(bytemuck::cast_slice_mut(&mut rows))?;
         file.read_exact(&mut bytes)?;
         file.read_exact(&mut text)?;
@@ -191,9 +195,13 @@ impl<'m> Merge<'m> {
 
     /// Goes on to the next object.
     pub(super) fn advance(&mut self) -> Result<()> {
-        let Some(Reverse((_, i))) = self.heap.pop() else { return Ok(()) };
-        if self.cursors[i].advance()? {
-            self.heap.push(Reverse((self.cursors[i].enter(self.ranks), i)));
+        let Some(mut first) = self.heap.peek_mut() else { return Ok(()) };
+        let Reverse((key, i)) = &mut *first;
+        let cursor = &mut self.cursors[*i];
+        if cursor.advance()? {
+            *key = cursor.enter(self.ranks);
+        } else {
+            PeekMut::pop(first);
         }
         Ok(())
     }
@@ -218,13 +226,79 @@ impl Cursor {
     fn read(&mut self) -> Result<bool> {
         (self.at, self.position) = (0, 0);
         loop {
-            let read = Frame::read(&mut self.file);
+            let read = mem::take(&mut self.frame).read(&mut self.file);
             let read = read.map_err(|source| self.stored.io_error(source))?;
-            let Some(frame) = read else { return Ok(false) };
+            let Some(frame) = read else {
+                // Runs are as large as the dump, and nobody reads them twice.
+                self.stored.remove();
+                return Ok(false);
+            };
             self.frame = frame;
             if !self.frame.rows.is_empty() {
                 return Ok(true);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, atomic::AtomicBool};
+
+    use heaplake_model::LayoutOverride;
+    use heaplake_readers::{ReadOptions, Source, TypeTable};
+
+    use super::*;
+    use crate::{Access, Lake};
+
+    #[test]
+    fn a_run_that_was_read_to_its_end_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open_or_create(folder.path(), Access::Private).unwrap();
+        let work = lake.work_folder().unwrap();
+        let text: String = (0..1000)
+            .map(|n| {
+                format!(
+                    "{{\"address\": {}, \"type\": \"T{}\", \"size\": 8, \"refs\": []}}\n",
+                    8000 - 8 * n,
+                    n % 3
+                )
+            })
+            .collect();
+        let (types, cancel) = (TypeTable::default(), AtomicBool::new(false));
+        let options = ReadOptions {
+            keep_going: false,
+            threads: 1,
+            block_bytes: 1 << 16,
+            max_object_bytes: 1 << 20,
+            fields: false,
+            part: None,
+            layout: LayoutOverride::default(),
+            work_folder: work.path(),
+            cancel: &cancel,
+            bytes_read: Arc::default(),
+        };
+        let mut blocks = Vec::new();
+        let source = Source::stream(io::Cursor::new(text.into_bytes()));
+        heaplake_readers::read(source, None, &options, &types, &mut |records| {
+            blocks.push(records);
+            Ok(())
+        })
+        .unwrap();
+        let run = Run::write(&work, 0, &blocks, 0, &types.names()).unwrap();
+        let ranks = order::type_ranks(&types.names());
+        for (side, name) in [(RunOrder::Address, "run-0-address"), (RunOrder::Type, "run-0-type")] {
+            let mut merge = Merge::open(std::slice::from_ref(&run), side, &ranks).unwrap();
+            let mut last = (0, 0);
+            for _ in 0..1000 {
+                assert!(work.has(name));
+                let (record, _) = merge.peek().unwrap();
+                let rank = if side == RunOrder::Type { ranks[record.type_id as usize] } else { 0 };
+                assert!(last < (rank, record.address));
+                last = (rank, record.address);
+                merge.advance().unwrap();
+            }
+            assert!(merge.peek().is_none() && !work.has(name));
         }
     }
 }

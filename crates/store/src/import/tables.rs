@@ -23,7 +23,10 @@ use crate::{
     AnyIndex, Counts, Error, FileEntry, IndexOptions, Result, StoredFile, TypeStat,
     addresses::{AddressSet, Marks},
     file_names::FileNames,
-    index::{self, EdgeFiles, EdgeSource, GraphCounts, Nodes, ObjIndex, ProgramNames, Summaries},
+    index::{
+        self, ArraysIn, EdgeFiles, EdgeSource, GraphCounts, GraphSize, Nodes, ObjIndex, ProgramNames,
+        Summaries,
+    },
     lake::{WorkFile, index_name},
     parquet_file::{self, FileSum},
     properties, summary, with_index,
@@ -59,9 +62,9 @@ pub(super) fn write(
     limits: &Limits,
     progress: &ImportProgress,
 ) -> Result<WrittenTables> {
-    let CollectedDump { rows, streamed, starts, recorded_roots, n_rows, n_refs } = collected;
+    let CollectedDump { rows, streamed, starts, recorded_roots, size } = collected;
     let super::StreamedTables { mut issues, fields, threads } = streamed;
-    progress.rows_total.store(n_rows + n_refs, Relaxed);
+    progress.rows_total.store(size.nodes + size.edges, Relaxed);
     let type_names = types.names();
     let writer = TableWriter {
         names,
@@ -74,9 +77,9 @@ pub(super) fn write(
         progress,
     };
     let tables = match rows {
-        CollectedRows::Memory(blocks) => writer.write_memory(&blocks, &starts, n_refs, &mut issues)?,
+        CollectedRows::Memory(blocks) => writer.write_memory(&blocks, &starts, size, &mut issues)?,
         CollectedRows::Runs(runs, addresses) => {
-            writer.write_runs(&runs, addresses, &starts, (n_rows, n_refs), &mut issues)?
+            writer.write_runs(&runs, addresses, &starts, size, &mut issues)?
         }
     };
     let (issue_sum, n_issues, issue_counts) = issues.finish()?;
@@ -171,7 +174,7 @@ impl<'t> TableWriter<'t> {
         &self,
         blocks: &[Records],
         starts: &[(Option<u64>, u64)],
-        n_refs: u64,
+        size: GraphSize,
         issues: &mut super::IssueFile,
     ) -> Result<RowTables> {
         let mut nodes = Nodes::default();
@@ -179,7 +182,7 @@ impl<'t> TableWriter<'t> {
         self.progress.check_cancel()?;
         // Memory that stays in use while the index is built: the records, and their order.
         let held = blocks.iter().map(Records::memory).sum::<usize>() + keys.len() * 2 * size_of::<RowRef>();
-        let wants_index = self.wants_index(keys.len() as u64, n_refs, held as u64);
+        let room = self.room_for_index(size, held as u64);
         let mut reported = Ok(());
         keys.dedup_by(|(address, row), (kept_address, kept)| {
             let is_second = address == kept_address;
@@ -190,8 +193,8 @@ impl<'t> TableWriter<'t> {
             is_second
         });
         reported?;
-        let addresses =
-            (!wants_index).then(|| AddressSet::of_sorted(keys.iter().map(|(address, _)| *address)));
+        // Without an index, the addresses of all objects.
+        let arrays_in = room.ok_or_else(|| AddressSet::of_sorted(keys.iter().map(|(address, _)| *address)));
         let n_rows = keys.len();
         let mut orders: Vec<RowRef> = keys.into_iter().map(|(_, row)| row).collect();
         // The collected vector reuses the memory of the keys, so it has room for both orders.
@@ -203,7 +206,7 @@ impl<'t> TableWriter<'t> {
         let (edge, referred) = thread::scope(|scope| {
             // Sorts for `obj` meanwhile, because later all cores would wait for that.
             scope.spawn(|| {
-                if wants_index {
+                if arrays_in.is_ok() {
                     nodes = order::nodes(blocks, rows, ranks);
                     order::by_type(rows, &nodes.types, ranks.len(), by_type);
                 } else {
@@ -212,23 +215,23 @@ impl<'t> TableWriter<'t> {
             });
             let mut pieces = rows.chunks(EDGE_OBJECTS);
             self.edges(
-                addresses.as_ref(),
+                arrays_in.as_ref().err(),
                 || Ok(pieces.next()),
                 |rows, referred| {
                     EdgeColumns::of(&Stretch { blocks, rows }, edge_rows, &self.weak_types, referred)
                 },
             )
         })?;
-        let (root, built) = match &addresses {
-            Some(addresses) => (self.roots_without_index(addresses, referred)?, None),
-            None => {
+        let (root, built) = match &arrays_in {
+            Err(addresses) => (self.roots_without_index(addresses, referred)?, None),
+            Ok(arrays_in) => {
                 let table = (edge.entry.rows, StoredFile::clone(&self.names.file(Table::Edge)));
                 let edges = RecordEdges::new(blocks, rows, table, &self.weak_types, self.about.runtime);
-                let (root, built) = self.roots_with_index(nodes, &edge.entry, edges)?;
+                let (root, built) = self.roots_with_index(nodes, &edge.entry, edges, *arrays_in)?;
                 (root, Some(built))
             }
         };
-        drop(addresses);
+        drop(arrays_in);
         let mut pieces = by_type.chunks(self.limits.obj_rows);
         let columns = |rows| ObjColumns::of(&Stretch { blocks, rows });
         let obj = self.objects_and_summaries(built, || Ok(pieces.next()), columns)?;
@@ -240,20 +243,21 @@ impl<'t> TableWriter<'t> {
         runs: &[Run],
         addresses: AddressSet,
         starts: &[(Option<u64>, u64)],
-        (n_rows, n_refs): (u64, u64),
+        size: GraphSize,
         issues: &mut super::IssueFile,
     ) -> Result<RowTables> {
         self.progress.enter(Phase::Writing);
-        let wants_index = self.wants_index(n_rows, n_refs, 0);
-        let addresses = (!wants_index).then_some(addresses);
-        let mut nodes = Nodes::default();
+        // Without an index, the addresses of all objects.
+        let arrays_in = self.room_for_index(size, 0).ok_or(addresses);
+        let mut nodes =
+            if arrays_in.is_ok() { Nodes::with_room(size.nodes as usize) } else { Nodes::default() };
         let mut dropped = HashSet::new();
         let mut merge = Merge::open(runs, RunOrder::Address, &self.ranks)?;
         let limits = self.limits;
         let most_dropped = limits.total as usize / 8 / size_of::<(RowRef, u64)>();
         let edge_rows = limits.edge_rows;
         let (edge, referred) = self.edges(
-            addresses.as_ref(),
+            arrays_in.as_ref().err(),
             || {
                 let piece = unique_rows(&mut merge, edge_rows, starts, &mut dropped, issues)?;
                 if dropped.len() > most_dropped {
@@ -261,7 +265,9 @@ impl<'t> TableWriter<'t> {
                         limits.exceeded("the list of duplicates", dropped.len() * size_of::<(RowRef, u64)>())
                     );
                 }
-                if wants_index && let Some(piece) = &piece {
+                if arrays_in.is_ok()
+                    && let Some(piece) = &piece
+                {
                     piece.iter().for_each(|(_, record)| nodes.push(&record, &self.ranks));
                 }
                 Ok(piece)
@@ -273,16 +279,16 @@ impl<'t> TableWriter<'t> {
             },
         )?;
         drop(merge);
-        let (root, built) = match &addresses {
-            Some(addresses) => (self.roots_without_index(addresses, referred)?, None),
-            None => {
+        let (root, built) = match &arrays_in {
+            Err(addresses) => (self.roots_without_index(addresses, referred)?, None),
+            Ok(arrays_in) => {
                 let table = StoredFile::clone(&self.names.file(Table::Edge));
                 let edges = EdgeFiles::open(vec![table], Some(self.about.runtime))?;
-                let (root, built) = self.roots_with_index(nodes, &edge.entry, edges)?;
+                let (root, built) = self.roots_with_index(nodes, &edge.entry, edges, *arrays_in)?;
                 (root, Some(built))
             }
         };
-        drop(addresses);
+        drop(arrays_in);
         let mut merge = Merge::open(runs, RunOrder::Type, &self.ranks)?;
         let obj = self.objects_and_summaries(
             built,
@@ -295,12 +301,10 @@ impl<'t> TableWriter<'t> {
         Ok(RowTables { edge, root, obj })
     }
 
-    /// Whether an index is wanted, and fits into memory beside the `held` bytes.
-    fn wants_index(&self, n_rows: u64, n_refs: u64, held: u64) -> bool {
-        self.about.index.as_ref().is_some_and(|options| {
-            let needed = index::bytes_needed(n_rows, n_refs, options.wide_ids);
-            held.saturating_add(needed).saturating_add(n_rows * Nodes::BYTES) <= self.limits.total
-        })
+    /// How an index can be built within memory beside the `held` bytes; `None` if it cannot, or none is wanted.
+    fn room_for_index(&self, size: GraphSize, held: u64) -> Option<ArraysIn> {
+        let options = self.about.index.as_ref()?;
+        size.room(options.wide_ids, Nodes::BYTES, self.limits.total.saturating_sub(held)).ok()
     }
 
     /// Writes `edge` from pieces of work. Given the addresses of all objects, also returns which of them the references
@@ -364,6 +368,7 @@ impl<'t> TableWriter<'t> {
         mut nodes: Nodes,
         edge: &FileEntry,
         edges: E,
+        arrays_in: ArraysIn,
     ) -> Result<(RootTable, BuiltIndex<'t, E>)> {
         self.progress.enter(Phase::Indexing);
         let mut by_rank: Vec<&'t str> = self.type_names.iter().map(|name| &**name).collect();
@@ -378,6 +383,7 @@ impl<'t> TableWriter<'t> {
             edges_xxh3: index::edges_xxh3([edge].into_iter()),
             n_edges: edge.rows,
             wide_ids: self.about.index.as_ref().is_some_and(|options| options.wide_ids),
+            arrays_in,
             threads: self.limits.threads,
             cancel: &self.progress.cancel,
         };

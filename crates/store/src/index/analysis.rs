@@ -4,20 +4,23 @@
 //! forward CSR --turn--> reverse CSR --> roots --> distances | dominators --> retained sizes
 //! ```
 //!
-//! Every array is written as soon as it is done. At the peak, while dominators are found, an object takes 48 bytes and
-//! an edge 8 with narrow ids.
+//! Every array is written as soon as it is done. [`GraphSize::bytes_needed`](super::GraphSize::bytes_needed) says how much memory that takes.
 
 use std::{collections::BTreeMap, fs::File, sync::atomic::AtomicBool};
 
-use heaplake_graph::{BitSet, CsrBuf, DepthFirstSearch, Graph, Id, distances, search::type_edges};
+use heaplake_graph::{
+    BitSet, CsrBuf, DepthFirstSearch, Graph, Id, Numbers, NumbersBuf, Retained, distances, referrers,
+    reversed_offsets, search::type_edges,
+};
 
 use super::{
     GraphIndex, INDEX_VERSION, Refcounts,
+    arrays::{EDGES_PER_NODE, NodeNumbers, StoredCsr},
     edges::Edges,
     file::{Sections, Writer},
     in_parallel,
     roots::Roots,
-    sections::IndexContent,
+    sections::{IndexContent, REVERSE_OFFSETS, SOURCES},
 };
 use crate::{Result, lake::WorkFile};
 
@@ -25,6 +28,7 @@ use crate::{Result, lake::WorkFile};
 pub(super) struct Analysis<'a, I> {
     /// The addresses are written already.
     pub(super) writer: Writer<I>,
+    pub(super) nodes: NodeNumbers,
     pub(super) edges: Edges<I>,
     /// Edges that are removed in a layer.
     pub(super) removed: BitSet,
@@ -46,49 +50,64 @@ impl<I: Id> Analysis<'_, I> {
     /// nodes, nodes that the roots do not reach get roots of their own.
     pub(super) fn finish(
         self,
-        types: Vec<u32>,
-        sizes: Vec<u64>,
-        find_roots: impl FnOnce(Graph<'_, I>, &[u32]) -> Roots<I>,
+        find_roots: impl FnOnce(Graph<'_, I>, Numbers<'_, u32>) -> Roots<I>,
         rank_roots: impl FnOnce(&Roots<I>) -> Vec<u32>,
         cycles: Option<&Refcounts>,
         to: &WorkFile,
     ) -> Result<(GraphIndex<I>, File, GraphTotals)> {
-        let Self { mut writer, edges, removed, edges_xxh3, threads, cancel } = self;
-        let n_nodes = types.len();
-        let reverse = CsrBuf::reversed(edges.forward.view(), edges.weak.view(), threads, cancel)?;
+        let Self { mut writer, nodes, edges, removed, edges_xxh3, threads, cancel } = self;
+        let reverse = reversed(&edges, &mut writer, threads, cancel)?;
+        let at_random = |at_random| {
+            edges.forward.will_be_read_at_random(at_random);
+            reverse.will_be_read_at_random(at_random);
+        };
+        // Memory for one of two steps alone, where it is short.
+        let at_once = if matches!(edges.forward, StoredCsr::Memory(_)) { threads } else { 1 };
         let graph = Graph { forward: edges.forward.view(), skip: edges.weak.view(), reverse: reverse.view() };
-        let mut roots = find_roots(graph, &types);
+        let n_nodes = graph.n_nodes();
+        let mut roots = find_roots(graph, nodes.types());
         let first_roots: Vec<usize> = roots.nodes.iter().map(|root| root.index()).collect();
         let near_roots: Vec<usize> = roots.no_cycles().collect();
         let (written, tree) = in_parallel(
-            threads,
+            at_once,
             || -> Result<usize> {
+                at_random(true);
                 let distances = distances(graph.forward, graph.skip, near_roots.iter().copied(), cancel)?;
-                writer.distance(&distances)?;
-                drop(distances);
-                writer.type_rank(&types)?;
-                writer.size(&sizes)?;
-                writer.offsets(&edges.forward.offsets)?;
-                writer.targets(&edges.forward.targets)?;
+                writer.distance(&NumbersBuf::of(distances))?;
+                if let NodeNumbers::Memory { types, sizes } = &nodes {
+                    writer.type_rank(types)?;
+                    writer.size(sizes)?;
+                }
+                if let StoredCsr::Memory(forward) = &edges.forward {
+                    writer.offsets(&forward.offsets)?;
+                    writer.targets(&forward.targets)?;
+                }
                 writer.weak(edges.weak.words())?;
                 writer.removed(removed.words())?;
-                writer.reverse_offsets(&reverse.offsets)?;
-                writer.sources(&reverse.targets)?;
-                let n_types = types.iter().max().map_or(0, |rank| *rank as usize + 1);
-                let pairs = type_edges(graph, &types, n_types);
+                if let StoredCsr::Memory(reverse) = &reverse {
+                    writer.reverse_offsets(&reverse.offsets)?;
+                    writer.sources(&reverse.targets)?;
+                }
+                at_random(false);
+                let types = nodes.types();
+                let n_types = types.iter().max().map_or(0, |rank| rank as usize + 1);
+                let pairs = type_edges(graph, types, n_types);
                 writer.type_parent(&pairs.iter().map(|(parent, ..)| *parent).collect::<Vec<_>>())?;
                 writer.type_child(&pairs.iter().map(|(_, child, _)| *child).collect::<Vec<_>>())?;
                 writer.type_edges(&pairs.iter().map(|(.., edges)| *edges).collect::<Vec<_>>())?;
                 Ok(pairs.len())
             },
             || -> Result<_> {
+                at_random(true);
                 let mut search = DepthFirstSearch::new(graph, cancel);
                 search.add_roots(first_roots.iter().copied())?;
                 if let Some(refcounts) = cycles {
                     let found = roots.add_cycles(graph, &search.unreached(), refcounts, cancel)?;
                     search.add_roots(found)?;
                 }
-                Ok(search.dominators(threads)?)
+                let tree = search.without_leaves()?;
+                at_random(false);
+                Ok(tree.with_leaves(threads)?)
             },
         );
         let n_type_pairs = written?;
@@ -111,6 +130,7 @@ impl<I: Id> Analysis<'_, I> {
             root_kinds: roots.names,
         };
         drop((reverse, edges));
+        let sizes = nodes.sizes();
         let (written, retained) = in_parallel(
             threads,
             || -> Result<()> {
@@ -119,18 +139,48 @@ impl<I: Id> Analysis<'_, I> {
                 writer.root_rank(&root_ranks)?;
                 writer.idom(&tree.idom)
             },
-            || tree.retained(|node| sizes[node]),
+            || tree.retained(|node| sizes.at(node)),
         );
         written?;
-        drop((tree, sizes));
-        writer.retained(&retained.size)?;
-        writer.retained_count(&retained.count)?;
-        writer.preorder(&retained.preorder)?;
-        writer.position(&retained.position)?;
-        drop((retained, types));
+        let Retained { size, count } = retained;
+        writer.retained(&NumbersBuf::of(size))?;
+        let preorder = tree.preorder(&count);
+        drop((tree, nodes));
+        writer.retained_count(&NumbersBuf::of(count))?;
+        writer.preorder(&preorder.nodes)?;
+        writer.position(&preorder.position)?;
+        drop(preorder);
         let file = writer.finish(&content)?;
         let sections = Sections::just_written(&file).map_err(|source| to.io_error(source))?;
         let index = GraphIndex::new(sections, content).map_err(|refused| refused.into_error(to))?;
         Ok((index, file, GraphTotals { unreferenced, roots: root_counts }))
     }
+}
+
+/// The reversed edges, where the edges themselves are. In the file, they are turned round in parts, which each go through all edges.
+fn reversed<I: Id>(
+    edges: &Edges<I>,
+    writer: &mut Writer<I>,
+    threads: usize,
+    cancel: &AtomicBool,
+) -> Result<StoredCsr<I>> {
+    let (forward, skip) = (edges.forward.view(), edges.weak.view());
+    if let StoredCsr::Memory(_) = edges.forward {
+        return Ok(StoredCsr::Memory(CsrBuf::reversed(forward, skip, threads, cancel)?));
+    }
+    let n_nodes = forward.n_nodes();
+    let offsets = reversed_offsets(forward, skip, threads, cancel)?;
+    writer.reverse_offsets(&offsets)?;
+    let mut sources = writer.begin(SOURCES);
+    let mut first = 0;
+    while first < n_nodes {
+        let most = offsets[first].index() + EDGES_PER_NODE * n_nodes;
+        // At least one node, even if it has more.
+        let end = offsets.partition_point(|offset| offset.index() <= most).saturating_sub(1).max(first + 1);
+        sources.append(&referrers(forward, skip, &offsets, first..end, threads, cancel)?)?;
+        first = end;
+    }
+    sources.finish()?;
+    let n_sources = offsets[n_nodes].index();
+    StoredCsr::written(writer, (REVERSE_OFFSETS, offsets.len()), (SOURCES, n_sources))
 }

@@ -10,12 +10,13 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use heaplake_graph::{BitSet, Graph, Id};
+use heaplake_graph::{BitSet, Graph, Id, Numbers};
 use heaplake_model::Runtime;
 
 use super::{
-    AnyIndex, EdgeSource, GraphIndex, NodeNames, Nodes,
+    AnyIndex, EdgeSource, GraphIndex, GraphSize, NodeNames, Nodes,
     analysis::Analysis,
+    arrays::{ArraysIn, NodeNumbers},
     edges::Edges,
     file::Writer,
     holders::holder_stats,
@@ -23,6 +24,7 @@ use super::{
     labels::labels,
     modules::module_stats,
     roots::{self, Roots},
+    sections::ADDRESS,
 };
 use crate::{HolderStat, ModuleStat, Result, addresses::Positions, lake::WorkFile, with_index};
 
@@ -39,6 +41,7 @@ pub(crate) struct IndexInputs<'b, E> {
     pub(crate) edges_xxh3: String,
     pub(crate) n_edges: u64,
     pub(crate) wide_ids: bool,
+    pub(crate) arrays_in: ArraysIn,
     pub(crate) threads: usize,
     pub(crate) cancel: &'b AtomicBool,
 }
@@ -78,23 +81,11 @@ pub(crate) struct GraphCounts {
     pub(crate) roots: BTreeMap<String, u64>,
 }
 
-/// The maximum number of objects with narrow ids: the search for components numbers from both ends.
-const MAX_NARROW_NODES: u64 = 1 << 31;
-
-fn is_narrow(n_nodes: u64, n_edges: u64) -> bool {
-    n_nodes <= MAX_NARROW_NODES && n_edges < u64::from(u32::MAX)
-}
-
-/// The approximate number of bytes of memory that building needs at its peak.
-pub(crate) fn bytes_needed(n_nodes: u64, n_edges: u64, wide_ids: bool) -> u64 {
-    let id_bytes = if is_narrow(n_nodes, n_edges) && !wide_ids { 4 } else { 8 };
-    // Sizes and types; two CSRs; six arrays of dominators, distances, and some sets.
-    n_nodes * (12 + 9 * id_bytes + 5) + n_edges * 2 * id_bytes
-}
-
 /// Builds the index and writes it to `to`.
 pub(crate) fn build<E: EdgeSource>(inputs: IndexInputs<'_, E>, to: &WorkFile) -> Result<NewIndex> {
-    if is_narrow(inputs.nodes.addresses.len() as u64, inputs.n_edges) && !inputs.wide_ids {
+    let nodes = inputs.nodes.addresses.len() as u64;
+    let size = GraphSize { nodes, edges: inputs.n_edges, parents: nodes };
+    if size.is_narrow() && !inputs.wide_ids {
         build_with::<u32, E>(inputs, to, AnyIndex::Narrow)
     } else {
         build_with::<u64, E>(inputs, to, AnyIndex::Wide)
@@ -106,21 +97,37 @@ fn build_with<I: Id, E: EdgeSource>(
     to: &WorkFile,
     any: impl Fn(GraphIndex<I>) -> AnyIndex,
 ) -> Result<NewIndex> {
-    let IndexInputs { nodes: Nodes { addresses, types, sizes, names, refcounts }, cancel, threads, .. } =
-        inputs;
+    let IndexInputs { nodes, arrays_in, cancel, threads, .. } = inputs;
+    let Nodes { mut addresses, types, sizes, names, refcounts } = nodes;
     let mut writer = Writer::<I>::create(to)?;
-    let (written, positions) =
-        in_parallel(threads, || writer.address(&addresses), || Positions::<I>::new(&addresses));
-    written?;
-    let mut edges = Edges::of(inputs.edges, &positions, threads, cancel)?;
+    let written_addresses;
+    let (positions, nodes) = match arrays_in {
+        ArraysIn::Memory => {
+            let (written, positions) =
+                in_parallel(threads, || writer.address(&addresses), || Positions::<I>::new(&addresses));
+            written?;
+            (positions, NodeNumbers::in_memory(types, sizes))
+        }
+        ArraysIn::File => {
+            let nodes = NodeNumbers::in_file(&mut writer, types, sizes)?;
+            writer.address(&addresses)?;
+            written_addresses = writer.so_far()?;
+            let range = written_addresses.range_of::<u64>(ADDRESS, addresses.len() as u64);
+            let range = range.map_err(|refused| writer.refused(refused))?;
+            addresses = Vec::new();
+            (Positions::new(written_addresses.numbers(&range)), nodes)
+        }
+    };
+    let mut edges = Edges::of(inputs.edges, &positions, (&mut writer, arrays_in), threads, cancel)?;
     let recorded = roots::recorded(inputs.recorded_roots, |address| positions.of(address));
     drop(positions);
     drop(addresses);
     let kept: Vec<_> = inputs.type_names.iter().map(|name| inputs.runtime.kept_alive(name)).collect();
-    let dangling = edges.dangling();
+    let dangling = edges.dangling;
     let names = ProgramNames { nodes: names, namespaces: std::mem::take(&mut edges.namespaces) };
     let analysis = Analysis {
         writer,
+        nodes,
         edges,
         removed: BitSet::default(),
         edges_xxh3: inputs.edges_xxh3,
@@ -128,10 +135,9 @@ fn build_with<I: Id, E: EdgeSource>(
         cancel,
     };
     let find_roots =
-        |graph: Graph<'_, I>, types: &[u32]| Roots::find(graph, types, &kept, &refcounts, recorded);
+        |graph: Graph<'_, I>, types: Numbers<'_, u32>| Roots::find(graph, types, &kept, &refcounts, recorded);
     let rank_roots = |roots: &Roots<I>| roots.ranks(&names.nodes);
-    let (index, file, totals) =
-        analysis.finish(types, sizes, find_roots, rank_roots, Some(&refcounts), to)?;
+    let (index, file, totals) = analysis.finish(find_roots, rank_roots, Some(&refcounts), to)?;
     let counts = GraphCounts { dangling, unreferenced: totals.unreferenced, roots: totals.roots };
     Ok(NewIndex { index: any(index), file, counts, names })
 }

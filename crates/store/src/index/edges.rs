@@ -30,6 +30,11 @@ use parquet::{
     file::{metadata::PageIndexPolicy, statistics::Statistics},
 };
 
+use super::{
+    arrays::{ArraysIn, StoredCsr},
+    file::{SectionWriter, Writer},
+    sections::{OFFSETS, TARGETS},
+};
 use crate::{Error, Lake, Manifest, Result, StoredFile, addresses::Positions};
 
 /// Where the references of a dump are: in memory, or in files of `edge` ([`EdgeFiles`]). Always in the order of `edge`.
@@ -58,7 +63,9 @@ impl<F: for<'l> FnMut(usize, &(dyn Fn() -> Option<&'l str> + 'l))> TakeLabel for
 
 /// The edges of a dump by node.
 pub(super) struct Edges<I> {
-    pub(super) forward: CsrBuf<I>,
+    pub(super) forward: StoredCsr<I>,
+    /// Edges to objects that were never dumped.
+    pub(super) dangling: u64,
     /// Empty, of length 0, if there are no weak edges.
     pub(super) weak: BitSet,
     /// Edges that lead to a namespace, as their labels say; empty, of length 0, if there are none.
@@ -83,15 +90,11 @@ impl<I> Default for EdgePiece<I> {
 }
 
 impl<I: Id> Edges<I> {
-    /// References to objects that were never dumped.
-    pub(super) fn dangling(&self) -> u64 {
-        self.forward.targets.iter().filter(|target| **target == I::NONE).count() as u64
-    }
-
-    /// Takes the pieces of a source on several threads, and puts them together in order.
+    /// Takes the pieces of a source on several threads, and puts them together in order: in memory, or as sections of the file.
     pub(super) fn of(
         source: &impl EdgeSource,
         positions: &Positions<'_, I>,
+        (writer, arrays_in): (&mut Writer<I>, ArraysIn),
         threads: usize,
         cancel: &AtomicBool,
     ) -> Result<Self> {
@@ -121,48 +124,84 @@ impl<I: Id> Edges<I> {
             }
             drop(sender);
             let mut edges = EdgesBuilder::new(positions.len(), source.n_edges());
+            let mut targets = match arrays_in {
+                ArraysIn::Memory => Targets::Memory(Vec::with_capacity(source.n_edges())),
+                ArraysIn::File => Targets::File(writer.begin(TARGETS)),
+            };
             let mut waiting = BTreeMap::new();
             let mut wanted = 0;
             for (number, piece) in receiver {
                 waiting.insert(number, piece?);
                 while let Some(piece) = waiting.remove(&wanted) {
+                    targets.append(&piece.targets)?;
                     edges.append(piece).map_err(|what| source.damaged(wanted, what))?;
                     wanted += 1;
                 }
             }
-            Ok(edges.finish())
+            let EdgesBuilder { offsets, n_edges, dangling, weak, namespaces, .. } = edges.finish();
+            let forward = match targets {
+                Targets::Memory(targets) => StoredCsr::Memory(CsrBuf { offsets, targets }),
+                Targets::File(section) => {
+                    section.finish()?;
+                    writer.offsets(&offsets)?;
+                    StoredCsr::written(writer, (OFFSETS, offsets.len()), (TARGETS, n_edges))?
+                }
+            };
+            let [weak, namespaces] = [weak, namespaces].map(Option::unwrap_or_default);
+            Ok(Self { forward, dangling, weak, namespaces })
         })
     }
 }
 
-/// Puts pieces together.
+/// Where the targets of edges go.
+enum Targets<'w, I> {
+    Memory(Vec<I>),
+    File(SectionWriter<'w, I>),
+}
+
+impl<I: Id> Targets<'_, I> {
+    fn append(&mut self, targets: &[I]) -> Result<()> {
+        match self {
+            Self::Memory(all) => all.extend_from_slice(targets),
+            Self::File(section) => section.append(targets)?,
+        }
+        Ok(())
+    }
+}
+
+/// Puts pieces together, apart from the targets of the edges.
 struct EdgesBuilder<I> {
     offsets: Vec<I>,
-    targets: Vec<I>,
     weak: Option<BitSet>,
     namespaces: Option<BitSet>,
+    /// How many edges there will be.
+    expected: usize,
+    /// How many there are.
     n_edges: usize,
+    /// How many of them lead nowhere.
+    dangling: u64,
     /// The node whose edges came last, plus 1.
     next_node: usize,
 }
 
 impl<I: Id> EdgesBuilder<I> {
-    fn new(n_nodes: usize, n_edges: usize) -> Self {
+    fn new(n_nodes: usize, expected: usize) -> Self {
         Self {
             offsets: vec![I::new(0); n_nodes + 1],
-            targets: Vec::with_capacity(n_edges),
             weak: None,
             namespaces: None,
-            n_edges,
+            expected,
+            n_edges: 0,
+            dangling: 0,
             next_node: 0,
         }
     }
 
     fn append(&mut self, piece: EdgePiece<I>) -> Result<(), &'static str> {
-        let mut at = self.targets.len();
+        let mut at = self.n_edges;
         for (set, edges) in [(&mut self.weak, piece.weak), (&mut self.namespaces, piece.namespaces)] {
             if !edges.is_empty() {
-                let set = set.get_or_insert_with(|| BitSet::new(self.n_edges));
+                let set = set.get_or_insert_with(|| BitSet::new(self.expected));
                 edges.into_iter().for_each(|edge| set.insert(at + edge));
             }
         }
@@ -181,17 +220,14 @@ impl<I: Id> EdgesBuilder<I> {
             }
             at += n_edges as usize;
         }
-        self.targets.extend_from_slice(&piece.targets);
+        self.n_edges += piece.targets.len();
+        self.dangling += piece.targets.iter().filter(|target| **target == I::NONE).count() as u64;
         Ok(())
     }
 
-    fn finish(mut self) -> Edges<I> {
-        self.offsets[self.next_node..].fill(I::new(self.targets.len()));
-        Edges {
-            forward: CsrBuf { offsets: self.offsets, targets: self.targets },
-            weak: self.weak.unwrap_or_default(),
-            namespaces: self.namespaces.unwrap_or_default(),
-        }
+    fn finish(mut self) -> Self {
+        self.offsets[self.next_node..].fill(I::new(self.n_edges));
+        self
     }
 }
 

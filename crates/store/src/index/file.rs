@@ -17,13 +17,15 @@ use std::{
 };
 
 use bytemuck::Pod;
-use heaplake_graph::{Id, NarrowNumbers, NarrowStored, Number, Numbers, Offsets, Stored, narrow_offsets};
+use heaplake_graph::{
+    Id, NarrowNumbers, NarrowStored, Number, Numbers, NumbersBuf, Offsets, Stored, narrow_offsets,
+};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{
-    Lake, Result,
+    Error, Lake, Result,
     lake::{LakePath, WorkFile},
 };
 
@@ -65,17 +67,42 @@ impl<I> Writer<I> {
         let bytes: &[u8] = bytemuck::cast_slice(content);
         let section = Section { start: self.at, bytes: bytes.len() as u64, xxh3: xxh3_64(bytes) };
         self.write(bytes)?;
+        self.add(name, section)
+    }
+
+    /// Ends a section whose content is written.
+    fn add(&mut self, name: &str, section: Section) -> Result<()> {
         self.write(&[0; ALIGNMENT as usize][..(self.at.next_multiple_of(ALIGNMENT) - self.at) as usize])?;
         self.sections.insert(name.to_owned(), section);
         Ok(())
     }
 
-    /// Writes numbers in the narrowest form that they have: the section of the name, and if they are narrow, two sections with
-    /// the positions of the numbers that are too large, and these numbers.
-    pub(super) fn narrow_section<T: Number + Pod>(&mut self, name: &str, content: &[T]) -> Result<()> {
-        match NarrowNumbers::of(content.iter().copied()) {
-            Some(narrow) => self.narrow(name, &narrow),
-            None => self.section(name, content),
+    /// The sections that are complete, to be read while others are written.
+    pub(super) fn so_far(&self) -> Result<Sections> {
+        let map = map(&self.file).map_err(|source| self.to.io_error(source))?;
+        Ok(Sections { map, sections: self.sections.clone() })
+    }
+
+    /// The error for a section that was written and cannot be read.
+    pub(super) fn refused(&self, refused: Refused) -> Error {
+        refused.into_error(&self.to)
+    }
+
+    /// Begins a section that is written piece by piece.
+    pub(super) fn begin(&mut self, name: &'static str) -> SectionWriter<'_, I> {
+        SectionWriter { start: self.at, hash: Box::default(), name, writer: self }
+    }
+
+    /// Writes numbers in the form that they have: the section of the name, and if they are narrow, two sections with the
+    /// positions of the numbers that are too large, and these numbers.
+    pub(super) fn numbers_section<T: Number + Pod>(
+        &mut self,
+        name: &str,
+        content: &NumbersBuf<T>,
+    ) -> Result<()> {
+        match content {
+            NumbersBuf::Narrow(narrow) => self.narrow(name, narrow),
+            NumbersBuf::Full(numbers) => self.section(name, numbers),
         }
     }
 
@@ -114,6 +141,29 @@ impl<I> Writer<I> {
         self.at += bytes.len() as u64;
         let written = self.file.write_all(bytes);
         written.map_err(|source| self.to.io_error(source))
+    }
+}
+
+/// Writes a section piece by piece.
+pub(super) struct SectionWriter<'w, I> {
+    writer: &'w mut Writer<I>,
+    name: &'static str,
+    start: u64,
+    hash: Box<Xxh3>,
+}
+
+impl<I> SectionWriter<'_, I> {
+    /// Writes the next numbers, which are all of one type.
+    pub(super) fn append<T: Pod>(&mut self, numbers: &[T]) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(numbers);
+        self.hash.update(bytes);
+        self.writer.write(bytes)
+    }
+
+    /// Ends the section.
+    pub(super) fn finish(self) -> Result<()> {
+        let Self { writer, name, start, hash } = self;
+        writer.add(name, Section { start, bytes: writer.at - start, xxh3: hash.digest() })
     }
 }
 
@@ -208,6 +258,14 @@ impl Sections {
                 _ => io::ErrorKind::InvalidData.into(),
             })?;
         Ok(Self { map: map(&file)?, sections: header.sections })
+    }
+
+    /// Says whether reading will go from place to place. The system does not read then what is beside it, which would push out
+    /// of memory what is needed again.
+    pub(super) fn will_be_read_at_random(&self, at_random: bool) {
+        // Only advice: without it, reading takes longer.
+        #[cfg(unix)]
+        let _ = self.map.advise(if at_random { memmap2::Advice::Random } else { memmap2::Advice::Normal });
     }
 
     /// Compares every section with its checksum.
@@ -331,8 +389,8 @@ fn read_header<H: DeserializeOwned>(file: &mut File, bytes: u64) -> Result<(Head
 
 #[allow(unsafe_code)]
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: a map is sound as long as the file under it stays the same. heaplake writes an index under a temporary name,
-    // maps it read-only when it is complete, and never writes to it again: a new one is a new file that takes the name by
+    // SAFETY: a map is sound as long as the bytes under it stay the same. heaplake writes an index under a temporary name,
+    // front to back, maps what is complete read-only, and never writes to that again: a new one is a new file that takes the name by
     // a rename, and the old one lives on until its maps are gone. Should another program overwrite the file in place, its
     // bytes are only ever read as plain integers, for which every bit pattern is a value, and every one of them that is
     // used as a position is checked by the slice it goes into. Should it cut the file off, the process ends by a signal.
@@ -371,5 +429,22 @@ impl Seal {
 
     fn read(lake: &Lake, index: &LakePath) -> Option<Self> {
         serde_json::from_slice(&lake.read(&LakePath::seal(index)).ok()??).ok()
+    }
+}
+
+#[cfg(test)]
+impl Sections {
+    /// Any file.
+    pub(super) fn of_test(file: &File) -> Self {
+        Self { map: map(file).unwrap(), sections: BTreeMap::new() }
+    }
+}
+
+#[cfg(test)]
+impl OffsetsRange {
+    /// Offsets of eight bytes that are not relative to bases.
+    pub(super) fn of_test(numbers: Range<usize>) -> Self {
+        let numbers = NumbersRange { width: 8, numbers, large_at: 0..0, large: 0..0 };
+        Self { bases: None, numbers }
     }
 }

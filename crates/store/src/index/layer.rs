@@ -6,7 +6,11 @@ use heaplake_graph::{BitSet, Cancelled, CsrBuf, Cut, Id, unreachable_after};
 use heaplake_model::DumpId;
 
 use super::{
-    AnyIndex, BuildLimits, GraphIndex, analysis::Analysis, build::bytes_needed, edges::Edges, file::Writer,
+    AnyIndex, ArraysIn, BuildLimits, GraphIndex, GraphSize,
+    analysis::Analysis,
+    arrays::{NodeNumbers, StoredCsr},
+    edges::Edges,
+    file::Writer,
     roots::Roots,
 };
 use crate::{
@@ -53,8 +57,7 @@ pub fn build_unnamed_layer(
 }
 
 fn bytes_of_layer(manifest: &Manifest, base: &AnyIndex) -> u64 {
-    let counts = &manifest.counts;
-    bytes_needed(counts.objects, counts.edges, matches!(base, AnyIndex::Wide(_)))
+    GraphSize::of(&manifest.counts).bytes_needed(matches!(base, AnyIndex::Wide(_)), ArraysIn::Memory)
 }
 
 /// The difference between a layer and its dump. Objects and edges that do not exist are ignored.
@@ -109,8 +112,9 @@ impl<I: Id> GraphIndex<I> {
     }
 
     fn gone(&self, cut: &Cut, pinned: &BitSet, cancel: &AtomicBool) -> Result<Vec<I>, Cancelled> {
-        let roots = self.roots().iter().map(|root| root.index()).chain(pinned.iter());
-        unreachable_after(self.graph(), &BitSet::of(self.n_nodes(), roots), cut, cancel)
+        let mut roots = self.roots_after(cut);
+        roots.unite(pinned.view());
+        unreachable_after(self.graph(), &roots, cut, cancel)
     }
 
     /// The nodes of addresses, without those that do not exist.
@@ -131,6 +135,9 @@ impl<I: Id> GraphIndex<I> {
         let gone = self.gone(&cut, &pinned, cancel)?;
         let gone_nodes = BitSet::of(n_nodes, gone.iter().map(|node| node.index()));
         let bytes = self.size_of(&gone);
+        let mut no_roots = gone_nodes.clone();
+        let without_entry = self.modules_without_entry(&cut).into_iter();
+        without_entry.filter(|module| !pinned.contains(*module)).for_each(|module| no_roots.insert(module));
         let mut removed = cut.edges;
         self.removed_edges().iter().for_each(|edge| removed.insert(edge));
         let mut forward = CsrBuf { offsets: Vec::with_capacity(n_nodes + 1), targets: Vec::new() };
@@ -153,16 +160,22 @@ impl<I: Id> GraphIndex<I> {
         writer.address(self.addresses())?;
         let analysis = Analysis {
             writer,
-            edges: Edges { forward, weak, namespaces: BitSet::default() },
+            nodes: NodeNumbers::in_memory(self.types().to_vec(), self.sizes().to_vec()),
+            edges: Edges {
+                forward: StoredCsr::Memory(forward),
+                // Nobody asks a layer.
+                dangling: 0,
+                weak,
+                namespaces: BitSet::default(),
+            },
             removed,
             edges_xxh3: self.content.edges_xxh3.clone(),
             threads: thread::available_parallelism().map_or(1, usize::from),
             cancel,
         };
-        let roots = Roots::kept(self, &gone_nodes, &pinned);
-        let (types, sizes) = (self.types().to_vec(), self.sizes().to_vec());
+        let roots = Roots::kept(self, &no_roots, &pinned);
         let rank_roots = |roots: &Roots<I>| roots.ranks_in(self);
-        let (index, file, _) = analysis.finish(types, sizes, |_, _| roots, rank_roots, None, to)?;
+        let (index, file, _) = analysis.finish(|_, _| roots, rank_roots, None, to)?;
         Ok((index, file, (gone.len() as u64, super::bytes(bytes))))
     }
 }

@@ -4,12 +4,14 @@
 //! its row in `edge`. The index is rebuilt from the tables if it is absent, damaged, of an older version or of other tables.
 
 mod analysis;
+mod arrays;
 mod build;
 mod edges;
 mod file;
 mod holders;
 mod labels;
 mod layer;
+mod module_table;
 mod modules;
 mod nodes;
 mod obj_columns;
@@ -28,9 +30,8 @@ use crate::{
     Error, FileEntry, FileProblem, Lake, Manifest, Result, StoredFile,
     lake::{LakePath, Lock},
 };
-pub(crate) use build::{
-    GraphCounts, IndexInputs, NewIndex, ProgramNames, Summaries, build, bytes_needed, summaries,
-};
+pub(crate) use arrays::{ArraysIn, GraphSize};
+pub(crate) use build::{GraphCounts, IndexInputs, NewIndex, ProgramNames, Summaries, build, summaries};
 pub use edges::EdgeLabels;
 pub(crate) use edges::{EdgeFiles, EdgePiece, EdgeSource, TakeLabel};
 use file::{Refused, Sections};

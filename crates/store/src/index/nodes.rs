@@ -62,8 +62,18 @@ impl Refcounts {
 }
 
 impl Nodes {
-    /// Maximum number of bytes of one object.
-    pub(crate) const BYTES: u64 = 40;
+    /// Number of bytes of one object without a name.
+    pub(crate) const BYTES: u64 = 24;
+
+    /// None yet, with room for `n_nodes`.
+    pub(crate) fn with_room(n_nodes: usize) -> Self {
+        Self {
+            addresses: Vec::with_capacity(n_nodes),
+            types: Vec::with_capacity(n_nodes),
+            sizes: Vec::with_capacity(n_nodes),
+            ..Self::default()
+        }
+    }
 
     /// Adds an object.
     pub(crate) fn push(&mut self, record: &Record<'_>, ranks: &[u32]) {

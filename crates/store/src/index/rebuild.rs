@@ -20,13 +20,13 @@ use parquet::arrow::{
 use rayon::prelude::*;
 
 use super::{
-    AnyIndex, EdgeFiles, IndexInputs, NewIndex, NodeNames, Nodes, ObjIndex, ProgramNames, Refcounts,
-    Summaries, build, bytes, bytes_needed, edges_xxh3, in_parallel,
+    AnyIndex, ArraysIn, EdgeFiles, GraphSize, IndexInputs, NewIndex, NodeNames, Nodes, ObjIndex,
+    ProgramNames, Refcounts, Summaries, build, bytes, edges_xxh3, in_parallel,
     obj_columns::{n_plain_columns, root_columns},
     summaries,
 };
 use crate::{
-    Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, StoredFile, TypeStat, commit,
+    Counts, Error, FileEntry, ImportProgress, Lake, Manifest, Phase, Result, StoredFile, TypeStat, commit,
     file_names::FileNames,
     lake::{LakeFolder, LakePath, WorkFolder, index_name},
     manifest::{naming, runtime_of},
@@ -56,18 +56,26 @@ impl BuildLimits {
     /// An error if the work needs more memory than allowed.
     pub(super) fn check(&self, needed: u64) -> Result<()> {
         let limit = self.memory.unwrap_or_else(default_memory);
-        match needed > limit {
-            true => Err(Error::MemoryLimit { what: "the graph index", needed, limit }),
-            false => Ok(()),
-        }
+        if needed > limit { Err(Self::exceeded(needed, limit)) } else { Ok(()) }
+    }
+
+    /// Where the arrays can be while the index of a dump is built from its tables; an error if there is too little memory.
+    fn room(&self, counts: &Counts, wide_ids: bool) -> Result<ArraysIn> {
+        let limit = self.memory.unwrap_or_else(default_memory);
+        // The objects are sorted in a separate array.
+        let node_bytes = Nodes::BYTES + size_of::<(u64, u64, u32)>() as u64;
+        let room = GraphSize::of(counts).room(wide_ids, node_bytes, limit);
+        room.map_err(|needed| Self::exceeded(needed, limit))
+    }
+
+    fn exceeded(needed: u64, limit: u64) -> Error {
+        Error::MemoryLimit { what: "the graph index", needed, limit }
     }
 }
 
 /// Whether a dump has an index, or there is enough memory to build one.
 pub fn index_fits(lake: &Lake, manifest: &Manifest, limits: &BuildLimits) -> bool {
-    let counts = &manifest.counts;
-    lake.has(&LakePath::index(manifest))
-        || limits.check(bytes_needed(counts.objects, counts.edges, false)).is_ok()
+    lake.has(&LakePath::index(manifest)) || limits.room(&manifest.counts, false).is_ok()
 }
 
 /// Builds the index of a dump anew, and, if the dump was imported without one or its holders are named by older rules, the
@@ -184,10 +192,7 @@ impl<'b> IndexBuilder<'b> {
     fn graph(&self, work: &WorkFolder, for_summaries: bool) -> Result<(NewIndex, EdgeFiles)> {
         self.progress.enter(Phase::Indexing);
         let counts = &self.manifest.counts;
-        let needed = bytes_needed(counts.objects, counts.edges, self.options.wide_ids);
-        // The objects are sorted in a separate array.
-        let needed = needed + counts.objects * (Nodes::BYTES + size_of::<(u64, u64, u32)>() as u64);
-        self.limits.check(needed)?;
+        let arrays_in = self.limits.room(counts, self.options.wide_ids)?;
         let type_names: Vec<&str> = self.types.iter().map(|stat| stat.name.as_str()).collect();
         let runtime = runtime_of(&self.manifest.source.format)?;
         let edges = EdgeFiles::open(self.stored(Table::Edge), for_summaries.then_some(runtime))?;
@@ -200,6 +205,7 @@ impl<'b> IndexBuilder<'b> {
             edges_xxh3: edges_xxh3(self.manifest.files_of(Table::Edge)),
             n_edges: counts.edges,
             wide_ids: self.options.wide_ids,
+            arrays_in,
             threads: self.threads,
             cancel: &self.progress.cancel,
         };

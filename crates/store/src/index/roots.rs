@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use heaplake_graph::{BitSet, Cancelled, Graph, Id, components};
+use heaplake_graph::{BitSet, Cancelled, Graph, Id, Numbers, components};
 use heaplake_model::KeptAlive;
 
 use super::{GraphIndex, NodeNames, Refcounts};
@@ -79,7 +79,7 @@ impl<I: Id> Roots<I> {
     /// kept alive, `refcounts` are the numbers of references to the nodes.
     pub(super) fn find(
         graph: Graph<'_, I>,
-        types: &[u32],
+        types: Numbers<'_, u32>,
         kept: &[KeptAlive],
         refcounts: &Refcounts,
         recorded: RecordedRoots<I>,
@@ -88,7 +88,7 @@ impl<I: Id> Roots<I> {
         for (node, kind) in recorded.roots {
             builder.add(node.index(), kind);
         }
-        let kept_of = |node: usize| kept[types[node] as usize];
+        let kept_of = |node: usize| kept[types.at(node) as usize];
         let mut frames = BitSet::new(graph.n_nodes());
         for node in 0..graph.n_nodes() {
             match kept_of(node) {
@@ -109,7 +109,7 @@ impl<I: Id> Roots<I> {
         Self { nodes, kinds, names: recorded.names }
     }
 
-    /// The roots of an index without the removed nodes `gone`, and `pinned` as further roots.
+    /// The roots of an index without the nodes `gone`, which were removed or are not roots any more, and `pinned` as further roots.
     pub(super) fn kept(index: &GraphIndex<I>, gone: &BitSet, pinned: &BitSet) -> Self {
         let mut names = index.content.root_kinds.clone();
         let roots = index.roots().iter().copied().zip(index.root_kinds().iter().copied());
@@ -274,6 +274,7 @@ mod tests {
     fn recorded_roots_come_first_and_keep_their_kind() {
         // 0 is a module, 1 and 2 hold each other, 3 is alone, 4 is held by 3; there is no node 9.
         let forward = CsrBuf::<u32>::from_edges(5, [(1, 2), (2, 1), (3, 4)]);
+        let types = Numbers::from(&[1, 0, 0, 0, 0][..]);
         let cancel = AtomicBool::new(false);
         let reverse = CsrBuf::reversed(forward.view(), Bits::default(), 1, &cancel).unwrap();
         let graph = Graph { forward: forward.view(), skip: Bits::default(), reverse: reverse.view() };
@@ -285,7 +286,7 @@ mod tests {
             let mut refcounts = Refcounts::default();
             counts.iter().enumerate().for_each(|(node, count)| refcounts.push(node, *count));
             let recorded = super::recorded(&recorded, node);
-            let mut roots = Roots::find(graph, &[1, 0, 0, 0, 0], &kept, &refcounts, recorded);
+            let mut roots = Roots::find(graph, types, &kept, &refcounts, recorded);
             let mut search = heaplake_graph::DepthFirstSearch::new(graph, &cancel);
             search.add_roots(roots.nodes.iter().map(|root| root.index())).unwrap();
             roots.add_cycles(graph, &search.unreached(), &refcounts, &cancel).unwrap();

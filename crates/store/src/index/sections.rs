@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use heaplake_graph::Id;
+use heaplake_graph::{Id, NumbersBuf};
 use serde::{Deserialize, Serialize};
 
 use super::file::{NumbersRange, OffsetsRange, Refused, Sections, Writer};
@@ -40,14 +40,23 @@ impl IndexContent {
     }
 }
 
+/// The names of sections that are read while others are still being written.
+pub(super) const ADDRESS: &str = "address";
+pub(super) const TARGETS: &str = "targets";
+pub(super) const SOURCES: &str = "sources";
+pub(super) const TYPE: &str = "type";
+pub(super) const SIZE: &str = "size";
+pub(super) const OFFSETS: &str = "offsets";
+pub(super) const REVERSE_OFFSETS: &str = "reverse_offsets";
+
 /// For each section the name of its field and method, its name in the file, the type of its numbers (`I` is that of the
 /// ids), and how many there are. Those of `narrow`, one for each
 /// node, and the differences of `offsets` to bases have one or two bytes for each number where few are larger.
 macro_rules! sections {
     (
-        full { $($(#[$doc:meta])* $field:ident, $name:literal, $number:ty, $content:ident => $len:expr;)* }
-        narrow { $($(#[$narrow_doc:meta])* $narrow_field:ident, $narrow_name:literal, $narrow_number:ty;)* }
-        offsets { $($(#[$offsets_doc:meta])* $offsets_field:ident, $offsets_name:literal;)* }
+        full { $($(#[$doc:meta])* $field:ident, $name:expr, $number:ty, $content:ident => $len:expr;)* }
+        narrow { $($(#[$narrow_doc:meta])* $narrow_field:ident, $narrow_name:expr, $narrow_number:ty;)* }
+        offsets { $($(#[$offsets_doc:meta])* $offsets_field:ident, $offsets_name:expr;)* }
     ) => {
         /// Where the numbers of each section are in the file.
         #[derive(Debug)]
@@ -73,8 +82,8 @@ macro_rules! sections {
             $($(#[$doc])* pub(super) fn $field(&mut self, numbers: &[$number]) -> Result<()> {
                 self.section($name, numbers)
             })*
-            $($(#[$narrow_doc])* pub(super) fn $narrow_field(&mut self, numbers: &[$narrow_number]) -> Result<()> {
-                self.narrow_section($narrow_name, numbers)
+            $($(#[$narrow_doc])* pub(super) fn $narrow_field(&mut self, numbers: &NumbersBuf<$narrow_number>) -> Result<()> {
+                self.numbers_section($narrow_name, numbers)
             })*
             $($(#[$offsets_doc])* pub(super) fn $offsets_field(&mut self, offsets: &[I]) -> Result<()> {
                 self.offsets_section($offsets_name, offsets)
@@ -86,13 +95,13 @@ macro_rules! sections {
 sections! {
     full {
         /// By node, its address; ascending.
-        address, "address", u64, content => content.n_nodes;
+        address, ADDRESS, u64, content => content.n_nodes;
         /// The forward CSR: where each edge leads.
-        targets, "targets", I, content => content.n_edges;
+        targets, TARGETS, I, content => content.n_edges;
         /// The set of edges that keep nothing alive.
         weak, "weak", u64, content => content.n_weak_words;
         /// The reverse CSR: the referrers.
-        sources, "sources", I, content => content.n_reverse;
+        sources, SOURCES, I, content => content.n_reverse;
         /// The roots, ascending.
         root, "root", I, content => content.n_roots;
         /// By root, the position of its kind in the list of kinds.
@@ -116,9 +125,9 @@ sections! {
     }
     narrow {
         /// By node, the position of its type in the list of types.
-        type_rank, "type", u32;
+        type_rank, TYPE, u32;
         /// By node, its shallow size in bytes.
-        size, "size", u64;
+        size, SIZE, u64;
         /// By node, hops from the nearest root that is not a cycle.
         distance, "distance", u32;
         /// By node, the bytes that it retains.
@@ -128,8 +137,8 @@ sections! {
     }
     offsets {
         /// The forward CSR: where the edges of each node begin.
-        offsets, "offsets";
+        offsets, OFFSETS;
         /// The reverse CSR: where the referrers of each node begin.
-        reverse_offsets, "reverse_offsets";
+        reverse_offsets, REVERSE_OFFSETS;
     }
 }

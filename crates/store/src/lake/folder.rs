@@ -14,7 +14,7 @@ use parquet::errors::ParquetError;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Lake, Origin,
+    FileParts, Lake, Origin,
     access::Permissions,
     layout::{LakeFolder, LakePath},
     work::{Lock, NEW_PREFIX, WorkFolder},
@@ -57,6 +57,12 @@ impl StoredFile {
             Some(file) => file.origin.open(&file.path, file.entry.as_ref()),
             None => File::open(&self.path),
         }
+    }
+
+    /// The table to be read in parts; `None` if it is better opened, as all files of a folder are.
+    pub fn parts(&self) -> io::Result<Option<Arc<dyn FileParts>>> {
+        let elsewhere = self.elsewhere.as_ref().and_then(|file| Some((&file.origin, file.entry.as_ref()?)));
+        elsewhere.map_or(Ok(None), |(origin, entry)| origin.parts(entry))
     }
 
     /// Where the file is, for messages.
@@ -106,7 +112,7 @@ impl Lake {
 
     /// A file of the lake.
     pub(crate) fn at(&self, path: &LakePath) -> StoredFile {
-        let elsewhere = self.origin.as_ref().filter(|_| path.is_of_dump()).map(|origin| FileElsewhere {
+        let elsewhere = self.origin.as_ref().filter(|_| path.is_of_origin()).map(|origin| FileElsewhere {
             origin: Arc::clone(origin),
             path: path.clone(),
             entry: None,

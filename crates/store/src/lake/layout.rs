@@ -149,6 +149,11 @@ impl LakePath {
         Self("accepted.json".to_owned())
     }
 
+    /// The workers that the lake names.
+    pub fn workers() -> Self {
+        Self("cluster.json".to_owned())
+    }
+
     /// What the change that is under way may add and delete.
     pub(crate) fn journal() -> Self {
         LakeFolder::work().file("journal.json")
@@ -159,14 +164,19 @@ impl LakePath {
         LakeFolder::work().file("lock")
     }
 
-    /// Whether the file is of a dump, and so of the lake that a folder is a copy of. Seals are about one folder.
+    /// Whether the file is of a dump. Seals are about one folder.
     pub(super) fn is_of_dump(&self) -> bool {
         self.folder().is_some_and(|folder| folder.is_of_dumps()) && !self.0.ends_with(SEAL)
     }
 
+    /// Whether the file is of the lake that a folder is a copy of.
+    pub(super) fn is_of_origin(&self) -> bool {
+        self.is_of_dump() || *self == Self::workers()
+    }
+
     /// Whether a command that asks a copy may change the file in the lake that it is a copy of.
     pub(super) fn is_changed_elsewhere(&self) -> bool {
-        self.is_asked_for() && !self.0.starts_with(LAYERS)
+        self.is_of_dump() && self.0.ends_with(JSON) && !self.0.starts_with(LAYERS)
     }
 
     /// Whether the file is the index of a layer.
@@ -176,7 +186,7 @@ impl LakePath {
 
     /// Whether a folder that is a copy does not have the file, so that the lake is asked for it.
     pub(super) fn is_asked_for(&self) -> bool {
-        self.is_of_dump() && self.0.ends_with(JSON)
+        self.is_of_origin() && self.0.ends_with(JSON)
     }
 
     /// The folder that the file is in; `None` for a file right in the lake's folder.

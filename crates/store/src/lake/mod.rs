@@ -26,7 +26,7 @@ pub use folder::StoredFile;
 pub(crate) use folder::json_text;
 pub use layout::{LakeFolder, LakePath, dump_of, id_in_name};
 pub(crate) use layout::{index_name, is_file_of, is_index_file_of, is_side_file_of, table_file_name};
-pub use origin::Origin;
+pub use origin::{FileParts, Origin, Traffic};
 pub use work::SpillFolder;
 pub(crate) use work::{Lock, WorkFile, WorkFolder};
 

@@ -70,6 +70,11 @@ impl WorkFile {
         let file = File::options().create(true).truncate(true).read(true).write(true).open(self.path());
         file.map_err(|source| self.io_error(source))
     }
+
+    /// Gives its room on the disk back before the folder is removed. Where that fails, it is removed with the folder.
+    pub(crate) fn remove(&self) {
+        let _ = fs::remove_file(self.path());
+    }
 }
 
 impl Deref for WorkFile {

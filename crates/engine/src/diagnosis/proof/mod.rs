@@ -7,7 +7,10 @@ mod owners;
 mod waiters;
 mod weak_keys;
 
-use std::{collections::BTreeMap, sync::atomic::AtomicBool};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::atomic::AtomicBool,
+};
 
 use super::{
     candidate::{Candidate, How},
@@ -31,22 +34,31 @@ pub(super) fn candidates(heap: &Heap, cancel: &AtomicBool) -> Result<Vec<Candida
     Ok(found)
 }
 
-/// By thread of a dump, the frames that run in it, and the methods of their variables that only their stacks hold.
-pub(super) fn frames_of_threads(heap: &Heap) -> Result<BTreeMap<usize, Vec<usize>>> {
+/// What ends with some threads.
+#[derive(Debug, Default)]
+pub(super) struct ThreadParts {
+    /// The frames that run in them, and the methods of their variables that only their stacks hold.
+    pub(super) objects: Vec<usize>,
+    /// Roots that are roots only because of what is on their stacks.
+    pub(super) no_roots: Vec<usize>,
+}
+
+/// What ends with some threads of a dump.
+pub(super) fn parts_of_threads(heap: &Heap, threads: &[usize]) -> Result<ThreadParts> {
     let mut facts = Facts::default();
     let stacks = waiters::stacks(heap, &mut facts)?;
     let mut bound: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for method in waiters::leaving(heap, &stacks, &mut facts)? {
         heap.refs(method).into_iter().for_each(|(_, kid)| bound.entry(kid).or_default().push(method));
     }
-    let mut found = BTreeMap::new();
-    for stack in stacks {
-        let Some(thread) = stack.thread else { continue };
-        let variables = stack.frames.iter().flat_map(|frame| heap.refs(*frame)).map(|(_, kid)| kid);
-        let methods: Vec<usize> = variables.filter_map(|kid| bound.get(&kid)).flatten().copied().collect();
-        found.insert(thread, [stack.frames, methods].concat());
-    }
-    Ok(found)
+    let threads: HashSet<usize> = threads.iter().copied().collect();
+    let is_of_them = |stack: &waiters::Stack| stack.thread.is_some_and(|thread| threads.contains(&thread));
+    let stacks: Vec<waiters::Stack> = stacks.into_iter().filter(is_of_them).collect();
+    let frames = stacks.iter().flat_map(|stack| &stack.frames).copied();
+    let variables = frames.clone().flat_map(|frame| heap.refs(frame)).map(|(_, kid)| kid);
+    let methods = variables.filter_map(|kid| bound.get(&kid)).flatten().copied();
+    let objects = frames.chain(methods).collect();
+    Ok(ThreadParts { objects, no_roots: waiters::only_on_stacks(heap, &stacks, &mut facts)? })
 }
 
 /// What waits for ever, by what keeps it; each group of threads for itself.

@@ -61,7 +61,8 @@ pub(super) fn stuck(heap: &Heap, cancel: &AtomicBool) -> Result<Stuck> {
         return Ok(Stuck::default());
     }
     let registry = if stacks.is_empty() { None } else { table_of_threads(heap, &mut facts)? };
-    let leaving = if stacks.is_empty() { HashSet::new() } else { leaving(heap, &stacks, &mut facts)? };
+    let mut leaving = if stacks.is_empty() { HashSet::new() } else { leaving(heap, &stacks, &mut facts)? };
+    leaving.extend(only_on_stacks(heap, &stacks, &mut facts)?);
     let not_passed = (registry, &leaving);
     let reached =
         with_index!(&*heap.open.index, |index| reached(index, heap, &tasks, &stacks, not_passed, cancel))?;
@@ -204,8 +205,7 @@ pub(super) fn leaving(heap: &Heap, stacks: &[Stack], facts: &mut Facts) -> Resul
     let frames: Vec<usize> = stacks.iter().flat_map(|stack| stack.frames.iter().copied()).collect();
     let functions = methods.iter().filter_map(|method| function(*method));
     let nodes: Vec<usize> = functions.chain(frames.iter().copied()).collect();
-    let edges: Vec<usize> = frames.iter().flat_map(|frame| heap.refs(*frame)).map(|(edge, _)| edge).collect();
-    heap.load(facts, &nodes, &edges)?;
+    heap.load(facts, &nodes, &variables(heap, &frames))?;
     let facts = &*facts;
     let runs = frames.iter().filter_map(|frame| {
         let mut refs = heap.refs(*frame).into_iter();
@@ -219,6 +219,44 @@ pub(super) fn leaving(heap: &Heap, stacks: &[Stack], facts: &mut Facts) -> Resul
             || heap.refs(*method).into_iter().any(|(_, kid)| runs.contains(&(name, kid)))
     };
     Ok(methods.into_iter().filter(is_last).collect())
+}
+
+/// Roots to which C refers only because methods of them run: before CPython 3.11 what a method is called on is on the stack of the
+/// function that calls it until the method ends, and no object shows what is there. A thread began with a bound method, so that its
+/// outermost function has none.
+pub(super) fn only_on_stacks(heap: &Heap, stacks: &[Stack], facts: &mut Facts) -> Result<Vec<usize>> {
+    let version = heap.manifest().process.version.as_deref().and_then(minor_version);
+    let has_such_stacks = version.is_some_and(|version| version < (3, 11));
+    if !has_such_stacks {
+        return Ok(Vec::new());
+    }
+    let frames = stacks.iter().filter_map(|stack| stack.frames.split_last()).flat_map(|(_, inner)| inner);
+    let frames: Vec<usize> = frames.copied().collect();
+    heap.load(facts, &[], &variables(heap, &frames))?;
+    let mut calls: HashMap<usize, i64> = HashMap::new();
+    for frame in &frames {
+        let mut refs = heap.refs(*frame).into_iter();
+        if let Some((_, of)) = refs.find(|(edge, _)| facts.label(*edge) == Some("self")) {
+            *calls.entry(of).or_default() += 1;
+        }
+    }
+    calls.retain(|node, _| heap.root_kind(*node) == Some("external"));
+    let nodes: Vec<usize> = calls.keys().copied().collect();
+    let external = heap.external(&nodes)?;
+    let is_explained =
+        |node: &usize| external.get(node).is_some_and(|n| calls.get(node).is_some_and(|calls| n <= calls));
+    Ok(nodes.into_iter().filter(is_explained).collect())
+}
+
+/// References from frames to the values of their variables.
+fn variables(heap: &Heap, frames: &[usize]) -> Vec<usize> {
+    frames.iter().flat_map(|frame| heap.refs(*frame)).map(|(edge, _)| edge).collect()
+}
+
+/// The first two numbers of a version.
+fn minor_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
 }
 
 /// The table in which the interpreter's library keeps the threads that run.
