@@ -18,7 +18,7 @@ import pytest
 from lake import Lake, environment
 
 #: A hang guard, not a speed claim.
-PATIENCE = 60
+PATIENCE = 180
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][AB0]|[=>]|\][^\x07]*\x07)")
 
 
