@@ -84,3 +84,29 @@ def test_a_query_that_cannot_keep_to_its_limit_says_so(huge_lake):
         "sql", "--memory-limit", "16MB", "select array_agg(value) as v, array_agg(address) as a from free.obj"
     )
     assert "--memory-limit" in message
+
+
+#: Patterns over 300,000 objects that reach nearly all of them, and whose answers are small.
+FAR = [
+    "REACH app.Class3 ..> app.Class17",
+    "REACH app.Class17 <.. app.Class3",
+    "app.Class3 ..> app.Class5 ..> app.Class17",
+    "app.Class3 ..> (x: app.Class17) PER x",
+    "ALL SHORTEST app.Class3 ..> (x: app.Class17) PER x",
+]
+
+
+@pytest.fixture(scope="module")
+def big_lake(big_dump, tmp_path_factory):
+    lake = Lake(tmp_path_factory.mktemp("paths") / "lake")
+    lake.load(big_dump, "big")
+    return lake
+
+
+@pytest.mark.parametrize("pattern", FAR)
+def test_paths_by_joins_hold_only_what_leads_to_an_end(big_lake, pattern):
+    """All that these come by is more than the limit: 300,000 objects of 100 bytes, and about 900,000 references of 60."""
+    by_index = big_lake.ok("path", "--format", "csv", pattern)
+    assert len(by_index.splitlines()) > 5
+    assert big_lake.ok("path", "--plan", "join", "--memory-limit", "48MB", "--format", "csv", pattern) == by_index
+    big_lake.assert_sound()

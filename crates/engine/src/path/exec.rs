@@ -235,7 +235,9 @@ impl PathOperator {
             return self.give_tree(&mut search, index, merge, target);
         }
         if compiled.selector != Selector::Dominated {
-            return self.give(&mut search, index, target, self.memo_key());
+            return self.give(index, target, self.memo_key(), |take| {
+                find(compiled, &mut search, target.cancel, take)
+            });
         }
         let mut ends = Vec::new();
         let visited = find(compiled, &mut search, target.cancel, &mut |found| {
@@ -272,18 +274,25 @@ impl PathOperator {
     }
 
     fn in_subgraph(&self, subgraph: &Subgraph, target: &RowTarget<'_>) -> Result<()> {
+        let compiled = &self.compiled;
+        if let Selector::Reach | Selector::Types = compiled.selector {
+            return self.give(subgraph, target, None, |take| {
+                find::given(compiled, &subgraph.ends, take);
+                Ok(Visited::default())
+            });
+        }
         let forward = subgraph.forward.view();
         let none = heaplake_graph::Bits::default();
         let reverse = CsrBuf::reversed(forward, none, 1, target.cancel).map_err(stopped)?;
         let graph = Graph { forward, skip: none, reverse: reverse.view() };
-        let pattern = subgraph.pattern(&self.compiled, graph);
+        let pattern = subgraph.pattern(compiled, graph);
         let types =
             NodeTypes { of: (&subgraph.types).into(), graph: &subgraph.type_graph, counts: &subgraph.counts };
         let mut search = PathSearch::new(graph, types, &pattern).ordered(subgraph.ranks());
         match self.kind {
             RowKind::Ways { max_steps } => self.give_ways(&mut search, subgraph, max_steps, None, target),
             RowKind::Tree(merge) => self.give_tree(&mut search, subgraph, merge, target),
-            _ => self.give(&mut search, subgraph, target, None),
+            _ => self.give(subgraph, target, None, |take| find(compiled, &mut search, target.cancel, take)),
         }
     }
 
@@ -343,20 +352,20 @@ impl PathOperator {
         RowSender { rows, target, left: self.limit.unwrap_or(usize::MAX) }
     }
 
-    /// Searches and sends rows; keeps all ends of paths where there is a key for them.
-    fn give<I: Id>(
+    /// Sends rows of what `search` finds; keeps all ends of paths where there is a key for them.
+    fn give(
         &self,
-        search: &mut PathSearch<'_, I>,
         ground: &dyn Ground,
         target: &RowTarget<'_>,
         key: Option<MemoKey>,
+        search: impl FnOnce(&mut dyn FnMut(PathHit<'_>) -> bool) -> Result<Visited, Cancelled>,
     ) -> Result<()> {
         let mut kept = key.map(|key| (key, Vec::new()));
         let mut out = self.out(ground, target);
         let mut ends = Vec::new();
         let mut number = 0;
         let mut failed = None;
-        let visited = find(&self.compiled, search, target.cancel, &mut |found| {
+        let visited = search(&mut |found| {
             match found {
                 PathHit::End(node, hops) if self.kind == RowKind::Types => {
                     ends.push((node, hops));

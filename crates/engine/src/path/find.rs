@@ -71,6 +71,21 @@ pub(super) fn find<I: Id>(
     }
 }
 
+/// Calls `take` with ends that are known already, as [`find`] does for `REACH` and `TYPES`.
+pub(super) fn given(compiled: &Compiled, ends: &[(usize, u32)], take: &mut dyn FnMut(PathHit<'_>) -> bool) {
+    // LIMIT of types counts rows that are made of these.
+    let n_wanted = match (compiled.selector, compiled.limit) {
+        (_, Some(0)) => 0,
+        (Selector::Reach, Some(limit)) => usize::try_from(limit).unwrap_or(usize::MAX),
+        _ => usize::MAX,
+    };
+    for (node, hops) in ends.iter().take(n_wanted) {
+        if !take(PathHit::End(*node, *hops)) {
+            break;
+        }
+    }
+}
+
 struct HitLimit<'t> {
     /// Paths that may still be given out.
     left: u64,

@@ -1,31 +1,36 @@
 //! The join loop: what a pattern can come by, gathered from `obj` and `edge` without an index.
 //!
-//! Semi-naive: each level joins the front, the objects that were new in the last level, to `edge` and what that leads
-//! to to `obj`; the rows move the automaton on, and pairs of object and state that are new are the next front. A level
-//! is a plan of its own, made when its front is known, so that the join's dynamic filters skip row groups of `edge`,
-//! and so that it can spill. Where a hash join does not fit, the session plans again with sort-merge joins.
+//! Semi-naive: each level joins the front, the pairs of object and state that were new in the last level, to `edge` and what
+//! that leads to to `obj`; the rows move the automaton on, and pairs that are new are the next front. A level is a plan of its
+//! own, made when its front is known, so that the join's dynamic filters skip row groups of `edge`, and so that it can spill.
+//! Where a hash join does not fit, the session plans again with sort-merge joins.
 //!
-//! Kept in memory is what was come by, about 100 bytes an object and 60 a reference, and it counts against the query's
-//! memory limit. Hops up cost a scan of `edge` a level, because it is sorted by parent.
+//! Fronts and the moves from pair to pair are in temporary files, and what was visited in sets of bits. When the loop has come to
+//! its end, the moves are read backwards for the pairs from which an end can be reached, and only these become the objects and
+//! references in which paths are searched: in memory are those of the answer, about 100 bytes an object and 60 a reference, and they
+//! count against the query's memory limit, as the sets do. Hops up cost a scan of `edge` a level, because it is sorted by parent.
 
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
+use bytemuck::{Pod, Zeroable};
 use datafusion::{
     arrow::{
-        array::{Array, AsArray, RecordBatch, UInt64Array},
+        array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array},
         compute::cast,
-        datatypes::{DataType, Field, Int64Type, Schema, UInt32Type, UInt64Type},
+        datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, UInt32Type, UInt64Type},
     },
+    catalog::streaming::StreamingTable,
     common::JoinType,
-    datasource::MemTable,
+    datasource::{MemTable, TableProvider},
     error::{DataFusionError, Result},
-    execution::{SessionState, memory_pool::MemoryReservation},
+    execution::{SendableRecordBatchStream, SessionState, TaskContext, memory_pool::MemoryReservation},
+    physical_plan::{stream::RecordBatchStreamAdapter, streaming::PartitionStream},
     prelude::{DataFrame, SessionContext, col, lit},
 };
-use futures::TryStreamExt as _;
+use futures::{TryStreamExt as _, stream};
 use heaplake_graph::{BitSet, Walk, search::Transition};
 use heaplake_pathql::Selector;
 use heaplake_store::Dump;
@@ -33,12 +38,16 @@ use heaplake_store::Dump;
 use super::{
     compile::{Compiled, EdgeRule, NodeTest},
     ground::{Gathered, Object, Reference},
+    spool::{CHUNK_RECORDS, Pairs, Spool},
 };
 use crate::{Error, graph::Set};
 
 /// Bytes of an object and of a reference that were gathered, about.
 const OBJECT_BYTES: usize = 100;
 const REFERENCE_BYTES: usize = 60;
+/// How often the moves are read backwards. Each time finds what leads to an end over one more move to an earlier level; where this
+/// does not suffice, all that was visited is kept.
+const MAX_SWEEPS: usize = 16;
 
 /// How far the loop went.
 pub(super) struct Gone {
@@ -66,6 +75,7 @@ pub(super) async fn gather(
         .into());
     }
     let context = SessionContext::new_with_state(state.clone());
+    let disk = &state.runtime_env().disk_manager;
     let mut gathering = Gathering {
         compiled,
         manifest,
@@ -73,30 +83,64 @@ pub(super) async fn gather(
         edges: edges(&context, compiled, tables).await?,
         banned: banned(&context, compiled, manifest, tables).await?,
         context,
+        wanted: Wanted::of(compiled),
+        visited: Pairs::default(),
+        next: Pairs::default(),
+        front: Spool::new(disk),
+        moves: Spool::new(disk),
         gathered: Gathered::default(),
-        seen: HashSet::new(),
-        front: BTreeMap::new(),
         reservation,
     };
     gathering.start().await?;
-    // Only the shortest paths are wanted: what lies behind the first end is not.
-    let nearest =
-        matches!(compiled.selector, Selector::AnyShortest | Selector::AllShortest) && compiled.per.is_none();
     let accept = compiled.accept();
     let within = compiled.within.unwrap_or(u32::MAX) as usize;
     let mut levels = 0;
-    while !gathering.front.is_empty() && levels < within {
-        if nearest && gathering.front.values().any(|states| states.contains(&accept)) {
+    loop {
+        let front = gathering.next_front(levels)?;
+        // Only the shortest paths are wanted: what lies behind the first end is not.
+        let is_found = gathering.wanted == Wanted::Nearest && gathering.visited.has_state(accept);
+        if front.len() == 0 || levels == within || is_found {
             break;
         }
-        gathering.level().await?;
+        gathering.level(&Arc::new(front)).await?;
         levels += 1;
     }
-    if compiled.hops.iter().any(|hop| hop.way == Walk::Down) {
-        gathering.first_references(tables).await?;
-    }
-    let pairs = gathering.seen.len();
+    let pairs = usize::try_from(gathering.visited.len()).unwrap_or(usize::MAX);
+    gathering.keep(tables).await?;
     Ok((gathering.gathered, Gone { levels, pairs }))
+}
+
+/// What must be known of the moves from pair to pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Nothing: only the ends count, and the level of each.
+    Ends,
+    /// Those to the next level, up to the first that has an end.
+    Nearest,
+    /// Those to the next level.
+    Shortest,
+    /// All of them.
+    All,
+}
+
+impl Wanted {
+    fn of(compiled: &Compiled) -> Self {
+        match (compiled.selector, compiled.per) {
+            (Selector::Reach | Selector::Types, _) => Self::Ends,
+            (Selector::AnyShortest | Selector::AllShortest, None) => Self::Nearest,
+            (Selector::AnyShortest | Selector::AllShortest, Some(test)) if names_the_ends(compiled, test) => {
+                Self::Shortest
+            }
+            _ => Self::All,
+        }
+    }
+}
+
+/// Whether a test is made of the last object of each path, and of no other. Then the shortest path to an object is the one to its
+/// pair.
+fn names_the_ends(compiled: &Compiled, test: u32) -> bool {
+    let arcs = compiled.starts.iter().chain(compiled.next.iter().flatten());
+    arcs.into_iter().all(|arc| arc.tests.contains(&test) == (arc.to == compiled.accept()))
 }
 
 /// `obj` with what rows need of it, and a column for each test.
@@ -186,6 +230,29 @@ async fn banned(
     Ok(banned)
 }
 
+/// An object in a state.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Pair {
+    address: u64,
+    state: u32,
+    unused: u32,
+}
+
+/// A hop from a pair to another over a reference.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Move {
+    from: u64,
+    to: u64,
+    from_state: u32,
+    to_state: u32,
+    /// Position of the reference among those of its parent.
+    idx: u32,
+    /// The label tests that it passes: a place in [`Gathered::sets`].
+    labels: u32,
+}
+
 struct Gathering<'g> {
     compiled: &'g Compiled,
     manifest: &'g Dump,
@@ -193,10 +260,14 @@ struct Gathering<'g> {
     objects: DataFrame,
     edges: DataFrame,
     banned: HashSet<(u64, u32)>,
+    wanted: Wanted,
+    /// Pairs of the levels so far.
+    visited: Pairs,
+    /// Those that are new in this level, twice: as a set, and as the front of the next.
+    next: Pairs,
+    front: Spool<Pair>,
+    moves: Spool<Move>,
     gathered: Gathered,
-    seen: HashSet<(u64, u32)>,
-    /// New objects and the states that they are new in.
-    front: BTreeMap<u64, Vec<u32>>,
     reservation: &'g MemoryReservation,
 }
 
@@ -209,88 +280,185 @@ impl Gathering<'_> {
             tests.reduce(|all, test| all.and(test)).unwrap_or_else(|| lit(true))
         };
         let any = self.compiled.starts.iter().map(passes).reduce(|any, arc| any.or(arc));
-        let starting = self.objects.clone().filter(any.unwrap_or_else(|| lit(false)))?;
+        let starting = self.tested()?.filter(any.unwrap_or_else(|| lit(false)))?;
         let mut batches = starting.execute_stream().await?;
         while let Some(batch) = batches.try_next().await? {
-            let objects = Objects::new(&batch, self.compiled)?;
+            let objects = Passing::new(&batch, self.compiled)?;
             for row in 0..batch.num_rows() {
-                let passes = objects.passes(row);
-                let Some(passes) = passes else { continue };
-                let starts = self.compiled.starts.iter().filter(|arc| Self::may(arc, &passes));
-                let states: Vec<u32> = starts.map(|arc| arc.to).collect();
-                self.visit(&objects, row, passes, &states)?;
+                let Some(passes) = objects.passes(row) else { continue };
+                for arc in self.compiled.starts.iter().filter(|arc| Self::may(arc, &passes)) {
+                    self.visit(objects.addresses[row], arc.to)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// The objects with what they pass.
+    fn tested(&self) -> Result<DataFrame> {
+        let passes: Vec<String> =
+            (0..tests(self.compiled).count()).map(|test| format!("passes_{test}")).collect();
+        let columns: Vec<&str> = std::iter::once("object").chain(passes.iter().map(String::as_str)).collect();
+        self.objects.clone().select_columns(&columns)
     }
 
     fn may(arc: &Transition, passes: &BitSet) -> bool {
         arc.tests.iter().all(|test| passes.contains(*test as usize))
     }
 
-    /// One hop from every object of the front.
-    async fn level(&mut self) -> Result<()> {
-        let front = std::mem::take(&mut self.front);
-        for (way, from, to) in [(Walk::Down, "parent", "child"), (Walk::Up, "child", "parent")] {
-            let goes = |state: &u32| {
-                *state != self.compiled.accept() && self.compiled.hops[*state as usize].way == way
-            };
-            let addresses =
-                front.iter().filter(|(_, states)| states.iter().any(goes)).map(|(address, _)| *address);
-            let addresses = UInt64Array::from_iter_values(addresses);
-            if addresses.is_empty() {
-                continue;
+    /// Notes a pair; whether it is of the next front.
+    fn visit(&mut self, address: u64, state: u32) -> Result<bool> {
+        if self.visited.contains(address, state) {
+            return Ok(false);
+        }
+        if self.next.insert(address, state) {
+            self.front.push(Pair { address, state, unused: 0 })?;
+        }
+        Ok(true)
+    }
+
+    /// The pairs that are new in this level, which has ended.
+    fn next_front(&mut self, level: usize) -> Result<Spool<Pair>> {
+        let accept = self.compiled.accept();
+        let next = std::mem::take(&mut self.next);
+        if self.wanted == Wanted::Ends {
+            for address in next.in_state(accept).objects() {
+                self.reservation.try_grow(size_of::<(u64, u32)>())?;
+                self.gathered.ends.push((address, u32::try_from(level).unwrap_or(u32::MAX)));
             }
-            let schema = Arc::new(Schema::new(vec![Field::new("front", DataType::UInt64, false)]));
-            let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(addresses)])?;
-            let table = MemTable::try_new(schema, vec![vec![batch]])?;
+        }
+        self.reservation.try_grow(next.bytes())?;
+        self.visited.unite(next);
+        let empty = Spool::new(&self.context.runtime_env().disk_manager);
+        Ok(std::mem::replace(&mut self.front, empty))
+    }
+
+    /// One hop from every pair of the front.
+    async fn level(&mut self, front: &Arc<Spool<Pair>>) -> Result<()> {
+        for (way, from, to) in [(Walk::Down, "parent", "child"), (Walk::Up, "child", "parent")] {
+            let hops = &self.compiled.hops;
+            // Nothing goes on from the last.
+            let states = BitSet::of(hops.len() + 1, (0..hops.len()).filter(|state| hops[*state].way == way));
+            let Some(table) = FrontTable::of(front, states)? else { continue };
             let joined = self
                 .context
-                .read_table(Arc::new(table))?
+                .read_table(table)?
                 .join(self.edges.clone(), JoinType::Inner, &["front"], &[from], None)?
-                .join(self.objects.clone(), JoinType::Inner, &[to], &["object"], None)?;
+                .join(self.tested()?, JoinType::Inner, &[to], &["object"], None)?;
             let mut batches = joined.execute_stream().await?;
             while let Some(batch) = batches.try_next().await? {
-                self.hops(&batch, &front, way)?;
+                self.hops(&batch)?;
             }
         }
         Ok(())
     }
 
     /// Moves the automaton on over some references.
-    fn hops(&mut self, batch: &RecordBatch, front: &BTreeMap<u64, Vec<u32>>, way: Walk) -> Result<()> {
+    fn hops(&mut self, batch: &RecordBatch) -> Result<()> {
         let from = column(batch, "front")?.as_primitive::<UInt64Type>().values();
+        let states = column(batch, "state")?.as_primitive::<UInt32Type>().values();
         let parents = column(batch, "parent")?.as_primitive::<UInt64Type>().values();
-        let children = column(batch, "child")?.as_primitive::<UInt64Type>().values();
         let places = column(batch, "idx")?.as_primitive::<UInt32Type>().values();
         let labelled: Vec<_> = (0..self.compiled.labels.len())
             .map(|i| Ok(column(batch, &format!("labelled_{i}"))?.as_boolean()))
             .collect::<Result<_>>()?;
-        let objects = Objects::new(batch, self.compiled)?;
+        let objects = Passing::new(batch, self.compiled)?;
+        let compiled = self.compiled;
         for row in 0..batch.num_rows() {
-            let place = (parents[row], places[row]);
-            let (Some(states), Some(passes)) = (front.get(&from[row]), objects.passes(row)) else { continue };
-            if self.banned.contains(&place) {
+            let hop = compiled.hops[states[row] as usize];
+            if !hop.label.is_none_or(|label| labelled[label].value(row))
+                || self.banned.contains(&(parents[row], places[row]))
+            {
                 continue;
             }
-            let mut next = Vec::new();
-            for state in states.iter().filter(|state| **state != self.compiled.accept()) {
-                let hop = self.compiled.hops[*state as usize];
-                if hop.way == way && hop.label.is_none_or(|label| labelled[label].value(row)) {
-                    let arcs = self.compiled.next[*state as usize].iter();
-                    next.extend(arcs.filter(|arc| Self::may(arc, &passes)).map(|arc| arc.to));
+            let Some(passes) = objects.passes(row) else { continue };
+            let to = objects.addresses[row];
+            for arc in compiled.next[states[row] as usize].iter().filter(|arc| Self::may(arc, &passes)) {
+                let is_next = self.visit(to, arc.to)?;
+                let is_wanted = match self.wanted {
+                    Wanted::Ends => false,
+                    Wanted::Nearest | Wanted::Shortest => is_next,
+                    Wanted::All => true,
+                };
+                if is_wanted {
+                    let labels = (0..labelled.len()).filter(|label| labelled[*label].value(row));
+                    let labels = self.gathered.place_of(BitSet::of(labelled.len(), labels));
+                    let (from, from_state, to_state) = (from[row], states[row], arc.to);
+                    self.moves.push(Move { from, to, from_state, to_state, idx: places[row], labels })?;
                 }
             }
-            if next.is_empty() {
-                continue;
+        }
+        Ok(())
+    }
+
+    /// Gathers the objects and references of what leads to an end.
+    async fn keep(&mut self, tables: &str) -> Result<()> {
+        let kept = match self.wanted {
+            Wanted::Ends => self.visited.in_state(self.compiled.accept()),
+            _ => self.leading_to_an_end().await?,
+        };
+        let mut objects = Spool::new(&self.context.runtime_env().disk_manager);
+        kept.objects().try_for_each(|address| objects.push(Pair { address, state: 0, unused: 0 }))?;
+        if let Some(table) = FrontTable::of(&Arc::new(objects), BitSet::of(1, [0]))? {
+            let all = self.objects.clone();
+            let joined =
+                self.context.read_table(table)?.join(all, JoinType::Inner, &["front"], &["object"], None)?;
+            let mut batches = joined.execute_stream().await?;
+            while let Some(batch) = batches.try_next().await? {
+                self.describe(&batch)?;
             }
-            if !self.gathered.edges.contains_key(&place) {
-                self.reservation.try_grow(REFERENCE_BYTES)?;
-                let labels = (0..labelled.len()).filter(|label| labelled[*label].value(row));
-                let labels = self.gathered.place_of(BitSet::of(labelled.len(), labels));
-                self.gathered.edges.insert(place, Reference { child: children[row], labels });
+        }
+        for chunk in self.moves.chunks() {
+            for step in self.moves.read(chunk)? {
+                let is_kept =
+                    kept.contains(step.from, step.from_state) && kept.contains(step.to, step.to_state);
+                let (parent, child) = match self.compiled.hops[step.from_state as usize].way {
+                    Walk::Down => (step.from, step.to),
+                    Walk::Up => (step.to, step.from),
+                };
+                if is_kept && !self.gathered.edges.contains_key(&(parent, step.idx)) {
+                    self.reservation.try_grow(REFERENCE_BYTES)?;
+                    self.gathered.edges.insert((parent, step.idx), Reference { child, labels: step.labels });
+                }
             }
-            self.visit(&objects, row, passes, &next)?;
+            // So that the query can be cancelled between chunks.
+            tokio::task::yield_now().await;
+        }
+        if self.wanted != Wanted::Ends && self.compiled.hops.iter().any(|hop| hop.way == Walk::Down) {
+            self.first_references(tables).await?;
+        }
+        Ok(())
+    }
+
+    /// The pairs from which a pair at an end can be reached, and maybe more.
+    async fn leading_to_an_end(&self) -> Result<Pairs> {
+        let mut kept = self.visited.in_state(self.compiled.accept());
+        for _ in 0..MAX_SWEEPS {
+            let mut is_more = false;
+            for chunk in self.moves.chunks().rev() {
+                for step in self.moves.read(chunk)?.iter().rev() {
+                    if kept.contains(step.to, step.to_state) {
+                        is_more |= kept.insert(step.from, step.from_state);
+                    }
+                }
+                tokio::task::yield_now().await;
+            }
+            // Moves to the next level alone are all found by the first time.
+            if !is_more || self.wanted != Wanted::All {
+                return Ok(kept);
+            }
+        }
+        Ok(self.visited.clone())
+    }
+
+    /// Notes some of the objects.
+    fn describe(&mut self, batch: &RecordBatch) -> Result<()> {
+        let objects = Objects::new(batch, self.compiled)?;
+        for row in 0..batch.num_rows() {
+            let Some(passes) = objects.passing.passes(row) else { continue };
+            self.reservation.try_grow(OBJECT_BYTES)?;
+            let object = objects.object(row, passes, self.manifest, &mut self.gathered)?;
+            self.gathered.objects.insert(objects.passing.addresses[row], object);
         }
         Ok(())
     }
@@ -329,52 +497,75 @@ impl Gathering<'_> {
         }
         Ok(())
     }
+}
 
-    /// Notes an object in some states; those that are new are in the next front.
-    fn visit(&mut self, objects: &Objects<'_>, row: usize, passes: BitSet, states: &[u32]) -> Result<()> {
-        let address = objects.addresses[row];
-        for state in states {
-            if self.seen.insert((address, *state)) {
-                self.front.entry(address).or_default().push(*state);
-            }
+/// A front as a table of some of its states. It is in memory where it is one chunk.
+struct FrontTable {
+    schema: SchemaRef,
+    front: Arc<Spool<Pair>>,
+    states: BitSet,
+}
+
+impl FrontTable {
+    /// `None` if no pair is in one of the states.
+    fn of(front: &Arc<Spool<Pair>>, states: BitSet) -> Result<Option<Arc<dyn TableProvider>>> {
+        let fields =
+            vec![Field::new("front", DataType::UInt64, false), Field::new("state", DataType::UInt32, false)];
+        let schema = Arc::new(Schema::new(fields));
+        let table = Self { schema: schema.clone(), front: Arc::clone(front), states };
+        if front.len() > CHUNK_RECORDS {
+            return Ok(Some(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(table)])?)));
         }
-        if !states.is_empty() && !self.gathered.objects.contains_key(&address) {
-            self.reservation.try_grow(OBJECT_BYTES)?;
-            let object = objects.object(row, passes, self.manifest, &mut self.gathered)?;
-            self.gathered.objects.insert(address, object);
-        }
-        Ok(())
+        let batches = front.chunks().map(|chunk| table.batch(chunk)).collect::<Result<Vec<_>>>()?;
+        let is_empty = batches.iter().all(|batch| batch.num_rows() == 0);
+        Ok(if is_empty { None } else { Some(Arc::new(MemTable::try_new(schema, vec![batches])?)) })
+    }
+
+    fn batch(&self, chunk: std::ops::Range<u64>) -> Result<RecordBatch> {
+        let mut pairs = self.front.read(chunk)?;
+        pairs.retain(|pair| self.states.contains(pair.state as usize));
+        let addresses: ArrayRef =
+            Arc::new(UInt64Array::from_iter_values(pairs.iter().map(|pair| pair.address)));
+        let states: ArrayRef = Arc::new(UInt32Array::from_iter_values(pairs.iter().map(|pair| pair.state)));
+        Ok(RecordBatch::try_new(self.schema.clone(), vec![addresses, states])?)
     }
 }
 
-/// The columns of objects in a batch.
-struct Objects<'b> {
+impl std::fmt::Debug for FrontTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} pairs", self.front.len())
+    }
+}
+
+impl PartitionStream for FrontTable {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let schema = self.schema.clone();
+        let (front, states) = (Arc::clone(&self.front), self.states.clone());
+        let chunks = front.chunks();
+        let table = Self { schema: schema.clone(), front, states };
+        let batches = stream::iter(chunks.map(move |chunk| table.batch(chunk)));
+        Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+    }
+}
+
+/// Which tests the objects of a batch pass.
+struct Passing<'b> {
     addresses: &'b [u64],
-    types: datafusion::arrow::array::ArrayRef,
-    sizes: &'b dyn Array,
-    retained: &'b dyn Array,
-    root_kinds: datafusion::arrow::array::ArrayRef,
-    root_names: datafusion::arrow::array::ArrayRef,
     passes: Vec<&'b datafusion::arrow::array::BooleanArray>,
     n_tests: usize,
 }
 
-impl<'b> Objects<'b> {
+impl<'b> Passing<'b> {
     fn new(batch: &'b RecordBatch, compiled: &Compiled) -> Result<Self> {
-        let text = |name| Ok::<_, DataFusionError>(cast(column(batch, name)?, &DataType::Utf8)?);
         let passes = (0..tests(compiled).count())
             .map(|i| Ok(column(batch, &format!("passes_{i}"))?.as_boolean()))
             .collect::<Result<_>>()?;
-        Ok(Self {
-            addresses: column(batch, "object")?.as_primitive::<UInt64Type>().values(),
-            types: text("object_type")?,
-            sizes: column(batch, "object_size")?,
-            retained: column(batch, "object_retained")?,
-            root_kinds: text("object_root_kind")?,
-            root_names: text("object_root_name")?,
-            passes,
-            n_tests: compiled.tests.len(),
-        })
+        let addresses = column(batch, "object")?.as_primitive::<UInt64Type>().values();
+        Ok(Self { addresses, passes, n_tests: compiled.tests.len() })
     }
 
     /// The tests that an object passes; none where EXCEPT leaves it out.
@@ -384,6 +575,30 @@ impl<'b> Objects<'b> {
             return None;
         }
         Some(BitSet::of(self.n_tests, (0..self.n_tests).filter(|test| tests[*test].value(row))))
+    }
+}
+
+/// The columns of objects in a batch.
+struct Objects<'b> {
+    passing: Passing<'b>,
+    types: ArrayRef,
+    sizes: &'b dyn Array,
+    retained: &'b dyn Array,
+    root_kinds: ArrayRef,
+    root_names: ArrayRef,
+}
+
+impl<'b> Objects<'b> {
+    fn new(batch: &'b RecordBatch, compiled: &Compiled) -> Result<Self> {
+        let text = |name| Ok::<_, DataFusionError>(cast(column(batch, name)?, &DataType::Utf8)?);
+        Ok(Self {
+            passing: Passing::new(batch, compiled)?,
+            types: text("object_type")?,
+            sizes: column(batch, "object_size")?,
+            retained: column(batch, "object_retained")?,
+            root_kinds: text("object_root_kind")?,
+            root_names: text("object_root_name")?,
+        })
     }
 
     fn object(&self, row: usize, passes: BitSet, manifest: &Dump, gathered: &mut Gathered) -> Result<Object> {

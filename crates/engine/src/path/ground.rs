@@ -174,6 +174,8 @@ pub(super) struct Gathered {
     /// References that are not followed, the first from one of the objects to another: position and child by parent. Paths
     /// are ordered by them.
     pub(super) not_followed: HashMap<(u64, u32), u64>,
+    /// Where only the ends are asked for: these, with the fewest hops to each. There are no references then.
+    pub(super) ends: Vec<(u64, u32)>,
     /// The kinds and names of the roots among the objects.
     pub(super) roots: Vec<(String, Option<String>)>,
     /// The sets of tests that objects and labels pass; there are few of them.
@@ -218,6 +220,8 @@ impl Gathered {
 /// What was gathered, as a graph.
 pub(super) struct Subgraph {
     addresses: Vec<u64>,
+    /// Where only the ends are asked for: their nodes, with the fewest hops to each, in this order.
+    pub(super) ends: Vec<(usize, u32)>,
     objects: Vec<Object>,
     /// Parent and position of every edge.
     edges: Vec<(u64, u32)>,
@@ -236,7 +240,7 @@ pub(super) struct Subgraph {
 
 impl Subgraph {
     pub(super) fn new(gathered: Gathered, n_types: usize) -> Self {
-        let Gathered { objects, edges: references, not_followed, roots, sets } = gathered;
+        let Gathered { objects, edges: references, not_followed, ends, roots, sets } = gathered;
         let mut objects: Vec<(u64, Object)> = objects.into_iter().collect();
         objects.sort_unstable_by_key(|(address, _)| *address);
         let (addresses, objects): (Vec<u64>, Vec<Object>) = objects.into_iter().unzip();
@@ -248,21 +252,25 @@ impl Subgraph {
         let types: Vec<u32> = objects.iter().map(|object| object.type_rank).collect();
         let mut counts = vec![0; n_types];
         types.iter().for_each(|rank| counts[*rank as usize] += 1);
-        let (mut edges, mut labels, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut edges, mut labels, mut nodes) = (Vec::new(), Vec::new(), Vec::new());
         for ((parent, idx), child, of_edge) in references {
             let (Some(source), Some(target)) = (node(parent), node(child)) else { continue };
-            ends.push((source, target as u32));
+            nodes.push((source, target as u32));
             edges.push((parent, idx));
             labels.push(of_edge);
         }
-        let pairs = ends.iter().map(|(source, target)| (types[*source], types[*target as usize]));
+        let pairs = nodes.iter().map(|(source, target)| (types[*source], types[*target as usize]));
         let type_graph = TypeGraph::new(n_types, pairs);
-        let forward = CsrBuf::from_edges(addresses.len(), ends);
+        let forward = CsrBuf::from_edges(addresses.len(), nodes);
         let bytes =
             |object: &Object| object.retained.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
         let retained = objects.iter().map(bytes).collect();
         let (root_nodes, root_ranks) = ranks_of_roots(&objects, &roots);
+        let mut ends: Vec<(usize, u32)> =
+            ends.into_iter().filter_map(|(address, hops)| Some((node(address)?, hops))).collect();
+        ends.sort_unstable_by_key(|(node, hops)| (*hops, *node));
         Self {
+            ends,
             addresses,
             objects,
             edges,

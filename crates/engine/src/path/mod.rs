@@ -9,7 +9,7 @@
 //!
 //! The index form asks the tables only for what a predicate or label says, and runs the automaton over the mapped graph.
 //! The join form needs no index: it goes level by level, each level an ordinary plan that joins the front to `edge` and
-//! `obj`, and remembers what it came by. Which of several answers is first is decided by the same code, so both forms
+//! `obj`, and remembers what it came by (spool.rs). Which of several answers is first is decided by the same code, so both forms
 //! give the same rows.
 
 mod compile;
@@ -26,6 +26,7 @@ mod needs;
 mod root;
 mod rows;
 mod slots;
+mod spool;
 mod table;
 mod tree;
 mod ways;
