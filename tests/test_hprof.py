@@ -470,7 +470,8 @@ interned_string class_loader finalizer_queue""".split()
 @pytest.fixture(scope="session")
 def leak_classes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("leaks")
-    subprocess.run(["javac", "-nowarn", "-d", folder, REPOSITORY / "tests/java/Leaks.java"], check=True, capture_output=True)
+    sources = [REPOSITORY / "tests/java" / name for name in ("Leaks.java", "Filled.java")]
+    subprocess.run(["javac", "-nowarn", "-d", folder, *sources], check=True, capture_output=True)
     return folder
 
 
@@ -483,6 +484,42 @@ def test_the_ways_in_which_java_leaks_have_names(lake, leak_classes, tmp_path, l
     suspects = rows(lake, "select idiom, confidence, advice from suspects('*') order by rank limit 1")
     assert [row["idiom"] for row in suspects] == [leak], suspects
     assert suspects[0]["confidence"] > 0.5
+
+
+#: Collections with tables, nodes, trees, links and maps in them.
+FILLED = """ArrayList LinkedList ArrayDeque HashMap LinkedHashMap TreeMap IdentityHashMap HashSet concurrent.ConcurrentHashMap
+concurrent.ConcurrentSkipListMap concurrent.ConcurrentLinkedDeque concurrent.LinkedBlockingQueue""".split()
+
+
+def filled(lake, leak_classes, tmp_path, collection):
+    java = ["java", *MEMORY, "-cp", leak_classes, "Filled", f"java.util.{collection}", tmp_path / "dump"]
+    subprocess.run(java, check=True, capture_output=True, timeout=120)
+    lake.ok("import", *(tmp_path / f"dump-{n}.hprof" for n in range(3)))
+    return [f"dump_{n}" for n in range(3)]
+
+
+@needs_jdk
+@pytest.mark.parametrize("collection", FILLED)
+def test_what_a_collection_contains_is_counted_whatever_lies_between(lake, leak_classes, tmp_path, collection):
+    dumps = filled(lake, leak_classes, tmp_path, collection)
+    for asked in [dumps[-1:], dumps[::2], dumps]:
+        first = json.loads(lake.ok("suspects", "--format", "json", *asked))[0]
+        holder = (first["holder_type"], first["type"].split("$")[-1], first["count"])
+        assert holder == (f"java.util.{collection}", "Order", 4500), first
+        assert not re.search(r"\.(table|first|head|root|elementData|items|elements|map)$", first["held_by"]), first
+        whatif = lake.ok("whatif", "--format", "json", "--dump", dumps[-1], "--cut", f"parent = {first['holder']}")
+        assert sum(row["size"] for row in json.loads(whatif)) == first["retained"] > 4500 * 232
+        if len(asked) > 1:
+            assert (first["count_growth"], first["confidence"] > 0.8) == (3000, True), first
+            assert abs(first["retained_growth"] - first["retained"] * 2 / 3) < first["retained"] / 20, first
+
+
+@needs_jdk
+def test_a_queue_that_fills_up_to_its_capacity_is_not_suspected(lake, leak_classes, tmp_path):
+    dumps = filled(lake, leak_classes, tmp_path, "concurrent.ArrayBlockingQueue")
+    suspects = json.loads(lake.ok("suspects", "--format", "json", "--min-confidence", "0", *dumps))
+    (queue,) = [suspect for suspect in suspects if suspect["holder_type"].endswith("ArrayBlockingQueue")]
+    assert queue["confidence"] < 0.5 and "capacity is 5,000" in " ".join(queue["evidence"]), queue
 
 
 @needs_jdk

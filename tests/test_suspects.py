@@ -569,6 +569,42 @@ def lru_of(most):
     return build
 
 
+def numbered(h, n, beside=(), of_class=(), of_module=()):
+    """A list of an object, and numbers: its attributes, those of its class, globals of its module."""
+
+    def number(name, value):
+        return h.obj(f"number {name}", "int", 28, value=str(value))
+
+    jobs = h.container("jobs", "list", h.items("job", n, "Job"))
+    namespace = h.obj("namespace", "dict", 232, [(f"['{name}']", number(name, value)) for name, value in of_class])
+    made = h.obj("Board", "type", 1064, [(".__dict__", namespace)], name="Board")
+    attributes = [(f".{name}", number(name, value)) for name, value in beside]
+    board = h.obj("board", "Board", 64, [(".__class__", made), (".jobs", jobs), *attributes])
+    for name, value in of_module:
+        h.set("shop", name, number(name, value))
+    for i in range(80):
+        h.set("shop", f"helper_{i}", h.obj(f"helper {i}", "function", 136, name=f"helper_{i}"))
+    h.set("shop", "board", board)
+    return jobs
+
+
+def of_the_class(h, n):
+    return numbered(h, n, of_class=[("MAX_ENTRIES", 2000), ("NAME", 7)])
+
+
+def of_the_module(h, n):
+    return numbered(h, n, of_module=[("MAX_JOBS", 2000)])
+
+
+def subclasses_of_many(h, n):
+    """What the interpreter keeps of the classes of modules that are imported late: a dictionary for each class that has subclasses."""
+    for i in range(n):
+        made = h.set("shop", f"late_{i}", h.obj(f"late {i}", "type", 1064, name=f"Late{i}"))
+        weak = h.obj(f"weak of late {i}", "weakref.ReferenceType", 72, [("()", made)], weak=[0])
+        key = h.obj(f"key of late {i}", "int", 32, value=str(made))
+        h.obj(f"subclasses {i}", "dict", 232, [("<key>", key), (f"[{made}]", weak)], length=1, refcount=1)
+
+
 def imports(h, n):
     for i in range(n // 10):
         name = f"late_{i}"
@@ -596,6 +632,8 @@ CONTROLS = {
     "it fills up to a number beside it": (ordered, [60, 120, 180, 240, 300]),
     "they are deques with a bound": (rings, [30, 60, 90, 120, 150]),
     "it is an lru_cache with a bound": (lru_of(400), [60, 120, 180, 240, 300]),
+    "its class has a bound": (of_the_class, [100, 200, 300]),
+    "its module has a bound of that name": (of_the_module, [100, 200, 300]),
     "late imports": (with_modules, [100, 200, 300]),
     "nothing": (lambda h, n: None, [1, 2, 3]),
 }
@@ -621,6 +659,110 @@ def test_a_bound_that_nothing_reaches_is_none(lake, build, fact):
     first = ask(lake)[0]
     assert first["holder"] == holder and first["confidence"] >= 0.8, first
     assert fact in first["evidence"], first
+
+
+@pytest.mark.parametrize("numbers", [
+    {"beside": [("max_line_length", 8190)]},
+    {"beside": [("maxAgeSeconds", 3600), ("keep_alive_timeout", 350)]},
+    {"of_class": [("MAX_RETRIES", 400)]},
+    {"of_module": [("MAX_CONNECTIONS", 2000), ("JOBS", 2000)]},
+])
+def test_a_number_of_something_else_is_no_bound(lake, numbers):
+    """Of another unit, or of something else in the module."""
+    holder = load(lake, lambda h, n: numbered(h, n, **numbers), [100, 200, 300])
+    first = ask(lake)[0]
+    assert first["holder"] == holder and first["confidence"] >= 0.9, first
+
+
+@pytest.mark.parametrize("counts", [[100, 200], [100, 200, 300]])
+@pytest.mark.parametrize(["type_name", "place"], [("tuple", "global"), ("list", "attribute"), ("dict", "attribute")])
+def test_a_container_that_is_made_anew_each_time_has_grown(lake, type_name, place, counts):
+    """`routes += (route,)`: of an earlier dump the container that was in its place counts. Where it was, another is now."""
+
+    def rebuilt(h, n):
+        h.set("shop", "catalogue", h.container("catalogue", "list", h.items("product", 600, "Product")))
+        items = h.items("route", n, "Route")
+        label = key_label if type_name == "dict" else lambda i: f"[{i}]"
+        routes = h.container(f"routes {n}", type_name, items, label=label)
+        if n > counts[0]:
+            h.set("shop", "names", h.container(f"routes {counts[0]}", type_name, h.items("name", 3, "str", 50, lambda i: ())))
+        owner = h.obj("router", "Router", 64, [(".routes", routes)] if place == "attribute" else [])
+        h.set("shop", "router", owner)
+        return routes if place == "attribute" else h.set("shop", "routes", routes)
+
+    holder = load(lake, rebuilt, counts)
+    first = ask(lake)[0]
+    assert (first["holder"], first["count"], first["count_growth"]) == (holder, counts[-1], counts[-1] - counts[0]), first
+    assert first["confidence"] >= 0.9, first
+    assert 0.9 < first["retained_growth"] / (first["retained"] * (1 - counts[0] / counts[-1])) < 1.1, first
+
+
+def test_a_result_that_is_replaced_has_not_grown(lake):
+    """A new list of other objects, in the place of a shorter one."""
+
+    def replaced(h, n):
+        h.set("shop", "catalogue", h.container("catalogue", "list", h.items("product", 600, "Product")))
+        return h.set("shop", "report", h.container(f"report {n}", "list", h.items(f"row of {n}", n, "Row")))
+
+    load(lake, replaced, [100, 200, 300])
+    assert all(suspect["confidence"] < 0.5 for suspect in ask(lake)), ask(lake)
+
+
+def test_many_that_refer_back_to_the_owner_do_not_hide_the_way(lake):
+    def scheduler(h, n):
+        queue = h.obj("queue", "list", 56 + 8 * n)
+        owner = h.obj("scheduler", "Scheduler", 64, [("._queue", queue)])
+        events = [h.obj(f"event {i}", "Event", 100, [(".scheduler", owner)]) for i in range(n)]
+        for i, event in enumerate(events):
+            h.add(queue, f"[{i}]", event)
+        h.set("shop", "timeouts", owner)
+        return queue
+
+    holder = load(lake, scheduler, [300, 600, 900])
+    first = ask(lake)[0]
+    assert (first["holder"], first["held_by"]) == (holder, "shop.timeouts._queue"), first
+
+
+def handlers(h, n):
+    """Of requests, not of log records."""
+    found = h.container("handlers", "list", [h.obj(f"handler {i}", "web.RouteHandler", 200) for i in range(n)])
+    return h.set("shop", "routes", found)
+
+
+def log_handlers(h, n):
+    formatter = h.obj("formatter", "logging.Formatter", 64)
+    found = [h.obj(f"handler {i}", "shop.FileHandler", 200, [(".formatter", formatter)]) for i in range(n)]
+    logger = h.obj("logger", "logging.Logger", 64, [(".handlers", h.container("handlers", "list", found))], name="shop")
+    h.set("shop", "log", logger)
+    return h.address("handlers")
+
+
+def callbacks_of_futures(h, n):
+    """Each is kept with the context that it will run in."""
+    found = []
+    for i in range(n):
+        callback = h.obj(f"callback {i}", "function", 136, name="done")
+        context = h.obj(f"context {i}", "_contextvars.Context", 80)
+        found.append(h.obj(f"pair {i}", "tuple", 56, [("[0]", callback), ("[1]", context)]))
+    future = h.obj("future", "_asyncio.Future", 120, [("[…]", h.container("callbacks", "list", found))])
+    h.set("shop", "stopping", future)
+    return h.address("callbacks")
+
+
+@pytest.mark.parametrize(["build", "is_idiom"], [
+    (handlers, lambda idiom: idiom != "logging_handler"),
+    (log_handlers, lambda idiom: idiom == "logging_handler"),
+    (callbacks_of_futures, lambda idiom: idiom != "context_var"),
+])
+def test_idioms_are_not_told_by_a_word_alone(lake, build, is_idiom):
+    holder = load(lake, build, [100, 200, 300])
+    first = ask(lake)[0]
+    assert first["holder"] == holder and is_idiom(first["idiom"]), first
+
+
+def test_tables_of_subclasses_are_no_group_that_c_code_holds(lake):
+    load(lake, subclasses_of_many, [40, 80, 120])
+    assert not [suspect for suspect in ask(lake) if suspect["idiom"] == "external_reference"]
 
 
 def subclasses(h, n, is_referred_to=False, target="type"):

@@ -61,6 +61,8 @@ const MIN_SIBLINGS: usize = 4;
 const MIN_LINKS: usize = 4;
 /// Links that are looked at.
 const MAX_LINKS: usize = 4096;
+/// New objects in a collection from which on it is a candidate.
+const MIN_CONTENT: usize = 3;
 /// Hops that siblings are below what holds them.
 const MAX_SIBLING_HOPS: usize = 4;
 
@@ -91,6 +93,19 @@ pub(super) fn grown(newest: &Heap, growth: &Growth) -> Vec<Candidate> {
             }
             _ => {}
         }
+        if newest.is_part(node) {
+            // Its growth is that of its collection.
+            continue;
+        }
+        if newest.has_parts(node) {
+            let content = newest.content(node);
+            let n_new = content.iter().filter(|kid| is_new(**kid)).take(MIN_CONTENT).count();
+            if n_new == MIN_CONTENT {
+                let own = grown.own + shared(newest, growth, node, &content);
+                found.push(Candidate::new(node, How::Refs, own));
+                continue;
+            }
+        }
         if let Some(way) = links_to(newest, node) {
             found.push(chain(newest, way[0], &way, grown.own));
             continue;
@@ -120,12 +135,12 @@ pub(super) fn grown(newest: &Heap, growth: &Growth) -> Vec<Candidate> {
                     }
                 }
                 if grown.refs >= 3 {
-                    let own = grown.own - heavy + shared(newest, growth, node);
+                    let own = grown.own - heavy + shared(newest, growth, node, &newest.content(node));
                     found.push(Candidate::new(node, How::Refs, own));
                 }
             }
             None if grown.refs >= 3 => {
-                let own = grown.own + shared(newest, growth, node);
+                let own = grown.own + shared(newest, growth, node, &newest.content(node));
                 found.push(Candidate::new(node, How::Refs, own));
             }
             None if newest.size(node) * 2 >= newest.retained(node) => {
@@ -170,11 +185,11 @@ fn links_to(heap: &Heap, node: usize) -> Option<Vec<usize>> {
     (way.len() >= MIN_LINKS).then_some(way)
 }
 
-/// Bytes below the new objects that a node refers to and does not retain alone.
-fn shared(newest: &Heap, growth: &Growth, node: usize) -> i64 {
+/// Bytes below the new objects that a node has and does not retain alone.
+fn shared(newest: &Heap, growth: &Growth, node: usize, content: &[usize]) -> i64 {
     let mut seen = HashSet::new();
-    let kids = newest.refs(node).into_iter().map(|(_, kid)| kid);
-    let kids = kids.filter(|kid| growth.partner(*kid).is_none() && !newest.dominates(node, *kid));
+    let kids =
+        content.iter().copied().filter(|kid| growth.partner(*kid).is_none() && !newest.dominates(node, *kid));
     kids.filter(|kid| seen.insert(*kid)).map(|kid| growth.fresh_below(newest, kid)).sum()
 }
 
@@ -219,7 +234,7 @@ fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
     let mut groups: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     let is_outside = |kind: &str| CYCLES.contains(&kind) || NO_OBJECTS.contains(&kind);
     for (node, kind) in newest.undominated_roots(is_outside) {
-        if newest.sort(node) != Sort::Scalar {
+        if newest.sort(node) != Sort::Scalar && !newest.is_table_of_subclasses(node) {
             groups.entry((kind, newest.telling_type(node))).or_default().push(node);
         }
     }
@@ -347,6 +362,7 @@ fn siblings(newest: &Heap, candidates: Vec<Candidate>) -> Vec<Candidate> {
         if of.len() >= MIN_SIBLINGS && most * 2 <= sum && alike * 10 >= others * 6 && !is_namespace {
             gone.extend(&of);
             let members = of.iter().map(|i| candidates[*i].node).collect();
+            let above = newest.collection_of(above);
             lifted.push(Candidate::new(above, How::Siblings, sum).with_members(members));
         }
     }

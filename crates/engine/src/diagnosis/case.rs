@@ -17,6 +17,7 @@ use super::{
     proof::{ThreadParts, parts_of_threads},
     sort::Sort,
     standing::main_kids,
+    words,
 };
 use crate::Result;
 
@@ -86,6 +87,8 @@ pub(super) struct Surroundings {
     pub(super) edges: Vec<usize>,
     /// References to attributes beside the holder, and the attributes.
     beside: Vec<(usize, usize)>,
+    /// The same of the globals of its module, which may be about anything.
+    globals: Vec<(usize, usize)>,
 }
 
 /// How the content of a holder is counted.
@@ -127,12 +130,13 @@ impl Case {
             How::Garbage | How::External | How::Unfinalized | How::Stuck => candidate.members.clone(),
             How::Chain => heap.subtree(node, 2000).into_iter().skip(1).collect(),
             _ if !candidate.slots.is_empty() => candidate.slots.clone(),
-            _ => holders.iter().flat_map(|holder| heap.refs(*holder)).map(|(_, kid)| kid).collect(),
+            _ => holders.iter().flat_map(|holder| heap.content(*holder)).collect(),
         };
         let mut seen = HashSet::new();
         kids.retain(|kid| seen.insert(*kid) && *kid != node);
-        let is_new = |kid: &usize| moments.len() == 1 || moments.is_new(*kid, node);
-        let new: Vec<usize> = kids.iter().copied().filter(is_new).collect();
+        let basis = moments.basis(node).map(|(_, growth)| growth);
+        let is_new = |kid: usize| basis.is_none_or(|growth| growth.partner(kid).is_none());
+        let new: Vec<usize> = kids.iter().copied().filter(|kid| is_new(*kid)).collect();
         let new = if new.is_empty() { kids.clone() } else { new };
         let is_huge = candidate.how == How::Huge;
         let kid_rank = match main_kids(heap, &new) {
@@ -145,8 +149,7 @@ impl Case {
             new.iter().copied().filter(|kid| heap.type_rank(*kid) == kid_rank).collect();
         let step = samples.len().div_ceil(N_SAMPLES).max(1);
         samples = samples.into_iter().step_by(step).collect();
-        let inside = |kid: usize| moments.len() == 1 || moments.is_new(kid, node);
-        let (type_name, depth) = named_type(heap, &samples, &inside).unwrap_or((kid_type.clone(), 0));
+        let (type_name, depth) = named_type(heap, &samples, &is_new).unwrap_or((kid_type.clone(), 0));
         let rule = match candidate.how {
             How::Garbage | How::External | How::Unfinalized | How::Stuck => CountRule::Members,
             How::Chain | How::Siblings => CountRule::Below,
@@ -190,7 +193,8 @@ impl Case {
                 _ if case.how == How::Stuck => Some(case.stuck_at(moments, moment, cancel)?),
                 CountRule::Members => Some(case.members_at(moments, moment)),
                 _ => {
-                    moments.at(moment, case.anchor).map(|at| case.measure(moments.heap(moment), at, &counted))
+                    let there = moments.in_place_of(moment, case.anchor);
+                    there.map(|at| case.measure(moments.heap(moment), at, &counted))
                 }
             };
             case.counts.push(found.map(|(count, _)| count));
@@ -230,7 +234,7 @@ impl Case {
                     earlier.dominated(at).into_iter().filter(|kid| earlier.type_name(*kid) == type_name);
                 kids.map(|kid| earlier.retained(kid)).max().unwrap_or(0)
             };
-            self.bytes[moment] = moments.at(moment, self.anchor).map(largest);
+            self.bytes[moment] = moments.in_place_of(moment, self.anchor).map(largest);
         }
         self.bytes[last] = Some(match self.slots.as_slice() {
             [] => heap.retained(slot),
@@ -244,16 +248,16 @@ impl Case {
         let mut bytes = heap.retained(at) - heap.size(at);
         let count = match self.rule {
             CountRule::Direct => {
-                let kids = heap.refs(at);
+                let kids = heap.content(at);
                 if self.is_shared {
                     let mut seen = HashSet::new();
-                    for (_, kid) in kids.iter().filter(|(_, kid)| is_it(*kid)) {
+                    for kid in kids.iter().filter(|kid| is_it(**kid)) {
                         if seen.insert(*kid) && !heap.dominates(at, *kid) && !heap.dominates(*kid, at) {
                             bytes = bytes.saturating_add(heap.retained(*kid));
                         }
                     }
                 }
-                kids.iter().filter(|(_, kid)| is_it(*kid)).count()
+                kids.into_iter().filter(|kid| is_it(*kid)).count()
             }
             _ => heap.subtree(at, MAX_COUNTED).into_iter().skip(1).filter(|node| is_it(*node)).count(),
         };
@@ -369,25 +373,35 @@ impl Case {
                 nodes.push(parent);
             }
         }
-        // The attributes beside the holder.
+        // The attributes beside the holder. The dictionary of an object is no step of its own: newer versions have none.
         let mut beside = Vec::new();
-        for step in way.iter().rev().take(3) {
+        let mut n_steps = 0;
+        for (i, step) in way.iter().enumerate().rev() {
+            let is_dict = heap.type_name(*step) == "dict";
+            let above = i.checked_sub(1).map(|above| heap.sort(way[above]));
+            n_steps += usize::from(!(is_dict && above == Some(Sort::Program)));
+            if n_steps > 3 {
+                break;
+            }
             let refs = heap.refs(*step);
             let is_small =
                 refs.len() <= 64 && !matches!(heap.sort(*step), Sort::Module | Sort::Code | Sort::Function);
-            if is_small
-                && (*step == self.node
-                    || heap.type_name(*step) == "dict"
-                    || heap.sort(*step) == Sort::Program)
-            {
-                for (edge, kid) in refs {
-                    edges.push(edge);
-                    nodes.push(kid);
-                    beside.push((edge, kid));
-                }
+            if is_small && (*step == self.node || is_dict || heap.sort(*step) == Sort::Program) {
+                beside.extend(refs);
+            }
+            if heap.sort(*step) == Sort::Program {
+                beside.extend(class_numbers(heap, *step));
             }
         }
-        Surroundings { way, dominators, nodes, edges, beside }
+        let globals = match way.as_slice() {
+            [module, namespace, ..] if heap.sort(*module) == Sort::Module => numbers_of(heap, *namespace),
+            _ => Vec::new(),
+        };
+        for (edge, kid) in beside.iter().chain(&globals) {
+            edges.push(*edge);
+            nodes.push(*kid);
+        }
+        Surroundings { way, dominators, nodes, edges, beside, globals }
     }
 
     /// Takes the names and labels of what was read for the case.
@@ -399,7 +413,7 @@ impl Case {
         names: &HashMap<usize, String>,
     ) -> Result<()> {
         let runtime = heap.manifest().runtime();
-        let Surroundings { way, dominators, beside, .. } = of;
+        let Surroundings { way, dominators, beside, globals, .. } = of;
         let label_of = |parent: usize, child: usize| {
             heap.edge(parent, child).and_then(|edge| facts.label(edge)).map(str::to_owned)
         };
@@ -429,11 +443,20 @@ impl Case {
                 }
             }
         }
-        for (edge, kid) in beside {
+        let number = |kid: usize| {
             let number = facts.value(kid).and_then(|value| value.parse::<i64>().ok());
-            let number = number.filter(|_| heap.type_name(kid) == "int");
-            let label = facts.label(edge).unwrap_or_default().to_owned();
-            self.beside.push((label, number));
+            number.filter(|_| heap.type_name(kid) == "int")
+        };
+        let label = |edge: usize| facts.label(edge).unwrap_or_default();
+        let beside = beside.iter().map(|(edge, kid)| (label(*edge).to_owned(), number(*kid)));
+        self.beside.extend(beside);
+        let names: Vec<&str> =
+            self.way.iter().rev().take(3).filter_map(|step| step.label.as_deref()).collect();
+        let is_about = |global: &str| names.iter().any(|name| words::have_one_in_common(name, global));
+        let globals = globals.iter().filter(|(edge, _)| is_about(label(*edge)));
+        self.beside.extend(globals.map(|(edge, kid)| (label(*edge).to_owned(), number(*kid))));
+        if RINGS.contains(&heap.type_name(self.node)) {
+            self.bound = ring_bound(heap, self.node, self.count())?;
         }
         Ok(())
     }
@@ -450,6 +473,35 @@ fn since_it_is_there(numbers: &[Option<i64>]) -> Vec<i64> {
         _ => 0,
     };
     numbers[from..].iter().map(|number| number.unwrap_or(0)).collect()
+}
+
+/// References to numbers from a node, which has not too many.
+fn numbers_of(heap: &Heap, node: usize) -> Vec<(usize, usize)> {
+    const MAX_NUMBERS: usize = 256;
+    let mut numbers = heap.refs(node);
+    numbers.retain(|(_, kid)| heap.type_name(*kid) == "int");
+    if numbers.len() > MAX_NUMBERS { Vec::new() } else { numbers }
+}
+
+/// Those from the namespace of the class of an object.
+fn class_numbers(heap: &Heap, node: usize) -> Vec<(usize, usize)> {
+    let below = |node: usize, is_meant: &dyn Fn(usize) -> bool| {
+        heap.refs(node).into_iter().map(|(_, kid)| kid).find(|kid| is_meant(*kid))
+    };
+    let class = below(node, &|kid| matches!(heap.type_name(kid), "type" | "ABCMeta" | "abc.ABCMeta"));
+    let namespace = class.and_then(|class| below(class, &|kid| heap.type_name(kid) == "dict"));
+    namespace.map_or(Vec::new(), |namespace| numbers_of(heap, namespace))
+}
+
+/// Queues of the JDK that never have more items than their array has places.
+const RINGS: [&str; 1] = ["java.util.concurrent.ArrayBlockingQueue"];
+
+/// The bound of such a queue.
+fn ring_bound(heap: &Heap, node: usize, used: i64) -> Result<Option<ItemBound>> {
+    let mut kids = heap.refs(node).into_iter().map(|(_, kid)| kid);
+    let Some(array) = kids.find(|kid| heap.type_name(*kid).ends_with("[]")) else { return Ok(None) };
+    let length = heap.length(array)?;
+    Ok(length.map(|most| ItemBound { name: "capacity", most: Some(most), used }))
 }
 
 /// The type of what functools.lru_cache makes.
@@ -528,14 +580,16 @@ fn named_type(heap: &Heap, samples: &[usize], is_new: &dyn Fn(usize) -> bool) ->
 
 /// What part of the objects of the counted type that have come since the first dump that has the holder has gone again.
 fn turnover(case: &Case, moments: &Moments, kids: &[usize]) -> Option<f64> {
-    let growths = moments.growths();
-    let (at, growth) = growths.iter().find(|(at, _)| moments.at(*at, case.anchor).is_some())?;
+    let (at, growth) = moments.basis(case.anchor)?;
+    if !growth.partners.by_address && moments.newest().has_parts(case.anchor) {
+        // A table that has grown has another order, in which paths do not tell who is who.
+        return None;
+    }
     let n_of = |heap: &Heap, node: usize| {
-        heap.refs(node).into_iter().filter(|(_, kid)| heap.type_name(*kid) == case.full_kid_type).count()
-            as i64
+        heap.content(node).into_iter().filter(|kid| heap.type_name(*kid) == case.full_kid_type).count() as i64
     };
     let heap = moments.newest();
-    let net = n_of(heap, case.anchor) - n_of(moments.heap(*at), moments.at(*at, case.anchor)?);
+    let net = n_of(heap, case.anchor) - n_of(moments.heap(*at), moments.in_place_of(*at, case.anchor)?);
     let is_counted =
         |kid: &&usize| heap.type_name(**kid) == case.full_kid_type && growth.partner(**kid).is_none();
     let new = kids.iter().filter(is_counted).count();

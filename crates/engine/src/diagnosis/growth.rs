@@ -117,7 +117,7 @@ impl Growth {
                 let fresh = fresh(new, old, &partners, cancel)?;
                 let gone = gone(new, old, &partners, cancel)?;
                 let total = last(&fresh) - last(&gone);
-                let grown = grown(new, old, &partners, (&fresh, &gone), cancel)?;
+                let grown = grown(newest, new, old, &partners, (&fresh, &gone), cancel)?;
                 (fresh, total, grown)
             }));
         Ok(Self { partners, fresh, total, grown })
@@ -137,8 +137,10 @@ impl Growth {
 /// The old nodes that have grown, the most first. `fresh` and `gone` are the sums that the functions of these names give.
 ///
 /// The nodes are taken in their order, in which nearly all arrays are read in order, too. Most nodes dominate nothing in both
-/// dumps; these need no sums.
+/// dumps; these need no sums. What the tables and nodes of a collection have grown is the growth of the collection: that of a
+/// tree is spread over all of its nodes.
 fn grown<I: Id, J: Id>(
+    newest: &Heap,
     new: &GraphIndex<I>,
     old: &GraphIndex<J>,
     partners: &Partners,
@@ -165,6 +167,15 @@ fn grown<I: Id, J: Id>(
             if let Some(above) = above.of(node) {
                 own[above] = own[above].saturating_sub(growth);
             }
+        }
+    }
+    let mut collections: HashMap<usize, usize> = HashMap::new();
+    for node in 0..n_nodes {
+        check(node, cancel)?;
+        if own[node] != 0 && newest.is_part(node) {
+            let growth = std::mem::take(&mut own[node]);
+            let collection = newest.collection_known(node, &mut collections);
+            own[collection] = own[collection].saturating_add(growth);
         }
     }
     let (forward, earlier) = (new.graph().forward, old.graph().forward);

@@ -10,12 +10,12 @@ use datafusion::arrow::{
     datatypes::Int64Type,
 };
 use heaplake_graph::{Id, NO_DISTANCE};
-use heaplake_model::schema::Table;
+use heaplake_model::{CollectionParts, schema::Table, short_type_name};
 use heaplake_store::{GraphIndex, Lake, Manifest, with_index};
 
 use super::{
     candidate::CYCLES,
-    sort::{Sort, sort_of},
+    sort::{Sort, sort_in},
 };
 use crate::{Result, snapshot::OpenIndex};
 
@@ -25,6 +25,8 @@ pub(super) struct Heap {
     pub(super) open: Arc<OpenIndex>,
     /// By type.
     sorts: Arc<[Sort]>,
+    /// By type, when its objects are parts of a collection; empty where collections have none.
+    parts: Arc<[Option<&'static CollectionParts>]>,
     lake: Lake,
     /// Counted when it is first asked.
     undominated: Arc<OnceLock<UndominatedRoots>>,
@@ -52,11 +54,17 @@ pub(super) struct Facts {
 const MAX_VISITED: usize = 20_000;
 /// Referrers of an object that are looked at.
 const MAX_PARENTS: usize = 256;
+/// Objects in a collection that are looked at.
+const MAX_CONTENT: usize = 4_000_000;
 
 impl Heap {
     pub(super) fn new(open: Arc<OpenIndex>, lake: Lake) -> Self {
-        let sorts = open.manifest.types.iter().map(|stat| sort_of(&stat.name)).collect();
-        Self { open, sorts, lake, undominated: Arc::default() }
+        let runtime = open.manifest.manifest.runtime();
+        let types = &open.manifest.types;
+        let sorts = types.iter().map(|stat| sort_in(runtime, &stat.name)).collect();
+        let parts = types.iter().map(|stat| runtime.collection_parts(&stat.name));
+        let parts = if runtime.has_collection_parts() { parts.collect() } else { Arc::default() };
+        Self { open, sorts, parts, lake, undominated: Arc::default() }
     }
 
     pub(super) fn manifest(&self) -> &Manifest {
@@ -225,22 +233,105 @@ impl Heap {
         with_index!(&*self.open.index, |index| of(index.graph(), parent, child))
     }
 
+    /// Whether a node is a table or node of a collection that refers to it.
+    fn is_part_of(&self, node: usize, owner: usize) -> bool {
+        let rule = self.parts.get(self.type_rank(node) as usize).copied().flatten();
+        rule.is_some_and(|rule| rule.are_in(self.type_name(owner)))
+    }
+
+    /// Whether a node is a table or node of a collection that holds it.
+    pub(super) fn is_part(&self, node: usize) -> bool {
+        !self.parts.is_empty() && self.idom(node).is_some_and(|owner| self.is_part_of(node, owner))
+    }
+
+    /// The collection that a node is a part of, or the node itself.
+    pub(super) fn collection_of(&self, node: usize) -> usize {
+        self.collection_known(node, &mut HashMap::new())
+    }
+
+    /// The same for many nodes: `known` has the collections of parts that were passed, so that no long list is walked twice.
+    pub(super) fn collection_known(&self, node: usize, known: &mut HashMap<usize, usize>) -> usize {
+        let mut passed = Vec::new();
+        let mut at = node;
+        while self.is_part(at) {
+            if let Some(collection) = known.get(&at) {
+                at = *collection;
+                break;
+            }
+            passed.push(at);
+            let Some(above) = self.idom(at) else { break };
+            at = above;
+        }
+        known.extend(passed.into_iter().map(|part| (part, at)));
+        at
+    }
+
+    /// Whether a node is a collection that has tables or nodes of its own.
+    pub(super) fn has_parts(&self, node: usize) -> bool {
+        !self.parts.is_empty() && self.refs(node).into_iter().any(|(_, kid)| self.is_part_of(kid, node))
+    }
+
+    /// What a node has: what it refers to, once for each reference; of a collection what it contains, each object once,
+    /// whatever tables and nodes lie between.
+    pub(super) fn content(&self, node: usize) -> Vec<usize> {
+        let direct: Vec<usize> = self.refs(node).into_iter().map(|(_, kid)| kid).collect();
+        if self.parts.is_empty() || !direct.iter().any(|kid| self.is_part_of(*kid, node)) {
+            return direct;
+        }
+        let mut seen = HashSet::from([node]);
+        let mut parts = vec![node];
+        let mut content = Vec::new();
+        while let Some(part) = parts.pop() {
+            for (_, kid) in self.refs(part) {
+                if seen.len() > MAX_CONTENT || !seen.insert(kid) {
+                    continue;
+                }
+                if self.is_part_of(kid, part) { parts.push(kid) } else { content.push(kid) }
+            }
+        }
+        content
+    }
+
     /// Some of the nodes that keep a node alive.
     pub(super) fn parents(&self, node: usize) -> Vec<usize> {
         with_index!(&*self.open.index, |index| index.graph().parents(node).take(MAX_PARENTS).collect())
     }
 
-    /// The same with the modules among many more of them first: the dictionary of a module has every function of it as a parent.
-    fn parents_modules_first(&self, node: usize) -> Vec<usize> {
-        const MAX_LOOKED_AT: usize = 1 << 16;
-        let all: Vec<usize> = with_index!(&*self.open.index, |index| {
-            index.graph().parents(node).take(MAX_LOOKED_AT).collect()
-        });
-        if all.len() <= MAX_PARENTS {
-            return all;
+    /// The same with the nearest to a root among many more of them first, and modules before these: the dictionary of a module has every
+    /// function of it as a parent, and an owner all that refers back to it.
+    fn nearest_parents(&self, node: usize) -> Vec<usize> {
+        const MAX_LOOKED_AT: usize = 1 << 20;
+        with_index!(&*self.open.index, |index| {
+            let mut all: Vec<usize> = index.graph().parents(node).take(MAX_LOOKED_AT).collect();
+            if all.len() > MAX_PARENTS {
+                let place = |parent: &usize| {
+                    (self.sort(*parent) != Sort::Module, index.distances().at(*parent), *parent)
+                };
+                all.select_nth_unstable_by_key(MAX_PARENTS, place);
+                all.truncate(MAX_PARENTS);
+                all.sort_unstable_by_key(place);
+            }
+            all
+        })
+    }
+
+    /// Whether a node is the dictionary in which the interpreter keeps weak references to the subclasses of a class: no object
+    /// refers to it.
+    pub(super) fn is_table_of_subclasses(&self, node: usize) -> bool {
+        const MAX_LOOKED_AT: usize = 64;
+        if self.type_name(node) != "dict" || !self.parents(node).is_empty() {
+            return false;
         }
-        let modules = all.iter().copied().filter(|parent| self.sort(*parent) == Sort::Module);
-        modules.chain(all.iter().copied().take(MAX_PARENTS)).collect()
+        let kids: Vec<usize> = self.refs(node).into_iter().take(MAX_LOOKED_AT).map(|(_, kid)| kid).collect();
+        let is_reference =
+            |kid: &usize| matches!(short_type_name(self.type_name(*kid)), "ReferenceType" | "weakref");
+        let (references, others): (Vec<usize>, Vec<usize>) = kids.into_iter().partition(is_reference);
+        let targets: Vec<usize> =
+            references.iter().flat_map(|reference| self.weak_refs(*reference)).collect();
+        let n_classes = targets.iter().filter(|target| self.sort(**target) == Sort::Code).count();
+        // Lines of meliae's do not say what weak references refer to.
+        let is_of_classes = n_classes * 2 >= targets.len() && (n_classes > 0 || !self.is_whole());
+        !references.is_empty() && others.iter().all(|kid| self.sort(*kid) == Sort::Scalar) && is_of_classes
     }
 
     /// A shortest way to a node from a module, else from another root; the node itself comes last. What running functions
@@ -267,7 +358,7 @@ impl Heap {
             if seen.len() > MAX_VISITED {
                 break;
             }
-            for parent in self.parents_modules_first(at) {
+            for parent in self.nearest_parents(at) {
                 let is_left_out = without_frames && self.sort(parent) == Sort::Frame;
                 if !is_left_out && seen.insert(parent) {
                     next.insert(parent, at);
@@ -312,6 +403,9 @@ impl Heap {
         let by_kind = self.undominated.get_or_init(|| {
             let mut by_kind = UndominatedRoots::new();
             for (node, kind) in self.undominated_roots(|_| true) {
+                if self.is_table_of_subclasses(node) {
+                    continue;
+                }
                 if !by_kind.contains_key(kind) {
                     by_kind.insert(kind.to_owned(), HashMap::new());
                 }
@@ -371,11 +465,21 @@ impl Heap {
 
     /// By node, how many references to it no object explains; nodes for which this is not known are missing.
     pub(super) fn external(&self, nodes: &[usize]) -> Result<HashMap<usize, i64>> {
+        self.numbers("external", nodes)
+    }
+
+    /// How many items or characters a node has; `None` where the dump does not say.
+    pub(super) fn length(&self, node: usize) -> Result<Option<i64>> {
+        Ok(self.numbers("len", &[node])?.remove(&node))
+    }
+
+    /// A column of numbers of `obj`, by node; nodes that have none are missing.
+    fn numbers(&self, column: &str, nodes: &[usize]) -> Result<HashMap<usize, i64>> {
         if nodes.is_empty() {
             return Ok(HashMap::new());
         }
         let rows = self.open.obj_rows(nodes);
-        let batch = self.lake.rows_at(self.manifest(), Table::Obj, &["external"], &rows)?;
+        let batch = self.lake.rows_at(self.manifest(), Table::Obj, &[column], &rows)?;
         let counts = batch.column(0).as_primitive::<Int64Type>();
         Ok(nodes.iter().copied().zip(counts).filter_map(|(node, count)| Some((node, count?))).collect())
     }

@@ -211,7 +211,8 @@ impl Judged {
         let samples = &other.case.samples;
         let holders: HashSet<usize> =
             self.case.members.iter().copied().chain(std::iter::once(self.case.node)).collect();
-        let is_held = |sample: &&usize| heap.parents(**sample).iter().any(|parent| holders.contains(parent));
+        let is_holder = |node: &usize| holders.contains(node) || holders.contains(&heap.collection_of(*node));
+        let is_held = |sample: &&usize| heap.parents(**sample).iter().any(is_holder);
         !samples.is_empty() && samples.iter().filter(is_held).count() * 5 >= samples.len() * 3
     }
 
@@ -264,7 +265,8 @@ impl Judged {
         // Growth is the difference of two measurements of one kind.
         for (moment, bytes) in earlier.iter_mut().enumerate() {
             let Some(bytes) = bytes else { continue };
-            let there: Vec<usize> = holders.iter().filter_map(|holder| moments.at(moment, *holder)).collect();
+            let there: Vec<usize> =
+                holders.iter().filter_map(|holder| moments.in_place_of(moment, *holder)).collect();
             let heap = moments.heap(moment);
             let freed_then =
                 with_index!(&*heap.open.index, |index| freed_by_cut(index, &there, most_earlier, cancel))?;

@@ -1,6 +1,12 @@
 //! The dumps of a diagnosis in order of time, and which object of one is which of another.
 
-use std::{collections::HashMap, panic::resume_unwind, sync::atomic::AtomicBool, thread};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    panic::resume_unwind,
+    sync::atomic::AtomicBool,
+    thread,
+};
 
 use chrono::{DateTime, Utc};
 
@@ -83,9 +89,58 @@ impl Moments {
         (earlier.type_name(found) == newest.type_name(node)).then_some(found)
     }
 
-    /// Whether a node of the newest dump was not in the first, or, where `holder` was not there either, in the one before.
-    pub(super) fn is_new(&self, node: usize, holder: usize) -> bool {
-        let basis = self.growths.iter().find(|(at, _)| self.at(*at, holder).is_some());
-        basis.is_none_or(|(_, growth)| growth.partner(node).is_none())
+    /// The same, or where a node is a container that is made anew whenever something is added to it, the one that was in its place:
+    /// below the same object, of the same type, gone since, and half of what it had is in the new one.
+    pub(super) fn in_place_of(&self, moment: usize, node: usize) -> Option<usize> {
+        let same = self.at(moment, node);
+        // Another object may have been where this one is.
+        let is_there = |then: usize| {
+            let above = self.newest().idom(node).and_then(|above| self.at(moment, above));
+            self.heaps[moment].idom(then) == above
+        };
+        if same.is_some_and(is_there) { same } else { self.before_it(moment, node).or(same) }
+    }
+
+    fn before_it(&self, moment: usize, node: usize) -> Option<usize> {
+        const MAX_ALIKE: usize = 8;
+        let (newest, earlier) = (self.newest(), &self.heaps[moment]);
+        if !self.growths.first().is_some_and(|(_, growth)| growth.partners.by_address) {
+            return None;
+        }
+        let above = self.at(moment, newest.idom(node)?)?;
+        let mut alike = earlier.dominated(above);
+        alike.retain(|then| earlier.type_name(*then) == newest.type_name(node));
+        alike.sort_unstable_by_key(|then| (Reverse(earlier.retained(*then)), *then));
+        alike.truncate(MAX_ALIKE);
+        let content: HashSet<usize> = newest.content(node).into_iter().collect();
+        alike.into_iter().find(|then| {
+            // Where it was, something else may be now.
+            let now = self.now(moment, *then).filter(|now| *now != node);
+            let is_kept = now.is_some_and(|now| {
+                self.keeps_content(moment, *then, &newest.content(now).into_iter().collect())
+            });
+            self.keeps_content(moment, *then, &content) && !is_kept
+        })
+    }
+
+    /// What is in the newest dump where a node of another moment was, if it is of its type.
+    fn now(&self, moment: usize, then: usize) -> Option<usize> {
+        let (newest, earlier) = (self.newest(), &self.heaps[moment]);
+        let now = newest.node(earlier.address(then))?;
+        (newest.type_name(now) == earlier.type_name(then)).then_some(now)
+    }
+
+    /// Whether half of what a node had at a moment is in some content of the newest dump.
+    fn keeps_content(&self, moment: usize, then: usize, content: &HashSet<usize>) -> bool {
+        const MAX_LOOKED_AT: usize = 4096;
+        let had: Vec<usize> = self.heaps[moment].content(then).into_iter().take(MAX_LOOKED_AT).collect();
+        let is_kept = |kid: &&usize| self.now(moment, **kid).is_some_and(|now| content.contains(&now));
+        let n_kept = had.iter().filter(is_kept).count();
+        n_kept > 0 && n_kept * 2 >= had.len()
+    }
+
+    /// The comparison with the first dump, or, where a holder was not there, with the one before the newest; `None` where it was in neither.
+    pub(super) fn basis(&self, holder: usize) -> Option<&(usize, Growth)> {
+        self.growths.iter().find(|(at, _)| self.in_place_of(*at, holder).is_some())
     }
 }

@@ -285,7 +285,6 @@ fn is_namespace(case: &Case) -> bool {
 
 /// Whether it says itself how large it may become.
 fn bound(case: &Case) -> Option<Signal> {
-    const WORDS: [&str; 5] = ["max", "limit", "capacity", "bound", "keep"];
     let count = case.count();
     if let Some(bound) = &case.bound {
         return enforced_bound(case, bound);
@@ -293,8 +292,8 @@ fn bound(case: &Case) -> Option<Signal> {
     let is_lru = case.kid_type == "_lru_list_elem" || case.below.contains("_lru_list_elem");
     let unknown =
         || if is_lru { told(-3.5, "it is an lru_cache with a bound".to_owned()) } else { bare_bound(case) };
-    let bounds = case.beside.iter().filter_map(|(label, number)| Some((label.to_lowercase(), (*number)?)));
-    let bound = bounds.filter(|(label, n)| *n > 1 && WORDS.iter().any(|word| label.contains(word)));
+    let bounds = case.beside.iter().filter_map(|(label, number)| Some((label.as_str(), (*number)?)));
+    let bound = bounds.filter(|(label, n)| *n > 1 && says_how_many(label));
     let Some((label, bound)) = bound.min_by_key(|(_, n)| n.abs_diff(count)) else { return unknown() };
     let label = label.trim_matches(|c: char| !c.is_alphanumeric() && c != '_').to_owned();
     match () {
@@ -311,6 +310,50 @@ fn bound(case: &Case) -> Option<Signal> {
         ),
         () => None,
     }
+}
+
+/// Whether the name of a number says how many items something may have: `max_size`, `maxlen`, but not `max_line_length` or
+/// `keep_alive_seconds`, which are of something else.
+fn says_how_many(label: &str) -> bool {
+    const BOUNDS: [&str; 5] = ["max", "limit", "capacity", "bound", "keep"];
+    const OTHER_UNITS: [&str; 33] = [
+        "age",
+        "alive",
+        "attempts",
+        "backoff",
+        "body",
+        "bytes",
+        "chunk",
+        "delay",
+        "depth",
+        "duration",
+        "height",
+        "interval",
+        "kb",
+        "level",
+        "line",
+        "mb",
+        "memory",
+        "ms",
+        "period",
+        "rate",
+        "recursion",
+        "redirects",
+        "retries",
+        "retry",
+        "seconds",
+        "secs",
+        "timeout",
+        "threads",
+        "time",
+        "ttl",
+        "upload",
+        "width",
+        "workers",
+    ];
+    let words = words::of_name(label);
+    words.iter().any(|word| BOUNDS.iter().any(|bound| word.contains(bound)))
+        && !words.iter().any(|word| OTHER_UNITS.contains(&word.as_str()))
 }
 
 /// A bound that the type of the holder enforces.
@@ -466,11 +509,7 @@ fn followers(case: &Case, moments: &Moments) -> Option<Signal> {
     if case.way_has(&["WeakSet", "WeakValueDictionary"]) {
         return told(-3.2, "they are weak references, which follow what others hold".to_owned());
     }
-    let targets: Vec<usize> = case.samples.iter().flat_map(|sample| heap.weak_refs(*sample)).collect();
-    let n_classes = targets.iter().filter(|target| heap.sort(**target) == Sort::Code).count();
-    // Lines of meliae's do not say what weak references refer to.
-    let is_of_classes = n_classes * 2 >= targets.len() && (n_classes > 0 || !heap.is_whole());
-    if case.holder_type != "dict" || !heap.parents(case.node).is_empty() || !is_of_classes {
+    if !heap.is_table_of_subclasses(case.node) {
         return None;
     }
     told(-5.0, "the interpreter keeps it: the weak references of a class to its subclasses".to_owned())
@@ -544,6 +583,25 @@ fn collector(case: &Case, moments: &Moments) -> Option<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_numbers_of_items_are_bounds() {
+        for label in
+            [".max_size", "['maxlen']", ".MAX_ENTRIES", ".itemLimit", ".capacity", ".keep", ".maxItems"]
+        {
+            assert!(says_how_many(label), "{label}");
+        }
+        for label in [
+            ".max_line_length",
+            ".max_age_seconds",
+            ".maxAge",
+            "['keep_alive_seconds']",
+            ".MAX_RETRIES",
+            ".size",
+        ] {
+            assert!(!says_how_many(label), "{label}");
+        }
+    }
 
     #[test]
     fn log_odds_become_confidence() {

@@ -2,7 +2,7 @@
 //!
 //! Names only add words and confidence: what is found does not depend on them, except that code is not a content.
 
-use heaplake_model::short_type_name;
+use heaplake_model::{Nature, Runtime, TypeRole, short_type_name};
 
 /// What the objects of a type are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,24 @@ pub(super) fn sort_of(type_name: &str) -> Sort {
     let short = short_type_name(type_name);
     let found = SORTS.iter().find(|(_, names)| names.contains(&type_name) || names.contains(&short));
     found.map_or(Sort::Program, |(sort, _)| *sort)
+}
+
+/// What the objects of a type are for in a dump of a runtime whose collections have tables and nodes of their own, or of another.
+pub(super) fn sort_in(runtime: &Runtime, type_name: &str) -> Sort {
+    const PRIMITIVE_ARRAYS: [&str; 8] =
+        ["boolean[]", "byte[]", "char[]", "short[]", "int[]", "long[]", "float[]", "double[]"];
+    if !runtime.has_collection_parts() {
+        return sort_of(type_name);
+    }
+    let has_role = |role| runtime.has_role(type_name, role);
+    match () {
+        () if runtime.nature(type_name) == Nature::Value || has_role(TypeRole::Number) => Sort::Scalar,
+        () if PRIMITIVE_ARRAYS.contains(&type_name) => Sort::Scalar,
+        () if has_role(TypeRole::Container) || runtime.collection_parts(type_name).is_some() => {
+            Sort::Container
+        }
+        () => Sort::Program,
+    }
 }
 
 /// Packages of the interpreter's own library. What grows in them is seldom the program's own.

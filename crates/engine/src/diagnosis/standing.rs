@@ -54,10 +54,12 @@ pub(super) fn descend(heap: &Heap, from: usize) -> Descent {
     Descent { way, is_chain }
 }
 
-/// Whether few types take turns along a path.
+/// Whether few types take turns along a path. The nodes of one collection, such as a tree, are not a chain.
 pub(super) fn is_chain(heap: &Heap, way: &[usize]) -> bool {
-    let types: HashSet<u32> = way.iter().map(|node| heap.type_rank(*node)).collect();
-    way.len() >= MIN_CHAIN && types.len() * 4 <= way.len()
+    let way = way.iter().filter(|node| !heap.is_part(**node));
+    let types: Vec<u32> = way.map(|node| heap.type_rank(*node)).collect();
+    let n_types = types.iter().collect::<HashSet<_>>().len();
+    types.len() >= MIN_CHAIN && n_types * 4 <= types.len()
 }
 
 fn heaviest(heap: &Heap, node: usize) -> Option<usize> {
@@ -71,9 +73,20 @@ pub(super) fn main_kids(heap: &Heap, kids: &[usize]) -> Option<(u32, usize)> {
     let mut counts: HashMap<u32, usize> = HashMap::new();
     kids.iter().for_each(|kid| *counts.entry(heap.type_rank(*kid)).or_default() += 1);
     let is_scalar = |rank: &u32| heap.sort_of_rank(*rank) == Sort::Scalar;
+    let bytes_of = |rank: u32| -> i64 {
+        kids.iter().filter(|kid| heap.type_rank(**kid) == rank).map(|kid| heap.retained(*kid)).sum()
+    };
     let most = |scalars: bool| {
-        let counts = counts.iter().filter(|(rank, _)| is_scalar(rank) == scalars);
-        counts.max_by_key(|(rank, n)| (**n, Reverse(**rank))).map(|(rank, n)| (*rank, *n))
+        let counts =
+            || counts.iter().filter(|(rank, _)| is_scalar(rank) == scalars).map(|(rank, n)| (*rank, *n));
+        let most = counts().map(|(_, n)| n).max()?;
+        // Among those that are about as many, the one with most below it.
+        let mut as_many: Vec<(u32, usize)> = counts().filter(|(_, n)| n * 10 >= most * 9).collect();
+        as_many.sort_unstable();
+        match as_many.as_slice() {
+            [one] => Some(*one),
+            several => several.iter().copied().max_by_key(|(rank, n)| (bytes_of(*rank), *n, Reverse(*rank))),
+        }
     };
     match (most(false), most(true)) {
         (Some(object), Some(scalar)) if object.1 * 5 < scalar.1 * 2 => Some(scalar),
@@ -117,9 +130,10 @@ pub(super) fn candidates(heap: &Heap) -> Vec<Candidate> {
                 continue;
             }
         }
-        if matches!(heap.sort(node), Sort::Code | Sort::Module | Sort::Function) {
+        if matches!(heap.sort(node), Sort::Code | Sort::Module | Sort::Function) || heap.is_part(node) {
             continue;
         }
+        let kids = if heap.has_parts(node) { heap.content(node) } else { kids };
         let heaviest = kids.iter().map(|kid| heap.retained(*kid)).max().unwrap_or(0);
         let same = main_kids(heap, &kids);
         if kids.len() >= MIN_KIDS
@@ -137,9 +151,15 @@ pub(super) fn candidates(heap: &Heap) -> Vec<Candidate> {
     });
     by_refs.sort_unstable();
     let is_container = |node: usize| !matches!(heap.sort(node), Sort::Code | Sort::Module | Sort::Function);
-    let shared = by_refs.into_iter().filter(|(_, node)| is_container(*node) && !known.contains(node));
-    found.extend(
-        shared.take(MAX_SHARED).map(|(Reverse(n), node)| Candidate::new(node, How::Standing, n as i64)),
-    );
+    let mut shared: HashSet<usize> = HashSet::new();
+    for (Reverse(n), node) in by_refs.into_iter().filter(|(_, node)| is_container(*node)) {
+        let collection = heap.collection_of(node);
+        if !known.contains(&collection) && shared.insert(collection) {
+            found.push(Candidate::new(collection, How::Standing, n as i64));
+            if shared.len() == MAX_SHARED {
+                break;
+            }
+        }
+    }
     found
 }

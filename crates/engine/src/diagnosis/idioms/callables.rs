@@ -1,5 +1,7 @@
 //! Functions that keep what they were made with: defaults, listeners, closures, partials.
 
+use heaplake_model::short_type_name;
+
 use super::{Idiom, holder_name};
 use crate::diagnosis::case::Case;
 
@@ -22,6 +24,7 @@ fn holds_functions(case: &Case) -> bool {
     matches!(case.kid_type.as_str(), "function" | "method" | "instancemethod" | "WeakMethod" | "partial")
         || case.type_name == "function"
         || (case.kid_type == "list" && case.below.contains("method"))
+        || (case.kid_type == "tuple" && short_type_name(&case.type_name) == "Context")
 }
 
 pub(super) static IDIOMS: [Idiom; 5] = [

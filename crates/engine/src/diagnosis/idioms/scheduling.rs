@@ -49,7 +49,7 @@ pub(super) static IDIOMS: [Idiom; 4] = [
         advice: |case| {
             format!(
                 "Nobody takes `{}` out of {} as fast as they are put in. See whether its consumer still runs, and give the \
-                 queue a maxsize.",
+                 queue a bound.",
                 case.type_name,
                 holder_name(case)
             )

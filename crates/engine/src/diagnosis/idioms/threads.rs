@@ -41,9 +41,11 @@ pub(super) static IDIOMS: [Idiom; 4] = [
         name: "context_var",
         fits: |case| {
             let kinds = ["Context", "ContextVar", "hamt", "hamt_bitmap_node", "hamt_array_node", "Token"];
-            (case.way_has(&kinds)
-                || kinds.iter().any(|kind| case.below.contains(*kind) || case.type_name == *kind))
-            .then_some(0.5)
+            // A callback that is kept for later is kept with its context.
+            let is_callback = ["function", "method", "partial"].iter().any(|kind| case.below.contains(*kind));
+            let is_below = !is_callback && kinds.iter().any(|kind| case.below.contains(*kind));
+            let is_one = is_below || case.way_has(&kinds) || kinds.contains(&case.type_name.as_str());
+            (is_one && !(is_callback && case.kid_type == "tuple")).then_some(0.5)
         },
         advice: |case| {
             format!(
@@ -57,12 +59,21 @@ pub(super) static IDIOMS: [Idiom; 4] = [
         name: "logging_handler",
         fits: |case| {
             let kinds = ["Logger", "RootLogger", "Manager", "LogRecord", "PlaceHolder"];
-            let is_log = ends_with(&case.type_name, &["Handler", "Logger", "LogRecord"])
-                || kinds.contains(&case.type_name.as_str())
+            let is_log = |name: &str| kinds.contains(&name) || ends_with(name, &["Logger", "LogRecord"]);
+            // Others have handlers, too: of requests, of signals, of events.
+            let is_of_logging = case.type_name.starts_with("logging.")
+                || case.below.iter().any(|name| is_log(name))
                 || case.way.iter().any(|step| {
-                    kinds.contains(&step.type_name.as_str()) || ends_with(&step.type_name, &["Handler"])
+                    is_log(&step.type_name)
+                        || step.name.as_deref().is_some_and(|name| name.starts_with("logging"))
                 });
-            is_log.then_some(0.4)
+            let is_handler = |name: &str| ends_with(name, &["Handler"]);
+            let has_handlers =
+                is_handler(&case.type_name) || case.way.iter().any(|step| is_handler(&step.type_name));
+            let is_it = is_log(&case.type_name)
+                || case.way.iter().any(|step| is_log(&step.type_name))
+                || (has_handlers && is_of_logging);
+            is_it.then_some(0.4)
         },
         advice: |case| {
             format!(
