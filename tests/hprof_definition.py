@@ -28,6 +28,9 @@ class Definition:
         self.children = {}
         self.referents = {}
         self.resolve()
+        #: Class to what is in its fields that no file has, as far as the content of the dump says it.
+        self.class_fields = {}
+        self.find_class_fields()
 
     def number(self, form, at):
         return struct.unpack_from(">" + form, self.data, at)[0]
@@ -125,7 +128,38 @@ class Definition:
         for address, (_, references, _) in self.classes.items():
             self.children[address] = [target for target in references if target in there]
 
-    def reached(self, roots, without=None, weak=False):
+    def find_class_fields(self):
+        """A soft reference to the reflection data of a class is of the class that declares one of its members; generic
+        information is of the class that its factory names."""
+        found = {address: (of, body) for address, of, body in self.instances}
+        elements = dict(self.arrays)
+        for address, (of, body) in found.items():
+            name, holder = self.name(of), None
+            if name == SOFT:
+                data = self.referents.get(address, (0,))[0]
+                if data in found and self.name(found[data][0]) == "java.lang.Class$ReflectionData":
+                    fields = self.fields(*found[data])
+                    own = [fields[f"{public}{kind}"] for public in ("declared", "declaredPublic") for kind in ("Fields", "Methods")]
+                    own += [fields["declaredConstructors"], fields["publicConstructors"]]
+                    members = [found[member] for array in own for member in elements.get(array, ())]
+                    holder = next((self.fields(*member)["clazz"] for member in members), None)
+            elif name == "sun.reflect.generics.repository.ClassRepository":
+                factory = self.fields(of, body)["factory"]
+                holder = self.fields(*found[factory])["decl"] if factory else None
+            if holder:
+                self.class_fields.setdefault(holder, []).append(address)
+
+    def fields(self, of, body):
+        """The references of an instance by the name of the field."""
+        at, out = body, {}
+        for owner in self.above(of):
+            for field, kind in self.classes[owner][2]:
+                if kind == OBJECT:
+                    out.setdefault(self.strings[field], self.number("Q", at))
+                at += WIDTH[kind]
+        return out
+
+    def reached(self, roots, without=None, weak=False, class_fields=True):
         """What is alive without one object: soft referents are, and those of other references if `weak` ones count."""
         seen = set(roots) - {without}
         waiting = list(seen)
@@ -136,6 +170,8 @@ class Definition:
                 target, is_soft = self.referents[parent]
                 if is_soft or weak:
                     targets = [*targets, target]
+            if class_fields:
+                targets = [*targets, *self.class_fields.get(parent, ())]
             for target in targets:
                 if target not in seen and target != without:
                     seen.add(target)

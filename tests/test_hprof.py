@@ -29,7 +29,8 @@ needs_jdk = pytest.mark.skipif(
 @pytest.fixture(scope="session")
 def shop_classes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("classes")
-    subprocess.run(["javac", "-nowarn", "-d", folder, PROGRAM], check=True, capture_output=True)
+    programs = [PROGRAM, *(PROGRAM.with_name(f"{name}.java") for name in ["Contended", "Redeploy"])]
+    subprocess.run(["javac", "-nowarn", "-d", folder, *programs], check=True, capture_output=True)
     return folder
 
 
@@ -108,6 +109,33 @@ def test_sizes_are_those_of_the_histogram(lake, shop, layout):
     assert abs(total - one(lake, "select sum(size) as size from obj")["size"]) < total / 50
     info = lake.ok("info", "shop")
     assert "layout" in info and "byte headers" in info, info
+
+
+CONTENDED = {
+    "java.util.concurrent.ConcurrentHashMap$CounterCell",
+    "java.util.concurrent.Exchanger$Node",
+    "java.util.concurrent.ForkJoinPool",
+    "java.util.concurrent.ForkJoinPool$WorkQueue",
+    "java.util.concurrent.SubmissionPublisher$BufferedSubscription",
+    "java.util.concurrent.atomic.Striped64$Cell",
+}
+
+
+@needs_jdk
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sizes_of_padded_classes_are_those_of_the_histogram(lake, shop_classes, tmp_path, layout):
+    packages = ["java.util.concurrent", "java.util.concurrent.atomic"]
+    opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in packages]
+    java = ["java", *MEMORY, *LAYOUTS[layout], *opened, "-cp", shop_classes, "Contended", tmp_path / "padded"]
+    subprocess.run(java, check=True, capture_output=True, timeout=120)
+    truth = histogram((tmp_path / "padded.txt").read_text())
+    lake.load(tmp_path / "padded.hprof", "padded")
+    found = {row["type"]: (row["count"], row["size"]) for row in rows(lake, "select type, count, size from type_stat")}
+    assert {name: found[name] for name in CONTENDED} == {name: truth[name] for name in CONTENDED}
+    # Neighbours mend a size that is too large, so that the sizes by the layout alone are looked at as well.
+    lake.ok("import", "--dump", "given", "--layout", GIVEN[layout], tmp_path / "padded.hprof")
+    given = {row["type"]: (row["count"], row["size"]) for row in rows(lake, "select type, count, size from type_stat", "--dump", "given")}
+    assert {name: given[name] for name in CONTENDED} == {name: truth[name] for name in CONTENDED}
 
 
 GIVEN = {
@@ -290,6 +318,33 @@ def test_trees_trends_and_diffs_name_what_holds(shop_lake, shop, tmp_path):
     again.ok("trend")
     holders = {row["holder"] for row in rows(again, "select holder from history.holder_stat where dump = 'before'")}
     assert not [holder for holder in holders if "0x" in holder], "a holder has an address"
+
+
+@needs_jdk
+def test_class_loaders_are_held_by_what_holds_them(lake, shop_classes, tmp_path):
+    java = ["java", *MEMORY, "-cp", shop_classes, "Redeploy", f"{shop_classes}/", tmp_path / "redeploy.hprof"]
+    subprocess.run(java, check=True, capture_output=True, timeout=120)
+    lake.load(tmp_path / "redeploy.hprof", "redeploy")
+    plugins = rows(lake, "select address from obj where type = 'java.lang.Class' and name = 'Redeploy$Plugin'")
+    assert len(plugins) == 10
+    # What reflection keeps of a class is no root: it belongs to the class.
+    kinds = "root_kind in ('unreferenced', 'cycle')"
+    hidden = rows(lake, f"select type, count(*) as n from obj where {kinds} and type like '%Reference' or {kinds} and type like '%Repository' group by 1")
+    assert hidden == []
+    fields = rows(
+        lake,
+        "select e.label, o.type, count(distinct e.parent) as n from edge e join obj c on c.address = e.parent join obj o on o.address = e.child "
+        "where c.name = 'Redeploy$Plugin' and e.label in ('.reflectionData', '.genericInfo') group by 1, 2 order by 1",
+    )
+    assert [(row["label"], row["type"], row["n"]) for row in fields] == [
+        (".genericInfo", "sun.reflect.generics.repository.ClassRepository", 10),
+        (".reflectionData", "java.lang.ref.SoftReference", 10),
+    ]
+    text = lake.ok("path", "root ..> java.net.URLClassLoader")
+    assert ".hooks" in text and "SoftReference" not in text, text
+    freed = rows(lake, "select address, type from whatif_cut('label = ''.hooks''')")
+    assert {row["address"] for row in plugins} <= {row["address"] for row in freed}
+    assert sum(row["type"] == "java.net.URLClassLoader" for row in freed) == 10
 
 
 @needs_jdk

@@ -15,7 +15,7 @@ use heaplake_model::{EdgeKind, Issue, IssueKind, LayoutOverride};
 use super::{
     dialect::{BasicType, Bytes, SubRecord},
     file::read_range,
-    layout::{Evidence, FieldCounts, FieldPacker, ObjectLayout, count_field, weigh},
+    layout::{ClassFields, Evidence, FieldPacker, ObjectLayout, weigh},
     names,
     rules::{FIELDS, LASTING_LOADERS, LenRule, REFERENCE, REFERENCES, REFERENT, Role, StateRule, ValueRule},
     scanned::{DumpedClass, Scan, ScannedClass},
@@ -360,10 +360,15 @@ impl Builder<'_> {
         let chain: Vec<usize> = self.chain(position).collect();
         for class in chain.into_iter().rev() {
             let Some(dump) = &self.scan.classes[class].dump else { continue };
-            let mut counts = FieldCounts::default();
-            let basics = dump.fields.iter().filter_map(|(_, number)| BasicType::of_number(*number));
-            basics.for_each(|basic| count_field(&mut counts, basic));
-            packer.add_class(&names::class_name(&self.names[class]), counts);
+            let name = names::class_name(&self.names[class]);
+            let fields = dump.fields.iter().filter_map(|(field, number)| {
+                let label = self.classes.label(*field).map(|label| &*self.classes.labels[label as usize]);
+                Some((
+                    label.map_or("", |label| label.trim_start_matches('.')),
+                    BasicType::of_number(*number)?,
+                ))
+            });
+            packer.add_class(&name, ClassFields::count(&name, fields));
         }
         packer
     }

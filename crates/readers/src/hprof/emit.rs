@@ -302,6 +302,12 @@ impl<'m> BlockParser<'m> {
                 self.push_reference(child, label, EdgeKind::Strong);
             }
         }
+        let reflection = &self.model.reflection;
+        let first = reflection.partition_point(|field| field.class < dump.address);
+        for field in reflection[first..].iter().take_while(|field| field.class == dump.address) {
+            let label = self.label(field.label.as_bytes());
+            self.push_reference(field.child, label, EdgeKind::Strong);
+        }
     }
 
     /// Adds a reference to the last row.

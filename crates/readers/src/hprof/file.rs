@@ -50,6 +50,11 @@ impl<'f> Window<'f> {
         Self { file, start: 0, bytes: Vec::new() }
     }
 
+    /// The file, to read elsewhere without moving the window.
+    pub(super) fn file(&self) -> &'f File {
+        self.file
+    }
+
     /// The bytes at a position: at least `n`, or all there are before the end of the file.
     #[inline]
     pub(super) fn at(&mut self, position: u64, n: usize) -> io::Result<&[u8]> {

@@ -193,8 +193,64 @@ const INJECTED: &[(&str, FieldCounts)] = &[
     ("java.lang.StackFrameInfo", [0, 0, 0, 1, 0]),
 ];
 
-/// Padding around fields that several threads write, which the VM adds by annotation.
-const PADDED: &[(&str, u32)] = &[("java.lang.Thread", 256)];
+/// Bytes before and after fields that several threads write, which the annotation `@Contended` asks for (`ContendedPaddingWidth`).
+const PADDING: u32 = 128;
+
+/// A class of the JDK with this annotation, which no file has.
+struct ContendedClass {
+    name: &'static str,
+    /// The class itself has it: all its fields follow a padding.
+    is_whole: bool,
+    /// The fields of its one group, which a padding separates from the others.
+    group: &'static [&'static str],
+}
+
+const CONTENDED: &[ContendedClass] = &[
+    ContendedClass {
+        name: "java.lang.Thread",
+        is_whole: false,
+        group: &["threadLocalRandomSeed", "threadLocalRandomProbe", "threadLocalRandomSecondarySeed"],
+    },
+    ContendedClass { name: "java.util.concurrent.ConcurrentHashMap$CounterCell", is_whole: true, group: &[] },
+    ContendedClass { name: "java.util.concurrent.Exchanger$Node", is_whole: true, group: &[] },
+    ContendedClass {
+        name: "java.util.concurrent.ForkJoinPool",
+        is_whole: false,
+        group: &["ctl", "parallelism"],
+    },
+    ContendedClass {
+        name: "java.util.concurrent.ForkJoinPool$WorkQueue",
+        is_whole: false,
+        group: &["top", "source", "nsteals"],
+    },
+    ContendedClass {
+        name: "java.util.concurrent.SubmissionPublisher$BufferedSubscription",
+        is_whole: true,
+        group: &["demand", "waiting"],
+    },
+    ContendedClass { name: "java.util.concurrent.atomic.Striped64$Cell", is_whole: true, group: &[] },
+];
+
+/// The fields of a class itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ClassFields {
+    plain: FieldCounts,
+    /// Those that a padding separates from the others.
+    contended: FieldCounts,
+}
+
+impl ClassFields {
+    /// Counts the fields of the class with this name, given as name and type.
+    pub(super) fn count<'n>(class: &str, fields: impl Iterator<Item = (&'n str, BasicType)>) -> Self {
+        let group = CONTENDED.iter().find(|contended| contended.name == class).map_or(&[][..], |c| c.group);
+        let mut counted = Self::default();
+        for (name, basic) in fields {
+            let is_contended = group.contains(&name);
+            count_field(if is_contended { &mut counted.contended } else { &mut counted.plain }, basic);
+        }
+        counted
+    }
+}
 
 impl FieldPacker {
     pub(super) fn new(layout: ObjectLayout) -> Self {
@@ -202,19 +258,41 @@ impl FieldPacker {
     }
 
     /// Adds the fields of a class itself.
-    pub(super) fn add_class(&mut self, name: &str, counts: FieldCounts) {
+    ///
+    /// As HotSpot's `FieldLayoutBuilder::compute_regular_layout`: a padding before the fields if the class is contended, one
+    /// before the fields of its group, and one at the end if there was any.
+    pub(super) fn add_class(&mut self, name: &str, fields: ClassFields) {
         let injected =
             INJECTED.iter().find(|(class, _)| *class == name).map_or([0; 5], |(_, counts)| *counts);
-        let counts: FieldCounts = std::array::from_fn(|i| counts[i] + injected[i]);
-        match self.layout.packing {
-            FieldPacking::Gaps => self.add_into_gaps(counts),
-            FieldPacking::After => self.add_after(counts),
+        let plain: FieldCounts = std::array::from_fn(|i| fields.plain[i] + injected[i]);
+        let is_whole = CONTENDED.iter().any(|contended| contended.name == name && contended.is_whole);
+        let has_group = fields.contended != [0; 5];
+        if is_whole {
+            self.add_padded(plain);
+        } else {
+            match self.layout.packing {
+                FieldPacking::Gaps => self.add_into_gaps(plain),
+                FieldPacking::After => self.add_after(plain),
+            }
         }
-        if let Some((_, bytes)) = PADDED.iter().find(|(class, _)| *class == name) {
-            // Fields of subclasses follow the padding.
-            self.end = (self.end + bytes).next_multiple_of(8);
+        if has_group {
+            self.add_padded(fields.contended);
+        }
+        if is_whole || has_group {
+            // Fields of subclasses follow the padding at the end.
+            self.end = self.end.saturating_add(PADDING).next_multiple_of(8);
             self.gaps.clear();
         }
+    }
+
+    /// Adds fields after a padding, without filling gaps.
+    fn add_padded(&mut self, [references, eight, four, two, one]: FieldCounts) {
+        self.end = self.end.saturating_add(PADDING);
+        for (bytes, n) in [(8, eight), (4, four), (2, two), (1, one), (self.layout.reference, references)] {
+            self.gaps.clear();
+            self.add_fields(bytes, n);
+        }
+        self.gaps.clear();
     }
 
     /// The largest fields first, references last; each into the smallest gap that it fits.
@@ -273,7 +351,7 @@ impl FieldPacker {
 }
 
 /// Adds a field of this type to the counts.
-pub(super) fn count_field(counts: &mut FieldCounts, basic: BasicType) {
+fn count_field(counts: &mut FieldCounts, basic: BasicType) {
     let position = match (basic, basic.bytes(0)) {
         (BasicType::Object, _) => 0,
         (_, 8) => 1,
@@ -298,13 +376,17 @@ mod tests {
     const COMPACT: ObjectLayout = ObjectLayout { header: 8, array_header: 12, ..COMPRESSED };
     const WIDE: ObjectLayout = ObjectLayout { header: 16, reference: 8, array_header: 24, ..COMPRESSED };
 
+    fn plain(plain: FieldCounts) -> ClassFields {
+        ClassFields { plain, ..ClassFields::default() }
+    }
+
     #[test]
     fn fields_fill_the_gaps_of_superclasses() {
         // byte, long | int, boolean | short, reference, double, char
         let classes: [FieldCounts; 3] = [[0, 1, 0, 0, 1], [0, 0, 1, 0, 1], [1, 1, 0, 2, 0]];
         let size = |layout| {
             let mut packer = FieldPacker::new(layout);
-            classes.iter().for_each(|counts| packer.add_class("A", *counts));
+            classes.iter().for_each(|counts| packer.add_class("A", plain(*counts)));
             packer.size()
         };
         assert_eq!(size(COMPRESSED), 48);
@@ -318,7 +400,7 @@ mod tests {
         // java.lang.reflect.Proxy and a class without statics, as JDK 17 has them: 112 bytes by the fields of java.lang.Class.
         let size = |statics| {
             let mut packer = FieldPacker::new(COMPRESSED);
-            packer.add_class("java.lang.Class", [14, 0, 1, 0, 0]);
+            packer.add_class("java.lang.Class", plain([14, 0, 1, 0, 0]));
             packer.add_statics(statics);
             packer.size()
         };
@@ -326,17 +408,65 @@ mod tests {
         // The gap before the long stays.
         assert_eq!(size([5, 1, 0, 0, 1]), 152);
         let mut thread = FieldPacker::new(COMPRESSED);
-        thread.add_class("java.lang.Thread", [11, 4, 4, 0, 3]);
+        let fields = ClassFields { plain: [11, 3, 2, 0, 3], contended: [0, 1, 2, 0, 0] };
+        thread.add_class("java.lang.Thread", fields);
         assert_eq!(thread.size(), 368);
-        thread.add_class("FinalizerThread", [0, 0, 0, 0, 1]);
+        thread.add_class("FinalizerThread", plain([0, 0, 0, 0, 1]));
         assert_eq!(thread.size(), 376);
         // Without a field in the file: the VM adds a reference and a pointer.
         for (layout, bytes) in
             [(COMPRESSED, 24), (WIDE, 32), (ObjectLayout { reference: 8, ..COMPRESSED }, 32)]
         {
             let mut resolved = FieldPacker::new(layout);
-            resolved.add_class("java.lang.invoke.ResolvedMethodName", [0; 5]);
+            resolved.add_class("java.lang.invoke.ResolvedMethodName", plain([0; 5]));
             assert_eq!(resolved.size(), bytes, "{layout:?}");
+        }
+    }
+
+    #[test]
+    fn contended_classes_are_as_large_as_in_hotspot() {
+        use BasicType::{Int, Long, Object};
+        const OF_POOL: &[(&str, BasicType, usize)] =
+            &[("keepAlive", Long, 2), ("mode", Int, 4), ("queues", Object, 7), ("ctl", Long, 1)];
+        const OF_QUEUE: &[(&str, BasicType, usize)] = &[
+            ("phase", Int, 4),
+            ("array", Object, 2),
+            ("top", Int, 1),
+            ("source", Int, 1),
+            ("nsteals", Int, 1),
+        ];
+        const OF_SUBSCRIPTION: &[(&str, BasicType, usize)] = &[
+            ("timeout", Long, 1),
+            ("head", Int, 4),
+            ("array", Object, 8),
+            ("demand", Long, 1),
+            ("waiting", Int, 1),
+        ];
+        // JDK 17 by jcmd GC.class_histogram, with -UseCompressedOops, and with -UseCompressedClassPointers as well.
+        for (class, fields, sizes) in [
+            ("java.util.concurrent.atomic.Striped64$Cell", &[("value", Long, 1)][..], [280, 280, 280]),
+            ("java.util.concurrent.ConcurrentHashMap$CounterCell", &[("value", Long, 1)], [280, 280, 280]),
+            (
+                "java.util.concurrent.Exchanger$Node",
+                &[("hash", Int, 4), ("item", Object, 3)],
+                [296, 312, 312],
+            ),
+            ("java.util.concurrent.ForkJoinPool", OF_POOL, [336, 368, 368]),
+            ("java.util.concurrent.ForkJoinPool$WorkQueue", OF_QUEUE, [304, 320, 320]),
+            (
+                "java.util.concurrent.SubmissionPublisher$BufferedSubscription",
+                OF_SUBSCRIPTION,
+                [472, 504, 504],
+            ),
+        ] {
+            let layouts = [COMPRESSED, ObjectLayout { reference: 8, ..COMPRESSED }, WIDE];
+            for (layout, size) in layouts.into_iter().zip(sizes) {
+                let mut packer = FieldPacker::new(layout);
+                let fields =
+                    fields.iter().flat_map(|(name, basic, n)| std::iter::repeat_n((*name, *basic), *n));
+                packer.add_class(class, ClassFields::count(class, fields));
+                assert_eq!(packer.size(), size, "{class} {layout:?}");
+            }
         }
     }
 

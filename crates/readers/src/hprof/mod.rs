@@ -12,6 +12,7 @@ mod file;
 mod layout;
 mod names;
 mod objects;
+mod reflection;
 mod roots;
 mod rules;
 mod scan;
@@ -137,6 +138,7 @@ fn read_objects(
         model.classes.unloadable(|loader| reader.class_of(loader))
     };
     model.classes.mark_unloadable(&unloadable);
+    model.reflection = reflection::of_classes(&model, file, options.cancel)?;
     let mut first = Records::default();
     first.issues = std::mem::take(&mut model.scan.issues);
     first.issues.append(&mut model.classes.issues);

@@ -3,9 +3,10 @@
 use std::fs::File;
 
 use super::{
-    classes::{Class, Classes},
+    classes::{Class, Classes, ReferenceField},
     dialect::{BasicType, Bytes, Sized, SubRecord},
     file::{MAX_RANGE, Pages},
+    reflection::ClassField,
     rules::{LenRule, StateRule, ValueRule},
     scanned::{Run, Scan},
 };
@@ -16,13 +17,15 @@ pub(super) struct Model {
     pub(super) classes: Classes,
     /// Where objects are: ascending by address, no two overlap.
     runs: Vec<Run>,
+    /// What classes have in fields that no file has; ascending.
+    pub(super) reflection: Vec<ClassField>,
 }
 
 impl Model {
     pub(super) fn new(mut scan: Scan, classes: Classes, file: &File) -> Self {
         let runs = std::mem::take(&mut scan.runs);
         let runs = ordered(runs, &scan, file);
-        Self { scan, classes, runs }
+        Self { scan, classes, runs, reflection: Vec::new() }
     }
 
     /// The class with an id.
@@ -114,7 +117,7 @@ pub(super) struct ObjectReader<'m> {
 #[derive(Debug, Clone, Copy)]
 enum Found {
     Instance { class: u64, body: u64, n_bytes: u32 },
-    ObjectArray { count: u32 },
+    ObjectArray { count: u32, body: u64 },
     PrimitiveArray { element: BasicType, count: u32, body: u64, n_bytes: u64 },
 }
 
@@ -179,7 +182,9 @@ impl<'m> ObjectReader<'m> {
                 SubRecord::Instance { address, class } => {
                     (address, Found::Instance { class, body, n_bytes: sized.body as u32 })
                 }
-                SubRecord::ObjectArray { address, count, .. } => (address, Found::ObjectArray { count }),
+                SubRecord::ObjectArray { address, count, .. } => {
+                    (address, Found::ObjectArray { count, body })
+                }
                 SubRecord::PrimitiveArray { address, element, count } => {
                     (address, Found::PrimitiveArray { element, count, body, n_bytes: sized.body })
                 }
@@ -207,7 +212,7 @@ impl<'m> ObjectReader<'m> {
     }
 
     /// The class of an instance and its data.
-    fn instance(&mut self, address: u64) -> Option<(&'m Class, Vec<u8>)> {
+    pub(super) fn instance(&mut self, address: u64) -> Option<(&'m Class, Vec<u8>)> {
         let Found::Instance { class, body, n_bytes } = self.find(address)? else { return None };
         let class = self.model.class(class)?;
         let data = self.bytes(body, (n_bytes as usize).min(MAX_RANGE)).to_vec();
@@ -247,6 +252,24 @@ impl<'m> ObjectReader<'m> {
     pub(super) fn is_virtual_thread(&mut self, address: u64) -> bool {
         let class = self.class_of(address).map(|class| &self.model.classes.list[class as usize]);
         class.is_some_and(|class| class.is_virtual_thread)
+    }
+
+    /// The first elements of an array of references, at most `n`, without nulls; empty if the object is something else.
+    pub(super) fn elements(&mut self, address: u64, n: usize) -> Vec<u64> {
+        let Some(Found::ObjectArray { count, body }) = self.find(address) else { return Vec::new() };
+        let dialect = self.model.scan.dialect;
+        let n_bytes = (count as usize).min(n).saturating_mul(dialect.id_bytes).min(MAX_RANGE);
+        let elements = self.bytes(body, n_bytes).chunks_exact(dialect.id_bytes);
+        elements.filter_map(|element| Bytes(element).id(dialect).filter(|id| *id != 0)).collect()
+    }
+
+    /// What a reference of an instance with this data refers to, by the label of its field.
+    pub(super) fn child(&self, class: &Class, data: &[u8], label: &str) -> Option<u64> {
+        let labels = &self.model.classes.labels;
+        let is_meant =
+            |field: &&ReferenceField| labels.get(field.label as usize).is_some_and(|l| **l == *label);
+        let field = class.references.iter().find(is_meant)?;
+        self.id_at(data, field.at)
     }
 
     fn id_at(&self, data: &[u8], at: u32) -> Option<u64> {
@@ -342,7 +365,7 @@ impl<'m> ObjectReader<'m> {
                 LenRule::Of { at } => {
                     let address = self.id_at(&data, at)?;
                     match self.find(address)? {
-                        Found::ObjectArray { count } | Found::PrimitiveArray { count, .. } => {
+                        Found::ObjectArray { count, .. } | Found::PrimitiveArray { count, .. } => {
                             return Some(count.into());
                         }
                         Found::Instance { class, body, n_bytes } => {

@@ -123,6 +123,26 @@ pub(super) const REFERENCES: &[(&str, EdgeKind)] = &[
     ("java.lang.ref.FinalReference", EdgeKind::Final),
     ("java.lang.ref.Reference", EdgeKind::Weak),
 ];
+/// What `java.lang.Class.reflectionData` refers to softly: the members of the class that were asked for.
+pub(super) const REFLECTION_DATA: &str = "java.lang.Class$ReflectionData";
+pub(super) const SOFT_REFERENCE: &str = "java.lang.ref.SoftReference";
+/// Its arrays of members that the class itself declares; others have inherited ones as well.
+pub(super) const OWN_MEMBERS: &[&str] = &[
+    ".declaredConstructors",
+    ".publicConstructors",
+    ".declaredMethods",
+    ".declaredPublicMethods",
+    ".declaredFields",
+    ".declaredPublicFields",
+];
+/// Classes of members. The field `clazz` refers to the class that declares it.
+pub(super) const MEMBERS: &[&str] =
+    &["java.lang.reflect.Constructor", "java.lang.reflect.Method", "java.lang.reflect.Field"];
+pub(super) const DECLARED_BY: &str = ".clazz";
+/// What `java.lang.Class.genericInfo` refers to: the type parameters of the class.
+pub(super) const CLASS_REPOSITORY: &str = "sun.reflect.generics.repository.ClassRepository";
+/// The object in its field `factory`, whose field `decl` refers to the class.
+pub(super) const GENERICS_FACTORY: &str = "sun.reflect.generics.factory.CoreReflectionFactory";
 pub(super) const REFERENCE: &str = "java.lang.ref.Reference";
 pub(super) const REFERENT: &str = "referent";
 

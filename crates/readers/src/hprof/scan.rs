@@ -20,8 +20,10 @@ use heaplake_model::{Issue, IssueKind};
 
 use super::{
     dialect::{BasicType, Bytes, Dialect, RECORD_HEAD, RootRecord, Sized, SubError, SubRecord},
-    file::Window,
-    scanned::{ArraySample, BlockSpan, DumpedClass, Frame, Run, Scan, ScannedClass, Trace},
+    file::{Window, read_range},
+    names,
+    rules::{CLASS_REPOSITORY, REFLECTION_DATA, SOFT_REFERENCE},
+    scanned::{ArraySample, BlockSpan, DumpedClass, Frame, ListedClass, Run, Scan, ScannedClass, Trace},
 };
 use crate::Error;
 
@@ -210,6 +212,9 @@ impl Scanner<'_> {
         scan.runs.clear();
         scan.blocks.clear();
         scan.arrays.clear();
+        scan.soft_references.clear();
+        scan.reflection_data.clear();
+        scan.class_repositories.clear();
         scan.n_objects = 0;
         scan.n_arrays = [0; 12];
         self.last_class = (0, u32::MAX);
@@ -394,7 +399,7 @@ impl Scanner<'_> {
             ScannedObject::Nothing => {}
             ScannedObject::Class { address, dump } => {
                 self.note(address, None);
-                let (position, offset) = (self.class_position(address), self.position);
+                let (position, offset) = (self.class_position(address)?, self.position);
                 let scanned = &mut self.scan.classes[position as usize];
                 // The first of two classes with one id counts, as with objects.
                 if scanned.dump.is_none() {
@@ -403,16 +408,22 @@ impl Scanner<'_> {
                 self.extend_block(self.position, None);
             }
             ScannedObject::Instance { address, class } => {
-                let position = self.class_position(class);
+                let position = self.class_position(class)?;
                 let scanned = &mut self.scan.classes[position as usize];
                 scanned.n_objects += 1;
                 scanned.max_bytes = scanned.max_bytes.max(body as u32);
+                match scanned.listed {
+                    Some(ListedClass::SoftReference) => self.scan.soft_references.push(address),
+                    Some(ListedClass::ReflectionData) => self.scan.reflection_data.push(address),
+                    Some(ListedClass::ClassRepository) => self.scan.class_repositories.push(address),
+                    None => {}
+                }
                 self.note(address, Some(Neighbour::Instance(position)));
                 self.check_size(body)?;
                 self.extend_block(self.position, None);
             }
             ScannedObject::ObjectArray { address, class, count } => {
-                let position = self.class_position(class);
+                let position = self.class_position(class)?;
                 self.scan.classes[position as usize].n_objects += 1;
                 self.note(address, Some(Neighbour::Array { count, element_bytes: 0 }));
                 self.check_size(body)?;
@@ -504,25 +515,56 @@ impl Scanner<'_> {
 
     /// The position of a class, a new one if it was not met before.
     #[inline]
-    fn class_position(&mut self, address: u64) -> u32 {
+    fn class_position(&mut self, address: u64) -> Result<u32, Error> {
         if self.last_class.0 == address && self.last_class.1 != u32::MAX {
-            return self.last_class.1;
+            return Ok(self.last_class.1);
         }
-        let Scan { classes, positions, .. } = &mut self.scan;
-        let offset = self.position;
-        let position = *positions.entry(address).or_insert_with(|| {
-            classes.push(ScannedClass {
-                address,
-                dump: None,
-                n_objects: 0,
-                max_bytes: 0,
-                distance: None,
-                offset,
-            });
-            classes.len() as u32 - 1
-        });
+        let position = match self.scan.positions.get(&address) {
+            Some(position) => *position,
+            None => self.add_class(address)?,
+        };
         self.last_class = (address, position);
-        position
+        Ok(position)
+    }
+
+    #[cold]
+    fn add_class(&mut self, address: u64) -> Result<u32, Error> {
+        let (listed, offset) = (self.listed(address)?, self.position);
+        let Scan { classes, positions, .. } = &mut self.scan;
+        let position = classes.len() as u32;
+        positions.insert(address, position);
+        classes.push(ScannedClass {
+            address,
+            dump: None,
+            n_objects: 0,
+            max_bytes: 0,
+            distance: None,
+            offset,
+            listed,
+        });
+        Ok(position)
+    }
+
+    /// Which list is for instances of a class. The VM writes the names of all classes before the heap; without its name a class
+    /// has no list.
+    fn listed(&mut self, class: u64) -> Result<Option<ListedClass>, Error> {
+        let lists = [
+            (SOFT_REFERENCE, ListedClass::SoftReference),
+            (REFLECTION_DATA, ListedClass::ReflectionData),
+            (CLASS_REPOSITORY, ListedClass::ClassRepository),
+        ];
+        let name = self.scan.class_names.get(&class);
+        let Some((at, len)) = name.and_then(|name| self.scan.strings.get(name).copied()) else {
+            return Ok(None);
+        };
+        // Few names are as long as one of these, so that few are read.
+        if !lists.iter().any(|(name, _)| name.len() == len as usize) {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        read_range(self.window.file(), &mut bytes, at, len as usize)?;
+        let written = names::class_name(&String::from_utf8_lossy(&bytes));
+        Ok(lists.iter().find(|(name, _)| *name == written).map(|(_, listed)| *listed))
     }
 
     fn truncated(&mut self, inside: &str) -> Result<(), Error> {

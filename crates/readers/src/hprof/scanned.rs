@@ -27,6 +27,10 @@ pub(super) struct Scan {
     pub(super) runs: Vec<Run>,
     pub(super) blocks: Vec<BlockSpan>,
     pub(super) arrays: Vec<ArraySample>,
+    /// The addresses of instances of some classes of the JDK, in the order of the file.
+    pub(super) soft_references: Vec<u64>,
+    pub(super) reflection_data: Vec<u64>,
+    pub(super) class_repositories: Vec<u64>,
     pub(super) issues: Vec<Issue>,
     /// Number of classes, instances and arrays.
     pub(super) n_objects: u64,
@@ -67,6 +71,16 @@ pub(super) struct ScannedClass {
     pub(super) distance: Option<(u32, u32)>,
     /// Where it was met first.
     pub(super) offset: u64,
+    /// Which list keeps the addresses of its instances.
+    pub(super) listed: Option<ListedClass>,
+}
+
+/// A class whose instances are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListedClass {
+    SoftReference,
+    ReflectionData,
+    ClassRepository,
 }
 
 /// What a class dump says.
@@ -128,6 +142,9 @@ impl Scan {
             runs: Vec::new(),
             blocks: Vec::new(),
             arrays: Vec::new(),
+            soft_references: Vec::new(),
+            reflection_data: Vec::new(),
+            class_repositories: Vec::new(),
             issues: Vec::new(),
             n_objects: 0,
             n_arrays: [0; 12],

@@ -226,6 +226,58 @@ fn a_heap_comes_back_in_every_dialect() {
 }
 
 #[test]
+fn the_reflection_of_a_class_belongs_to_it() {
+    // What is called gone is nowhere; its address is 0x1000.
+    let heap = r#"
+object @0x1008 : java.lang.Class name="java.lang.Object"
+plugin @0x1010 : java.lang.Class name="plug.Plugin" -.<super>-> object -.<loader>-> loader
+other @0x1020 : java.lang.Class name="plug.Other" -.<super>-> object -.<loader>-> loader
+loader @0x2000 : com.shop.Loader
+first @0x2020 : java.lang.ref.SoftReference ~.referent~> of_first
+of_first @0x2040 : java.lang.Class$ReflectionData -.publicMethods-> inherited -.declaredConstructors-> constructors
+inherited @0x2060 : java.lang.reflect.Method[] -[0]-> of_object
+of_object @0x2080 : java.lang.reflect.Method -.clazz-> object
+constructors @0x20a0 : java.lang.reflect.Constructor[] -[0]-> constructor
+constructor @0x20c0 : java.lang.reflect.Constructor -.clazz-> plugin
+second @0x20e0 : java.lang.ref.SoftReference ~.referent~> of_second
+of_second @0x2100 : java.lang.Class$ReflectionData -.declaredMethods-> nothing -.declaredFields-> fields
+nothing @0x2120 : java.lang.reflect.Method[]
+fields @0x2140 : java.lang.reflect.Field[] -[0]-> gone -[1]-> text -[2]-> lost -[3]-> field
+text @0x2160 : java.lang.String = "x" -.value-> bytes
+bytes @0x2180 : byte[]
+lost @0x21a0 : java.lang.reflect.Field -.clazz-> gone
+field @0x21c0 : java.lang.reflect.Field -.clazz-> other
+again @0x21e0 : java.lang.ref.SoftReference ~.referent~> of_first
+cache @0x2200 : java.lang.ref.SoftReference ~.referent~> constructors
+none @0x2220 : java.lang.ref.SoftReference ~.referent~> of_none
+of_none @0x2240 : java.lang.Class$ReflectionData -.publicMethods-> inherited -.declaredMethods-> text -.declaredFields-> gone
+weak @0x2260 : java.lang.ref.WeakReference ~.referent~> of_first
+generic @0x2280 : sun.reflect.generics.repository.ClassRepository -.factory-> factory
+factory @0x22a0 : sun.reflect.generics.factory.CoreReflectionFactory -.decl-> other
+wrong @0x22c0 : sun.reflect.generics.repository.ClassRepository -.factory-> second
+of_method @0x22e0 : sun.reflect.generics.repository.ClassRepository -.factory-> factory2
+factory2 @0x2300 : sun.reflect.generics.factory.CoreReflectionFactory -.decl-> constructor
+"#;
+    for options in dialects() {
+        let dump = whole(&written(heap, &options));
+        let references = |address| row(&dump, address).split_once('[').unwrap().1.to_owned();
+        assert_eq!(
+            references(0x1010),
+            "1008 .<super>, 2000 .<loader>, 2020 .reflectionData, 21e0 .reflectionData]",
+            "{options:?}"
+        );
+        assert_eq!(
+            references(0x1020),
+            "1008 .<super>, 2000 .<loader>, 2280 .genericInfo, 20e0 .reflectionData]"
+        );
+        // What it inherits says nothing, and what has no member either.
+        assert_eq!(references(0x1008), "]");
+        let n_of = |label| dump.rows.iter().map(|row| row.matches(label).count()).sum::<usize>();
+        assert_eq!((n_of(".reflectionData"), n_of(".genericInfo")), (3, 1), "{options:?}");
+    }
+}
+
+#[test]
 fn roots_of_android_native_code_and_virtual_threads_are_told() {
     let kinds = [
         "interned string",
