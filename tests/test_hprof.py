@@ -228,7 +228,7 @@ def test_the_object_graph_is_that_of_the_program(shop_lake):
     lens = rows(shop_lake, 
         "select o.type, o.len from obj m join edge e on e.parent = m.address join obj o on o.address = e.child "
         "where m.type = 'java.lang.Object[]' and o.type in ('java.util.concurrent.ConcurrentHashMap', 'java.util.LinkedHashSet', 'long[]') "
-        "and exists (select 1 from edge s join obj l on l.address = s.parent where s.child = m.address and l.len = 60)"
+        "and exists (select 1 from edge s join obj l on l.address = s.parent where s.child = m.address and l.len = 66)"
     )
     assert sorted((row["type"], row["len"]) for row in lens) == [
         ("java.util.LinkedHashSet", 3),
@@ -263,6 +263,12 @@ def test_fields_are_kept_on_demand(shop_lake, shop, tmp_path):
     assert {json.dumps({k: v for k, v in leaf.items() if k != "address"}, sort_keys=True) for leaf in leaves} == {
         json.dumps({"flag": 1, "id": 0, "count": 2, "on": True, "code": 3, "rate": 0.5, "mark": "x"}, sort_keys=True)
     }
+    rates = [row["rate"] for row in rows(lake, "select cast(rate as varchar) as rate from fields('Shop$Rate')")]
+    assert sorted(rates) == sorted(row["rate"] for row in rows(lake, "select cast(float as varchar) as rate from field where type = 'Shop$Rate' and name = 'rate'"))
+    # JSON has no number for some of them.
+    found = rows(lake, "select sum(cast(rate = '-Infinity'::double as int)) as low, sum(cast(isnan(rate) as int)) as none, "
+                       "sum(cast(small = '-Infinity'::double as int)) as small, count(rate) as n from fields('Shop$Rate')")
+    assert found == [{"low": 1, "none": 1, "small": 2, "n": 6}]
     # A name without its package, and a column whose name has capital letters.
     maps = rows(lake, """select f.address, f.size, f."modCount", o.len from fields('HashMap') f join obj o on o.address = f.address""")
     assert maps and all(row["size"] == row["len"] for row in maps)

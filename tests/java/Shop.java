@@ -17,6 +17,8 @@ public class Shop {
         Order(int id) { this.id = id; note = "note " + id; status = Status.values()[id % 2]; }
         class Line { final Integer quantity; Line(int n) { quantity = 1000 + n; } }
     }
+    /** Numbers at the edges of what a double can be. */
+    static class Rate { final double rate; final float small; Rate(double rate) { this.rate = rate; small = (float) rate; } }
     static class Held { final byte[] bytes = new byte[100_000]; }
     static class Gone { final byte[] bytes = new byte[50_000]; }
 
@@ -40,6 +42,9 @@ public class Shop {
             first = order;
         }
         for (int i = 0; i < 50; i++) { Leaf leaf = new Leaf(); leaf.payload = i; MIXED.add(leaf); }
+        for (double rate : new double[] { Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY, Double.NaN, -0.0, -Double.MAX_VALUE, Double.MIN_VALUE }) {
+            MIXED.add(new Rate(rate));
+        }
         MIXED.add(new SoftReference<>(new char[] { 'a', 'b' }));
         MIXED.add(new WeakReference<>(first));
         MIXED.add(new PhantomReference<>(first, new ReferenceQueue<>()));

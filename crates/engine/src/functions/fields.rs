@@ -12,8 +12,8 @@ use datafusion::{
     common::metadata::FieldMetadata,
     datasource::provider_as_source,
     error::Result,
-    functions_aggregate::expr_fn::max,
-    logical_expr::{Expr, ExprFunctionExt as _, LogicalPlanBuilder, cast, ident, lit},
+    functions_aggregate::expr_fn::first_value,
+    logical_expr::{Expr, ExprFunctionExt as _, LogicalPlanBuilder, cast, expr::NullTreatment, ident, lit},
     prelude::{SessionContext, coalesce},
 };
 use heaplake_model::schema::{DESCRIPTION, PROGRAM_VALUE, Table};
@@ -114,7 +114,13 @@ impl TableFunctionImpl for FieldsTableFunction {
         let table = LakeTable::new(self.snapshot.lake().clone(), Table::Field, vec![manifest], false);
         let value = |name: &str, column: &str| {
             let is_field = ident("name").eq(lit(name));
-            max(ident(column)).filter(is_field).build().map(|value| value.alias(format!("{name} {column}")))
+            // An object has a field once, so that the first value is the only one; `max` of a group begins with a number, and so
+            // has no -Infinity. With an order, which says nothing here, the values of all groups are in arrays.
+            first_value(ident(column), vec![ident("name").sort(true, false)])
+                .filter(is_field)
+                .null_treatment(NullTreatment::IgnoreNulls)
+                .build()
+                .map(|value| value.alias(format!("{name} {column}")))
         };
         let of_program =
             FieldMetadata::from(BTreeMap::from([(DESCRIPTION.to_owned(), PROGRAM_VALUE.to_owned())]));
