@@ -269,6 +269,39 @@ def test_what_is_redacted_is_in_no_format(tmp_path, format):
     assert "are masked" in text and "app.Leak0" in text
 
 
+def thread_that_fills(folder, n):
+    """Tables of a thread with a short name, whose thread locals hold `n` objects."""
+    objects = ["address,type,size,len,name,value", "16,java.lang.Thread,64,,bob,", "32,java.lang.ThreadLocal$ThreadLocalMap,32,,,"]
+    objects += [f"48,java.util.ArrayList,24,{n},,", f"64,java.lang.Object[],{4 * n},{n},,"]
+    edges = ["parent,child,label", "16,32,.threadLocals", "32,48,.value", "48,64,.elementData"]
+    for i in range(n):
+        objects.append(f"{1000 + 16 * i},com.shop.Context,200,,,x{i}")
+        edges.append(f"64,{1000 + 16 * i},[{i}]")
+    tables = {"objects": objects, "edges": edges, "roots": ["address,kind", "16,thread bob"]}
+    for name, lines in tables.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    return [word for name in tables for word in (f"--{name}", folder / f"{name}.csv")]
+
+
+@pytest.mark.parametrize("format", ["html", "json", "markdown"])
+def test_short_names_are_redacted_and_what_a_programmer_wrote_stays(tmp_path, format):
+    lake = Lake(tmp_path / "lake")
+    for n in (1, 2, 3):
+        lake.ok("import", "--dump", f"d{n}", *thread_that_fills(tmp_path, 1000 * n))
+    is_said = lambda text: re.search(r"(?<![\w+/=])bob(?![\w+/=])", text)
+    plain, masked = lake.ok("report", "--format", format), lake.ok("report", "--format", format, "--redact")
+    assert is_said(plain) and not is_said(masked), is_said(masked)
+    stays = ["threadLocals", "elementData", "com.shop.Context", "java.lang.Object[]"]
+    for word in stays:
+        spelled = word.replace("[]", r"\[\]") if format == "markdown" and word not in masked else word
+        assert spelled in masked, word
+    assert "finally block" in plain and "finally block" in masked, "a mask in the middle of a word"
+    if format == "json":
+        suspect = parts(json.loads(masked))["suspects"]["content"]["suspects"][0]
+        assert re.fullmatch(r"\(thread ‹\d+›\) ‹\d+›\.threadLocals\.value\.elementData", suspect["held_by"]), suspect["held_by"]
+        assert "-.threadLocals-> ThreadLocal$ThreadLocalMap" in suspect["path"], suspect["path"]
+
+
 def test_a_report_is_written_where_a_check_fails(series_lake, tmp_path):
     file = tmp_path / "failed.html"
     assert series_lake.run("check", "max_total", "limit=1GiB", "--report", file).returncode == 0

@@ -47,6 +47,12 @@ pub struct ReportNode {
     /// By what it is held, and what kind of root it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The label by which it is held: the first part of the detail.
+    #[serde(skip)]
+    pub label: Option<String>,
+    /// Its kind of root: the second part of the detail.
+    #[serde(skip)]
+    pub root_kind: Option<String>,
     /// The object, `@0x...`, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
@@ -85,8 +91,19 @@ impl ReportTree {
     }
 }
 
+impl ReportNode {
+    /// The detail of a node with this label and kind of root.
+    pub(super) fn detail(label: Option<&str>, root_kind: Option<&str>) -> Option<String> {
+        let details: Vec<&str> = [label, root_kind].into_iter().flatten().collect();
+        (!details.is_empty()).then(|| cut(&details.join(", ")))
+    }
+}
+
+fn cut(text: &str) -> String {
+    shortened(text, MAX_CHARS).into_owned()
+}
+
 fn node(frame: &Frame) -> ReportNode {
-    let cut = |text: &str| shortened(text, MAX_CHARS).into_owned();
     let name = match frame.kind {
         FrameKind::More { frames: Some(n) } => format!("{} more", words::count(n)),
         FrameKind::More { frames: None } => {
@@ -94,13 +111,13 @@ fn node(frame: &Frame) -> ReportNode {
         }
         _ => cut(&frame.name),
     };
-    let details: Vec<&str> =
-        [frame.label.as_deref(), frame.root_kind.as_deref()].into_iter().flatten().collect();
     ReportNode {
         // The whole is not among the nodes.
         above: frame.parent.and_then(|parent| parent.checked_sub(1)),
         name,
-        detail: (!details.is_empty()).then(|| cut(&details.join(", "))),
+        detail: ReportNode::detail(frame.label.as_deref(), frame.root_kind.as_deref()),
+        label: frame.label.clone(),
+        root_kind: frame.root_kind.clone(),
         address: frame.address.map(words::address),
         bytes: frame.now.total.bytes,
         objects: frame.now.total.objects,
