@@ -330,6 +330,7 @@ impl<'m> ObjectReader<'m> {
         text.clear();
         let unit_bytes = if encoding == Encoding::Latin1 { 1 } else { 2 };
         let n = (n_bytes / unit_bytes).min(MAX_TEXT_UNITS as u64) as usize;
+        let is_cut = n_bytes / unit_bytes > n as u64;
         let bytes = self.bytes(body, n * unit_bytes as usize);
         match encoding {
             Encoding::Latin1 => match bytes.is_ascii().then(|| std::str::from_utf8(bytes)) {
@@ -342,11 +343,15 @@ impl<'m> ObjectReader<'m> {
                 };
                 units.clear();
                 units.extend(bytes.as_chunks().0.iter().map(unit));
+                // A character of two units is not cut.
+                if is_cut && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit)) {
+                    units.pop();
+                }
                 let chars = char::decode_utf16(units.iter().copied());
                 text.extend(chars.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
             }
         }
-        if n_bytes / unit_bytes > n as u64 {
+        if is_cut {
             text.push('…');
         }
         (self.text, self.units) = (text, units);

@@ -19,7 +19,7 @@ use hashbrown::HashMap;
 use heaplake_model::{Issue, IssueKind};
 
 use super::{
-    dialect::{BasicType, Bytes, Dialect, RECORD_HEAD, RootRecord, Sized, SubError, SubRecord},
+    dialect::{BasicType, Bytes, Dialect, MAGIC, RECORD_HEAD, RootRecord, Sized, SubError, SubRecord},
     file::{Window, read_range},
     names,
     rules::{CLASS_REPOSITORY, REFLECTION_DATA, SOFT_REFERENCE},
@@ -154,7 +154,10 @@ impl Scanner<'_> {
             if n_records.is_multiple_of(POLL) {
                 self.check_cancel()?;
             }
-            let head = self.window.at(self.position, RECORD_HEAD)?;
+            let head = self.window.at(self.position, MAGIC.len().max(RECORD_HEAD))?;
+            if head.starts_with(MAGIC) {
+                return self.joined();
+            }
             let mut bytes = Bytes(head);
             let (Some(tag), Some(_), Some(len)) = (bytes.u1(), bytes.u4(), bytes.u4()) else {
                 return self.truncated("the head of a record");
@@ -196,6 +199,16 @@ impl Scanner<'_> {
             self.position = body + u64::from(len);
         }
         Ok(())
+    }
+
+    /// Reports that another file follows, whose ids may mean other things.
+    fn joined(&mut self) -> Result<(), Error> {
+        if self.dump == DumpState::Ended && self.options.part == Some(self.n_dumps) {
+            // The chosen heap dump is complete.
+            return Ok(());
+        }
+        let what = "another HPROF file begins here: files were joined; it was left out";
+        self.issue(IssueKind::Malformed, self.position, what.to_owned())
     }
 
     /// Begins with a heap dump. Nothing of the heap dump before it stays but names, stacks and threads: a writer that adds to a

@@ -226,6 +226,42 @@ fn a_heap_comes_back_in_every_dialect() {
 }
 
 #[test]
+fn a_text_is_not_cut_inside_a_character() {
+    for (before, kept) in [(999, 999), (998, 1000), (1000, 1000)] {
+        let text = format!("{}\u{1f600}\u{1f600}\u{1f600}", "\u{4f8b}".repeat(before));
+        let heap =
+            format!("text @0x2000 : java.lang.String = {text:?} -.value-> bytes\nbytes @0x2020 : byte[]\n");
+        let dump = whole(&written(&heap, &HprofOptions::default()));
+        let row = row(&dump, 0x2000);
+        assert!(row.contains('…') && !row.contains('\u{fffd}'), "{before}: {row}");
+        let units = row.chars().filter(|c| matches!(c, '\u{4f8b}' | '\u{1f600}')).map(char::len_utf16);
+        assert_eq!(units.sum::<usize>(), kept, "{before}");
+    }
+}
+
+#[test]
+fn of_joined_files_it_is_said_where_the_next_one_begins() {
+    for options in dialects() {
+        let one = written(SHOP, &options);
+        let joined = [&one[..], &one[..]].concat();
+        match read_file(&joined, false, 1, 1 << 20) {
+            Err(Error::Damaged(issue)) => {
+                assert_eq!(
+                    (issue.kind, issue.offset),
+                    (IssueKind::Malformed, one.len() as u64),
+                    "{options:?}"
+                );
+                assert!(issue.what.starts_with("another HPROF file begins here"), "{}", issue.what);
+            }
+            other => panic!("{:?}", other.map(|dump| dump.rows)),
+        }
+        assert_eq!(read_file(&joined, true, 1, 1 << 20).unwrap().rows, whole(&one).rows, "{options:?}");
+        let first = read_with(&joined, |options| options.part = Some(1)).unwrap();
+        assert_eq!((first.issues.len(), first.rows), (0, whole(&one).rows), "{options:?}");
+    }
+}
+
+#[test]
 fn the_reflection_of_a_class_belongs_to_it() {
     // What is called gone is nowhere; its address is 0x1000.
     let heap = r#"
