@@ -94,10 +94,48 @@ _KEYS = _offset_of_keys() if _IS_NATIVE and _VERSION >= (3, 11) else None
 _READS_ATTRIBUTES = _can_read_attributes()
 
 
+def _hides_dictionaries():
+    """Whether the collector is not shown a dictionary that was made of values which stay beside the object.
+
+    So in the first releases of 3.13 (gh-130327): there the object shows the values, and its dictionary shows nothing.
+    """
+    if not _READS_ATTRIBUTES:
+        return False
+
+    class Probe:
+        def __init__(self):
+            self.first = (Probe, 1)
+
+    probe = Probe()
+    dictionary = probe.__dict__
+    return all([ref is not dictionary for ref in gc.get_referents(probe)])
+
+
+_HIDES_DICTIONARIES = _hides_dictionaries()
+
+
+def _references(obj, info):
+    """What an object refers to: its dictionary, where it has one, and not the values that this has."""
+    refs = gc.get_referents(obj)
+    if _HIDES_DICTIONARIES and info.is_inline:
+        dictionary = _dictionary_address(obj, info)
+        if dictionary and _values_address(obj, info.cls):
+            values = [address for _, address in _inline_attributes(obj, info.cls)]
+            addresses = list(map(id, refs))
+            for address in values:
+                # One for each: the class may be a value, too.
+                if address in addresses:
+                    at = addresses.index(address)
+                    del addresses[at], refs[at]
+            refs.append(_ctypes.PyObj_FromPtr(dictionary))
+    return refs
+
+
 def _offset_of_variables():
     """Where code has the names of all its variables, since 3.11 one tuple that Python does not show. Nothing else explains the
     reference to it. None where the memory of code is not laid out like this."""
-    code = _offset_of_variables.__code__
+    # A copy: code keeps the names that it was once asked for.
+    code = _offset_of_variables.__code__.replace()
     if not _IS_NATIVE or _VERSION < (3, 11) or (_word(id(code) + 24), _word(id(code) + 32)) != (id(code.co_consts), id(code.co_names)):
         return None
     for offset in range(40, _basic_size_of(types.CodeType) - 8, 8):
@@ -110,6 +148,62 @@ def _offset_of_variables():
 
 
 _VARIABLES = _offset_of_variables()
+
+
+def _offset_of_subclasses():
+    """Where a class has the table of its subclasses: after its bases, its order of bases and a field without use."""
+    if not _IS_NATIVE:
+        return None
+
+    class Probe:
+        pass
+
+    class Sub(Probe):
+        pass
+
+    for offset in range(0, type.__basicsize__ - 32, 8):
+        at = id(Probe) + offset
+        if _word(at) == id(_bases_of(Probe)) and _word(at + 8) == id(_real_mro_of(Probe)):
+            table = _word(at + 24)
+            is_found = table and _word(table + 8) == id(dict) and list(_ctypes.PyObj_FromPtr(table)) == [id(Sub)]
+            return offset + 24 if is_found else None
+    return None
+
+
+_SUBCLASSES = _offset_of_subclasses()
+
+
+def _offset_of_slots():
+    """Where a class has the names of its slots, between its name and its qualified name; None where nobody knows."""
+    if not _IS_NATIVE:
+        return None
+
+    class Probe:
+        __slots__ = ("other", "one")
+
+    name, qualified = id(_name_of(Probe)), id(_qualified_name_of(Probe))
+    for offset in range(0, type.__basicsize__ - 24, 8):
+        if _word(id(Probe) + offset) == name and _word(id(Probe) + offset + 16) == qualified:
+            slots = _word(id(Probe) + offset + 8)
+            return offset + 8 if slots and _word(slots + 8) == id(tuple) else None
+    return None
+
+
+_SLOTS = _offset_of_slots()
+
+
+def _slots_of(cls):
+    """The names of the slots of a class, as it keeps them for itself; None where it has none."""
+    if _SLOTS is None or not _flags_of(cls) & _HEAP_TYPE:
+        return None
+    slots = _word(id(cls) + _SLOTS)
+    return _ctypes.PyObj_FromPtr(slots) if slots else None
+
+
+def _references_of_code(code):
+    """What code refers to, which the collector does not know."""
+    refs = [getattr(code, name) for name in _CODE]
+    return refs if _VARIABLES is None else [*refs, _ctypes.PyObj_FromPtr(_word(id(code) + _VARIABLES))]
 
 
 # Bounds of containers, which are no attributes that the collector could show.

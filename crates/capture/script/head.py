@@ -70,10 +70,10 @@ else:
 #: Name of this file where heaplake has brought it into the process; what calls it then is ours, too.
 _FROM_OUTSIDE = "<heaplake>"
 _IS_FROM_OUTSIDE = sys._getframe().f_code.co_filename == _FROM_OUTSIDE
+#: Modules that were imported for this alone; the program does not see them, and no dump has them.
+_BROUGHT = []
 if _IS_FROM_OUTSIDE:
-    # The program does not see what was imported for this alone.
-    for _name in set(sys.modules) - _MODULES:
-        del sys.modules[_name]
+    _BROUGHT += map(sys.modules.pop, set(sys.modules) - _MODULES)
 del _MODULES
 
 __all__ = ["CaptureError", "MASKS", "dump", "install", "memory_errors", "uninstall"]

@@ -63,7 +63,8 @@ def _proxy_of(cls):
 def _class_dict(cls):
     """The dictionary of a type itself, and not the view that `__dict__` gives."""
     inner = gc.get_referents(_real_proxy_of(cls))
-    return inner[0] if inner and type(inner[0]) is dict else None
+    # Before 3.13 types of ctypes have a dictionary of a type of its own, written in C.
+    return inner[0] if inner and _is_one_of(dict, _mro_of(type(inner[0]))) else None
 
 
 def _is_of_texts(space):
@@ -142,7 +143,7 @@ def _names_in(code):
 class _Type:
     """What is known of a type: how to write its objects, and how to find the names of what they refer to."""
 
-    __slots__ = ("cls", "mro", "head", "size", "plain", "names", "readers", "known", "quick", "has_values", "is_of_texts")
+    __slots__ = ("cls", "mro", "head", "size", "plain", "names", "readers", "known", "quick", "has_values", "is_inline", "is_of_texts")
 
     def __init__(self, cls):
         self.cls = cls
@@ -159,7 +160,10 @@ class _Type:
         #: Pairs of a label and a function of the object.
         self.readers = None
         self.names = {}
-        self.has_values = False
+        flags = _flags_of(cls)
+        self.has_values = _VERSION >= (3, 11) and bool(flags & _MANAGED_DICT)
+        #: Whether objects have room for the values of their attributes, even those that have a dictionary.
+        self.is_inline = _VERSION >= (3, 13) and self.has_values and bool(flags & _INLINE_VALUES)
         self.quick = False
 
     def _bare_size(self, obj):
@@ -178,7 +182,6 @@ class _Type:
                 if found is not None:
                     readers.append(("." + name, found.__get__))
         self.readers = readers
-        self.has_values = _VERSION >= (3, 11) and bool(_flags_of(self.cls) & _MANAGED_DICT)
         self.quick = (
             self.is_of_texts
             and _in_class(self.mro, "__getattribute__") is _get_attribute_slot

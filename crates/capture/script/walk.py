@@ -104,6 +104,8 @@ class _Walk:
         }
         self.array = self._array_type()
         self.greenlet = _greenlet_type()
+        self.tables = stacks.tables
+        self.shared_tables = stacks.shared_tables
         self.hidden = self._hidden()
         self.counts = _Counts(objects, counts, self.hidden, stacks.frames)
         #: The count of the object that is being written; None where the collector does not track it.
@@ -353,6 +355,8 @@ class _Walk:
         return self._write(obj, info, refs, "", f', "len": {len(obj)}')
 
     def _dict(self, obj, info):
+        if id(obj) in self.shared_tables:
+            return self._shared_table(obj, info)
         refs = list(chain.from_iterable(obj.items()))
         keys = self.keys
         if len(refs) > _LONG:
@@ -365,6 +369,12 @@ class _Walk:
         else:
             labels = ", ".join([keys.made(key) for key in obj])
         return self._write(obj, info, refs, labels, f', "len": {len(obj)}')
+
+    def _shared_table(self, obj, info):
+        """The table of a class's subclasses, some of which are ours."""
+        items = [(key, weak) for key, weak in obj.items() if id(weak) not in self.hidden]
+        labels = ", ".join([self.keys.made(key) for key, _ in items])
+        return self._write(obj, info, list(chain.from_iterable(items)), labels, f', "len": {len(items)}')
 
     def _dict_subclass(self, obj, info):
         items = list(dict.items(obj))
@@ -418,7 +428,7 @@ class _Walk:
     # Everything else
 
     def _instance(self, obj, info):
-        refs = gc.get_referents(obj)
+        refs = _references(obj, info)
         return self._write(obj, info, refs, self._labels(obj, info, list(map(id, refs))))
 
     def _lru_cache(self, obj, info):
@@ -458,6 +468,10 @@ class _Walk:
             self.roots.setdefault(id(obj), "static type")
         names = {id(ref): label for ref, label in named}
         names[id(info.cls)] = ".__class__"
+        table = self.tables.get(id(obj))
+        if table is not None:
+            refs.append(table)
+            names[id(table)] = ".__subclasses__"
         labels = ", ".join([f'"{names[id(ref)]}"' if id(ref) in names else "null" for ref in refs])
         return self._write(obj, info, refs, labels, f', "name": {_quote(_clean(_name_of(obj)))}')
 
