@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,51 @@ def test_a_process_is_captured_by_its_id(python, tmp_path, lake, kind):
     finally:
         process.kill()
         process.wait()
+
+
+#: Has what the script needs and the program does not, and keeps the collector from coming.
+QUIET = """
+import gc, sys
+gc.disable()
+class Before: pass
+print("ready", flush=True)
+for line in sys.stdin: print("alive", flush=True)
+"""
+
+
+def test_what_earlier_captures_left_and_what_runs_is_in_no_dump(python, tmp_path, lake):
+    """The collector does not come, so that each dump finds all that those before it have left."""
+    process = start(python, QUIET)
+    heaps = []
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        for n in range(4):
+            path = tmp_path / f"{n}.dump"
+            result = heaplake("capture", "python", "--pid", process.pid, "-o", path, "--import-to", lake.path)
+            permitted(result)
+            assert result.returncode == 0, result.stderr.decode()
+            assert ask(process) == b"alive\n"
+            heaps.append(Heap(path))
+    finally:
+        process.kill()
+        process.wait()
+    for heap in heaps:
+        for obj in heap.objects.values():
+            assert not obj["type"].startswith("heaplake_dump.") and obj["type"] not in ("_Held", "_Released", "_Array"), obj
+            # Each reference has its object.
+            heap.edges(obj)
+        # The text of the script and of what brings it, and their constants.
+        texts = [obj["value"] for obj in heap.all("str") if "Writes every object" in obj.get("value", "") or "import posix" in obj.get("value", "")]
+        assert texts == []
+        # Classes know their subclasses by tables, which have a class that refers to them.
+        [table] = [heap.follow(cls, ".__subclasses__") for cls in heap.all("type") if cls["name"] == "object"]
+        assert table["len"] == len(heap.labels(table)) / 2
+    # The interpreter keeps a second copy of some modules; then nothing is added.
+    types = [Counter(obj["type"] for obj in heap.objects.values()) for heap in heaps]
+    more = types[3] - types[1]
+    assert sum(more.values()) <= 8, more
+    assert lake.sql("select count(*) from issue") == [(0,)]
+    assert b"No suspect" in heaplake("--lake", lake.path, "suspects").stdout
 
 
 def test_without_a_fork(newest, tmp_path):

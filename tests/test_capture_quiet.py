@@ -315,6 +315,10 @@ add(Default(), mode={"m": 1}); add(Default(), other=Default.mode); add(Default()
 add(Getattr()); add(Getattr())
 def function(a: {"annotation": 1}): pass
 add(function, counter={"f": 1})
+vars(add(Plain())); vars(add(Plain()))["by_vars"] = {}; vars(add(Many(), one={}, two=Many)); vars(add(Default(), mode={}))
+itself = add(Many(), a={}); itself.itself = vars(itself)
+emptied = add(Plain()); vars(emptied); del emptied.b
+given = add(Plain()); vars(given); given.__dict__ = {"new": {}}
 heaplake_dump.dump(sys.argv[1], fork=sys.argv[2] == "fork")
 slots = ("x", "y", "w")
 print(json.dumps([[id(obj), {name: id(value) for name, value in vars(obj).items()}, {name: id(getattr(obj, name)) for name in slots if
@@ -327,12 +331,16 @@ def test_every_attribute_has_its_name(python, tmp_path, way):
     """As `vars` says; an attribute's label is right or absent, and here none is absent."""
     known = json.loads(run(python, TRUTH, tmp_path / "dump.gz", way))
     heap = Heap(tmp_path / "dump.gz")
-    assert len(known) > 35
+    assert len(known) > 40
+    held = heap.unexplained()
     for address, attributes, slots in known:
         obj = heap.objects[address]
         found = {}
         for label, child in heap.edges(obj):
             if label == ".__dict__":
+                # Nobody else has it, and what is in it is referred to once.
+                assert held.get(child["address"], 0) == 0, child
+                assert min([held.get(value["address"], 0) for _, value in heap.edges(child)], default=0) >= 0, obj
                 found.update((name[2:-2], value["address"]) for name, value in heap.edges(child) if name != "<key>")
             elif label and label.startswith(".") and not label.startswith(".__"):
                 found[label[1:]] = child["address"]

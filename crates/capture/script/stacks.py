@@ -62,7 +62,7 @@ class _Stacks:
         self.own |= _ours(ours, (self, objects)) | _made_locals
         listed = gc.get_objects() if objects is None else objects
         dictionaries = [obj for obj in listed if type(obj) is dict]
-        copies = list(filter(_are_of_script, dictionaries))
+        copies = [space for space in dictionaries if len(space) >= 100 and _are_of_script(space)]
         if copies:
             self._add_copies(copies, codes, (self, objects, listed, dictionaries, ours, codes, copies), listed)
         # Of the youngest: arguments of calls that are being made, and what belongs to classes of ours.
@@ -78,6 +78,7 @@ class _Stacks:
     def _add_copies(self, copies, codes, ends, listed):
         """Adds the copies of the script that heaplake has brought, with all that belongs to them."""
         known, parts, tuples = _Copies(copies), [], []
+        #: By address of a class: whether its objects are classes, whether they belong to others.
         is_class, is_part = {}, {}
         seeds = [*copies, *codes, *known.modules]
         running = set(map(id, codes))
@@ -203,7 +204,7 @@ _OWN_TYPES = (dict, list, tuple, set, map, filter, type(iter([])), _functools.pa
 #: What all modules of one name share, however often they are made.
 _OF_INTERPRETER = (_BUILTINS, gc.callbacks, gc.garbage)
 #: Types of which the script itself consists, where heaplake has brought it.
-_SCRIPT_TYPES = (types.CellType, types.FunctionType, property, staticmethod)
+_SCRIPT_TYPES = (types.CellType, types.FunctionType, property, staticmethod, classmethod)
 _SCRIPT_TYPES += (types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType)
 _SCRIPT_TYPES += (types.MethodDescriptorType, types.ClassMethodDescriptorType)
 #: What only code that is ours, or an object that is, refers to.
@@ -228,7 +229,7 @@ def _are_of_script(space):
 
     Those of earlier dumps wait for the collector.
     """
-    if len(space) < 100 or not _is_of_texts(space) or space.get("_IS_FROM_OUTSIDE") is not True:
+    if not _is_of_texts(space) or space.get("_IS_FROM_OUTSIDE") is not True:
         return False
     name = space.get("_FROM_OUTSIDE")
     return type(name) is str and name == _FROM_OUTSIDE
@@ -242,6 +243,8 @@ class _Copies:
     def __init__(self, copies):
         #: Addresses of the globals of functions.
         self.spaces = set(map(id, copies))
+        #: Names of modules of Python whose classes are theirs.
+        self.names = {__name__}
         self.modules = []
         #: Modules and their dictionaries, where what is in these is not theirs alone.
         self.shared = []
@@ -263,6 +266,12 @@ class _Copies:
         loaded_by = [found for found in loaded_by if found is not None and not _is_class(found)]
         self.addresses.update(map(id, loaded_by))
         self.modules += loaded_by
+        name = _item(space, "__name__")
+        if _is_source(module) and type(name) is str:
+            self.names.add(name)
+            self.modules.append(module)
+            self.spaces.add(id(space))
+            return
         definition = _definition_of(module)
         if not definition or not _is_remade(definition):
             self.shared += [module, space]
@@ -298,20 +307,27 @@ class _Copies:
             return True
         if not _flags_of(cls) & _HEAP_TYPE:
             return False
-        return _is_of_this_name(cls) or not self.addresses.isdisjoint(map(id, gc.get_referents(cls)))
+        return self._is_of_our_name(cls) or not self.addresses.isdisjoint(map(id, gc.get_referents(cls)))
 
     def have_lost_class(self, cls):
         """Whether a class of which nothing is known is theirs, though it is in no dictionary of theirs."""
-        return self._may_have_lost and bool(_flags_of(cls) & _HEAP_TYPE) and _is_of_this_name(cls)
+        return self._may_have_lost and bool(_flags_of(cls) & _HEAP_TYPE) and self._is_of_our_name(cls)
+
+    def _is_of_our_name(self, cls):
+        module = _own(cls, "__module__")
+        return type(module) is str and module in self.names
 
 
 def _is_class(obj):
     return _is_one_of(type, _mro_of(type(obj)))
 
 
-def _is_of_this_name(cls):
-    module = _own(cls, "__module__")
-    return type(module) is str and module == __name__
+def _is_source(module):
+    """Whether a module that the program does not see is made of code in Python."""
+    space = _module_dict(module)
+    name = _item(space, "__name__")
+    is_seen = type(name) is str and _item(sys.modules, name) is not None
+    return not is_seen and _name_of(type(_item(space, "__loader__"))) == "SourceFileLoader"
 
 
 def _definition_of(module):
@@ -333,6 +349,8 @@ def _belongs_to_us(module, is_old):
     Without slots the interpreter keeps the last that was made; where importing it again copies what is in it, the
     functions refer to the first. `is_old` says that there was a dump after that for which it was made.
     """
+    if _is_source(module):
+        return True
     functions = [obj for obj in _module_dict(module).values() if type(obj) is types.BuiltinFunctionType]
     # A copy does not know what it is made from.
     definition = _definition_of(functions[0].__self__ if functions and _is_module(functions[0].__self__) else module)

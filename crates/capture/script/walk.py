@@ -371,10 +371,16 @@ class _Walk:
         return self._write(obj, info, refs, labels, f', "len": {len(obj)}')
 
     def _shared_table(self, obj, info):
-        """The table of a class's subclasses, some of which are ours."""
+        """The table of a class's subclasses, some of which are ours: of the size that it has without these."""
         items = [(key, weak) for key, weak in obj.items() if id(weak) not in self.hidden]
+        refs = list(chain.from_iterable(items))
         labels = ", ".join([self.keys.made(key) for key, _ in items])
-        return self._write(obj, info, list(chain.from_iterable(items)), labels, f', "len": {len(items)}')
+        root = self._root(id(obj)) if id(obj) in self.roots else ""
+        self.out.lines.append(
+            f'{{"address": {id(obj)}{info.head}{info.size(dict(items))}, "len": {len(items)}, '
+            f'"refs": {list(map(id, refs))}, "labels": [{labels}]{root}{self._count(id(obj))}}}'
+        )
+        return refs
 
     def _dict_subclass(self, obj, info):
         items = list(dict.items(obj))
