@@ -321,7 +321,7 @@ emptied = add(Plain()); vars(emptied); del emptied.b
 given = add(Plain()); vars(given); given.__dict__ = {"new": {}}
 heaplake_dump.dump(sys.argv[1], fork=sys.argv[2] == "fork")
 slots = ("x", "y", "w")
-print(json.dumps([[id(obj), {name: id(value) for name, value in vars(obj).items()}, {name: id(getattr(obj, name)) for name in slots if
+print(json.dumps([[id(vars(obj)), id(obj), {name: id(value) for name, value in vars(obj).items()}, {name: id(getattr(obj, name)) for name in slots if
     name not in vars(obj) and isinstance(getattr(type(obj), name, None), type(Slots.x)) and hasattr(obj, name)}] for obj in objects]))
 """
 
@@ -333,7 +333,10 @@ def test_every_attribute_has_its_name(python, tmp_path, way):
     heap = Heap(tmp_path / "dump.gz")
     assert len(known) > 40
     held = heap.unexplained()
-    for address, attributes, slots in known:
+    # The last seven were asked for their dictionary.
+    for dictionary, address, _, _ in known[-7:]:
+        assert heap.follow(heap.objects[address], ".__dict__")["address"] == dictionary
+    for _, address, attributes, slots in known:
         obj = heap.objects[address]
         found = {}
         for label, child in heap.edges(obj):
