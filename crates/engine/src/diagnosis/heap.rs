@@ -315,11 +315,12 @@ impl Heap {
         })
     }
 
-    /// Whether a node is the dictionary in which the interpreter keeps weak references to the subclasses of a class: no object
+    /// Whether a node is the dictionary in which the interpreter keeps weak references to the subclasses of a class: at most the class
     /// refers to it.
     pub(super) fn is_table_of_subclasses(&self, node: usize) -> bool {
         const MAX_LOOKED_AT: usize = 64;
-        if self.type_name(node) != "dict" || !self.parents(node).is_empty() {
+        let is_of_class = || self.parents(node).into_iter().all(|parent| self.sort(parent) == Sort::Code);
+        if self.type_name(node) != "dict" || !is_of_class() {
             return false;
         }
         let kids: Vec<usize> = self.refs(node).into_iter().take(MAX_LOOKED_AT).map(|(_, kid)| kid).collect();
