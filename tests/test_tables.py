@@ -179,6 +179,8 @@ DAMAGED = [
     ("bad_reference", "edges", "parent,child\n7,seven\n", "seven", [(7,)]),
     ("bad_label", "edges", "parent,child,kind\n7,7,firm\n", "firm", [(7,)]),
     ("bad_address", "roots", "address\n7.5\n", "7.5", [(7,)]),
+    ("bad_address", "roots", "address\n7\n8\n", "the root 0x8 was left out: there is no such object", [(7,)]),
+    ("bad_address", "roots", "address,kind\n3,stack\n7,stack\n", "the root 0x3 was left out", [(7,)]),
 ]
 
 
@@ -192,6 +194,7 @@ def test_damage_stops_an_import_or_is_an_issue(lake, tmp_path, kind, which, text
         arguments += [f"--{name}", path]
     message = lake.fails("import", *arguments, "--dump", "x")
     assert said.strip("'") in message and "--on-error skip" in message, message
+    assert f": {which}.csv: " in message.replace(f"{tmp_path}/", "") and "byte 0" not in message, message
     lake.ok("import", *arguments, "--dump", "x", "--on-error", "skip")
     assert lake.sql("select address from x.obj") == kept
     assert {found for (found,) in lake.sql("select kind from x.issue")} == {kind}

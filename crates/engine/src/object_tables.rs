@@ -180,10 +180,9 @@ fn read(
     let roots = tables.roots.as_ref().map(|path| open(path, &ROOT_COLUMNS, &["address"])).transpose()?;
     let finds_roots = Runtime::of_any_format(format).finds_roots_by_type();
     let mut merge = Merge { packer: ObjectPacker::new(types, options), handle, options, consume };
-    merge.objects(objects, edges)?;
-    if let Some(roots) = roots {
-        merge.roots(roots, finds_roots)?;
-    }
+    let edges = Edges { rows: Beside::new(edges, &EDGE_COLUMNS) };
+    let roots = Roots { rows: Beside::new(roots, &ROOT_COLUMNS), finds_roots, upcoming: 0 };
+    merge.objects(objects, edges, roots)?;
     merge.finish()?;
     Ok(DumpContent { provenance: provenance(tables, options)?, process: Process::default(), taken: None })
 }
@@ -387,8 +386,7 @@ impl Merge<'_, '_> {
         }
     }
 
-    fn objects(&mut self, mut objects: SortedTable, edges: Option<SortedTable>) -> Merged {
-        let mut edges = Edges::new(edges);
+    fn objects(&mut self, mut objects: SortedTable, mut edges: Edges, mut roots: Roots) -> Merged {
         let mut before: Option<PlainOwned> = None;
         while let Some(rows) = self.next(&mut objects)? {
             let (address, size, len) = (rows.numbers("address"), rows.numbers("size"), rows.numbers("len"));
@@ -423,11 +421,13 @@ impl Merge<'_, '_> {
                 edges.skip_to(self, Some(at))?;
                 self.packer.object(&object)?;
                 edges.take(self, at)?;
+                roots.take(self, Some(at))?;
                 PlainOwned::keep(&mut before, &object);
                 self.flush(false)?;
             }
         }
-        edges.skip_to(self, None)
+        edges.skip_to(self, None)?;
+        roots.take(self, None)
     }
 
     /// A number that is not negative and fits the lake, or none.
@@ -451,29 +451,6 @@ impl Merge<'_, '_> {
             self.packer.issue(kind, what)?;
         }
         Ok(number)
-    }
-
-    fn roots(&mut self, mut roots: SortedTable, finds_roots: bool) -> Merged {
-        while let Some(rows) = self.next(&mut roots)? {
-            let (address, kinds) = (rows.numbers("address"), rows.texts("kind"));
-            for row in 0..rows.len() {
-                let Cell::Value(at) = cell(address, row) else {
-                    let found = shown(address.1, row);
-                    let what = format!("{}: a root whose address is {found} was left out", rows.file);
-                    self.packer.issue(IssueKind::BadAddress, what)?;
-                    continue;
-                };
-                let kind = text(kinds, row).unwrap_or(NO_KIND);
-                // A table of a lake has them; they are found again.
-                let is_found =
-                    finds_root_kind(kind) && (finds_roots || matches!(kind, "unreferenced" | "cycle"));
-                if !is_found {
-                    self.packer.root(at, kind.to_owned());
-                }
-                self.flush(false)?;
-            }
-        }
-        Ok(())
     }
 
     fn finish(mut self) -> Merged {
@@ -525,54 +502,103 @@ impl PlainOwned {
     }
 }
 
-/// The references, by parent, as far as they have been handed over.
-struct Edges {
+/// The rows of a sorted table that go with the objects, as far as they have been handed over.
+struct Beside {
     table: Option<SortedTable>,
     file: String,
+    columns: &'static [Column],
     batch: Option<RecordBatch>,
     row: usize,
 }
 
-impl Edges {
-    fn new(table: Option<SortedTable>) -> Self {
+impl Beside {
+    fn new(table: Option<SortedTable>, columns: &'static [Column]) -> Self {
         let file = table.as_ref().map_or_else(String::new, |table| table.file.clone());
-        Self { table, file, batch: None, row: 0 }
+        Self { table, file, columns, batch: None, row: 0 }
     }
 
-    /// Whether there is a row; reads on where the batch is at its end.
-    fn has_row(&mut self, merge: &Merge<'_, '_>) -> std::result::Result<bool, ReadFailure> {
-        loop {
-            if self.batch.as_ref().is_some_and(|batch| self.row < batch.num_rows()) {
-                return Ok(true);
-            }
-            let Some(table) = &mut self.table else { return Ok(false) };
+    /// The rows that the next is among, and its place; `None` after the last.
+    fn next(&mut self, merge: &Merge<'_, '_>) -> std::result::Result<Option<(Rows<'_>, usize)>, ReadFailure> {
+        while self.batch.as_ref().is_none_or(|batch| self.row >= batch.num_rows()) {
+            let Some(table) = &mut self.table else { return Ok(None) };
             match merge.next(table)? {
                 Some(rows) => (self.batch, self.row) = (Some(rows.batch), 0),
-                None => {
-                    (self.table, self.batch) = (None, None);
-                    return Ok(false);
-                }
+                None => (self.table, self.batch) = (None, None),
             }
         }
+        let batch = self.batch.clone();
+        Ok(batch.map(|batch| (Rows { file: &self.file, batch, columns: self.columns }, self.row)))
     }
+}
 
-    fn rows(&self) -> Option<Rows<'_>> {
-        let batch = self.batch.clone()?;
-        Some(Rows { file: &self.file, batch, columns: &EDGE_COLUMNS })
+/// The roots, by address.
+struct Roots {
+    rows: Beside,
+    /// Whether roots of the kinds that are found by type are found again.
+    finds_roots: bool,
+    /// The least address that the next may have.
+    upcoming: u64,
+}
+
+impl Roots {
+    /// Hands over the roots of an object, after which there are none before it; at the end those that remain. Roots that are no
+    /// objects are reported.
+    fn take(&mut self, merge: &mut Merge<'_, '_>, object: Option<u64>) -> Merged {
+        if object.is_some_and(|object| object < self.upcoming) {
+            return Ok(());
+        }
+        while let Some((rows, row)) = self.rows.next(merge)? {
+            let (address, kinds) = (rows.numbers("address"), rows.texts("kind"));
+            let what = match (cell(address, row), object) {
+                (Cell::Value(at), Some(object)) if at > object => {
+                    self.upcoming = at;
+                    return Ok(());
+                }
+                (Cell::Value(at), Some(object)) if at == object => {
+                    let kind = text(kinds, row).unwrap_or(NO_KIND);
+                    // A table of a lake has them; they are found again.
+                    let is_found = finds_root_kind(kind)
+                        && (self.finds_roots || matches!(kind, "unreferenced" | "cycle"));
+                    if !is_found {
+                        merge.packer.root(at, kind.to_owned());
+                    }
+                    None
+                }
+                (Cell::Value(at), _) => {
+                    Some(format!("{}: the root {at:#x} was left out: there is no such object", rows.file))
+                }
+                _ => {
+                    let found = shown(address.1, row);
+                    Some(format!("{}: a root whose address is {found} was left out", rows.file))
+                }
+            };
+            if let Some(what) = what {
+                merge.packer.issue(IssueKind::BadAddress, what)?;
+            }
+            self.rows.row += 1;
+            merge.flush(false)?;
+        }
+        Ok(())
     }
+}
 
+/// The references, by parent.
+struct Edges {
+    rows: Beside,
+}
+
+impl Edges {
     /// Reports the references of parents before `address`, or of all that remain: they are no objects.
     fn skip_to(&mut self, merge: &mut Merge<'_, '_>, address: Option<u64>) -> Merged {
-        while self.has_row(merge)? {
-            let Some(rows) = self.rows() else { return Ok(()) };
+        while let Some((rows, row)) = self.rows.next(merge)? {
             let (parents, children) = (rows.numbers("parent"), rows.numbers("child"));
-            let parent = cell(parents, self.row);
+            let parent = cell(parents, row);
             if let (Cell::Value(parent), Some(address)) = (parent, address)
                 && parent >= address
             {
                 return Ok(());
             }
-            let child = shown(children.1, self.row);
+            let child = shown(children.1, row);
             let what = match parent {
                 Cell::Value(parent) => format!(
                     "{}: the reference from {parent:#x} to {child} was left out: there is no such object",
@@ -581,11 +607,11 @@ impl Edges {
                 _ => format!(
                     "{}: a reference to {child} was left out: its parent is {}",
                     rows.file,
-                    shown(parents.1, self.row)
+                    shown(parents.1, row)
                 ),
             };
             merge.packer.issue(IssueKind::BadReference, what)?;
-            self.row += 1;
+            self.rows.row += 1;
             merge.flush(false)?;
         }
         Ok(())
@@ -593,14 +619,12 @@ impl Edges {
 
     /// Hands over the references of the object that was begun last.
     fn take(&mut self, merge: &mut Merge<'_, '_>, address: u64) -> Merged {
-        while self.has_row(merge)? {
-            let Some(rows) = self.rows() else { return Ok(()) };
+        while let Some((rows, start)) = self.rows.next(merge)? {
             let (parents, children) = (rows.numbers("parent"), rows.numbers("child"));
             let (labels, kinds) = (rows.texts("label"), rows.texts("kind"));
-            let start = self.row;
             for row in start..rows.len() {
                 if cell(parents, row) != Cell::Value(address) {
-                    self.row = row;
+                    self.rows.row = row;
                     return Ok(());
                 }
                 let Cell::Value(child) = cell(children, row) else {
@@ -628,7 +652,8 @@ impl Edges {
                 };
                 merge.packer.reference(child, text(labels, row), kind)?;
             }
-            self.row = rows.len();
+            let end = rows.len();
+            self.rows.row = end;
         }
         Ok(())
     }

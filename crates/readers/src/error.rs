@@ -10,6 +10,9 @@ pub enum Error {
     /// Strict reading met damage. `issue` says where.
     #[error("{}: {}", .0.place(), .0.what)]
     Damaged(Issue),
+    /// Strict reading met damage in a table, whose rows have no line and byte.
+    #[error("{0}")]
+    DamagedTable(String),
     /// The input is something else altogether.
     #[error("this is not a heap dump: {0}")]
     NotADump(String),
@@ -116,7 +119,7 @@ impl Error {
     /// What the user can do about it.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
-            Error::Damaged(_) => Some(Remedy::SkipDamage),
+            Error::Damaged(_) | Error::DamagedTable(_) => Some(Remedy::SkipDamage),
             Error::ObjectTooLarge { .. } => Some(Remedy::RaiseMemoryLimit),
             Error::SeveralDumps { parts } => Some(Remedy::ChoosePart { parts: *parts }),
             Error::WrongFormat { .. } => Some(Remedy::RecogniseFormat),

@@ -116,11 +116,10 @@ impl<'t> ObjectPacker<'t> {
 
     /// Reports something that was left out or repaired; an error where reading is strict and something is lost.
     pub fn issue(&mut self, kind: IssueKind, what: String) -> Result<(), Error> {
-        let issue = Issue { kind, line: None, offset: 0, what };
         if kind.is_lossy() && !self.keep_going {
-            return Err(Error::Damaged(issue));
+            return Err(Error::DamagedTable(what));
         }
-        self.batch.issues.push(issue);
+        self.batch.issues.push(Issue { kind, line: None, offset: 0, what });
         Ok(())
     }
 
