@@ -46,8 +46,8 @@ def test_a_leak_of_c_code_is_told_from_objects(lake, tmp_path, version, python, 
         assert 1 * MIB < memory["code"] < header["rss"]
         assert 0 < memory["pools_used"] <= memory["pools"] < header["rss"]
         assert 0 <= memory["malloc_free"] <= memory["malloc"]
-    # 58.6 MiB, of which a part fits into what was free and resident before.
-    assert 52 * MIB < after["rss"] - before["rss"] < 64 * MIB
+    # 58.6 MiB, less what was free and resident before.
+    assert 50 * MIB < after["rss"] - before["rss"] < 64 * MIB
     assert 52 * MIB < after["memory"]["malloc"] - before["memory"]["malloc"] < 64 * MIB
 
     for file in files:

@@ -333,7 +333,7 @@ def test_class_loaders_are_held_by_what_holds_them(lake, shop_classes, tmp_path)
     lake.load(tmp_path / "redeploy.hprof", "redeploy")
     plugins = rows(lake, "select address from obj where type = 'java.lang.Class' and name = 'Redeploy$Plugin'")
     assert len(plugins) == 10
-    # What reflection keeps of a class is no root: it belongs to the class.
+    # What reflection keeps of a class is not a root: it belongs to the class.
     kinds = "root_kind in ('unreferenced', 'cycle')"
     hidden = rows(lake, f"select type, count(*) as n from obj where {kinds} and type like '%Reference' or {kinds} and type like '%Repository' group by 1")
     assert hidden == []

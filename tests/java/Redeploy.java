@@ -4,7 +4,7 @@ import java.net.*;
 import java.nio.file.Path;
 import java.util.*;
 
-/** Loads a plug-in by ten class loaders, each of which stays because the plug-in adds a shutdown hook, and dumps itself to a file. */
+/** Loads a plug-in by ten class loaders; each stays because the plug-in adds a shutdown hook, and dumps itself to a file. */
 public class Redeploy {
     public static class Plugin<T extends Comparable<T>> implements Runnable, Comparator<List<T>> {
         static final byte[] CONFIGURATION = new byte[20_000];

@@ -16,7 +16,7 @@ property of it. Names of attributes are found by reading an attribute and lookin
 The fork is that of the C library, called with the interpreter lock; in the child a new thread does everything, so that
 no signal handler, tracer or exception that waits for the program's thread gets a turn. What it does is in `process`.
 
-Memory, in the child: 8 bytes per container, about 80 bytes per object that is none, some megabytes of buffers; and
+Memory, in the child: 8 bytes per container, as much for each dictionary and tuple, about 80 bytes per object that is none, some megabytes of buffers; and
 because looking at an object changes its reference count, the pages of the heap are copied as the child goes. With
 fork=False the text is kept in memory, too, until all is seen or HELD_BYTES are reached: 100 to 300 bytes per object.
 """

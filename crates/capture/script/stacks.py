@@ -45,7 +45,8 @@ class _Stacks:
             while frame is not None:
                 if frame.f_globals is _GLOBALS or called_us:
                     called_us = frame.f_code.co_filename == _FROM_OUTSIDE and frame.f_code.co_name == "<module>"
-                    codes.append(frame.f_code)
+                    if _IS_FROM_OUTSIDE:
+                        codes.append(frame.f_code)
                     # Only what lives until the end: the address of anything else may become that of another object.
                     if thread != _this_thread():
                         self.own.add(id(frame))
@@ -62,7 +63,8 @@ class _Stacks:
         self.own |= _ours(ours, (self, objects)) | _made_locals
         listed = gc.get_objects() if objects is None else objects
         dictionaries = [obj for obj in listed if type(obj) is dict]
-        copies = [space for space in dictionaries if len(space) >= 100 and _are_of_script(space)]
+        # No version of the script has as many globals; to look at the keys takes a list of all that is in there.
+        copies = [space for space in dictionaries if 100 <= len(space) < 4096 and _are_of_script(space)]
         if copies:
             self._add_copies(copies, codes, (self, objects, listed, dictionaries, ours, codes, copies), listed)
         # Of the youngest: arguments of calls that are being made, and what belongs to classes of ours.
@@ -84,7 +86,9 @@ class _Stacks:
         running = set(map(id, codes))
         # What the compiler has of the text that the interpreter runs, for as long as it does.
         texts = {id(const) for code in codes for const in code.co_consts if type(const) is str and len(const) > SHORT}
-        for obj in listed:
+        for at, obj in enumerate(listed):
+            if at & 0xFFFFF == 0 and self._is_child:
+                _fork.alive()
             cls = type(obj)
             part = is_part.get(id(cls))
             if part is None:
@@ -104,6 +108,7 @@ class _Stacks:
                     self.own.add(id(obj))
             elif is_class[id(cls)] and known.have_lost_class(obj):
                 seeds.append(obj)
+        passing = (*ends[2:], parts, tuples, running, texts, is_class, is_part)
         ends = (*ends, parts, tuples, running, texts, is_class, is_part, *known.shared)
         own = _ours(seeds, ends, known)
         owners = own | known.addresses
@@ -112,25 +117,27 @@ class _Stacks:
         seeds = [obj for obj in parts if not owners.isdisjoint(_owners_of_part(obj))]
         self.own |= _ours(seeds, ends, known) | set(map(id, seeds))
         self.own.update([id(obj) for obj in tuples if obj and self.own.issuperset(map(id, obj))])
+        # These end with this call, and something else may come to lie where they were.
+        self.own.difference_update(map(id, passing))
 
     def _is_of_script(self, obj):
         cls = type(obj)
         if cls is types.BuiltinFunctionType:
             return id(obj.__self__) in self.own
-        if _is_one_of(cls, _SCRIPT_TYPES) or cls.__name__ == "StgDict":
+        if _is_one_of(cls, _SCRIPT_TYPES) or _is_called(cls, "StgDict"):
             return not self.own.isdisjoint(map(id, gc.get_referents(obj)))
         return False
 
     def _add_tables(self, objects):
         """Finds the tables of subclasses, without what they have of ours."""
         own = self.own
-        for table in _tables_of_subclasses(objects):
-            is_ours = [id(_target_of(weak)) in own for weak in table.values()]
-            own.update(map(id, compress(table.values(), is_ours)))
+        for table, weaks in _tables_of_subclasses(objects):
+            is_ours = [id(_target_of(weak)) in own for weak in weaks]
+            own.update(map(id, compress(weaks, is_ours)))
             if all(is_ours):
                 own.add(id(table))
                 continue
-            owner = _owner_of_table(table, self.tables)
+            owner = _owner_of_table(table, weaks[0], self.tables)
             if owner is not None:
                 self.tables[id(owner)] = table
             if any(is_ours):
@@ -288,7 +295,7 @@ class _Copies:
     def have(self, obj):
         """Whether an object that something of theirs refers to is theirs, too."""
         cls = type(obj)
-        if _is_one_of(cls, _BOUND_TYPES) or id(obj) in self.addresses or _name_of(cls) == "StgDict":
+        if _is_one_of(cls, _BOUND_TYPES) or id(obj) in self.addresses or _is_called(cls, "StgDict"):
             return True
         if cls is types.FunctionType:
             return id(obj.__globals__) in self.spaces
@@ -310,7 +317,7 @@ class _Copies:
         return self._is_of_our_name(cls) or not self.addresses.isdisjoint(map(id, gc.get_referents(cls)))
 
     def have_lost_class(self, cls):
-        """Whether a class of which nothing is known is theirs, though it is in no dictionary of theirs."""
+        """Whether an otherwise unknown class is theirs, though it is in no dictionary of theirs."""
         return self._may_have_lost and bool(_flags_of(cls) & _HEAP_TYPE) and self._is_of_our_name(cls)
 
     def _is_of_our_name(self, cls):
@@ -322,12 +329,18 @@ def _is_class(obj):
     return _is_one_of(type, _mro_of(type(obj)))
 
 
+def _is_called(cls, name):
+    """Whether a class has this name, which may be of a subclass of `str` with an `__eq__` of its own."""
+    found = _name_of(cls)
+    return type(found) is str and found == name
+
+
 def _is_source(module):
     """Whether a module that the program does not see is made of code in Python."""
     space = _module_dict(module)
     name = _item(space, "__name__")
     is_seen = type(name) is str and _item(sys.modules, name) is not None
-    return not is_seen and _name_of(type(_item(space, "__loader__"))) == "SourceFileLoader"
+    return not is_seen and _is_called(type(_item(space, "__loader__")), "SourceFileLoader")
 
 
 def _definition_of(module):
@@ -418,12 +431,14 @@ _subclasses_of = type.__subclasses__
 def _tables_of_subclasses(objects):
     """Dictionaries of weak references to classes by their addresses: what classes know of those that are derived from them.
 
-    The collector lists them, and does not show that a class refers to its own.
+    Each comes with its weak references. The collector lists them, and does not show that a class refers to its own.
     """
     for obj in objects:
-        if type(obj) is dict and obj and type(next(iter(obj.values()))) is _weakref.ReferenceType:
-            if all([_is_entry(key, weak) for key, weak in obj.items()]):
-                yield obj
+        # A list of items is made in one step: other threads may add to a dictionary that is walked.
+        if type(obj) is dict and type(next(iter(obj.values()), None)) is _weakref.ReferenceType:
+            items = list(obj.items())
+            if items and all([_is_entry(key, weak) for key, weak in items]):
+                yield obj, [weak for _, weak in items]
 
 
 def _is_entry(key, weak):
@@ -433,9 +448,9 @@ def _is_entry(key, weak):
     return id(target) == key and _is_class(target)
 
 
-def _owner_of_table(table, known):
-    """The class whose table of subclasses this is; None where that is not known."""
-    for base in _bases_of(_target_of(next(iter(table.values())))):
+def _owner_of_table(table, weak, known):
+    """The class whose table of subclasses this is, by one of its weak references; None where that is not known."""
+    for base in _bases_of(_target_of(weak)):
         if _SUBCLASSES is not None and _word(id(base) + _SUBCLASSES) == id(table):
             return base
         # Since 3.12 the interpreter keeps those of the classes that all of its kind share.

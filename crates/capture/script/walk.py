@@ -371,7 +371,7 @@ class _Walk:
         return self._write(obj, info, refs, labels, f', "len": {len(obj)}')
 
     def _shared_table(self, obj, info):
-        """The table of a class's subclasses, some of which are ours: of the size that it has without these."""
+        """The table of a class's subclasses, with entries of ours: of the size that it has without these."""
         items = [(key, weak) for key, weak in obj.items() if id(weak) not in self.hidden]
         refs = list(chain.from_iterable(items))
         labels = ", ".join([self.keys.made(key) for key, _ in items])

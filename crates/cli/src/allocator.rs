@@ -5,13 +5,13 @@ use libmimalloc_sys::{mi_option_set, mi_option_t};
 /// `mi_option_purge_delay` of mimalloc's `mi_option_t`, a name that the crate lacks.
 const PURGE_DELAY: mi_option_t = 15;
 
-/// Returns memory to the system 10 milliseconds after it was freed. Without this it is kept for a second, in case it is needed
+/// Returns memory to the system when it is freed. Without this it is kept for a second, in case it is needed
 /// again: that is a little faster, but what is kept comes on top of what a memory limit counts.
 #[allow(unsafe_code)]
-pub fn give_back_soon() {
+pub fn give_back_at_once() {
     // SAFETY: the function stores a number in an array of mimalloc, and ignores an option that it does not know. While the
     // command line is read there is no other thread, which could read the number at the same time.
-    unsafe { mi_option_set(PURGE_DELAY, 10) }
+    unsafe { mi_option_set(PURGE_DELAY, 0) }
 }
 
 #[cfg(test)]

@@ -1441,7 +1441,7 @@ pub fn parse() -> (Invocation, Console) {
         CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
     use_color(line.color);
     if has_memory_limit(&matches) {
-        allocator::give_back_soon();
+        allocator::give_back_at_once();
     }
     // Not by clap, whose usage would then demand the option of everybody who has set the variable.
     let environment = env::var_os("HEAPLAKE_LAKE").filter(|path| !path.is_empty());

@@ -373,7 +373,7 @@ impl Case {
                 nodes.push(parent);
             }
         }
-        // The attributes beside the holder. The dictionary of an object is no step of its own: newer versions have none.
+        // The attributes beside the holder. The dictionary of an object does not count as a step: newer versions have none.
         let mut beside = Vec::new();
         let mut n_steps = 0;
         for (i, step) in way.iter().enumerate().rev() {

@@ -9,7 +9,7 @@ use datafusion::arrow::{
     array::{Array as _, AsArray as _},
     datatypes::Int64Type,
 };
-use heaplake_graph::{Id, NO_DISTANCE};
+use heaplake_graph::{BitSet, Id, NO_DISTANCE};
 use heaplake_model::{CollectionParts, schema::Table, short_type_name};
 use heaplake_store::{GraphIndex, Lake, Manifest, with_index};
 
@@ -54,8 +54,8 @@ pub(super) struct Facts {
 const MAX_VISITED: usize = 20_000;
 /// Referrers of an object that are looked at.
 const MAX_PARENTS: usize = 256;
-/// Objects in a collection that are looked at.
-const MAX_CONTENT: usize = 4_000_000;
+/// Objects of a collection from which on each object of the dump has a bit that says whether it was seen.
+const MANY_SEEN: usize = 1 << 16;
 
 impl Heap {
     pub(super) fn new(open: Arc<OpenIndex>, lake: Lake) -> Self {
@@ -278,13 +278,21 @@ impl Heap {
         if self.parts.is_empty() || !direct.iter().any(|kid| self.is_part_of(*kid, node)) {
             return direct;
         }
-        let mut seen = HashSet::from([node]);
+        let mut few = HashSet::from([node]);
+        let mut many: Option<BitSet> = None;
         let mut parts = vec![node];
         let mut content = Vec::new();
         while let Some(part) = parts.pop() {
             for (_, kid) in self.refs(part) {
-                if seen.len() > MAX_CONTENT || !seen.insert(kid) {
+                let is_new = match &mut many {
+                    Some(seen) => seen.set(kid),
+                    None => few.insert(kid),
+                };
+                if !is_new {
                     continue;
+                }
+                if many.is_none() && few.len() > MANY_SEEN {
+                    many = Some(BitSet::of(self.n_nodes(), few.drain()));
                 }
                 if self.is_part_of(kid, part) { parts.push(kid) } else { content.push(kid) }
             }

@@ -207,12 +207,14 @@ impl Judged {
     }
 
     /// Whether this case is about the same objects as another, which it holds directly.
-    fn holds_same(&self, other: &Judged, heap: &Heap) -> bool {
+    fn holds_same(&self, other: &Judged, heap: &Heap, collections: &mut HashMap<usize, usize>) -> bool {
         let samples = &other.case.samples;
         let holders: HashSet<usize> =
             self.case.members.iter().copied().chain(std::iter::once(self.case.node)).collect();
-        let is_holder = |node: &usize| holders.contains(node) || holders.contains(&heap.collection_of(*node));
-        let is_held = |sample: &&usize| heap.parents(**sample).iter().any(is_holder);
+        let mut is_holder = |node: &usize| {
+            holders.contains(node) || holders.contains(&heap.collection_known(*node, collections))
+        };
+        let is_held = |sample: &&usize| heap.parents(**sample).iter().any(&mut is_holder);
         !samples.is_empty() && samples.iter().filter(is_held).count() * 5 >= samples.len() * 3
     }
 
@@ -325,11 +327,13 @@ impl Judged {
 /// Leaves one of several cases about the same objects: the likelier, which remembers the other holders.
 fn merged(mut judged: Vec<Judged>, moments: &Moments) -> Vec<Judged> {
     let heap = moments.newest();
+    let mut collections = HashMap::new();
     judged.sort_by(|a, b| b.order().partial_cmp(&a.order()).unwrap_or(std::cmp::Ordering::Equal));
     let mut kept: Vec<Judged> = Vec::new();
     for next in judged {
         let same = kept.iter_mut().find(|other| {
-            let holds_both = next.holds_same(other, heap) || other.holds_same(&next, heap);
+            let holds_both = next.holds_same(other, heap, &mut collections)
+                || other.holds_same(&next, heap, &mut collections);
             let is_inside = moments.len() == 1
                 && other.case.how == How::Standing
                 && other.case.samples.iter().any(|sample| heap.dominates(*sample, next.case.node));
@@ -340,7 +344,8 @@ fn merged(mut judged: Vec<Judged>, moments: &Moments) -> Vec<Judged> {
         });
         match same {
             Some(other) => {
-                let holds_it = next.holds_same(other, heap) && other.case.rule == CountRule::Direct;
+                let holds_it =
+                    next.holds_same(other, heap, &mut collections) && other.case.rule == CountRule::Direct;
                 let is_other = next.case.node != other.case.node && next.case.rule == CountRule::Direct;
                 if holds_it
                     && is_other

@@ -73,9 +73,6 @@ pub(super) fn main_kids(heap: &Heap, kids: &[usize]) -> Option<(u32, usize)> {
     let mut counts: HashMap<u32, usize> = HashMap::new();
     kids.iter().for_each(|kid| *counts.entry(heap.type_rank(*kid)).or_default() += 1);
     let is_scalar = |rank: &u32| heap.sort_of_rank(*rank) == Sort::Scalar;
-    let bytes_of = |rank: u32| -> i64 {
-        kids.iter().filter(|kid| heap.type_rank(**kid) == rank).map(|kid| heap.retained(*kid)).sum()
-    };
     let most = |scalars: bool| {
         let counts =
             || counts.iter().filter(|(rank, _)| is_scalar(rank) == scalars).map(|(rank, n)| (*rank, *n));
@@ -85,7 +82,15 @@ pub(super) fn main_kids(heap: &Heap, kids: &[usize]) -> Option<(u32, usize)> {
         as_many.sort_unstable();
         match as_many.as_slice() {
             [one] => Some(*one),
-            several => several.iter().copied().max_by_key(|(rank, n)| (bytes_of(*rank), *n, Reverse(*rank))),
+            several => {
+                let mut bytes: HashMap<u32, i64> = several.iter().map(|(rank, _)| (*rank, 0)).collect();
+                for kid in kids {
+                    if let Some(sum) = bytes.get_mut(&heap.type_rank(*kid)) {
+                        *sum = sum.saturating_add(heap.retained(*kid));
+                    }
+                }
+                several.iter().copied().max_by_key(|(rank, n)| (bytes.get(rank).copied(), *n, Reverse(*rank)))
+            }
         }
     };
     match (most(false), most(true)) {
@@ -151,9 +156,9 @@ pub(super) fn candidates(heap: &Heap) -> Vec<Candidate> {
     });
     by_refs.sort_unstable();
     let is_container = |node: usize| !matches!(heap.sort(node), Sort::Code | Sort::Module | Sort::Function);
-    let mut shared: HashSet<usize> = HashSet::new();
+    let (mut shared, mut collections) = (HashSet::new(), HashMap::new());
     for (Reverse(n), node) in by_refs.into_iter().filter(|(_, node)| is_container(*node)) {
-        let collection = heap.collection_of(node);
+        let collection = heap.collection_known(node, &mut collections);
         if !known.contains(&collection) && shared.insert(collection) {
             found.push(Candidate::new(collection, How::Standing, n as i64));
             if shared.len() == MAX_SHARED {

@@ -83,7 +83,7 @@ pub(super) async fn gather(
         edges: edges(&context, compiled, tables).await?,
         banned: banned(&context, compiled, manifest, tables).await?,
         context,
-        wanted: Wanted::of(compiled),
+        moves_needed: NeededMoves::of(compiled),
         visited: Pairs::default(),
         next: Pairs::default(),
         front: Spool::new(disk),
@@ -98,7 +98,7 @@ pub(super) async fn gather(
     loop {
         let front = gathering.next_front(levels)?;
         // Only the shortest paths are wanted: what lies behind the first end is not.
-        let is_found = gathering.wanted == Wanted::Nearest && gathering.visited.has_state(accept);
+        let is_found = gathering.moves_needed == NeededMoves::Nearest && gathering.visited.has_state(accept);
         if front.len() == 0 || levels == within || is_found {
             break;
         }
@@ -112,7 +112,7 @@ pub(super) async fn gather(
 
 /// What must be known of the moves from pair to pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum NeededMoves {
     /// Nothing: only the ends count, and the level of each.
     Ends,
     /// Those to the next level, up to the first that has an end.
@@ -123,7 +123,7 @@ enum Wanted {
     All,
 }
 
-impl Wanted {
+impl NeededMoves {
     fn of(compiled: &Compiled) -> Self {
         match (compiled.selector, compiled.per) {
             (Selector::Reach | Selector::Types, _) => Self::Ends,
@@ -260,7 +260,7 @@ struct Gathering<'g> {
     objects: DataFrame,
     edges: DataFrame,
     banned: HashSet<(u64, u32)>,
-    wanted: Wanted,
+    moves_needed: NeededMoves,
     /// Pairs of the levels so far.
     visited: Pairs,
     /// Those that are new in this level, twice: as a set, and as the front of the next.
@@ -321,7 +321,7 @@ impl Gathering<'_> {
     fn next_front(&mut self, level: usize) -> Result<Spool<Pair>> {
         let accept = self.compiled.accept();
         let next = std::mem::take(&mut self.next);
-        if self.wanted == Wanted::Ends {
+        if self.moves_needed == NeededMoves::Ends {
             for address in next.in_state(accept).objects() {
                 self.reservation.try_grow(size_of::<(u64, u32)>())?;
                 self.gathered.ends.push((address, u32::try_from(level).unwrap_or(u32::MAX)));
@@ -375,12 +375,12 @@ impl Gathering<'_> {
             let to = objects.addresses[row];
             for arc in compiled.next[states[row] as usize].iter().filter(|arc| Self::may(arc, &passes)) {
                 let is_next = self.visit(to, arc.to)?;
-                let is_wanted = match self.wanted {
-                    Wanted::Ends => false,
-                    Wanted::Nearest | Wanted::Shortest => is_next,
-                    Wanted::All => true,
+                let is_needed = match self.moves_needed {
+                    NeededMoves::Ends => false,
+                    NeededMoves::Nearest | NeededMoves::Shortest => is_next,
+                    NeededMoves::All => true,
                 };
-                if is_wanted {
+                if is_needed {
                     let labels = (0..labelled.len()).filter(|label| labelled[*label].value(row));
                     let labels = self.gathered.place_of(BitSet::of(labelled.len(), labels));
                     let (from, from_state, to_state) = (from[row], states[row], arc.to);
@@ -393,10 +393,11 @@ impl Gathering<'_> {
 
     /// Gathers the objects and references of what leads to an end.
     async fn keep(&mut self, tables: &str) -> Result<()> {
-        let kept = match self.wanted {
-            Wanted::Ends => self.visited.in_state(self.compiled.accept()),
+        let kept = match self.moves_needed {
+            NeededMoves::Ends => self.visited.in_state(self.compiled.accept()),
             _ => self.leading_to_an_end().await?,
         };
+        self.reservation.try_grow(kept.bytes())?;
         let mut objects = Spool::new(&self.context.runtime_env().disk_manager);
         kept.objects().try_for_each(|address| objects.push(Pair { address, state: 0, unused: 0 }))?;
         if let Some(table) = FrontTable::of(&Arc::new(objects), BitSet::of(1, [0]))? {
@@ -424,7 +425,9 @@ impl Gathering<'_> {
             // So that the query can be cancelled between chunks.
             tokio::task::yield_now().await;
         }
-        if self.wanted != Wanted::Ends && self.compiled.hops.iter().any(|hop| hop.way == Walk::Down) {
+        if self.moves_needed != NeededMoves::Ends
+            && self.compiled.hops.iter().any(|hop| hop.way == Walk::Down)
+        {
             self.first_references(tables).await?;
         }
         Ok(())
@@ -444,7 +447,7 @@ impl Gathering<'_> {
                 tokio::task::yield_now().await;
             }
             // Moves to the next level alone are all found by the first time.
-            if !is_more || self.wanted != Wanted::All {
+            if !is_more || self.moves_needed != NeededMoves::All {
                 return Ok(kept);
             }
         }
@@ -509,6 +512,9 @@ struct FrontTable {
 impl FrontTable {
     /// `None` if no pair is in one of the states.
     fn of(front: &Arc<Spool<Pair>>, states: BitSet) -> Result<Option<Arc<dyn TableProvider>>> {
+        if states.is_empty() {
+            return Ok(None);
+        }
         let fields =
             vec![Field::new("front", DataType::UInt64, false), Field::new("state", DataType::UInt32, false)];
         let schema = Arc::new(Schema::new(fields));

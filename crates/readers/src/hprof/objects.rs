@@ -6,9 +6,8 @@ use super::{
     classes::{Class, Classes, ReferenceField},
     dialect::{BasicType, Bytes, Sized, SubRecord},
     file::{MAX_RANGE, Pages},
-    reflection::ClassField,
     rules::{LenRule, StateRule, ValueRule},
-    scanned::{Run, Scan},
+    scanned::{ClassField, Run, Scan},
 };
 
 /// All that the first pass found out.

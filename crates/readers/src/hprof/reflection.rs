@@ -15,32 +15,26 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::{
     objects::{Model, ObjectReader},
     rules::{DECLARED_BY, GENERICS_FACTORY, MEMBERS, OWN_MEMBERS, REFERENT},
+    scanned::ClassField,
 };
 use crate::Error;
-
-/// A reference of a class that no file has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ClassField {
-    pub(super) class: u64,
-    pub(super) label: &'static str,
-    pub(super) child: u64,
-}
 
 /// Elements of an array of members that are looked at: the first of them says it, but for a damaged file.
 const MAX_MEMBERS: usize = 16;
 /// Objects between two looks at a cancellation.
 const POLL: usize = 1 << 10;
 
-/// The references that can be told, ascending; an object is in the field of one class at most.
+/// The references whose class is known, ascending; an object is in the field of one class at most.
 pub(super) fn of_classes(model: &Model, file: &File, cancel: &AtomicBool) -> Result<Vec<ClassField>, Error> {
     let scan = &model.scan;
     let mut reader = ObjectReader::new(model, file);
     let mut found = Vec::new();
+    let mut classes: HashMap<u64, Option<u64>> = HashMap::new();
     let all: HashSet<u64> = scan.reflection_data.iter().copied().collect();
     let referent = format!(".{REFERENT}");
     let softs = if all.is_empty() { &[][..] } else { &scan.soft_references };
@@ -50,7 +44,7 @@ pub(super) fn of_classes(model: &Model, file: &File, cancel: &AtomicBool) -> Res
             .instance(*soft)
             .and_then(|(class, data)| reader.child(class, &data, &referent))
             .filter(|data| all.contains(data))
-            .and_then(|data| class_of_members(&mut reader, data));
+            .and_then(|data| *classes.entry(data).or_insert_with(|| class_of_members(&mut reader, data)));
         found.extend(class.map(|class| ClassField { class, label: ".reflectionData", child: *soft }));
     }
     for (i, repository) in scan.class_repositories.iter().enumerate() {
@@ -58,8 +52,13 @@ pub(super) fn of_classes(model: &Model, file: &File, cancel: &AtomicBool) -> Res
         let class = class_of_repository(&mut reader, *repository);
         found.extend(class.map(|class| ClassField { class, label: ".genericInfo", child: *repository }));
     }
+    // A damaged file may have an object twice, and a class: each of its dumps would have all of these references.
+    let is_repeated = |field: &ClassField| {
+        let position = scan.positions.get(&field.class);
+        position.is_some_and(|position| scan.classes[*position as usize].is_repeated)
+    };
+    found.retain(|field| !is_repeated(field));
     found.sort_unstable();
-    // A damaged file may have an object twice.
     found.dedup();
     Ok(found)
 }

@@ -417,6 +417,8 @@ impl Scanner<'_> {
                 // The first of two classes with one id counts, as with objects.
                 if scanned.dump.is_none() {
                     scanned.dump = Some(DumpedClass { offset, ..*dump });
+                } else {
+                    scanned.is_repeated = true;
                 }
                 self.extend_block(self.position, None);
             }
@@ -554,6 +556,7 @@ impl Scanner<'_> {
             distance: None,
             offset,
             listed,
+            is_repeated: false,
         });
         Ok(position)
     }

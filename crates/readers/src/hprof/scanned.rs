@@ -73,6 +73,16 @@ pub(super) struct ScannedClass {
     pub(super) offset: u64,
     /// Which list keeps the addresses of its instances.
     pub(super) listed: Option<ListedClass>,
+    /// Whether the file has more than one dump of it.
+    pub(super) is_repeated: bool,
+}
+
+/// A reference of a class that no file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ClassField {
+    pub(super) class: u64,
+    pub(super) label: &'static str,
+    pub(super) child: u64,
 }
 
 /// A class whose instances are listed.
