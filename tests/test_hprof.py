@@ -575,6 +575,21 @@ def test_what_a_collection_contains_is_counted_whatever_lies_between(lake, leak_
             assert abs(first["retained_growth"] - first["retained"] * 2 / 3) < first["retained"] / 20, first
 
 
+def test_the_content_of_a_large_collection_is_counted_whole(lake, tmp_path):
+    for n in (70_000, 90_000):
+        objects = ["address,type,size,len,name", "16,java.lang.Class,64,,com.shop.Cache", f"48,java.util.ArrayList,24,{n},"]
+        objects += [f"64,java.lang.Object[],{4 * n},{n},", *(f"{4096 + 32 * i},com.shop.Order,32,," for i in range(n))]
+        edges = ["parent,child,label", "16,48,.ORDERS", "48,64,.elementData", *(f"64,{4096 + 32 * i},[{i}]" for i in range(n))]
+        files = {"objects": objects, "edges": edges, "roots": ["address,kind", "16,system class"]}
+        for name, lines in files.items():
+            (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+        tables = [word for name in files for word in (f"--{name}", tmp_path / f"{name}.csv")]
+        lake.ok("import", *tables, "--format", "hprof", "--dump", f"d{n}")
+    first = json.loads(lake.ok("suspects", "--format", "json", "d70000", "d90000"))[0]
+    assert (first["holder_type"], first["type"]) == ("java.util.ArrayList", "com.shop.Order"), first
+    assert (first["count"], first["count_growth"]) == (90_000, 20_000), first
+
+
 @needs_jdk
 def test_a_queue_that_fills_up_to_its_capacity_is_not_suspected(lake, leak_classes, tmp_path):
     dumps = filled(lake, leak_classes, tmp_path, "concurrent.ArrayBlockingQueue")

@@ -314,6 +314,42 @@ factory2 @0x2300 : sun.reflect.generics.factory.CoreReflectionFactory -.decl-> c
 }
 
 #[test]
+fn a_class_that_is_dumped_twice_has_no_reflection() {
+    // Each dump of it would have all references of the class, and a small file may have very many.
+    let heap = r#"
+object @0x1008 : java.lang.Class name="java.lang.Object"
+plugin @0x1010 : java.lang.Class name="plug.Plugin" -.<super>-> object
+soft @0x2020 : java.lang.ref.SoftReference ~.referent~> data
+data @0x2040 : java.lang.Class$ReflectionData -.declaredConstructors-> constructors
+constructors @0x20a0 : java.lang.reflect.Constructor[] -[0]-> constructor
+constructor @0x20c0 : java.lang.reflect.Constructor -.clazz-> plugin
+"#;
+    let is_meant = |options: &&HprofOptions| options.version == "1.0.2" && options.segment_bytes == Some(100);
+    let all = dialects();
+    let options = all.iter().find(is_meant).unwrap();
+    let once = written(heap, options);
+    // The segment with the dump of the class comes a second time.
+    let mut dump_of_class = vec![0x20];
+    dump_of_class.extend_from_slice(&0x1010_u64.to_be_bytes()[8 - options.id_bytes..]);
+    let mut twice = once.clone();
+    let mut at = once.iter().position(|byte| *byte == 0).unwrap() + 1 + 4 + 8;
+    while at < once.len() {
+        let n_bytes = u32::from_be_bytes(once[at + 5..at + 9].try_into().unwrap()) as usize;
+        let record = &once[at..at + 9 + n_bytes];
+        at += record.len();
+        if record[0] == 0x1c && record.windows(dump_of_class.len()).any(|bytes| bytes == dump_of_class) {
+            twice.splice(at..at, record.iter().copied());
+        }
+    }
+    assert!(twice.len() > once.len());
+    for (bytes, n_expected) in [(once, 1), (twice, 0)] {
+        let dump = read_file(&bytes, true, 1, 1 << 20).unwrap();
+        let n_found = dump.rows.iter().filter(|row| row.contains(".reflectionData")).count();
+        assert_eq!(n_found, n_expected, "{:?}", dump.rows);
+    }
+}
+
+#[test]
 fn roots_of_android_native_code_and_virtual_threads_are_told() {
     let kinds = [
         "interned string",
