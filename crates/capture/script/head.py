@@ -70,11 +70,18 @@ else:
 #: Name of this file where heaplake has brought it into the process; what calls it then is ours, too.
 _FROM_OUTSIDE = "<heaplake>"
 _IS_FROM_OUTSIDE = sys._getframe().f_code.co_filename == _FROM_OUTSIDE
+#: Modules, by the first part of their names, that the imports above bring where nobody has imported them before. What
+#: else is new by now another thread of the program imports at this moment, and it fails if that is taken away.
+_MAY_BRING = set(
+    "_blake2 _collections _collections_abc _ctypes _functools _hashlib _json _operator _queue _signal _stat"
+    " _thread _weakref _zstd abc collections compression enum functools gc genericpath hashlib io itertools json keyword marshal"
+    " operator os posixpath reprlib stat time types zlib".split()
+)
 #: Modules that were imported for this alone; the program does not see them, and no dump has them.
 _BROUGHT = []
 if _IS_FROM_OUTSIDE:
-    _BROUGHT += map(sys.modules.pop, set(sys.modules) - _MODULES)
-del _MODULES
+    _BROUGHT += [sys.modules.pop(name) for name in set(sys.modules) - _MODULES if name.partition(".")[0] in _MAY_BRING]
+del _MODULES, _MAY_BRING
 
 __all__ = ["CaptureError", "MASKS", "dump", "install", "memory_errors", "uninstall"]
 

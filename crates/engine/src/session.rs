@@ -55,14 +55,13 @@ pub struct SessionOptions {
     pub dump: Option<String>,
     /// Selects the dump that the schema `baseline` means; default none.
     pub baseline: Option<String>,
-    /// Bytes that the operators of all queries may hold together; default no limit, and then nothing spills.
+    /// Bytes that the operators of all queries may hold together, what is more goes to the lake's `tmp`; default no limit, and
+    /// then nothing spills.
     pub memory_limit: Option<u64>,
     /// Whether statements may read and write files outside the lake and change settings.
     pub allow_files: bool,
     /// Threads of a query; default one per core.
     pub threads: Option<usize>,
-    /// Where to spill to when memory is limited; default the lake's `tmp`.
-    pub spill_dir: Option<PathBuf>,
     /// A what-if layer of the chosen dump, which bare names then mean.
     pub layer: Option<String>,
     /// The chosen dump as it is after some edits, which bare names then mean.
@@ -640,7 +639,7 @@ fn runtime(lake: &Lake, options: &SessionOptions) -> (RuntimeEnvBuilder, Option<
     let Some(limit) = options.memory_limit else { return (runtime, None) };
     let pool = FairSpillPool::new(usize::try_from(limit).unwrap_or(usize::MAX));
     let runtime = runtime.with_memory_pool(Arc::new(pool));
-    match lake.spill_folder(options.spill_dir.as_deref()) {
+    match lake.spill_folder() {
         Ok(folder) => {
             let mode = DiskManagerMode::Directories(vec![folder.path().to_owned()]);
             let manager = DiskManagerBuilder::default().with_mode(mode);

@@ -462,7 +462,7 @@ impl Inner {
             return Ok(work);
         }
         let io_error = |source| Error::Read { file: self.folder.display().to_string(), source };
-        let made = Lake::open(&self.folder)?.spill_folder(None).map_err(io_error)?;
+        let made = Lake::open(&self.folder)?.spill_folder().map_err(io_error)?;
         Ok(self.work.get_or_init(|| made))
     }
 

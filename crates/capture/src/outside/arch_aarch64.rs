@@ -16,7 +16,7 @@ pub(super) const MPROTECT: u64 = 226;
 pub(super) const MUNMAP: u64 = 215;
 
 const EPOLL_PWAIT: u64 = 22;
-const FUTEX: u64 = 98;
+pub(super) const FUTEX: u64 = 98;
 const NANOSLEEP: u64 = 101;
 const CLOCK_NANOSLEEP: u64 = 115;
 /// Calls that wait: read, write, readv, pselect6, ppoll, waitid, accept, connect, sendto, recvfrom, sendmsg, recvmsg,
@@ -71,6 +71,11 @@ pub(super) fn waited(registers: &Registers, next: [u8; 4]) -> Option<Resumption>
     // Without a time limit; its first argument is overwritten by now, so that it cannot be made again.
     let failed = registers.regs[0].cast_signed() == EINTR && call == EPOLL_PWAIT;
     failed.then_some(Resumption { registers: again, interrupted_at: None })
+}
+
+/// The word of memory on which a thread waits that has stopped in the kernel, where it waits for a lock.
+pub(super) fn lock(registers: &Registers) -> Option<u64> {
+    (registers.regs[8] == FUTEX).then_some(registers.regs[0])
 }
 
 /// The registers with which a thread makes a system call at `at`.

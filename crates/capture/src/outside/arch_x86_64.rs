@@ -15,6 +15,7 @@ pub(super) const MMAP: u64 = 9;
 pub(super) const MPROTECT: u64 = 10;
 pub(super) const MUNMAP: u64 = 11;
 
+pub(super) const FUTEX: u64 = 202;
 const RESTART_SYSCALL: u64 = 219;
 const EPOLL_WAIT: u64 = 232;
 const EPOLL_PWAIT: u64 = 281;
@@ -50,6 +51,11 @@ pub(super) fn waited(registers: &Registers, _next: [u8; 4]) -> Option<Resumption
         EINTR => Some(Resumption { registers: *registers, interrupted_at: None }),
         _ => None,
     }
+}
+
+/// The word of memory on which a thread waits that has stopped in the kernel, where it waits for a lock.
+pub(super) fn lock(registers: &Registers) -> Option<u64> {
+    (registers.orig_rax == FUTEX).then_some(registers.rdi)
 }
 
 /// The registers with which a thread makes a system call at `at`.

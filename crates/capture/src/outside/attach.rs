@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! look: stop the main thread -- it waits in the kernel: it will run the text itself
-//!                            -- it is in the interpreter's code: it will leave a call with the interpreter
+//!                            -- it waits for the interpreter's lock, or is in its code: it will leave a call with it
 //!                            -- elsewhere: let go, look again later
 //! then: mmap and mprotect made by the thread, the block written, registers set to its code, let go
 //! ```
@@ -172,8 +172,8 @@ impl<'t> Tracee<'t> {
             // At the end of a mapping there are fewer; then it is no system call.
             let _ = self.memory.read_exact_at(&mut next, arch::instruction(before));
             let waits = arch::waited(before, next);
-            let directly = waits.is_some();
-            let computes = python.may_leave_call(arch::instruction(before)) && !directly;
+            let directly = waits.is_some() && python.may_run(arch::lock(before));
+            let computes = waits.is_none() && python.may_leave_call(arch::instruction(before));
             let resumption = match waits {
                 Some(waits) => waits,
                 None if computes => Resumption { registers: *before, interrupted_at: None },

@@ -52,6 +52,8 @@ pub(super) struct Python {
     pub code: Range<u64>,
     /// What in it keeps the list of calls, and locks it meanwhile.
     pub locking: Vec<Range<u64>>,
+    /// The interpreter's own state, with the condition variables on which threads wait for its lock.
+    pub state: Range<u64>,
 }
 
 impl Python {
@@ -59,6 +61,13 @@ impl Python {
     /// code, so in no other library's, and does not hold the lock of the list.
     pub fn may_leave_call(&self, at: u64) -> bool {
         self.code.contains(&at) && !self.locking.iter().any(|function| function.contains(&at))
+    }
+
+    /// Whether a thread that waits in the kernel may run Python at once. One that waits for the interpreter's lock may not:
+    /// it would wait for that lock a second time, and whoever wakes the waiters of a condition variable of the C library
+    /// may wait until those of before have left it, which this thread then never does.
+    pub fn may_run(&self, lock: Option<u64>) -> bool {
+        !lock.is_some_and(|lock| self.state.contains(&lock))
     }
 }
 
@@ -166,8 +175,8 @@ fn find(bytes: &[u8], mapping: &Mapping) -> Found {
     };
     let function = |name| symbol(name).map(|(address, _)| address);
     let python = || {
-        let locking = LOCKING.iter().filter_map(|name| symbol(name));
-        let locking = locking.map(|(start, n_bytes)| start..start.saturating_add(n_bytes)).collect();
+        let whole = |(start, n_bytes): (u64, u64)| start..start.saturating_add(n_bytes);
+        let locking = LOCKING.iter().filter_map(|name| symbol(name)).map(whole).collect();
         Some(Python {
             is_initialized: function("Py_IsInitialized")?,
             ensure: function("PyGILState_Ensure")?,
@@ -176,6 +185,7 @@ fn find(bytes: &[u8], mapping: &Mapping) -> Found {
             add_pending_call: function("Py_AddPendingCall")?,
             code: mapping.start..mapping.end,
             locking,
+            state: whole(symbol("_PyRuntime")?),
         })
     };
     if function("PyRun_SimpleString").is_none() {

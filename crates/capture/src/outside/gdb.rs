@@ -1,14 +1,15 @@
 //! Calling into a process with gdb, which stops all of its threads for some hundred milliseconds.
 //!
-//! gdb calls into a thread only where that is safe: in one that waits in the kernel directly, in one that computes by
-//! leaving a call that the interpreter makes between two instructions.
+//! gdb calls into a thread only where that is safe: in one that waits in the kernel directly, in one that computes or waits
+//! for the interpreter's lock by leaving a call that the interpreter makes between two instructions.
 
 use std::{
     fs, io,
+    ops::Range,
     process::{Command, Output, Stdio},
 };
 
-use super::{Error, target::Target};
+use super::{Error, arch, elf, target::Target};
 
 /// Bytes of the memory that holds the text of a call.
 const PAGE: usize = 1 << 15;
@@ -19,12 +20,19 @@ pub(super) fn call(target: &Target, text: &str) -> Result<Option<u64>, Error> {
         return Err(Error::Attach { pid: target.pid, what: "the path of the folder is too long".to_owned() });
     }
     let quoted = quoted(text);
-    let computes = if cfg!(target_arch = "x86_64") { "$orig_rax == -1" } else { computes(target.pid) };
+    let state = elf::python(target).map_or(0..0, |python| python.state);
+    let leaves = match cfg!(target_arch = "x86_64") {
+        true => {
+            let (futex, start, end) = (arch::FUTEX, state.start, state.end);
+            format!("$orig_rax == -1 || ($orig_rax == {futex} && $rdi >= {start} && $rdi < {end})")
+        }
+        false => leaves(target.pid, &state).to_string(),
+    };
     let script = format!(
         "\
 handle all nostop noprint pass
 set unwindonsignal on
-if {computes}
+if {leaves}
   set $page = (unsigned long)mmap(0L, {PAGE}L, 3L, 34L, -1L, 0L)
   set {{char[{n_bytes}]}} $page = \"{quoted}\"
   set $failed = (int)Py_AddPendingCall((long)&PyRun_SimpleString, $page)
@@ -85,10 +93,23 @@ fn failed(target: &Target, output: &Output) -> Error {
     Error::Attach { pid: target.pid, what: format!("gdb: {last}") }
 }
 
-/// Whether the main thread computes, as an expression for gdb, where no register says so.
-fn computes(pid: u32) -> &'static str {
+/// Whether the main thread is to leave a call, where no register says so: it computes, or waits for a lock in `state`.
+fn leaves(pid: u32, state: &Range<u64>) -> u8 {
     let call = fs::read_to_string(format!("/proc/{pid}/task/{pid}/syscall")).unwrap_or_default();
-    if call.starts_with("running") { "1" } else { "0" }
+    waits_in(&call, state).into()
+}
+
+/// Whether a thread computes or waits for a lock in `state`, by what the kernel says of its system call.
+fn waits_in(call: &str, state: &Range<u64>) -> bool {
+    let mut words = call.split_ascii_whitespace();
+    match words.next() {
+        Some("running") => true,
+        Some(number) if number.parse() == Ok(arch::FUTEX) => {
+            let lock = words.next().and_then(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
+            lock.is_some_and(|lock| state.contains(&lock))
+        }
+        _ => false,
+    }
 }
 
 /// A text as it stands between the quotes of gdb.
@@ -99,6 +120,19 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_that_waits_for_the_interpreter_leaves_a_call() {
+        let state = 0x1000..0x2000;
+        let futex = arch::FUTEX;
+        assert!(waits_in("running\n", &state));
+        assert!(waits_in(&format!("{futex} 0x1fff 0x189 0x0 0x7ffc 0x0 0x0 0x7ffd 0x7f2e\n"), &state));
+        for call in
+            [format!("{futex} 0x2000 0x189\n"), futex.to_string(), "0 0x1000 0x5\n".to_owned(), String::new()]
+        {
+            assert!(!waits_in(&call, &state), "{call}");
+        }
+    }
 
     #[test]
     fn a_text_cannot_leave_its_quotes() {

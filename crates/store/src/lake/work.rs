@@ -153,12 +153,9 @@ impl Lake {
     }
 
     /// Makes a folder for rows that a query spills: in the lake, so that the next import sweeps it away if this process
-    /// is killed, or in `parent`. Does not take the lake's lock.
-    pub fn spill_folder(&self, parent: Option<&Path>) -> io::Result<SpillFolder> {
-        match parent {
-            Some(parent) => SpillFolder::create(parent),
-            None => SpillFolder::create(&self.folder(&LakeFolder::work())),
-        }
+    /// is killed. Does not take the lake's lock.
+    pub fn spill_folder(&self) -> io::Result<SpillFolder> {
+        SpillFolder::create(&self.folder(&LakeFolder::work()))
     }
 }
 
