@@ -93,6 +93,8 @@ FAR = [
     "app.Class3 ..> app.Class5 ..> app.Class17",
     "app.Class3 ..> (x: app.Class17) PER x",
     "ALL SHORTEST app.Class3 ..> (x: app.Class17) PER x",
+    # Up and down, from all that the first hops reach.
+    "REACH app.Class3 ..> str <- tuple -> app.Class17",
 ]
 
 

@@ -4,6 +4,7 @@ The heaps are of one program in two processes: the same objects, every one at an
 
 import json
 import random
+from collections import Counter
 
 import capturing
 import pytest
@@ -217,3 +218,22 @@ def test_running_top_level_code_is_called_so(lake, tmp_path):
                     '{"address": 32, "type": "Item", "size": 1, "refs": []}\n')
     lake.load(file, "heap")
     assert "function <module> (top-level code that is running)" in lake.ok("path", "--format", "table", "root ..> Item")
+
+
+@pytest.mark.parametrize("is_ascending", [True, False])
+def test_steps_back_to_earlier_levels_are_found_however_many_there_are(lake, tmp_path, is_ascending):
+    """A root refers to all of a row, each of which refers to the one before: the longer paths go back once for each."""
+    n = 40
+    row = [16 * (place if is_ascending else 1000 - place) for place in range(2, n + 2)]
+    objects = [{"address": 16, "type": "module", "name": "m", "size": 8, "refs": row}]
+    for place, address in enumerate(row):
+        refs = [row[place - 1]] if place else [16 * 2000]
+        objects.append({"address": address, "type": "Link", "size": 8, "refs": refs})
+    objects.append({"address": 16 * 2000, "type": "End", "size": 8, "refs": []})
+    file = tmp_path / "row.json"
+    file.write_text("".join(json.dumps(o) + "\n" for o in objects))
+    lake.load(file, "row")
+    pattern = f"SHORTEST {n} module ..> End"
+    by_index, by_joins = (shown(lake, "row", pattern, "--plan", plan) for plan in ("index", "join"))
+    assert by_joins == by_index
+    assert list(Counter(row[0] for row in by_index).values()) == list(range(3, n + 3))
