@@ -150,6 +150,77 @@ def test_a_thread_that_waits_for_the_interpreter_is_left_to_it(python, tmp_path)
         process.wait()
 
 
+#: Has so much that a dump takes a while.
+LARGE = """
+import sys
+large = [[n] for n in range(2_000_000)]
+print("ready", flush=True)
+for line in sys.stdin: print("alive", flush=True)
+"""
+
+
+def test_a_child_that_is_killed_is_noticed(newest, tmp_path):
+    process = start(newest, LARGE)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        command = [str(BINARY), "capture", "python", "--pid", str(process.pid), "-o", str(tmp_path / "out.dump")]
+        capture = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        killed = False
+        while not killed and capture.poll() is None:
+            for other in children_of(process):
+                # Not the first child, which ends at once.
+                if Path(f"/proc/{other}/oom_score_adj").read_text() == "1000\n":
+                    os.kill(other, signal.SIGKILL)
+                    killed = True
+        _, said = capture.communicate(timeout=TIMEOUT)
+        if b"may not look into process" in said:
+            pytest.skip("this user may not look into other processes (ptrace)")
+        assert killed and capture.returncode == 2 and b"was killed or crashed" in said, said
+        assert ask(process) == b"alive\n"
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        process.kill()
+        process.wait()
+
+
+def children_of(process):
+    """Processes with the same command; the child that writes is nobody's child."""
+    command = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != process.pid:
+            try:
+                if (entry / "cmdline").read_bytes() == command:
+                    yield int(entry.name)
+            except OSError:
+                pass
+
+
+#: The module keeps iterators of futures to be used again, and on 3.12 shows them as what it refers to.
+FUTURES = """
+import asyncio, sys
+import heaplake_dump
+async def one():
+    future = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(future.set_result, 1)
+    await future
+async def main():
+    for n in range(3):
+        await asyncio.gather(*(one() for _ in range(30)))
+        heaplake_dump.dump(sys.argv[1], fork=False)
+    await asyncio.gather(*(one() for _ in range(30)))
+asyncio.run(main())
+print("alive", flush=True)
+"""
+
+
+def test_what_asyncio_keeps_to_be_used_again_is_not_revived(python, tmp_path):
+    (tmp_path / "heaplake_dump.py").write_bytes(heaplake("capture", "script").stdout)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [python, "-c", FUTURES, tmp_path / "out.dump"]
+    result = subprocess.run(command, env=environment, capture_output=True, timeout=TIMEOUT)
+    assert (result.returncode, result.stdout) == (0, b"alive\n"), result.stderr.decode()
+
+
 #: Has what the script needs and the program does not, and keeps the collector from coming.
 QUIET = """
 import gc, sys

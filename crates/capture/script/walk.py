@@ -452,10 +452,12 @@ class _Walk:
         return self._write(obj, info, refs, labels, f', "name": {_quote(_clean(name))}')
 
     def _module(self, obj, info):
-        refs = gc.get_referents(obj)
         space = _module_dict(obj)
-        labels = ", ".join(['".__dict__"' if ref is space else "null" for ref in refs])
         name = _item(space, "__name__") if type(space) is dict else None
+        # Its list of iterators that are to be used again shows objects to which nothing refers: a reference makes one
+        # live again and then frees it a second time.
+        refs = [space] if _VERSION == (3, 12) and name == "_asyncio" else gc.get_referents(obj)
+        labels = ", ".join(['".__dict__"' if ref is space else "null" for ref in refs])
         name = f', "name": {_quote(_clean(name))}' if type(name) is str else ""
         return self._write(obj, info, refs, labels, name)
 

@@ -41,6 +41,9 @@ const SETS: &[&str] = &[
     "java.util.Collections$SetFromMap",
     "java.util.concurrent.ConcurrentHashMap$KeySetView",
 ];
+/// The table of the variables of a thread, and its entries.
+const THREAD_LOCALS: &[&str] =
+    &["java.lang.ThreadLocal$ThreadLocalMap$Entry[]", "java.lang.ThreadLocal$ThreadLocalMap$Entry"];
 const QUEUES: &[&str] = &[
     "java.util.concurrent.ConcurrentLinkedQueue$Node",
     "java.util.concurrent.ConcurrentLinkedDeque$Node",
@@ -96,6 +99,7 @@ pub(crate) const PARTS: &[CollectionParts] = &[
     CollectionParts { types: QUEUES, owners: &[], in_subclasses: true },
     CollectionParts { types: SKIP_INDEX, owners: &[], in_subclasses: true },
     CollectionParts { types: SKIP_NODE, owners: &[], in_subclasses: true },
+    CollectionParts { types: THREAD_LOCALS, owners: &[], in_subclasses: false },
     CollectionParts {
         types: ARRAY,
         owners: &[

@@ -37,6 +37,8 @@ pub struct Runtime {
     pub has_labels: bool,
     /// Whether kinds of roots have the frame after the name of the thread.
     roots_have_frames: bool,
+    /// The type of classes by whose names a program reaches what is static.
+    class_type: Option<&'static str>,
     /// How values are found by keys and indexes of collections, where references have other labels.
     entry_ways: &'static [EntryWay],
     /// Types of collections around another one, and by which labels they refer to it.
@@ -282,6 +284,16 @@ impl Runtime {
         })
     }
 
+    /// Whether roots that are local variables say their frame, so that a root of a thread alone is the thread.
+    pub fn roots_have_frames(&self) -> bool {
+        self.roots_have_frames
+    }
+
+    /// Whether objects of a type are classes whose statics a program names by the class alone.
+    pub fn is_class(&self, type_name: &str) -> bool {
+        self.class_type == Some(type_name)
+    }
+
     /// What the label of a reference says of the object that it leads to.
     pub fn label_says<'l>(&self, label: &'l str) -> LabelSays<'l> {
         (self.label_says)(label)
@@ -334,6 +346,7 @@ const UNKNOWN: Runtime = Runtime {
     root_notes: &[],
     has_labels: true,
     roots_have_frames: false,
+    class_type: None,
     entry_ways: &[],
     entry_wrappers: &[],
     collection_parts: &[],
@@ -434,6 +447,7 @@ const CPYTHON: Runtime = Runtime {
     root_notes: &[(("function", "<module>", "unreferenced"), "top-level code that is running")],
     has_labels: true,
     roots_have_frames: false,
+    class_type: None,
     entry_ways: &[],
     entry_wrappers: &[],
     collection_parts: &[],
@@ -602,6 +616,7 @@ const JVM: Runtime = Runtime {
     )],
     has_labels: true,
     roots_have_frames: true,
+    class_type: Some("java.lang.Class"),
     entry_ways: jvm_entries::WAYS,
     entry_wrappers: jvm_entries::WRAPPERS,
     collection_parts: jvm_entries::PARTS,

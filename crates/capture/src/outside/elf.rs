@@ -64,8 +64,8 @@ impl Python {
     }
 
     /// Whether a thread that waits in the kernel may run Python at once. One that waits for the interpreter's lock may not:
-    /// it would wait for that lock a second time, and whoever wakes the waiters of a condition variable of the C library
-    /// may wait until those of before have left it, which this thread then never does.
+    /// it would wait for that lock a second time, and the thread that wakes the waiters of a condition variable of the C
+    /// library may wait until earlier ones have left it, which this thread then never does.
     pub fn may_run(&self, lock: Option<u64>) -> bool {
         !lock.is_some_and(|lock| self.state.contains(&lock))
     }

@@ -32,6 +32,8 @@ const OUTSIDE: &str = "outside.py";
 /// Is there once the process has come so far as to read the entry.
 const BEGUN: &str = "begun";
 const ANSWER: &str = "answer.json";
+/// Locked while somebody is there who will answer, where a child does.
+const LOCK: &str = "answer.json.lock";
 /// The name by which the script knows the frames that called it.
 const CODE_NAME: &str = "<heaplake>";
 /// Bytes of the longest answer.
@@ -46,6 +48,7 @@ pub(super) struct Exchange {
     _base: Option<File>,
     dump: String,
     output: PathBuf,
+    forks: bool,
     /// The process is another user's.
     is_foreign: bool,
     pid: u32,
@@ -98,6 +101,7 @@ impl Exchange {
             _base: base,
             dump: format!("heap.{ending}"),
             output,
+            forks: options.fork,
             is_foreign: target.user.uid != geteuid().as_raw(),
             pid: target.pid,
         };
@@ -162,6 +166,11 @@ except BaseException: pass
     /// Whether the process has got into the folder.
     pub fn has_begun(&self) -> bool {
         fs::symlink_metadata(self.folder.path().join(BEGUN)).is_ok()
+    }
+
+    /// Whether nobody is left who could answer: the child that writes holds a lock until it has.
+    pub fn is_abandoned(&self) -> bool {
+        self.forks && self.open(LOCK).is_ok_and(|file| file.try_lock_shared().is_ok())
     }
 
     /// What the process says; `None` while it says nothing.

@@ -182,10 +182,20 @@ fn wait(
 ) -> Result<Answer, Error> {
     let start = Instant::now();
     let mut stage = Stage::Attaching;
-    let mut over_since = None;
+    let (mut over_since, mut abandoned_since) = (None, None);
     loop {
         if let Some(answer) = exchange.answer()? {
             return Ok(answer);
+        }
+        if exchange.is_abandoned() {
+            // It may have answered since, or be about to take the lock.
+            let since = *abandoned_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= TO_BEGIN {
+                let what = "the child that wrote the dump was killed or crashed".to_owned();
+                return exchange.answer()?.ok_or(Error::Refused { pid: target.pid, what });
+            }
+        } else {
+            abandoned_since = None;
         }
         let has_begun = exchange.has_begun();
         let ran = match call {

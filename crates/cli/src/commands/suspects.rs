@@ -259,17 +259,16 @@ impl Report<'_> {
 
     /// What is said where nothing is suspected.
     fn none(&self, others: &[&Suspect], sink: &mut Sink) -> Result<()> {
-        let grew: Vec<&&Suspect> = others.iter().filter(|s| s.count_growth.is_none_or(|n| n != 0)).collect();
-        self.say(
-            &format!(
-                "No suspect. {} looked at; what holds much or grew is listed with why it is not believed to leak.",
-                human::counted(others.len() as u64, "candidate")
-                    + if others.len() == 1 { " was" } else { " were" }
-            ),
-            0,
-            sink,
-        )?;
-        for suspect in grew.iter().take(N_OTHERS) {
+        let has_grown = |s: &&&Suspect| s.count_growth.is_none_or(|n| n != 0) || s.retained_growth > Some(0);
+        let mut listed: Vec<&Suspect> = others.iter().filter(has_grown).copied().collect();
+        listed.sort_by_key(|s| std::cmp::Reverse(s.retained_growth.unwrap_or(s.retained)));
+        listed.truncate(N_OTHERS);
+        let looked_at = human::counted(others.len() as u64, "candidate")
+            + if others.len() == 1 { " was" } else { " were" };
+        let why = "; what holds or has grown most is listed with why it is not believed to leak";
+        let why = if listed.is_empty() { "" } else { why };
+        self.say(&format!("No suspect. {looked_at} looked at{why}."), 0, sink)?;
+        for suspect in listed {
             let against = suspect.evidence.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
             let text = format!("{} ({:.0} %): {against}", suspect.headline(), suspect.confidence * 100.0);
             self.with_head("  - ", &text, sink)?;

@@ -56,7 +56,7 @@ pub(super) struct Candidate {
 }
 
 /// Siblings that have grown from which on what holds them is the candidate.
-const MIN_SIBLINGS: usize = 4;
+pub(super) const MIN_SIBLINGS: usize = 4;
 /// Objects of one type that hold one another from which on they are a list whose end grows.
 const MIN_LINKS: usize = 4;
 /// Links that are looked at.
@@ -167,6 +167,23 @@ pub(super) fn grown(newest: &Heap, growth: &Growth) -> Vec<Candidate> {
         }
     }
     siblings(newest, best.into_values().collect())
+}
+
+/// New roots with a chain below them at whose end is what was a root before: such a chain grows at its head, and no object refers to
+/// that. `was_there` says whether such a root was there.
+pub(super) fn new_heads(newest: &Heap, growth: &Growth, was_there: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
+    let is_inside = |kind: &str| !CYCLES.contains(&kind) && !NO_OBJECTS.contains(&kind);
+    let roots = newest.undominated_roots(is_inside).into_iter().map(|(node, _)| node);
+    let is_new = |node: &usize| growth.partner(*node).is_none() && newest.sort(*node) != Sort::Frame;
+    roots
+        .filter(is_new)
+        .filter_map(|node| {
+            let own = growth.fresh_below(newest, node);
+            let descent = descend(newest, node);
+            let is_one = own > 0 && descent.is_chain && was_there(node);
+            is_one.then(|| chain(newest, node, &descent.way, own))
+        })
+        .collect()
 }
 
 /// The links of a list of objects that hold one another directly, from its first down to a node; `None` where there are few.
@@ -331,7 +348,9 @@ pub(super) const CYCLES: [&str; 2] = ["cycle", GARBAGE];
 /// The kind of roots with references that no object explains.
 const EXTERNAL: &str = "external";
 /// The kinds of roots that no object keeps alive.
-const NO_OBJECTS: [&str; 3] = ["unreferenced", EXTERNAL, "atexit"];
+const NO_OBJECTS: [&str; 3] = [UNREFERENCED, EXTERNAL, "atexit"];
+/// The kind of roots to which no object refers.
+pub(super) const UNREFERENCED: &str = "unreferenced";
 
 /// Puts what holds them in the place of candidates that look the same.
 fn siblings(newest: &Heap, candidates: Vec<Candidate>) -> Vec<Candidate> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use heaplake_graph::{BitSet, Cut};
-use heaplake_model::{LabelSays, Runtime, short_type_name, shortened};
+use heaplake_model::{LabelSays, Runtime, TypeRole, short_type_name, shortened};
 use heaplake_store::with_index;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     moments::Moments,
     proof::{ThreadParts, parts_of_threads},
     sort::Sort,
-    standing::main_kids,
+    standing::{MIN_KIDS, main_kids},
     words,
 };
 use crate::Result;
@@ -62,6 +62,12 @@ pub(super) struct Case {
     pub(super) bound: Option<ItemBound>,
     /// Types of objects below the samples.
     pub(super) below: HashSet<String>,
+    /// Labels of what some of the samples refer to.
+    pub(super) fields: HashSet<String>,
+    /// Whether the way begins at a module, a class or a thread, and not at what a running function has.
+    pub(super) is_kept: bool,
+    /// Whether the samples are threads that run; `None` where the dump does not tell.
+    pub(super) are_running: Option<bool>,
     /// What proves that it leaks.
     pub(super) proof: Option<String>,
 }
@@ -110,6 +116,19 @@ pub(super) struct WayStep {
     /// By what the object before refers to it.
     pub(super) label: Option<String>,
     pub(super) root_kind: Option<String>,
+    /// How it stands in the expression by which the program reaches it.
+    said: Said,
+}
+
+/// How a step is written in an expression of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    /// By its label.
+    Label,
+    /// Not at all: it is a table or node of the collection before it.
+    Part,
+    /// By the key of the collection under which it is, in quotes; `None` where the dump does not say it.
+    Key(Option<String>),
 }
 
 /// Objects that are looked into.
@@ -121,6 +140,7 @@ impl Case {
     /// What the graph says of a candidate.
     pub(super) fn new(candidate: &Candidate, moments: &Moments, cancel: &AtomicBool) -> Result<Option<Self>> {
         let heap = moments.newest();
+        let runtime = heap.manifest().runtime();
         let node = candidate.node;
         let holders: Vec<usize> = match candidate.how {
             How::Siblings => candidate.members.clone(),
@@ -132,6 +152,12 @@ impl Case {
             _ if !candidate.slots.is_empty() => candidate.slots.clone(),
             _ => holders.iter().flat_map(|holder| heap.content(*holder)).collect(),
         };
+        let below = match candidate.how {
+            How::Mass if candidate.slots.is_empty() => spread(heap, node, kids.len()),
+            _ => None,
+        };
+        let is_spread = below.is_some();
+        kids = below.unwrap_or(kids);
         let mut seen = HashSet::new();
         kids.retain(|kid| seen.insert(*kid) && *kid != node);
         let basis = moments.basis(node).map(|(_, growth)| growth);
@@ -153,6 +179,7 @@ impl Case {
         let rule = match candidate.how {
             How::Garbage | How::External | How::Unfinalized | How::Stuck => CountRule::Members,
             How::Chain | How::Siblings => CountRule::Below,
+            _ if is_spread => CountRule::Below,
             _ if depth == 0 && candidate.slots.is_empty() => CountRule::Direct,
             _ if heap.retained(node) - heap.size(node) > 0 => CountRule::Below,
             _ => CountRule::Direct,
@@ -176,6 +203,11 @@ impl Case {
             bytes: Vec::new(),
             own: candidate.own,
             below: types_below(heap, &samples),
+            fields: HashSet::new(),
+            is_kept: false,
+            are_running: runtime.roots_have_frames().then(|| {
+                samples.iter().filter(|sample| heap.is_thread(**sample)).count() * 2 > samples.len()
+            }),
             samples,
             members: candidate.members.clone(),
             slots: candidate.slots.clone(),
@@ -208,7 +240,7 @@ impl Case {
             case.counts = case.bytes.iter().map(|bytes| bytes.map(|_| 1)).collect();
             case.type_name = case.slots.first().map_or(&case.holder_type, |_| &case.full_kid_type).clone();
         }
-        let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty();
+        let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty() && !is_spread;
         if is_content && heap.sort_of_rank(kid_rank) != Sort::Scalar {
             case.turnover = turnover(&case, moments, &kids);
         }
@@ -290,6 +322,14 @@ impl Case {
         members.iter().copied().take(N_SAMPLES)
     }
 
+    /// References of some of the samples that have few.
+    fn fields_of_samples(&self, heap: &Heap) -> impl Iterator<Item = (usize, usize)> {
+        const N_LOOKED_AT: usize = 8;
+        const MAX_FIELDS: usize = 32;
+        let refs = self.samples.iter().take(N_LOOKED_AT).map(|sample| heap.refs(*sample));
+        refs.filter(|refs| refs.len() <= MAX_FIELDS).flatten()
+    }
+
     /// The bound that the type of the holder enforces, or that of each of the siblings.
     fn item_bound(&self, heap: &Heap, facts: &Facts) -> Option<ItemBound> {
         let of = |node: usize| {
@@ -349,7 +389,7 @@ impl Case {
 
     /// Whether a name near the holder contains one of these words.
     pub(super) fn is_called(&self, words: &[&str]) -> bool {
-        let near = self.way.iter().rev().take(3);
+        let near = self.way.iter().rev().filter(|step| step.said != Said::Part).take(3);
         let mut names =
             near.flat_map(|step| [step.label.as_deref(), Some(step.type_name.as_str())]).flatten();
         names.any(|name| {
@@ -366,6 +406,13 @@ impl Case {
         nodes.extend(self.sampled_members());
         let mut edges: Vec<usize> =
             way.windows(2).chain(dominators.windows(2)).filter_map(|hop| heap.edge(hop[0], hop[1])).collect();
+        for hop in way.windows(2).filter(|hop| is_entry(heap, hop[0], hop[1])) {
+            for (edge, kid) in heap.refs(hop[0]) {
+                edges.push(edge);
+                nodes.push(kid);
+            }
+        }
+        edges.extend(self.fields_of_samples(heap).map(|(edge, _)| edge));
         // What dictionaries are namespaces say the labels that lead to them.
         for node in dominators.iter().filter(|node| heap.type_name(**node) == "dict") {
             for parent in heap.parents(*node).into_iter().take(8) {
@@ -425,8 +472,12 @@ impl Case {
                 name: facts.name(*node).map(str::to_owned),
                 label: i.checked_sub(1).and_then(|before| label_of(way[before], *node)),
                 root_kind: heap.root_kind(*node).map(str::to_owned),
+                said: i.checked_sub(1).map_or(Said::Label, |before| said(heap, facts, way[before], *node)),
             })
             .collect();
+        let fields = self.fields_of_samples(heap).filter_map(|(edge, _)| facts.label(edge));
+        self.fields = fields.map(str::to_owned).collect();
+        self.is_kept = way.first().is_some_and(|first| heap.is_top(*first, self.node));
         self.held_by = held_by(&self.way, runtime);
         self.holder_path = holder_path(heap, facts, names, &dominators);
         self.bound = self.item_bound(heap, facts);
@@ -537,6 +588,13 @@ fn lru_bound(heap: &Heap, facts: &mut Facts, wrapper: usize) -> Result<Option<i6
     Ok(None)
 }
 
+/// What a node holds that has few references, all of it: the objects of a ring are dominated by its head, which refers to two of them.
+fn spread(heap: &Heap, node: usize, n_content: usize) -> Option<Vec<usize>> {
+    let below = heap.dominated(node);
+    let is_spread = below.len() >= MIN_KIDS && below.len() / 4 > n_content && !heap.has_parts(node);
+    is_spread.then_some(below)
+}
+
 /// The type that a programmer would name for some objects, and how far below them it is: their own, or where they are
 /// containers, what each of them has.
 fn named_type(heap: &Heap, samples: &[usize], is_new: &dyn Fn(usize) -> bool) -> Option<(String, usize)> {
@@ -603,21 +661,55 @@ fn types_below(heap: &Heap, samples: &[usize]) -> HashSet<String> {
     below.map(|node| short_type_name(heap.type_name(node)).to_owned()).collect()
 }
 
-/// What a step's label adds to the expression by which the program reaches an object.
+/// The short name of the type by whose objects' names statics of Java programs are reached.
+const CLASS: &str = "Class";
+
+/// Whether a node is in a map under the key that an object before it has: a node of the map, which has few references.
+fn is_entry(heap: &Heap, before: usize, node: usize) -> bool {
+    const MAX_REFS: usize = 8;
+    heap.is_part(before) && !heap.is_part_of(node, before) && heap.refs(before).len() <= MAX_REFS
+}
+
+/// How a step is written after the one before it. What it is read from has been loaded.
+fn said(heap: &Heap, facts: &Facts, before: usize, node: usize) -> Said {
+    const MAX_KEY: usize = 60;
+    if heap.is_part_of(node, before) {
+        return Said::Part;
+    }
+    if !is_entry(heap, before, node) {
+        return Said::Label;
+    }
+    let mut refs = heap.refs(before).into_iter();
+    let key = refs.find(|(edge, kid)| facts.label(*edge) == Some(".key") && *kid != node).map(|(_, kid)| kid);
+    let Some(key) = key else { return Said::Label };
+    let is_number = heap.manifest().runtime().has_role(heap.type_name(key), TypeRole::Number);
+    let text = facts.value(key).filter(|_| heap.sort(key) == Sort::Scalar);
+    Said::Key(text.map(|text| match is_number {
+        true => format!("[{text}]"),
+        false => format!("[{:?}]", shortened(text, MAX_KEY)),
+    }))
+}
+
+/// By what the program reaches an object: names, keys and places from a module, a class or another root on.
 fn held_by(way: &[WayStep], runtime: &Runtime) -> Option<String> {
     let first = way.first()?;
     if way.len() > 1 && way.iter().all(|step| step.label.is_none()) {
         return None;
     }
     let mut text = match (first.type_name.as_str(), &first.root_kind) {
-        ("module", _) => first.name.clone()?,
+        ("module" | CLASS, _) => first.name.clone()?,
         ("frame", Some(kind)) => format!("{kind}: {}()", first.name.as_deref().unwrap_or("?")),
         (_, Some(kind)) => format!("({kind}) {}", first.name.as_deref().unwrap_or(&first.type_name)),
         (other, None) => other.to_owned(),
     };
     let mut is_namespace = false;
     for step in &way[1..] {
-        let label = step.label.as_deref().unwrap_or("");
+        let label = match &step.said {
+            Said::Part => continue,
+            Said::Key(Some(key)) => key,
+            Said::Key(None) => "",
+            Said::Label => step.label.as_deref().unwrap_or(""),
+        };
         match runtime.label_says(label) {
             LabelSays::Namespace => {
                 is_namespace = true;

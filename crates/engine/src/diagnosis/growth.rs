@@ -14,7 +14,7 @@ use std::{
 use heaplake_graph::{BitSet, Cancelled, Id, Key, PathSide, same_addresses, same_paths};
 use heaplake_store::{GraphIndex, with_index};
 
-use super::heap::Heap;
+use super::{candidate::MIN_SIBLINGS, heap::Heap};
 use crate::Result;
 
 /// Which object of an earlier dump each of the newest was.
@@ -59,6 +59,8 @@ pub(super) struct Grown {
 const SAME_PROCESS: f64 = 0.4;
 /// Nodes that have grown and are looked at more closely, at most.
 const MAX_GROWN: usize = 600;
+/// Nodes that have grown little, with others in the same collection, that are looked at more closely, at most.
+const MAX_GROWN_TOGETHER: usize = 4096;
 /// References more from which on a node is looked at.
 const MIN_REFS: i64 = 3;
 
@@ -180,16 +182,35 @@ fn grown<I: Id, J: Id>(
     }
     let (forward, earlier) = (new.graph().forward, old.graph().forward);
     let least = (last(fresh).saturating_sub(last(gone)).max(0) / 200).max(256);
-    let mut grown: Vec<Grown> = (0..n_nodes)
-        .filter_map(|node| {
-            let partner = partners.get(node)?;
-            let refs = forward.range(node).len() as i64 - earlier.range(partner).len() as i64;
-            (refs >= MIN_REFS || own[node] >= least).then_some(Grown { node, refs, own: own[node] })
-        })
-        .collect();
+    let (mut grown, mut small) = (Vec::new(), Vec::new());
+    for (node, own) in own.into_iter().enumerate() {
+        let Some(partner) = partners.get(node) else { continue };
+        let refs = forward.range(node).len() as i64 - earlier.range(partner).len() as i64;
+        let found = Grown { node, refs, own };
+        if refs >= MIN_REFS || own >= least {
+            grown.push(found);
+        } else if own > 0 {
+            small.push(found);
+        }
+    }
     let weight = |grown: &Grown| grown.own.max(grown.refs.max(0).saturating_mul(64));
-    grown.sort_unstable_by_key(|grown| (std::cmp::Reverse(weight(grown)), grown.node));
-    grown.truncate(MAX_GROWN);
+    let order = |grown: &Grown| (std::cmp::Reverse(weight(grown)), grown.node);
+    grown.sort_unstable_by_key(order);
+    small.extend(grown.split_off(grown.len().min(MAX_GROWN)));
+    // Many that have grown a little each, in one collection, are as good as one that has grown much.
+    let mut groups: HashMap<(usize, u32), Vec<Grown>> = HashMap::new();
+    for found in small {
+        let Some(above) = newest.idom(found.node) else { continue };
+        let collection = newest.collection_known(above, &mut collections);
+        groups.entry((collection, newest.type_rank(found.node))).or_default().push(found);
+    }
+    let is_much = |group: &Vec<Grown>| {
+        group.len() >= MIN_SIBLINGS && group.iter().map(|found| found.own).sum::<i64>() >= least
+    };
+    let mut together: Vec<Grown> = groups.into_values().filter(is_much).flatten().collect();
+    together.sort_unstable_by_key(order);
+    together.truncate(MAX_GROWN_TOGETHER);
+    grown.extend(together);
     Ok(grown)
 }
 

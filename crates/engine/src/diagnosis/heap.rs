@@ -10,11 +10,11 @@ use datafusion::arrow::{
     datatypes::Int64Type,
 };
 use heaplake_graph::{BitSet, Id, NO_DISTANCE};
-use heaplake_model::{CollectionParts, schema::Table, short_type_name};
+use heaplake_model::{CollectionParts, Unreferenced, schema::Table, short_type_name};
 use heaplake_store::{GraphIndex, Lake, Manifest, with_index};
 
 use super::{
-    candidate::CYCLES,
+    candidate::{CYCLES, UNREFERENCED},
     sort::{Sort, sort_in},
 };
 use crate::{Result, snapshot::OpenIndex};
@@ -30,6 +30,8 @@ pub(super) struct Heap {
     lake: Lake,
     /// Counted when it is first asked.
     undominated: Arc<OnceLock<UndominatedRoots>>,
+    /// What recorded roots reach; `None` where they reach all, or where other roots may be as good. Found when it is first asked.
+    alive: Arc<OnceLock<Option<BitSet>>>,
 }
 
 /// By kind and telling type, how many roots no other node dominates, and the bytes that they retain.
@@ -64,7 +66,7 @@ impl Heap {
         let sorts = types.iter().map(|stat| sort_in(runtime, &stat.name)).collect();
         let parts = types.iter().map(|stat| runtime.collection_parts(&stat.name));
         let parts = if runtime.has_collection_parts() { parts.collect() } else { Arc::default() };
-        Self { open, sorts, parts, lake, undominated: Arc::default() }
+        Self { open, sorts, parts, lake, undominated: Arc::default(), alive: Arc::default() }
     }
 
     pub(super) fn manifest(&self) -> &Manifest {
@@ -124,6 +126,50 @@ impl Heap {
 
     pub(super) fn root_kind(&self, node: usize) -> Option<&str> {
         with_index!(&*self.open.index, |index| index.root_kind_of(node))
+    }
+
+    /// Whether only garbage holds a node: no root that the dump records reaches it, and it records all that there are.
+    pub(super) fn is_garbage(&self, node: usize) -> bool {
+        let alive = self.alive.get_or_init(|| self.find_alive());
+        alive.as_ref().is_some_and(|alive| !alive.contains(node))
+    }
+
+    fn find_alive(&self) -> Option<BitSet> {
+        if !matches!(self.manifest().runtime().unreferenced, Unreferenced::Garbage { .. }) {
+            return None;
+        }
+        let mut found = self.roots_with(|kind| kind != UNREFERENCED && !CYCLES.contains(&kind));
+        let n_roots = with_index!(&*self.open.index, |index| index.roots().len());
+        if found.is_empty() || found.len() == n_roots {
+            return None;
+        }
+        let mut alive = BitSet::of(self.n_nodes(), found.iter().copied());
+        with_index!(&*self.open.index, |index| {
+            let graph = index.graph();
+            while let Some(node) = found.pop() {
+                found.extend(graph.children(node).filter(|kid| alive.set(*kid)));
+            }
+        });
+        Some(alive)
+    }
+
+    /// Whether ways to `below` begin at a node: a module, a class or a thread.
+    pub(super) fn is_top(&self, node: usize, below: usize) -> bool {
+        self.sort(node) == Sort::Module || self.is_class_above(node, below) || self.is_thread(node)
+    }
+
+    /// Whether a node is a thread that is kept because it runs.
+    pub(super) fn is_thread(&self, node: usize) -> bool {
+        let runtime = self.manifest().runtime();
+        let Some(kind) = self.root_kind(node).filter(|_| runtime.roots_have_frames()) else { return false };
+        ["thread ", "virtual thread "].iter().any(|before| kind.starts_with(before))
+            && runtime.thread_of_root(kind).is_some_and(|of| of.frame.is_none())
+    }
+
+    /// Whether a node is a class by whose statics a program reaches what `below` is or holds. The class of objects that `below` alone
+    /// keeps, such as one of a class loader, is not.
+    fn is_class_above(&self, node: usize, below: usize) -> bool {
+        self.manifest().runtime().is_class(self.type_name(node)) && !self.dominates(below, node)
     }
 
     /// Whether the dump says what running code and C hold, so that what nothing reaches is not reached.
@@ -234,7 +280,7 @@ impl Heap {
     }
 
     /// Whether a node is a table or node of a collection that refers to it.
-    fn is_part_of(&self, node: usize, owner: usize) -> bool {
+    pub(super) fn is_part_of(&self, node: usize, owner: usize) -> bool {
         let rule = self.parts.get(self.type_rank(node) as usize).copied().flatten();
         rule.is_some_and(|rule| rule.are_in(self.type_name(owner)))
     }
@@ -278,11 +324,17 @@ impl Heap {
         if self.parts.is_empty() || !direct.iter().any(|kid| self.is_part_of(*kid, node)) {
             return direct;
         }
+        self.parts_and_content(node).1
+    }
+
+    /// The tables and nodes of a collection, itself first, and what it contains, each object once.
+    pub(super) fn parts_and_content(&self, node: usize) -> (Vec<usize>, Vec<usize>) {
         let mut few = HashSet::from([node]);
         let mut many: Option<BitSet> = None;
-        let mut parts = vec![node];
-        let mut content = Vec::new();
-        while let Some(part) = parts.pop() {
+        let (mut parts, mut content) = (vec![node], Vec::new());
+        let mut at = 0;
+        while let Some(&part) = parts.get(at) {
+            at += 1;
             for (_, kid) in self.refs(part) {
                 let is_new = match &mut many {
                     Some(seen) => seen.set(kid),
@@ -297,7 +349,7 @@ impl Heap {
                 if self.is_part_of(kid, part) { parts.push(kid) } else { content.push(kid) }
             }
         }
-        content
+        (parts, content)
     }
 
     /// Some of the nodes that keep a node alive.
@@ -343,8 +395,8 @@ impl Heap {
         !references.is_empty() && others.iter().all(|kid| self.sort(*kid) == Sort::Scalar) && is_of_classes
     }
 
-    /// A shortest way to a node from a module, else from another root; the node itself comes last. What running functions
-    /// refer to counts where nothing else does: it says less than what the program keeps.
+    /// A shortest way to a node from a module, a class or a thread, else from another root; the node itself comes last. What running
+    /// functions refer to counts where nothing else does: it says less than what the program keeps.
     pub(super) fn way_to(&self, node: usize) -> Vec<usize> {
         let way = self.way_without_frames(node, true);
         if way.len() > 1 || self.is_root(node) { way } else { self.way_without_frames(node, false) }
@@ -356,8 +408,9 @@ impl Heap {
         let mut queue = VecDeque::from([node]);
         let mut root = None;
         let mut module = None;
+        let is_garbage = self.is_garbage(node);
         while let Some(at) = queue.pop_front() {
-            if self.sort(at) == Sort::Module {
+            if self.is_top(at, node) {
                 module = Some(at);
                 break;
             }
@@ -368,7 +421,8 @@ impl Heap {
                 break;
             }
             for parent in self.nearest_parents(at) {
-                let is_left_out = without_frames && self.sort(parent) == Sort::Frame;
+                let is_frame = without_frames && self.sort(parent) == Sort::Frame;
+                let is_left_out = is_frame || (self.is_garbage(parent) && !is_garbage);
                 if !is_left_out && seen.insert(parent) {
                     next.insert(parent, at);
                     queue.push_back(parent);

@@ -116,7 +116,7 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
     let mut judged = Vec::new();
     for (mut case, surroundings) in cases {
         case.tell(moments.newest(), &mut facts, surroundings, &names)?;
-        if !is_of_capture(&case) && !is_of_finalizers(&case, moments.newest()) {
+        if !is_of_capture(&case) && !is_of_machine(&case) && !is_of_finalizers(&case, moments.newest()) {
             judged.push(Judged::of(case, &moments, whole));
         }
     }
@@ -142,11 +142,15 @@ fn candidates(moments: &Moments, cancel: &AtomicBool) -> Result<Vec<Candidate>> 
         let standing = standing::candidates(newest).into_iter().chain(candidate::leaked_outside(newest));
         found.extend(standing.map(|candidate| (candidate.node, candidate)));
     }
-    for (_, growth) in moments.growths() {
-        for candidate in candidate::grown(newest, growth) {
+    for (at, growth) in moments.growths() {
+        let was_there = |node: usize| moments.in_place_of(*at, node).is_some();
+        let heads = candidate::new_heads(newest, growth, &was_there);
+        for candidate in candidate::grown(newest, growth).into_iter().chain(heads) {
             found.entry(candidate.node).or_insert(candidate);
         }
     }
+    // What only garbage holds is gone with the next collection, and what waits for its finalizer is told by itself.
+    found.retain(|node, candidate| candidate.how == How::Unfinalized || !newest.is_garbage(*node));
     for proved in proof::candidates(newest, cancel)? {
         let other = found.remove(&proved.node);
         let is_same =
@@ -175,6 +179,12 @@ fn is_of_capture(case: &Case) -> bool {
     let mut names =
         names.chain(case.way.iter().filter(|s| s.type_name == "frame").filter_map(|s| s.name.as_deref()));
     names.any(sort::is_of_capture)
+}
+
+/// Whether a holder is a table that a virtual machine keeps for a class: constants of its code, as they are used for the first time.
+fn is_of_machine(case: &Case) -> bool {
+    let label = case.way.last().and_then(|step| step.label.as_deref());
+    label.is_some_and(|label| [".<resolved_references>", ".<reserved>", ".<constant>"].contains(&label))
 }
 
 /// A case with what is said of it.
@@ -221,7 +231,11 @@ impl Judged {
     /// The condition over `edge` whose references keep the content.
     fn cut(&self, heap: &Heap) -> Option<String> {
         let case = &self.case;
-        if matches!(case.rule, CountRule::Members) || (case.how == How::Huge && case.slots.is_empty()) {
+        // Threads that run stay, whatever refers to them.
+        if matches!(case.rule, CountRule::Members)
+            || case.are_running == Some(true)
+            || (case.how == How::Huge && case.slots.is_empty())
+        {
             return None;
         }
         let mut holders = vec![case.node];
@@ -249,7 +263,7 @@ impl Judged {
         cancel: &AtomicBool,
     ) -> Result<()> {
         let case = &mut self.case;
-        if !case.is_shared && case.also.is_empty() {
+        if !case.is_shared && case.also.is_empty() || case.are_running == Some(true) {
             return Ok(());
         }
         let mut holders = vec![case.node];

@@ -90,9 +90,13 @@ impl Moments {
     }
 
     /// The same, or where a node is a container that is made anew whenever something is added to it, the one that was in its place:
-    /// below the same object, of the same type, gone since, and half of what it had is in the new one.
+    /// below the same object, of the same type, gone since, and half of what it had is in the new one. Of a root that no object holds,
+    /// the root that it has come before: one of its kind and type that it holds now.
     pub(super) fn in_place_of(&self, moment: usize, node: usize) -> Option<usize> {
         let same = self.at(moment, node);
+        if same.is_none() && self.newest().idom(node).is_none() {
+            return self.root_behind_it(moment, node);
+        }
         // Another object may have been where this one is.
         let is_there = |then: usize| {
             let above = self.newest().idom(node).and_then(|above| self.at(moment, above));
@@ -101,10 +105,26 @@ impl Moments {
         if same.is_some_and(is_there) { same } else { self.before_it(moment, node).or(same) }
     }
 
+    fn root_behind_it(&self, moment: usize, node: usize) -> Option<usize> {
+        let (newest, earlier) = (self.newest(), &self.heaps[moment]);
+        let kind = newest.root_kind(node).filter(|_| self.is_by_address())?;
+        let roots = earlier.undominated_roots(|then| then == kind).into_iter().map(|(then, _)| then);
+        let is_it = |then: &usize| {
+            earlier.type_name(*then) == newest.type_name(node)
+                && self.now(moment, *then).is_some_and(|now| newest.dominates(node, now))
+        };
+        roots.filter(is_it).max_by_key(|then| (earlier.retained(*then), Reverse(*then)))
+    }
+
+    /// Whether addresses tell which object is which.
+    fn is_by_address(&self) -> bool {
+        self.growths.first().is_some_and(|(_, growth)| growth.partners.by_address)
+    }
+
     fn before_it(&self, moment: usize, node: usize) -> Option<usize> {
         const MAX_ALIKE: usize = 8;
         let (newest, earlier) = (self.newest(), &self.heaps[moment]);
-        if !self.growths.first().is_some_and(|(_, growth)| growth.partners.by_address) {
+        if !self.is_by_address() {
             return None;
         }
         let above = self.at(moment, newest.idom(node)?)?;

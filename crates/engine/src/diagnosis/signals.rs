@@ -77,6 +77,7 @@ pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signa
         collector,
         line(case, moments),
         running(case, moments),
+        soft(case, moments),
         on_stacks(case),
         followers(case, moments),
         own_table(case, moments),
@@ -517,11 +518,37 @@ fn followers(case: &Case, moments: &Moments) -> Option<Signal> {
 
 /// Whether one object grows although the dump does not show that the program keeps it: a buffer of a function that ran.
 fn running(case: &Case, moments: &Moments) -> Option<Signal> {
-    let is_kept = case.module().is_some() || moments.newest().is_whole();
+    let is_kept = case.is_kept || moments.newest().is_whole();
     if case.how != How::Huge || is_kept {
         return None;
     }
-    told(-2.8, "no module leads to it: it may belong to what ran when the dump was taken".to_owned())
+    told(
+        -2.8,
+        "nothing of the program leads to it: it may belong to what ran when the dump was taken".to_owned(),
+    )
+}
+
+/// Whether soft references keep it, which the JVM clears before it runs out of memory.
+fn soft(case: &Case, moments: &Moments) -> Option<Signal> {
+    const REFERENCE: &str = "SoftReference";
+    let heap = moments.newest();
+    if !heap.manifest().runtime().has_collection_parts() || case.samples.is_empty() {
+        return None;
+    }
+    let is_soft = |node: usize| short_type_name(heap.type_name(node)).ends_with(REFERENCE);
+    let n_soft = case
+        .samples
+        .iter()
+        .filter(|sample| {
+            is_soft(**sample)
+                || heap.parents(**sample).into_iter().any(is_soft)
+                || heap.refs(**sample).into_iter().any(|(_, kid)| is_soft(kid))
+        })
+        .count();
+    if n_soft * 2 <= case.samples.len() && !case.way.iter().any(|step| step.type_name.ends_with(REFERENCE)) {
+        return None;
+    }
+    told(-4.0, "soft references keep it: the JVM clears them before it runs out of memory".to_owned())
 }
 
 /// What part of the retained bytes a container's own table must have to be mentioned: one in so many.

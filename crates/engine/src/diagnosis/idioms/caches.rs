@@ -35,10 +35,13 @@ pub(super) static IDIOMS: [Idiom; 5] = [
     },
     Idiom {
         name: "weak_value_holds_key",
-        fits: |case| case.way_has(&["WeakKeyDictionary"]).then_some(0.5),
+        fits: |case| {
+            let is_proved = case.proof.is_some() && case.way_has(&["WeakHashMap"]);
+            (is_proved || case.way_has(&["WeakKeyDictionary"])).then_some(0.5)
+        },
         advice: |case| {
             format!(
-                "The values of the WeakKeyDictionary {} refer to their own keys, so that no key ever dies. Keep in the \
+                "The values of the weak map {} refer to their own keys, so that no key ever dies. Keep in the \
                  value only what does not lead back to the key, or a weak reference.",
                 holder_name(case)
             )

@@ -3,7 +3,10 @@
 use heaplake_model::short_type_name;
 
 use super::{Idiom, ends_with, holder_name};
-use crate::diagnosis::{candidate::How, case::Case};
+use crate::diagnosis::{
+    candidate::How,
+    case::{Case, WayStep},
+};
 
 /// Collections of the JDK, and the tables and arrays in them, by their names without packages.
 const MAPS: [&str; 12] = [
@@ -25,9 +28,10 @@ const LISTS: [&str; 6] =
 const CACHE_WORDS: [&str; 6] = ["cache", "memo", "lookup", "registry", "seen", "pool"];
 const LISTENER_WORDS: [&str; 6] = ["listener", "observer", "subscriber", "handler", "callback", "hook"];
 
-/// Whether the holder is of the JDK or an array: what the programs of other runtimes have has other names.
+/// Whether the holder is of the JDK or an array: what the programs of other runtimes have has other names. What is proved has idioms
+/// of its own.
 fn is_java(case: &Case) -> bool {
-    case.holder_type.starts_with("java.") || case.holder_type.ends_with("[]")
+    case.proof.is_none() && (case.holder_type.starts_with("java.") || case.holder_type.ends_with("[]"))
 }
 
 /// Whether an object on the way to the holder is of a type that contains one of these words.
@@ -39,7 +43,7 @@ fn is_static(case: &Case) -> bool {
     case.way.iter().any(|step| step.type_name == "Class")
 }
 
-pub(super) static IDIOMS: [Idiom; 12] = [
+pub(super) static IDIOMS: [Idiom; 15] = [
     Idiom {
         name: "finalizer_queue",
         fits: |case| (case.how == How::Unfinalized).then_some(0.6),
@@ -55,14 +59,14 @@ pub(super) static IDIOMS: [Idiom; 12] = [
     Idiom {
         name: "direct_buffer",
         fits: |case| {
-            let is_direct =
-                [&case.type_name, &case.kid_type].iter().any(|name| name.contains("DirectByteBuffer"));
-            (is_java(case) && is_direct).then_some(0.4)
+            const BUFFER: &str = "DirectByteBuffer";
+            let is_direct = [&case.type_name, &case.kid_type].iter().any(|name| name.contains(BUFFER));
+            (is_java(case) && (is_direct || case.below.contains(BUFFER))).then_some(0.4)
         },
         advice: |case| {
             format!(
-                "{} keeps direct buffers: each of them has memory outside the heap, which is free only with the small object. Take them \
-                 from a pool and give them back.",
+                "{} keeps direct buffers: each of them has memory outside the heap, which comes on top of what is said here and is free \
+                 only with the small object. Take them from a pool and give them back.",
                 holder_name(case)
             )
         },
@@ -111,16 +115,63 @@ pub(super) static IDIOMS: [Idiom; 12] = [
     Idiom {
         name: "jdbc_statement",
         fits: |case| {
-            let words = ["Statement", "ResultSet", "Connection"];
-            let is_jdbc =
-                words.iter().any(|word| case.type_name.ends_with(word) || case.kid_type.ends_with(word));
-            (is_java(case) && is_jdbc).then_some(0.5)
+            let is_of_database = |name: &str| {
+                let name = name.to_ascii_lowercase();
+                name.contains("sql") || name.contains("jdbc")
+            };
+            let is_jdbc = |name: &String| {
+                ends_with(name, &["Statement", "ResultSet"])
+                    || (name.ends_with("Connection") && is_of_database(name))
+            };
+            (is_java(case) && [&case.type_name, &case.kid_type].into_iter().any(is_jdbc)).then_some(0.5)
         },
         advice: |case| {
             format!(
                 "{} keeps every `{}` that was not closed. Open statements and result sets in try-with-resources.",
                 holder_name(case),
                 case.type_name
+            )
+        },
+    },
+    Idiom {
+        name: "cleared_references",
+        fits: |case| {
+            let are_references = ends_with(&case.kid_type, &["WeakReference", "PhantomReference"]);
+            (is_java(case) && are_references).then_some(0.5)
+        },
+        advice: |case| {
+            format!(
+                "{} keeps the reference objects themselves (`{}`), which stay when what they refer to is gone. Give them a ReferenceQueue \
+                 and remove what comes out of it, or use a WeakHashMap.",
+                holder_name(case),
+                case.type_name
+            )
+        },
+    },
+    Idiom {
+        name: "shutdown_hook",
+        fits: |case| {
+            let is_hooks = |step: &WayStep| {
+                step.name.as_deref().is_some_and(|name| name.ends_with("ApplicationShutdownHooks"))
+            };
+            (is_java(case) && case.way.iter().any(is_hooks)).then_some(0.5)
+        },
+        advice: |case| {
+            format!(
+                "Each `{}` is a shutdown hook: it is kept until the JVM ends, with its class loader. Register one hook for all, or take it \
+                 back with Runtime.removeShutdownHook when what it is for has ended.",
+                case.type_name
+            )
+        },
+    },
+    Idiom {
+        name: "object_stream",
+        fits: |case| way_contains(case, &["ObjectOutputStream", "ObjectInputStream"]).then_some(0.5),
+        advice: |case| {
+            format!(
+                "{} belongs to an object stream, which remembers every object that went through it. Call reset() now and then, or open a \
+                 stream for each message.",
+                holder_name(case)
             )
         },
     },
@@ -157,7 +208,8 @@ pub(super) static IDIOMS: [Idiom; 12] = [
         fits: |case| {
             let outer = case.type_name.rsplit_once('$').map(|(outer, _)| outer.trim_end_matches('$'));
             let holds = outer.is_some_and(|outer| case.below.contains(short_type_name(outer)));
-            (is_java(case) && holds).then_some(0.4)
+            let is_inner = case.fields.iter().any(|label| label.starts_with(".this$"));
+            (is_java(case) && holds && is_inner).then_some(0.4)
         },
         advice: |case| {
             format!(
@@ -176,7 +228,7 @@ pub(super) static IDIOMS: [Idiom; 12] = [
         },
         advice: |case| {
             format!(
-                "Nothing is ever removed from {}. Give it a bound (LinkedHashMap.removeEldestEntry, Caffeine with maximumSize or \
+                "More is put into {} than is removed from it. Give it a bound (LinkedHashMap.removeEldestEntry, Caffeine with maximumSize or \
                  expireAfterAccess), or remove `{}` when it is no longer valid.",
                 holder_name(case),
                 case.type_name
@@ -188,8 +240,8 @@ pub(super) static IDIOMS: [Idiom; 12] = [
         fits: |case| (is_java(case) && is_static(case) && case.way_has(&MAPS)).then_some(0.3),
         advice: |case| {
             format!(
-                "{} is static: what is put into it lives as long as its class. Remove `{}` when it is done with, or keep the map in the \
-                 object whose life it shares.",
+                "A static field leads to {}: what is put into it lives as long as the class. Remove `{}` when it is done with, or keep the \
+                 map in the object whose life it shares.",
                 holder_name(case),
                 case.type_name
             )

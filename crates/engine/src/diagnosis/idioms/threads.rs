@@ -10,9 +10,16 @@ pub(super) static IDIOMS: [Idiom; 4] = [
                 || case.below.contains("Thread")
                 || case.below.contains("Timer")
                 || case.is_called(&["_active", "_dangling", "_limbo"]);
-            is_thread.then_some(0.6)
+            (is_thread && case.are_running != Some(false)).then_some(0.6)
         },
         advice: |case| {
+            if case.below.contains("ThreadPoolExecutor$Worker") {
+                return format!(
+                    "Threads (`{}`) of executors are started and never end: each executor that is made keeps its own. Use one for all, or \
+                     call shutdown() on each when it is no longer needed.",
+                    case.type_name
+                );
+            }
             format!(
                 "Threads (`{}`) are started and never end; each keeps its target and arguments. See what they wait for, and \
                  let them end, or use a pool.",

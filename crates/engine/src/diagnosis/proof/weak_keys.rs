@@ -1,6 +1,6 @@
-//! WeakKeyDictionaries whose values lead to their keys.
+//! WeakKeyDictionaries and WeakHashMaps whose values lead to their keys.
 //!
-//! The dictionary refers to its keys weakly. A key that it dominates all the same is alive only because of a value in it, and stays
+//! The map refers to its keys weakly. A key that it dominates all the same is alive only because of a value in it, and stays
 //! as long as that value does, which is as long as the key lives.
 
 use super::super::{
@@ -12,13 +12,23 @@ use heaplake_model::short_type_name;
 
 /// Keys that are kept in this way from which on they are reported.
 const MIN_KEYS: usize = 8;
+const WEAK_HASH_MAP: &str = "java.util.WeakHashMap";
 
 pub(super) fn candidates(heap: &Heap) -> Vec<Candidate> {
     let dictionaries = heap.nodes_of(|name| short_type_name(name) == "WeakKeyDictionary");
-    dictionaries.into_iter().filter_map(|node| candidate(heap, node)).collect()
+    let maps = heap.nodes_of(|name| name == WEAK_HASH_MAP);
+    let of_dictionaries = dictionaries.into_iter().filter_map(|node| of_dictionary(heap, node));
+    of_dictionaries.chain(maps.into_iter().filter_map(|node| of_map(heap, node))).collect()
 }
 
-fn candidate(heap: &Heap, dictionary: usize) -> Option<Candidate> {
+/// The JDK's map, whose entries are weak references to their keys.
+fn of_map(heap: &Heap, map: usize) -> Option<Candidate> {
+    let (parts, _) = heap.parts_and_content(map);
+    let keys: Vec<usize> = parts.into_iter().flat_map(|part| heap.weak_refs(part)).collect();
+    proved(heap, map, &keys)
+}
+
+fn of_dictionary(heap: &Heap, dictionary: usize) -> Option<Candidate> {
     let dicts = |node: usize| {
         heap.refs(node).into_iter().map(|(_, kid)| kid).filter(|kid| heap.type_name(*kid) == "dict")
     };
@@ -27,13 +37,18 @@ fn candidate(heap: &Heap, dictionary: usize) -> Option<Candidate> {
     let data = near.max_by_key(|dict| heap.refs(*dict).len())?;
     let references = heap.refs(data).into_iter().map(|(_, kid)| kid);
     let keys: Vec<usize> = references.flat_map(|kid| heap.weak_refs(kid)).collect();
-    let kept: Vec<usize> = keys.iter().copied().filter(|key| heap.dominates(data, *key)).collect();
-    if kept.len() < MIN_KEYS || kept.len() * 2 < keys.len() {
+    proved(heap, data, &keys)
+}
+
+/// The candidate of a map that keeps most of its keys by its values.
+fn proved(heap: &Heap, data: usize, keys: &[usize]) -> Option<Candidate> {
+    let n_kept = keys.iter().filter(|key| heap.dominates(data, **key)).count();
+    if n_kept < MIN_KEYS || n_kept * 2 < keys.len() {
         return None;
     }
     let fact = format!(
-        "proved: {} of the {} keys of this WeakKeyDictionary are alive only because its own values lead to them",
-        words::count(kept.len() as i64),
+        "proved: {} of the {} weak keys are alive only because values of the same map lead to them",
+        words::count(n_kept as i64),
         words::count(keys.len() as i64)
     );
     let own = heap.retained(data) - heap.size(data);
