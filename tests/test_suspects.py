@@ -826,6 +826,42 @@ def test_what_is_on_the_way_of_a_chain_once_or_twice_is_no_link(lake):
     assert (first["holder"], first["idiom"]) == (holder, "stored_exception"), first
 
 
+def ring(h, n):
+    """A head that refers to the first and the last of a ring of nodes, which refer to each other."""
+    h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 400)))
+    for i in range(n):
+        around = [(".next", h.address(f"node {i + 1}" if i + 1 < n else "ring")), (".before", h.address(f"node {i - 1}" if i else "ring"))]
+        h.obj(f"node {i}", "Node", 200, around)
+    ends = [(".next", h.address("node 0")), (".before", h.address(f"node {n - 1}"))]
+    return h.set("shop", "recently_used", h.obj("ring", "Ring", 48, ends))
+
+
+def handlers(h, n):
+    """The handler of a signal keeps the one before it; the newest is a root, to which no object refers."""
+    h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 400)))
+    for i in range(n):
+        before = [(".cell_contents", h.address(f"handler {i - 1}"))] if i else []
+        cells = h.obj(f"closure {i}", "tuple", 56, [("[0]", h.obj(f"cell {i}", "cell", 40, before))])
+        root = "signal SIGUSR2" if i + 1 == n else None
+        found = h.obj(f"handler {i}", "function", 160, [(".__closure__", cells)], name="handler", root=root)
+    return found
+
+
+def many_lists(h, n):
+    """Lists of two items more than before, each; none is much of the growth."""
+    h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 400)))
+    users = [h.container(f"notes {user}", "list", h.items(f"note {user}", n // 100, "Note")) for user in range(400)]
+    return h.set("shop", "notes", h.container("notes", "dict", users, label=key_label))
+
+
+@pytest.mark.parametrize("build", [ring, handlers, many_lists])
+def test_growth_that_no_single_object_shows_is_found(lake, build):
+    holder = load(lake, build, [200, 400, 600])
+    first = ask(lake)[0]
+    assert first["holder"] == holder and first["confidence"] >= 0.9, first
+    assert first["count_growth"] >= 400 and first["retained_growth"] > 40_000, first
+
+
 def generations(h, n):
     """A cache of two generations of 80: `old` was `young` before. Beside it is what stays, so that addresses tell who is who."""
     h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 400)))
