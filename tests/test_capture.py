@@ -2,9 +2,7 @@
 
 Python 3.14 is tested where it is installed; what is special there is that text may be compressed by zstd."""
 
-import os
 import signal
-import subprocess
 import sys
 import time
 

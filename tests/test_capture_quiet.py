@@ -1,13 +1,10 @@
 """A dump is of the program as it was, and the program does not notice: no hook runs, nothing changes, nothing is left."""
 
 import json
-import os
-import signal
-import time
 
 import pytest
 
-from capturing import TIMEOUT, Heap, run, start
+from capturing import Heap, run
 from test_capture import FOUND, frames, is_at_least, newest, python, wait_for  # noqa: F401 (fixtures)
 
 HOOKS = """

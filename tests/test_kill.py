@@ -75,7 +75,7 @@ def assert_before_or_after(lake, before, small_dump):
     content = lake.content()
     landed = "dumps/big.json" in content
     assert {name: content[name] for name in before} == before
-    assert lake.dumps() == (["old", "big"] if landed else ["old"])
+    assert set(lake.dumps()) == ({"old", "big"} if landed else {"old"})
     expected = {"old": 1_000} | ({"big": 300_000} if landed else {})
     assert dict(lake.sql("select dump, count(*) from history.obj group by dump")) == expected
     assert_next_import_works(lake, small_dump, expected)

@@ -128,7 +128,7 @@ def test_tables_sort_filter_and_copy_by_mouse_and_keyboard(series, open_page):
     wait(page, "document.querySelector('#types [role=status].offscreen').innerText !== ''")
     copied = page.evaluate("navigator.clipboard.readText()").split("\n")
     assert copied[0].split("\t")[:2] == ["type", "count"] and len(copied) == 1 + len(names)
-    assert "filter=Module" in page.url
+    wait(page, "location.hash.includes('filter=Module')")
     # The state of the table is in the link.
     again = open_page(series[0], "#" + page.url.split("#")[1])
     assert again.page.locator("#types > .table tbody td:nth-child(1)").all_inner_texts() == names
@@ -156,7 +156,7 @@ def test_pictures_zoom_and_search_by_mouse_and_keyboard(series, open_page, pictu
     assert boxes.count() > 10
     largest = max(range(len(tree["nodes"])), key=lambda i: tree["nodes"][i]["bytes"])
     page.locator(f"#{picture} [data-at='{largest}']").click(position={"x": 5, "y": 5})
-    assert f"zoom={largest}" in page.url
+    wait(page, f"location.hash.includes('zoom={largest}')")
     chosen = page.locator(f"#{picture} .chosen").inner_text()
     assert tree["nodes"][largest]["name"].split("(")[0][:20] in chosen
     # The keyboard: down into a child, zoom, out again.
@@ -212,7 +212,7 @@ def test_merged_paths_are_read_and_zoomed(series, open_page):
     box = place.locator(f".box[data-at='{first}']")
     assert f"{paths['branches'][first]['paths']:,} paths" in box.get_attribute("aria-label")
     box.click(position={"x": 5, "y": 5})
-    assert f"#{part['id']}?zoom={first}" in opened.page.url
+    wait(opened.page, f"location.hash === '#{part['id']}?zoom={first}'")
     opened.quiet()
 
 

@@ -826,7 +826,7 @@ def test_what_is_on_the_way_of_a_chain_once_or_twice_is_no_link(lake):
     assert (first["holder"], first["idiom"]) == (holder, "stored_exception"), first
 
 
-def ring(h, n):
+def ring_of_nodes(h, n):
     """A head that refers to the first and the last of a ring of nodes, which refer to each other."""
     h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 400)))
     for i in range(n):
@@ -836,7 +836,7 @@ def ring(h, n):
     return h.set("shop", "recently_used", h.obj("ring", "Ring", 48, ends))
 
 
-def handlers(h, n):
+def signal_handlers(h, n):
     """The handler of a signal keeps the one before it; the newest is a root, to which no object refers."""
     h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 400)))
     for i in range(n):
@@ -854,7 +854,7 @@ def many_lists(h, n):
     return h.set("shop", "notes", h.container("notes", "dict", users, label=key_label))
 
 
-@pytest.mark.parametrize("build", [ring, handlers, many_lists])
+@pytest.mark.parametrize("build", [ring_of_nodes, signal_handlers, many_lists])
 def test_growth_that_no_single_object_shows_is_found(lake, build):
     holder = load(lake, build, [200, 400, 600])
     first = ask(lake)[0]

@@ -22,7 +22,7 @@ import time
 
 import pytest
 
-from capturing import FOLDER, VERSIONS, pythons
+from capturing import VERSIONS, pythons
 from lake import BINARY, REPOSITORY, TIMEOUT, environment
 
 PAGE = REPOSITORY / "docs/tutorial.md"
