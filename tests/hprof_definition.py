@@ -11,12 +11,15 @@ OBJECT = 2
 ROOTS = {0xFF: 0, 0x01: 8, 0x02: 8, 0x03: 8, 0x04: 4, 0x05: 0, 0x06: 4, 0x07: 0, 0x08: 8}
 REFERENCE = "java.lang.ref.Reference"
 SOFT = "java.lang.ref.SoftReference"
+#: The loaders that the VM keeps.
+LASTING_LOADERS = {f"jdk.internal.loader.ClassLoaders${name}ClassLoader" for name in ("Boot", "Platform", "App")}
 
 
 class Definition:
     """The graph of one file: `children` by address, and `referents` as (address of the referent, whether the reference is soft).
 
-    An instance refers to its class if that class is hidden, as the class of a lambda: only instances keep such a class.
+    An instance refers to its class if that class is hidden, as the class of a lambda, or of a loader that can be collected: only
+    instances keep such a class. The classes of arrays that are never unloaded are roots, as no record says.
     """
 
     def __init__(self, path):
@@ -102,6 +105,7 @@ class Definition:
     def resolve(self):
         there = {row[0] for row in self.instances + self.arrays} | set(self.values) | self.classes.keys()
         layouts = {}
+        instances = {address: of for address, of, _ in self.instances}
         for address, of, body in self.instances:
             if of not in layouts:
                 at, found = 0, []
@@ -111,8 +115,8 @@ class Definition:
                             is_referent = self.name(owner) == REFERENCE and self.strings[field] == "referent"
                             found.append((at, is_referent))
                         at += WIDTH[kind]
-                is_hidden = "+0x" in self.name(of)
-                layouts[of] = (found, SOFT in map(self.name, self.above(of)), [of] if is_hidden else [])
+                is_unloaded = "+0x" in self.name(of) or self.is_unloadable(of, instances)
+                layouts[of] = (found, SOFT in map(self.name, self.above(of)), [of] if is_unloaded else [])
             found, is_soft, out = layouts[of]
             self.children[address] = out = list(out)
             for at, is_referent in found:
@@ -125,8 +129,14 @@ class Definition:
                     self.referents[address] = (target, is_soft)
         for address, elements in self.arrays:
             self.children[address] = [target for target in elements if target in there]
+        self.roots |= {of for of in self.classes if self.name(of).startswith("[") and not self.is_unloadable(of, instances)}
         for address, (_, references, _) in self.classes.items():
             self.children[address] = [target for target in references if target in there]
+
+    def is_unloadable(self, of, instances):
+        """Whether a class is of a loader that the VM does not keep, so that its objects keep it."""
+        loader = self.classes[of][1][1]
+        return loader != 0 and self.name(instances.get(loader)) not in LASTING_LOADERS
 
     def find_class_fields(self):
         """A soft reference to the reflection data of a class is of the class that declares one of its members; generic

@@ -13,7 +13,7 @@ import pytest
 
 from hprof_definition import Definition
 from lake import REPOSITORY, Lake
-from test_hprof import needs_jdk, rows, shop, shop_classes  # noqa: F401
+from test_hprof import leak_classes, needs_jdk, rows, shop, shop_classes  # noqa: F401
 
 VISUALVM = Path(
     os.environ.get(
@@ -22,13 +22,20 @@ VISUALVM = Path(
 )
 
 
-@pytest.fixture(scope="module")
-def sampled(shop, tmp_path_factory):  # noqa: F811
+@pytest.fixture(scope="module", params=["live", "garbage and all"])
+def sampled(request, tmp_path_factory):
     """The definition of a real dump, its objects by address, and some of those that its roots reach."""
-    dump, _ = shop("compressed")
-    lake = Lake(tmp_path_factory.mktemp("retained") / "lake")
+    folder = tmp_path_factory.mktemp("retained")
+    if request.param == "live":
+        dump, _ = request.getfixturevalue("shop")("compressed")
+    else:
+        # Each array that the list had before refers to what the list has now.
+        java = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-cp", request.getfixturevalue("leak_classes")]
+        subprocess.run([*java, "Leaks", "copied_list", folder / "leak", "all"], check=True, capture_output=True, timeout=120)
+        dump = folder / "leak-0.hprof"
+    lake = Lake(folder / "lake")
     lake.load(dump, "shop")
-    query = "select address, type, size, retained, retained_count, root_kind from obj"
+    query = "select address, type, size, retained, retained_count, distance, root_kind from obj"
     objects = {row["address"]: row for row in rows(lake, query)}
     definition = Definition(dump)
     alive = definition.reached(definition.roots & objects.keys())
@@ -40,20 +47,20 @@ def sampled(shop, tmp_path_factory):  # noqa: F811
             largest[row["type"]] = row
     # The object of each type that retains most, of the types that retain most; some of the program; and any.
     some = sorted(largest.values(), key=lambda row: -row["retained"])[:40]
-    own = [objects[address] for address in sorted(alive) if objects[address]["type"].startswith("Shop")]
+    own = [objects[address] for address in sorted(alive) if objects[address]["type"].startswith(("Shop", "Leaks"))]
     some += chance.sample(own, 20) + [objects[address] for address in chance.sample(sorted(alive), 40)]
     return dump, definition, objects, list({row["address"]: row for row in some}.values())
 
 
 @needs_jdk
 def test_retained_sizes_are_those_of_the_definition(sampled):
-    """An object retains what is unreachable without it."""
+    """An object retains what is unreachable without it. Garbage, to which no root leads, keeps nothing."""
     _, definition, objects, some = sampled
-    # A field of a class object is in no dump: what only such a field holds is kept, as a root, unless the class can be told.
-    kept = {address for address, row in objects.items() if row["root_kind"] in ("unreferenced", "cycle")}
-    roots = definition.roots & objects.keys() | kept
+    roots = definition.roots & objects.keys()
     alive = definition.reached(roots)
-    assert alive == objects.keys()
+    assert alive == {address for address, row in objects.items() if row["distance"] is not None}
+    kinds = {row["root_kind"] for row in objects.values()}
+    assert "garbage" in kinds and not kinds & {"unreferenced", "cycle"}
     wrong = {}
     for row in some:
         gone = alive - definition.reached(roots, without=row["address"])

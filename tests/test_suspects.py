@@ -621,7 +621,21 @@ def with_modules(h, n):
     imports(h, n)
 
 
+def expiring(h, n):
+    """Sessions that end, of which there are more and more for now: each is where another was."""
+    sessions = h.items("session", n, "Session", 200)
+    h.set("shop", "sessions", h.container("sessions", "dict", sessions, label=lambda i: f"['{n}-{i}']"))
+
+
+def batches(h, n):
+    """A list that is emptied and filled again; only texts tell one order from the one that was where it is."""
+    items = h.items("order", n, "Order", 200, lambda i: [(".id", h.obj(f"id {i}", "str", 60, value=f"order {n}-{i}"))])
+    h.set("shop", "batch", h.container("batch", "list", items))
+
+
 CONTROLS = {
+    "what is in it ends": (expiring, [100, 200, 300]),
+    "it is filled again each time": (batches, [100, 200, 300]),
     "it stopped": (module_list, [100, 300, 300, 300]),
     "it comes and goes": (module_list, [300, 100, 250, 120]),
     "it shrinks": (module_list, [300, 200, 100]),
@@ -695,6 +709,51 @@ def test_a_container_that_is_made_anew_each_time_has_grown(lake, type_name, plac
     assert (first["holder"], first["count"], first["count_growth"]) == (holder, counts[-1], counts[-1] - counts[0]), first
     assert first["confidence"] >= 0.9, first
     assert 0.9 < first["retained_growth"] / (first["retained"] * (1 - counts[0] / counts[-1])) < 1.1, first
+
+
+def test_a_class_of_a_program_may_be_called_class(lake):
+    """Only a class itself is called by its name alone, as what leads to statics."""
+
+    def pupils(h, n):
+        found = h.container("pupils", "list", h.items("pupil", n, "Pupil", 200))
+        h.obj("class", "school.Class", 64, [(".pupils", found)], root="thread main")
+        return found
+
+    holder = load(lake, pupils, [100, 200, 300])
+    first = ask(lake)[0]
+    assert (first["holder"], first["held_by"]) == (holder, "(thread main) Class.pupils"), first
+
+
+@pytest.mark.parametrize(["stay", "is_leak"], [(1, True), (4, False)])
+def test_what_stays_in_a_map_tells_a_leak_from_what_ends(lake, stay, is_leak):
+    """Of the sessions of an earlier dump, all or one in some are still there, under their keys."""
+
+    def sessions(h, n):
+        h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 400)))
+        items = h.items("session", n, "Session", 200)
+        key = lambda i: f"['{i if i % stay == 0 else (n, i)}']"
+        return h.set("shop", "sessions", h.container("sessions", "dict", items, label=key))
+
+    holder = load(lake, sessions, [100, 200, 300])
+    found = ask(lake, "--min-confidence", "0")
+    first = next(suspect for suspect in found if suspect["holder"] == holder)
+    said = [fact for fact in first["evidence"] if "still there" in fact]
+    assert (first["confidence"] >= 0.9, said == []) == (is_leak, is_leak), first
+    assert is_leak or "25 % is still there" in said[0], said
+
+
+def test_two_collections_that_hold_the_same_free_it_together(lake):
+    """Neither frees anything alone; together they free all."""
+
+    def indexed(h, n):
+        items = h.items("session", n, "Session", 200)
+        h.set("shop", "by_name", h.container("by_name", "dict", items, label=key_label))
+        return h.set("shop", "in_order", h.container("in_order", "list", items))
+
+    load(lake, indexed, [100, 200, 300])
+    first = ask(lake)[0]
+    assert first["confidence"] >= 0.9 and first["retained"] >= 300 * 200, first
+    assert any("are also held by" in fact for fact in first["evidence"]), first
 
 
 def test_a_result_that_is_replaced_has_not_grown(lake):

@@ -1,11 +1,13 @@
 import com.sun.management.HotSpotDiagnosticMXBean;
 import java.lang.management.ManagementFactory;
+import java.io.*;
+import java.lang.ref.*;
 import java.net.*;
 import java.nio.ByteBuffer;
 import java.util.*;
 import java.util.concurrent.*;
 
-/** One leak by name, dumped at three moments to FILE-0.hprof and so on. */
+/** One leak by name, dumped at three moments to FILE-0.hprof and so on; with a third argument, `all`, garbage and all. */
 public class Leaks {
     static class Session { final byte[] data = new byte[200]; final String id; Session(String id) { this.id = id; } }
     static class Button { final List<Runnable> listeners = new ArrayList<>(); }
@@ -28,6 +30,16 @@ public class Leaks {
         final byte[] data = new byte[200];
         @Override protected void finalize() throws InterruptedException { Thread.sleep(1_000_000_000L); }
     }
+    static final List<Session> SUBSCRIBERS = new CopyOnWriteArrayList<>();
+    static final Map<String, Session> EXPIRING = new ConcurrentHashMap<>();
+    /** A reference of a class of its own, as caches have. */
+    static class Entry extends SoftReference<Session> { Entry(Session session) { super(session); } }
+    static final Map<String, Entry> SOFT = new HashMap<>();
+    static class Attachment { final Session of; final byte[] data = new byte[100]; Attachment(Session of) { this.of = of; } }
+    static final Map<Session, Attachment> ATTACHED = Collections.synchronizedMap(new WeakHashMap<>());
+    static final List<WeakReference<Session>> SEEN = new ArrayList<>();
+    static ObjectOutputStream stream;
+    static class Message implements Serializable { final byte[] data = new byte[100]; }
     static final List<URLClassLoader> LOADERS = new ArrayList<>();
 
     static void step(String leak, int n) throws Exception {
@@ -45,6 +57,14 @@ public class Leaks {
                 case "jdbc_statement" -> STATEMENTS.add(new OrderStatement());
                 case "interned_string" -> INTERNED.put(session.id, session.id);
                 case "garbage" -> session.id.length();
+                // All of the step before have ended, and more have come.
+                case "expiring" -> { if (i == 0) EXPIRING.clear(); for (int k = 0; k <= n; k++) EXPIRING.put(session.id + k, new Session(session.id)); }
+                case "soft_cache" -> SOFT.put(session.id, new Entry(session));
+                case "weak_value_holds_key" -> ATTACHED.put(session, new Attachment(session));
+                case "cleared_references" -> SEEN.add(new WeakReference<>(session));
+                case "shutdown_hook" -> Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println(session.id)));
+                case "object_stream" -> stream.writeObject(new Message());
+                case "copied_list" -> SUBSCRIBERS.add(session);
                 case "finalizer_queue" -> new Resource();
                 case "class_loader" -> { if (i % 20 == 0) LOADERS.add(new URLClassLoader(new URL[0])); }
                 default -> throw new IllegalArgumentException(leak);
@@ -53,10 +73,11 @@ public class Leaks {
     }
 
     public static void main(String[] args) throws Exception {
+        stream = new ObjectOutputStream(OutputStream.nullOutputStream());
         for (int n = 0; n < 3; n++) {
             step(args[0], n);
             if (args[0].equals("finalizer_queue")) { System.gc(); Thread.sleep(100); }
-            ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class).dumpHeap(args[1] + "-" + n + ".hprof", !args[0].equals("garbage"));
+            ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class).dumpHeap(args[1] + "-" + n + ".hprof", args.length < 3);
         }
         Runtime.getRuntime().halt(0);
     }

@@ -36,10 +36,10 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext, cast as cast_expression, col, lit},
 };
 use futures::StreamExt as _;
-use heaplake_model::{DumpId, EdgeKind, IssueKind, Process, Runtime, TABLES};
+use heaplake_model::{DumpId, EdgeKind, IssueKind, Process, Runtime, TABLES, root_kind};
 use heaplake_store::{
     Consume, DumpContent, ImportOptions, ImportProgress, Lake, Manifest, ObjectPacker, ObjectSource,
-    PlainObject, Provenance, ReadError, ReadOptions, TypeTable, default_memory, finds_root_kind,
+    PlainObject, Provenance, ReadError, ReadOptions, TypeTable, default_memory,
 };
 use tokio::runtime::Handle;
 
@@ -557,8 +557,12 @@ impl Roots {
                 (Cell::Value(at), Some(object)) if at == object => {
                     let kind = text(kinds, row).unwrap_or(NO_KIND);
                     // A table of a lake has them; they are found again.
-                    let is_found = finds_root_kind(kind)
-                        && (self.finds_roots || matches!(kind, "unreferenced" | "cycle"));
+                    let is_found = root_kind::is_found(kind)
+                        && (self.finds_roots
+                            || matches!(
+                                kind,
+                                root_kind::UNREFERENCED | root_kind::CYCLE | root_kind::GARBAGE
+                            ));
                     if !is_found {
                         merge.packer.root(at, kind.to_owned());
                     }

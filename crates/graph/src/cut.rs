@@ -5,7 +5,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::{BitSet, Cancelled, Graph, Id, Poll};
+use crate::{BitSet, Bits, Cancelled, Graph, Id, Poll};
 
 /// Nodes and edges that are removed. A set without members may have length 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,17 +23,19 @@ impl Cut {
 }
 
 /// The nodes that paths from `roots` reach in the graph but not in the graph without the cut, ascending; cut nodes are
-/// among them. Every node of the graph must be reachable from a root.
+/// among them. Every node of the graph must be reachable from a root. What is alive is not kept by a reference of `garbage`, the
+/// nodes that only roots of garbage reach.
 ///
 /// O(the part of the graph that is reachable from the cut).
 pub fn unreachable_after<I: Id>(
     graph: Graph<'_, I>,
     roots: &BitSet,
+    garbage: Bits<'_>,
     cut: &Cut,
     cancel: &AtomicBool,
 ) -> Result<Vec<I>, Cancelled> {
     let mut most = usize::MAX;
-    let found = unreachable_within(graph, roots, cut, &mut most, cancel)?;
+    let found = unreachable_within(graph, roots, garbage, cut, &mut most, cancel)?;
     Ok(found.unwrap_or_default())
 }
 
@@ -42,6 +44,7 @@ pub fn unreachable_after<I: Id>(
 pub fn unreachable_within<I: Id>(
     graph: Graph<'_, I>,
     roots: &BitSet,
+    garbage: Bits<'_>,
     cut: &Cut,
     most: &mut usize,
     cancel: &AtomicBool,
@@ -50,8 +53,10 @@ pub fn unreachable_within<I: Id>(
     let Some(touched) = touched(graph, cut, most, &mut poll)? else { return Ok(None) };
     // Parents with an edge that is cut: another edge to the same child may remain.
     let cut_sources = BitSet::of(graph.n_nodes(), cut.edges.iter().map(|edge| graph.forward.source(edge)));
+    let keeps = |parent: usize, child: usize| garbage.contains(child) || !garbage.contains(parent);
     let refers = |parent: usize, child: usize| {
         !cut.nodes.contains(parent)
+            && keeps(parent, child)
             && (!cut_sources.contains(parent)
                 || graph
                     .forward
@@ -75,6 +80,7 @@ pub fn unreachable_within<I: Id>(
                     && cut.keeps(graph, edge)
                     && touched.contains(target.index())
                     && !cut.nodes.contains(target.index())
+                    && keeps(node.index(), target.index())
                     && alive.set(target.index())
                 {
                     stack.push(target);

@@ -3,6 +3,8 @@
 //! `d` dominates `n` if every path from the super-root to `n` passes through `d`; the nearest such `d` is the immediate
 //! dominator. A collector would free with a node what it dominates, so its retained size is the sum over its subtree.
 //!
+//! Garbage, which no other root reaches, is gone before: what is alive is dominated as if garbage did not refer to it.
+//!
 //! Semi-NCA (Georgiadis, "Linear-Time Algorithms for Dominators and Related Problems", 2005) for the nodes that have
 //! edges. The others, half of a heap, dominate nothing: their immediate dominator is the nearest common ancestor, in the
 //! finished tree, of the nodes that refer to them, and several threads find it. Where semi-NCA climbs the tree step by step,
@@ -21,6 +23,8 @@ pub struct DominatorTree<I> {
     pub idom: Vec<I>,
     /// The reachable nodes, every one after its dominators (length: number of reachable nodes).
     order: Vec<I>,
+    /// The nodes that only roots of garbage reach; of length 0 if there are none.
+    pub garbage: BitSet,
 }
 
 /// What every node retains.
@@ -61,6 +65,10 @@ pub struct DepthFirstSearch<'g, I> {
     graph: Graph<'g, I>,
     poll: Poll<'g>,
     is_root: BitSet,
+    /// Number of nodes that were visited before the first root of garbage; none while there is none.
+    alive: Option<usize>,
+    /// Roots of garbage.
+    garbage_roots: BitSet,
     /// Nodes that need not be visited: those that were, and those without edges. One set for both, because its lookup for every
     /// edge takes most of the time of the search.
     done: BitSet,
@@ -82,6 +90,8 @@ impl<'g, I: Id> DepthFirstSearch<'g, I> {
             graph,
             poll: Poll::new(cancel),
             is_root: BitSet::new(n_nodes),
+            alive: None,
+            garbage_roots: BitSet::default(),
             done: BitSet::of(n_nodes, (0..n_nodes).filter(|node| is_leaf(graph, *node))),
             order: Vec::new(),
             number: vec![I::NONE; n_nodes],
@@ -97,6 +107,21 @@ impl<'g, I: Id> DepthFirstSearch<'g, I> {
             if self.done.set(root) {
                 self.enter(root, I::new(0));
                 self.run()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for roots of garbage. It comes last: what it reaches, and no root before it, is garbage.
+    pub fn add_garbage(&mut self, roots: impl IntoIterator<Item = usize>) -> Result<(), Cancelled> {
+        for root in roots {
+            if self.alive.is_none() {
+                self.alive = Some(self.order.len());
+                self.garbage_roots = BitSet::new(self.graph.n_nodes());
+            }
+            if self.number[root] == I::NONE && !self.is_root.contains(root) {
+                self.garbage_roots.insert(root);
+                self.add_roots([root])?;
             }
         }
         Ok(())
@@ -145,13 +170,14 @@ impl<'g, I: Id> DepthFirstSearch<'g, I> {
     /// The second half: computes the immediate dominators of the reached nodes that have edges. Goes from place to place in the
     /// graph.
     pub fn without_leaves(mut self) -> Result<TreeWithoutLeaves<'g, I>, Cancelled> {
-        let tree = self.semi_nca()?;
-        let Self { graph, poll, is_root, order, number, .. } = self;
-        Ok(TreeWithoutLeaves { graph, poll, is_root, order, number, tree })
+        let alive = self.alive.unwrap_or(self.order.len());
+        let tree = self.semi_nca(alive)?;
+        let Self { graph, poll, is_root, garbage_roots, order, number, .. } = self;
+        Ok(TreeWithoutLeaves { graph, poll, is_root, garbage_roots, order, alive, number, tree })
     }
 
-    /// The tree of the visited nodes, by number.
-    fn semi_nca(&mut self) -> Result<Vec<Link<I>>, Cancelled> {
+    /// The tree of the visited nodes, by number; the first `alive` of them are no garbage.
+    fn semi_nca(&mut self, alive: usize) -> Result<Vec<Link<I>>, Cancelled> {
         let Self { graph, poll, is_root, order, number, parent, .. } = self;
         let n = parent.len();
         let mut semi = vec![I::new(0); n];
@@ -176,9 +202,10 @@ impl<'g, I: Id> DepthFirstSearch<'g, I> {
                 poll.step()?;
                 let start = if i == first { 0 } else { ends[i - first - 1] };
                 let mut least = if is_root.contains(order[i - 1].index()) { I::new(0) } else { parent[i] };
+                let most = if i <= alive { alive } else { n };
                 for &predecessor in &fetched[start..ends[i - first]] {
-                    // A node that no root reaches does not count as a predecessor.
-                    if predecessor != I::NONE {
+                    // A node that no root reaches does not count as a predecessor, nor garbage of what is alive.
+                    if predecessor != I::NONE && predecessor.index() <= most {
                         least = least.min(least_semi(&mut forest, predecessor, i, &mut path));
                     }
                 }
@@ -209,7 +236,11 @@ pub struct TreeWithoutLeaves<'g, I> {
     poll: Poll<'g>,
     is_root: BitSet,
     /// As in the search.
+    garbage_roots: BitSet,
+    /// As in the search.
     order: Vec<I>,
+    /// Number of visited nodes that are no garbage.
+    alive: usize,
     /// As in the search.
     number: Vec<I>,
     /// By number.
@@ -219,8 +250,14 @@ pub struct TreeWithoutLeaves<'g, I> {
 impl<I: Id> TreeWithoutLeaves<'_, I> {
     /// Adds the nodes without edges. Goes through the graph in the order of the nodes.
     pub fn with_leaves(self, threads: usize) -> Result<DominatorTree<I>, Cancelled> {
-        let Self { graph, poll, is_root, order, number, tree } = self;
+        let Self { graph, poll, is_root, garbage_roots, order, alive, number, tree } = self;
         let n_nodes = graph.n_nodes();
+        let has_garbage = !garbage_roots.is_empty();
+        // Whether a leaf that some root reaches is garbage.
+        let is_garbage_leaf = |node: usize| {
+            let is_live_root = is_root.contains(node) && !garbage_roots.contains(node);
+            !is_live_root && !graph.parents(node).any(|parent| number[parent].index() <= alive)
+        };
         let node_of = |number: usize| if number == 0 { I::new(n_nodes) } else { order[number - 1] };
         let dominator = |node: usize| {
             if number[node] != I::NONE {
@@ -230,9 +267,13 @@ impl<I: Id> TreeWithoutLeaves<'_, I> {
                 return I::NONE;
             }
             // A node that no root reaches does not count as a predecessor.
-            let holders =
-                graph.parents(node).map(|parent| number[parent]).filter(|number| *number != I::NONE);
-            let top = if is_root.contains(node) { Some(I::new(0)) } else { None };
+            let is_garbage = has_garbage && is_garbage_leaf(node);
+            let most = if is_garbage { order.len() } else { alive };
+            // Nor does garbage of what is alive.
+            let holders = graph.parents(node).map(|parent| number[parent]);
+            let holders = holders.filter(|number| *number != I::NONE && number.index() <= most);
+            let is_top = is_root.contains(node) && (is_garbage || !garbage_roots.contains(node));
+            let top = if is_top { Some(I::new(0)) } else { None };
             let common = top.into_iter().chain(holders).reduce(|a, b| nearest_common(&tree, a, b));
             common.map_or(I::NONE, |number| node_of(number.index()))
         };
@@ -258,8 +299,13 @@ impl<I: Id> TreeWithoutLeaves<'_, I> {
         found.into_iter().collect::<Result<Vec<()>, _>>()?;
         let mut order = order;
         let is_reached_leaf = |node: &usize| is_leaf(graph, *node) && idom[*node] != I::NONE;
+        let mut garbage = BitSet::default();
+        if has_garbage {
+            let leaves = (0..n_nodes).filter(|node| is_reached_leaf(node) && is_garbage_leaf(*node));
+            garbage = BitSet::of(n_nodes, order[alive..].iter().map(|node| node.index()).chain(leaves));
+        }
         order.extend((0..n_nodes).filter(is_reached_leaf).map(I::new));
-        Ok(DominatorTree { idom, order })
+        Ok(DominatorTree { idom, order, garbage })
     }
 }
 

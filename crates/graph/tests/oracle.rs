@@ -15,6 +15,8 @@ struct Obvious {
     /// (source, target, followed), by source; no target where it dangles.
     edges: Vec<(usize, Option<usize>, bool)>,
     roots: BTreeSet<usize>,
+    /// The roots of garbage, which no other root reaches.
+    garbage: BTreeSet<usize>,
 }
 
 impl Obvious {
@@ -53,7 +55,7 @@ impl Obvious {
         let roots = (0..n).filter(|i| (*i as u64 * 7 + seed).is_multiple_of(9)).collect();
         // A size names its object.
         let sizes = (0..n).map(|i| 1 << i).collect();
-        Self { heap, sizes, edges, roots }
+        Self { heap, sizes, edges, roots, garbage: BTreeSet::new() }
     }
 
     /// With more roots, until they reach every node.
@@ -66,8 +68,23 @@ impl Obvious {
         self
     }
 
+    /// The same, where these further roots are those of garbage.
+    fn with_garbage(seed: u64) -> Self {
+        let mut found = Self::random(seed);
+        let roots = found.roots.clone();
+        found = found.all_reachable();
+        found.garbage = found.roots.difference(&roots).copied().collect();
+        found
+    }
+
     fn n(&self) -> usize {
         self.sizes.len()
+    }
+
+    /// By node, whether only roots of garbage reach it.
+    fn is_garbage(&self) -> Vec<bool> {
+        let alive = self.reached_from(&self.roots - &self.garbage, &Cut::default(), |_| true);
+        alive.into_iter().map(|alive| !alive).collect()
     }
 
     /// The followed edges without those that a cut takes away.
@@ -79,15 +96,39 @@ impl Obvious {
         })
     }
 
+    /// What the roots reach, where garbage leads to nothing that is alive.
     fn reached(&self, cut: &Cut) -> Vec<bool> {
+        if self.garbage.is_empty() {
+            return self.reached_from(self.roots.clone(), cut, |_| true);
+        }
+        let is_garbage = self.is_garbage();
+        self.reached_from(self.roots.clone(), cut, |(source, target)| {
+            !is_garbage[source] || is_garbage[target]
+        })
+    }
+
+    fn reached_from(
+        &self,
+        roots: BTreeSet<usize>,
+        cut: &Cut,
+        keeps: impl Fn((usize, usize)) -> bool,
+    ) -> Vec<bool> {
         let mut reached: Vec<bool> =
-            (0..self.n()).map(|i| self.roots.contains(&i) && !cut.nodes.view().contains(i)).collect();
+            (0..self.n()).map(|i| roots.contains(&i) && !cut.nodes.view().contains(i)).collect();
         for _ in 0..self.n() {
-            for (source, target) in self.followed(cut) {
+            for (source, target) in self.followed(cut).filter(|edge| keeps(*edge)) {
                 reached[target] |= reached[source];
             }
         }
         reached
+    }
+
+    /// The tree, which two threads find.
+    fn tree<I: Id>(&self, graph: Graph<'_, I>) -> DominatorTree<I> {
+        let mut search = DepthFirstSearch::new(graph, &NEVER);
+        search.add_roots(self.roots.difference(&self.garbage).copied()).unwrap();
+        search.add_garbage(self.garbage.iter().copied()).unwrap();
+        search.without_leaves().unwrap().with_leaves(2).unwrap()
     }
 
     /// The strict dominators of every reachable node.
@@ -160,6 +201,9 @@ oracle!(distances_are_the_fewest_hops, Obvious::random, distance);
 oracle!(walks_go_level_by_level, Obvious::random, walks);
 oracle!(dominators_are_on_every_path, Obvious::random, dominator);
 oracle!(retained_is_what_goes_with_a_node, Obvious::random, retained);
+oracle!(garbage_dominates_nothing_alive, Obvious::with_garbage, dominator);
+oracle!(what_is_alive_is_retained_by_what_is_alive, Obvious::with_garbage, retained);
+oracle!(garbage_keeps_nothing_alive, Obvious::with_garbage, cuts);
 oracle!(a_cut_frees_what_only_it_held, Obvious::all_random, cuts);
 oracle!(components_are_mutually_reachable, Obvious::random, component);
 oracle!(motifs_repeat_along_the_longest_chains, Obvious::chained, motifs);
@@ -221,7 +265,7 @@ fn walks<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
 }
 
 fn dominator<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
-    let tree = dominator_tree(graph, obvious.roots.iter().copied(), &NEVER).unwrap();
+    let tree = obvious.tree(graph);
     let dominators = obvious.dominators();
     let expected: Vec<I> = dominators
         .iter()
@@ -235,6 +279,9 @@ fn dominator<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
         })
         .collect();
     assert_eq!(tree.idom, expected);
+    let garbage = obvious.is_garbage().into_iter().enumerate().filter(|(_, is_garbage)| *is_garbage);
+    let garbage = garbage.map(|(node, _)| node).filter(|_| !obvious.garbage.is_empty());
+    assert!(tree.garbage.iter().eq(garbage));
 }
 
 /// The referrers of one node alone are those that all together have for it.
@@ -249,7 +296,7 @@ fn referrers_by_node<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
 }
 
 fn retained<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
-    let tree = dominator_tree(graph, obvious.roots.iter().copied(), &NEVER).unwrap();
+    let tree = obvious.tree(graph);
     let retained = tree.retained(|node| obvious.sizes[node]);
     let preorder = tree.preorder(&retained.count);
     let all = obvious.reached(&Cut::default());
@@ -271,6 +318,7 @@ fn retained<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
 
 fn cuts<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
     let roots = BitSet::of(obvious.n(), obvious.roots.iter().copied());
+    let garbage = obvious.tree(graph).garbage;
     for k in 1..12 {
         let nodes = (0..obvious.n()).filter(|i| (i * 5 + k) % 7 < k % 3);
         let edges = (0..obvious.edges.len()).filter(|i| (i * 3 + k) % 8 < k % 4);
@@ -279,14 +327,17 @@ fn cuts<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
         let rest = obvious.reached(&cut);
         let expected: Vec<I> = (0..obvious.n()).filter(|i| !rest[*i]).map(I::new).collect();
         let mut most = graph.n_nodes();
-        assert_eq!(unreachable_within(graph, &roots, &cut, &mut most, &NEVER), Ok(Some(expected.clone())));
+        assert_eq!(
+            unreachable_within(graph, &roots, garbage.view(), &cut, &mut most, &NEVER),
+            Ok(Some(expected.clone()))
+        );
         let mut fewer = (graph.n_nodes() - most).saturating_sub(1);
         let is_enough = fewer == graph.n_nodes() - most;
-        let found = unreachable_within(graph, &roots, &cut, &mut fewer, &NEVER);
+        let found = unreachable_within(graph, &roots, garbage.view(), &cut, &mut fewer, &NEVER);
         assert_eq!((found.is_ok_and(|found| found.is_some()), fewer), (is_enough, 0), "{cut:?}");
-        assert_eq!(unreachable_after(graph, &roots, &cut, &NEVER), Ok(expected), "{cut:?}");
+        assert_eq!(unreachable_after(graph, &roots, garbage.view(), &cut, &NEVER), Ok(expected), "{cut:?}");
     }
-    assert_eq!(unreachable_after(graph, &roots, &Cut::default(), &NEVER), Ok(Vec::new()));
+    assert_eq!(unreachable_after(graph, &roots, garbage.view(), &Cut::default(), &NEVER), Ok(Vec::new()));
 }
 
 fn part(obvious: &Obvious) -> BitSet {
@@ -391,7 +442,7 @@ impl<'m> Places<'m> {
 }
 
 fn motifs<I: Id>(obvious: &Obvious, graph: Graph<'_, I>) {
-    let tree = dominator_tree(graph, obvious.roots.iter().copied(), &NEVER).unwrap();
+    let tree = obvious.tree(graph);
     let retained = tree.retained(|node| obvious.sizes[node]);
     let preorder = tree.preorder(&retained.count);
     let roots: Vec<I> = obvious.roots.iter().map(|root| I::new(*root)).collect();

@@ -73,7 +73,7 @@ fn a_list_of_five_million() {
     let all = BitSet::of(N, 0..N);
     assert_eq!(components(graph.forward, graph.skip, &all, &NEVER).unwrap().count, N);
     let cut = Cut { nodes: BitSet::default(), edges: BitSet::of(N, [N / 2]) };
-    let gone = unreachable_after(graph, &BitSet::of(N, [0]), &cut, &NEVER).unwrap();
+    let gone = unreachable_after(graph, &BitSet::of(N, [0]), Bits::default(), &cut, &NEVER).unwrap();
     assert_eq!(gone.len(), N - N / 2 - 1);
     assert_eq!(walk(graph, Walk::Up, &[N as u32 - 1], u32::MAX, &NEVER).unwrap().len(), N - 1);
 }
@@ -311,5 +311,8 @@ fn everything_stops_when_told() {
     assert_eq!(dominator_tree(graph, [0], &AT_ONCE), Err(Cancelled));
     assert_eq!(components(forward, skip, &all, &AT_ONCE), Err(Cancelled));
     assert_eq!(list.chains_until(&vec![1; N], &AT_ONCE), Err(Cancelled));
-    assert_eq!(unreachable_after(graph, &BitSet::of(N, [0]), &cut, &AT_ONCE), Err(Cancelled));
+    assert_eq!(
+        unreachable_after(graph, &BitSet::of(N, [0]), Bits::default(), &cut, &AT_ONCE),
+        Err(Cancelled)
+    );
 }

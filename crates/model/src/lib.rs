@@ -14,6 +14,7 @@ mod memory;
 mod nearest;
 mod process;
 mod remedy;
+pub mod root_kind;
 mod runtime;
 pub mod schema;
 mod text;

@@ -8,7 +8,7 @@ use std::fmt;
 use crate::{
     cpython_capacity,
     entries::{CollectionParts, EntryWay},
-    jvm_entries,
+    jvm_entries, root_kind,
 };
 
 /// What is known of the dumps of one format.
@@ -43,6 +43,8 @@ pub struct Runtime {
     entry_ways: &'static [EntryWay],
     /// Types of collections around another one, and by which labels they refer to it.
     entry_wrappers: &'static [(&'static [&'static str], &'static [&'static str])],
+    /// Labels of references that the virtual machine has beside those of the program.
+    machine_labels: &'static [&'static str],
     /// What collections consist of.
     collection_parts: &'static [CollectionParts],
     label_says: for<'l> fn(&'l str) -> LabelSays<'l>,
@@ -62,6 +64,16 @@ pub enum Unreferenced {
         /// The types.
         finalizers: &'static [&'static str],
     },
+}
+
+impl Unreferenced {
+    /// The kind of root of such an object.
+    pub fn root_kind(self) -> &'static str {
+        match self {
+            Self::HeldOutside => root_kind::UNREFERENCED,
+            Self::Garbage { .. } => root_kind::GARBAGE,
+        }
+    }
 }
 
 /// How many items a container has room for before it must grow.
@@ -299,6 +311,12 @@ impl Runtime {
         (self.label_says)(label)
     }
 
+    /// Whether the label of a reference says that a virtual machine keeps it for a class: constants of its code, as they are used for the
+    /// first time.
+    pub fn is_of_machine(&self, label: &str) -> bool {
+        self.machine_labels.contains(&label)
+    }
+
     /// By which labels an object refers to the value of a field; `None` where nothing is known of labels.
     pub fn field_labels(&self, field: &str) -> Option<FieldLabels> {
         (self.field_labels)(field)
@@ -349,6 +367,7 @@ const UNKNOWN: Runtime = Runtime {
     class_type: None,
     entry_ways: &[],
     entry_wrappers: &[],
+    machine_labels: &[],
     collection_parts: &[],
     label_says: |_| LabelSays::Nothing,
     field_labels: |_| None,
@@ -450,6 +469,7 @@ const CPYTHON: Runtime = Runtime {
     class_type: None,
     entry_ways: &[],
     entry_wrappers: &[],
+    machine_labels: &[],
     collection_parts: &[],
     label_says: cpython_label,
     field_labels: dotted_field,
@@ -619,6 +639,7 @@ const JVM: Runtime = Runtime {
     class_type: Some("java.lang.Class"),
     entry_ways: jvm_entries::WAYS,
     entry_wrappers: jvm_entries::WRAPPERS,
+    machine_labels: &[".<resolved_references>", ".<reserved>", ".<constant>"],
     collection_parts: jvm_entries::PARTS,
     label_says: jvm_label,
 };

@@ -174,7 +174,7 @@ pub fn obj() -> SchemaRef {
             "distance",
             DataType::UInt32,
             true,
-            "hops from the nearest root; null where only garbage cycles hold the object",
+            "hops from the nearest root; null where only garbage or a cycle holds the object",
         ),
         column(
             "idom",

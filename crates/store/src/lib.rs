@@ -50,8 +50,7 @@ pub use import::{
 };
 pub use index::{
     AnyIndex, BuildLimits, EdgeLabels, GraphIndex, IndexOptions, IndexStamp, LayerEdit, TypeSums,
-    build_layer, build_unnamed_layer, index_dump, index_fits, is_found_kind as finds_root_kind,
-    open_or_build,
+    build_layer, build_unnamed_layer, index_dump, index_fits, open_or_build,
 };
 pub use lake::{
     Access, FileParts, Lake, LakeFolder, LakePath, Origin, SpillFolder, StoredFile, Traffic, check_marker,

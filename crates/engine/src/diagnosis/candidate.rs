@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use heaplake_model::{Collector, Unreferenced};
+use heaplake_model::{Collector, Unreferenced, root_kind};
 
 use super::{
     growth::Growth,
@@ -172,7 +172,7 @@ pub(super) fn grown(newest: &Heap, growth: &Growth) -> Vec<Candidate> {
 /// New roots with a chain below them at whose end is what was a root before: such a chain grows at its head, and no object refers to
 /// that. `was_there` says whether such a root was there.
 pub(super) fn new_heads(newest: &Heap, growth: &Growth, was_there: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
-    let is_inside = |kind: &str| !CYCLES.contains(&kind) && !NO_OBJECTS.contains(&kind);
+    let is_inside = |kind: &str| !root_kind::is_cut_off(kind) && !NO_OBJECTS.contains(&kind);
     let roots = newest.undominated_roots(is_inside).into_iter().map(|(node, _)| node);
     let is_new = |node: &usize| growth.partner(*node).is_none() && newest.sort(*node) != Sort::Frame;
     roots
@@ -249,7 +249,7 @@ fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
         return unfinalized(newest, finalizers, is_new);
     }
     let mut groups: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-    let is_outside = |kind: &str| CYCLES.contains(&kind) || NO_OBJECTS.contains(&kind);
+    let is_outside = |kind: &str| root_kind::is_cut_off(kind) || NO_OBJECTS.contains(&kind);
     for (node, kind) in newest.undominated_roots(is_outside) {
         if newest.sort(node) != Sort::Scalar && !newest.is_table_of_subclasses(node) {
             groups.entry((kind, newest.telling_type(node))).or_default().push(node);
@@ -263,7 +263,7 @@ fn outside(newest: &Heap, is_new: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
                 return None;
             }
             let own = new.iter().map(|node| newest.retained(*node)).sum();
-            let how = if CYCLES.contains(&kind) { How::Garbage } else { How::External };
+            let how = if root_kind::is_cut_off(kind) { How::Garbage } else { How::External };
             let proof = proof_outside(newest, kind, &nodes);
             Some(Candidate { proof, ..Candidate::new(new[0], how, own).with_members(nodes) })
         })
@@ -276,7 +276,7 @@ fn unfinalized(newest: &Heap, finalizers: &[&str], is_new: &dyn Fn(usize) -> boo
     let mut groups: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for finalizer in newest.nodes_of(|name| finalizers.contains(&name)) {
         for node in newest.weak_refs(finalizer) {
-            if newest.root_kind(node).is_some_and(|kind| kind == NO_OBJECTS[0] || CYCLES.contains(&kind)) {
+            if newest.root_kind(node).is_some_and(|kind| kind == root_kind::GARBAGE) {
                 groups.entry(newest.type_name(node)).or_default().insert(node);
             }
         }
@@ -323,10 +323,12 @@ fn proof_outside(heap: &Heap, kind: &str, nodes: &[usize]) -> Option<String> {
     }
     let n = words::count(nodes.len() as i64);
     match kind {
-        GARBAGE if heap.manifest().process.collector.is_some_and(Collector::is_off) => Some(format!(
-            "proved: only the {n} cycles themselves refer to their objects, and the collector is off"
-        )),
-        EXTERNAL if nodes.iter().all(|node| is_only_external(heap, *node)) => Some(format!(
+        root_kind::GARBAGE if heap.manifest().process.collector.is_some_and(Collector::is_off) => {
+            Some(format!(
+                "proved: only the {n} cycles themselves refer to their objects, and the collector is off"
+            ))
+        }
+        root_kind::EXTERNAL if nodes.iter().all(|node| is_only_external(heap, *node)) => Some(format!(
             "proved: C code holds each of the {n}: more refers to it than objects do, and no object outside of it does"
         )),
         _ => None,
@@ -341,16 +343,8 @@ fn is_only_external(heap: &Heap, node: usize) -> bool {
 
 /// Objects of one type outside of the program's graph from which on that alone is a proof.
 const MIN_PROVED: usize = 32;
-/// The kind of roots that stand for cycles to which nothing refers, where all references are counted.
-const GARBAGE: &str = "garbage";
-/// The kinds of roots that stand for cycles.
-pub(super) const CYCLES: [&str; 2] = ["cycle", GARBAGE];
-/// The kind of roots with references that no object explains.
-const EXTERNAL: &str = "external";
 /// The kinds of roots that no object keeps alive.
-const NO_OBJECTS: [&str; 3] = [UNREFERENCED, EXTERNAL, "atexit"];
-/// The kind of roots to which no object refers.
-pub(super) const UNREFERENCED: &str = "unreferenced";
+const NO_OBJECTS: [&str; 3] = [root_kind::UNREFERENCED, root_kind::EXTERNAL, "atexit"];
 
 /// Puts what holds them in the place of candidates that look the same.
 fn siblings(newest: &Heap, candidates: Vec<Candidate>) -> Vec<Candidate> {

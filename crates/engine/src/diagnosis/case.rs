@@ -6,7 +6,7 @@ use std::{
 };
 
 use heaplake_graph::{BitSet, Cut};
-use heaplake_model::{LabelSays, Runtime, TypeRole, short_type_name, shortened};
+use heaplake_model::short_type_name;
 use heaplake_store::with_index;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     proof::{ThreadParts, parts_of_threads},
     sort::Sort,
     standing::{MIN_KIDS, main_kids},
+    way::{self, WayStep},
     words,
 };
 use crate::Result;
@@ -29,6 +30,8 @@ pub(super) struct Case {
     pub(super) how: How,
     /// What part of the objects that have come has also gone again; `None` where it is not known.
     pub(super) turnover: Option<f64>,
+    /// What part of what the holder had in an earlier dump is still in it; `None` where it is not known.
+    pub(super) stayed: Option<f64>,
     pub(super) holder_type: String,
     /// Type of what the holder refers to, without its module.
     pub(super) kid_type: String,
@@ -66,6 +69,8 @@ pub(super) struct Case {
     pub(super) fields: HashSet<String>,
     /// Whether the way begins at a module, a class or a thread, and not at what a running function has.
     pub(super) is_kept: bool,
+    /// Whether soft references keep what is in it.
+    pub(super) is_soft: bool,
     /// Whether the samples are threads that run; `None` where the dump does not tell.
     pub(super) are_running: Option<bool>,
     /// What proves that it leaks.
@@ -106,29 +111,6 @@ pub(super) enum CountRule {
     Below,
     /// Objects that stand for themselves.
     Members,
-}
-
-/// An object on the way to a holder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WayStep {
-    pub(super) type_name: String,
-    pub(super) name: Option<String>,
-    /// By what the object before refers to it.
-    pub(super) label: Option<String>,
-    pub(super) root_kind: Option<String>,
-    /// How it stands in the expression by which the program reaches it.
-    said: Said,
-}
-
-/// How a step is written in an expression of the program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Said {
-    /// By its label.
-    Label,
-    /// Not at all: it is a table or node of the collection before it.
-    Part,
-    /// By the key of the collection under which it is, in quotes; `None` where the dump does not say it.
-    Key(Option<String>),
 }
 
 /// Objects that are looked into.
@@ -194,6 +176,7 @@ impl Case {
             anchor: candidate.anchor,
             how: candidate.how,
             turnover: None,
+            stayed: None,
             holder_type: heap.type_name(node).to_owned(),
             kid_type: short_type_name(&kid_type).to_owned(),
             full_kid_type: kid_type,
@@ -205,6 +188,7 @@ impl Case {
             below: types_below(heap, &samples),
             fields: HashSet::new(),
             is_kept: false,
+            is_soft: false,
             are_running: runtime.roots_have_frames().then(|| {
                 samples.iter().filter(|sample| heap.is_thread(**sample)).count() * 2 > samples.len()
             }),
@@ -330,6 +314,24 @@ impl Case {
         refs.filter(|refs| refs.len() <= MAX_FIELDS).flatten()
     }
 
+    /// By sample, references that may be soft: to it and from it, and from what it refers to, of objects that have few.
+    fn edges_around_samples(&self, heap: &Heap) -> Vec<Vec<usize>> {
+        const MAX_REFS: usize = 8;
+        if !heap.manifest().runtime().has_collection_parts() {
+            return Vec::new();
+        }
+        let few =
+            |node: usize| Some(heap.refs(node)).filter(|refs| refs.len() <= MAX_REFS).unwrap_or_default();
+        let around = |sample: &usize| {
+            let parents = heap.parents(*sample).into_iter().take(MAX_REFS).flat_map(few);
+            let to_it = parents.filter(|(_, kid)| kid == sample);
+            let from_it = few(*sample);
+            let below = from_it.clone().into_iter().flat_map(|(_, kid)| few(kid));
+            to_it.chain(from_it).chain(below).map(|(edge, _)| edge).collect()
+        };
+        self.samples.iter().map(around).collect()
+    }
+
     /// The bound that the type of the holder enforces, or that of each of the siblings.
     fn item_bound(&self, heap: &Heap, facts: &Facts) -> Option<ItemBound> {
         let of = |node: usize| {
@@ -389,7 +391,7 @@ impl Case {
 
     /// Whether a name near the holder contains one of these words.
     pub(super) fn is_called(&self, words: &[&str]) -> bool {
-        let near = self.way.iter().rev().filter(|step| step.said != Said::Part).take(3);
+        let near = self.way.iter().rev().filter(|step| !step.is_part()).take(3);
         let mut names =
             near.flat_map(|step| [step.label.as_deref(), Some(step.type_name.as_str())]).flatten();
         names.any(|name| {
@@ -406,13 +408,14 @@ impl Case {
         nodes.extend(self.sampled_members());
         let mut edges: Vec<usize> =
             way.windows(2).chain(dominators.windows(2)).filter_map(|hop| heap.edge(hop[0], hop[1])).collect();
-        for hop in way.windows(2).filter(|hop| is_entry(heap, hop[0], hop[1])) {
+        for hop in way.windows(2).filter(|hop| way::is_entry(heap, hop[0], hop[1])) {
             for (edge, kid) in heap.refs(hop[0]) {
                 edges.push(edge);
                 nodes.push(kid);
             }
         }
         edges.extend(self.fields_of_samples(heap).map(|(edge, _)| edge));
+        edges.extend(self.edges_around_samples(heap).into_iter().flatten());
         // What dictionaries are namespaces say the labels that lead to them.
         for node in dominators.iter().filter(|node| heap.type_name(**node) == "dict") {
             for parent in heap.parents(*node).into_iter().take(8) {
@@ -459,27 +462,16 @@ impl Case {
         of: Surroundings,
         names: &HashMap<usize, String>,
     ) -> Result<()> {
-        let runtime = heap.manifest().runtime();
         let Surroundings { way, dominators, beside, globals, .. } = of;
-        let label_of = |parent: usize, child: usize| {
-            heap.edge(parent, child).and_then(|edge| facts.label(edge)).map(str::to_owned)
-        };
-        self.way = way
-            .iter()
-            .enumerate()
-            .map(|(i, node)| WayStep {
-                type_name: short_type_name(heap.type_name(*node)).to_owned(),
-                name: facts.name(*node).map(str::to_owned),
-                label: i.checked_sub(1).and_then(|before| label_of(way[before], *node)),
-                root_kind: heap.root_kind(*node).map(str::to_owned),
-                said: i.checked_sub(1).map_or(Said::Label, |before| said(heap, facts, way[before], *node)),
-            })
-            .collect();
+        self.way = way::steps(heap, facts, &way);
         let fields = self.fields_of_samples(heap).filter_map(|(edge, _)| facts.label(edge));
         self.fields = fields.map(str::to_owned).collect();
+        let samples = self.edges_around_samples(heap);
+        let n_soft = samples.iter().filter(|edges| edges.iter().any(|edge| facts.is_soft(*edge))).count();
+        self.is_soft = n_soft * 2 > self.samples.len() || self.way.iter().any(|step| step.is_soft);
         self.is_kept = way.first().is_some_and(|first| heap.is_top(*first, self.node));
-        self.held_by = held_by(&self.way, runtime);
-        self.holder_path = holder_path(heap, facts, names, &dominators);
+        self.held_by = way::held_by(&self.way, heap.manifest().runtime());
+        self.holder_path = way::holder_path(heap, facts, names, &dominators);
         self.bound = self.item_bound(heap, facts);
         let is_wrapper = |node: &&usize| short_type_name(heap.type_name(**node)) == LRU_WRAPPER;
         if let Some((i, wrapper)) = way.iter().rev().enumerate().find(|(_, node)| is_wrapper(node)) {
@@ -661,139 +653,6 @@ fn types_below(heap: &Heap, samples: &[usize]) -> HashSet<String> {
     below.map(|node| short_type_name(heap.type_name(node)).to_owned()).collect()
 }
 
-/// The short name of the type by whose objects' names statics of Java programs are reached.
-const CLASS: &str = "Class";
-
-/// Whether a node is in a map under the key that an object before it has: a node of the map, which has few references.
-fn is_entry(heap: &Heap, before: usize, node: usize) -> bool {
-    const MAX_REFS: usize = 8;
-    heap.is_part(before) && !heap.is_part_of(node, before) && heap.refs(before).len() <= MAX_REFS
-}
-
-/// How a step is written after the one before it. What it is read from has been loaded.
-fn said(heap: &Heap, facts: &Facts, before: usize, node: usize) -> Said {
-    const MAX_KEY: usize = 60;
-    if heap.is_part_of(node, before) {
-        return Said::Part;
-    }
-    if !is_entry(heap, before, node) {
-        return Said::Label;
-    }
-    let mut refs = heap.refs(before).into_iter();
-    let key = refs.find(|(edge, kid)| facts.label(*edge) == Some(".key") && *kid != node).map(|(_, kid)| kid);
-    let Some(key) = key else { return Said::Label };
-    let is_number = heap.manifest().runtime().has_role(heap.type_name(key), TypeRole::Number);
-    let text = facts.value(key).filter(|_| heap.sort(key) == Sort::Scalar);
-    Said::Key(text.map(|text| match is_number {
-        true => format!("[{text}]"),
-        false => format!("[{:?}]", shortened(text, MAX_KEY)),
-    }))
-}
-
-/// By what the program reaches an object: names, keys and places from a module, a class or another root on.
-fn held_by(way: &[WayStep], runtime: &Runtime) -> Option<String> {
-    let first = way.first()?;
-    if way.len() > 1 && way.iter().all(|step| step.label.is_none()) {
-        return None;
-    }
-    let mut text = match (first.type_name.as_str(), &first.root_kind) {
-        ("module" | CLASS, _) => first.name.clone()?,
-        ("frame", Some(kind)) => format!("{kind}: {}()", first.name.as_deref().unwrap_or("?")),
-        (_, Some(kind)) => format!("({kind}) {}", first.name.as_deref().unwrap_or(&first.type_name)),
-        (other, None) => other.to_owned(),
-    };
-    let mut is_namespace = false;
-    for step in &way[1..] {
-        let label = match &step.said {
-            Said::Part => continue,
-            Said::Key(Some(key)) => key,
-            Said::Key(None) => "",
-            Said::Label => step.label.as_deref().unwrap_or(""),
-        };
-        match runtime.label_says(label) {
-            LabelSays::Namespace => {
-                is_namespace = true;
-                continue;
-            }
-            LabelSays::Key(name) if is_namespace => text = format!("{text}.{name}"),
-            LabelSays::Name(name) => text = format!("{text}.{name}"),
-            _ if label.is_empty() => text.push_str("[…]"),
-            _ => text.push_str(label),
-        }
-        is_namespace = false;
-    }
-    Some(shortened(&text, 200).into_owned())
-}
-
-/// A path of the dominator tree as summaries by holder write it. `names` are what the program calls its objects.
-fn holder_path(heap: &Heap, facts: &Facts, names: &HashMap<usize, String>, dominators: &[usize]) -> String {
-    const MAX_CHARS: usize = 100;
-    let mut words: Vec<String> = Vec::new();
-    if let Some(top) = dominators.first() {
-        match heap.root_kind(*top) {
-            Some(kind @ ("cycle" | "garbage")) => words.push(format!("({kind})")),
-            None if heap.idom(*top).is_none() => words.push("(several)".to_owned()),
-            _ => {}
-        }
-    }
-    let runtime = heap.manifest().runtime();
-    for (i, node) in dominators.iter().enumerate() {
-        let parts = runtime.collection_parts(heap.type_name(*node));
-        let owner = i.checked_sub(1).and_then(|above| dominators.get(above));
-        if parts.zip(owner).is_some_and(|(parts, owner)| parts.are_in(heap.type_name(*owner))) {
-            continue;
-        }
-        let type_name = shortened(heap.type_name(*node), MAX_CHARS);
-        words.push(match facts.name(*node).or(names.get(node).map(String::as_str)) {
-            Some(name) => format!("{type_name} {}", shortened(name, MAX_CHARS)),
-            None => type_name.into_owned(),
-        });
-    }
-    folded(&words)
-}
-
-/// A path with what repeats in it written once, as `(A -> B ->)+`.
-fn folded(words: &[String]) -> String {
-    const MAX_PERIOD: usize = 8;
-    let mut groups: Vec<(Vec<&str>, bool)> = Vec::new();
-    let mut at = 0;
-    while at < words.len() {
-        let repeats = |period: &usize| {
-            let least = if *period == 1 { 3 } else { 2 };
-            let end = at + least * period;
-            end <= words.len() && (at + period..end).all(|i| words[i] == words[i - period])
-        };
-        match (1..=MAX_PERIOD).find(repeats) {
-            Some(period) => {
-                let mut end = at + period;
-                while end < words.len() && words[end] == words[end - period] {
-                    end += 1;
-                }
-                let whole = (end - at) / period * period;
-                groups.push((words[at..at + period].iter().map(String::as_str).collect(), true));
-                at += whole;
-            }
-            None => {
-                groups.push((vec![&words[at]], false));
-                at += 1;
-            }
-        }
-    }
-    let n_groups = groups.len();
-    let mut text = String::new();
-    for (i, (group, repeats)) in groups.into_iter().enumerate() {
-        let group = group.join(" -> ");
-        let is_last = i + 1 == n_groups;
-        text.push_str(&match (repeats, is_last) {
-            (true, true) => format!("({group} ->)+"),
-            (true, false) => format!("({group} ->)+ "),
-            (false, true) => group,
-            (false, false) => format!("{group} -> "),
-        });
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -806,13 +665,5 @@ mod tests {
         assert_eq!(since_it_is_there(&[Some(0), None, Some(20), Some(80), Some(80)]), [20, 80, 80]);
         assert_eq!(since_it_is_there(&[Some(0), Some(60), Some(120)]), [0, 60, 120]);
         assert_eq!(since_it_is_there(&[None]), [0]);
-    }
-
-    #[test]
-    fn repetitions_are_written_once() {
-        let of = |text: &str| folded(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(of("m d A B A B A B"), "m -> d -> (A -> B ->)+");
-        assert_eq!(of("m n n n p"), "m -> (n ->)+ p");
-        assert_eq!(of("m d d p"), "m -> d -> d -> p");
     }
 }

@@ -10,13 +10,10 @@ use datafusion::arrow::{
     datatypes::Int64Type,
 };
 use heaplake_graph::{BitSet, Id, NO_DISTANCE};
-use heaplake_model::{CollectionParts, Unreferenced, schema::Table, short_type_name};
+use heaplake_model::{CollectionParts, EdgeKind, root_kind, schema::Table, short_type_name};
 use heaplake_store::{GraphIndex, Lake, Manifest, with_index};
 
-use super::{
-    candidate::{CYCLES, UNREFERENCED},
-    sort::{Sort, sort_in},
-};
+use super::sort::{Sort, sort_in};
 use crate::{Result, snapshot::OpenIndex};
 
 /// A dump.
@@ -30,8 +27,6 @@ pub(super) struct Heap {
     lake: Lake,
     /// Counted when it is first asked.
     undominated: Arc<OnceLock<UndominatedRoots>>,
-    /// What recorded roots reach; `None` where they reach all, or where other roots may be as good. Found when it is first asked.
-    alive: Arc<OnceLock<Option<BitSet>>>,
 }
 
 /// By kind and telling type, how many roots no other node dominates, and the bytes that they retain.
@@ -50,6 +45,8 @@ pub(super) struct Facts {
     objects: HashMap<usize, ObjectFacts>,
     /// By position of the edge.
     labels: HashMap<usize, String>,
+    /// Edges that are soft.
+    soft: HashSet<usize>,
 }
 
 /// Steps upwards from one object at most.
@@ -66,7 +63,7 @@ impl Heap {
         let sorts = types.iter().map(|stat| sort_in(runtime, &stat.name)).collect();
         let parts = types.iter().map(|stat| runtime.collection_parts(&stat.name));
         let parts = if runtime.has_collection_parts() { parts.collect() } else { Arc::default() };
-        Self { open, sorts, parts, lake, undominated: Arc::default(), alive: Arc::default() }
+        Self { open, sorts, parts, lake, undominated: Arc::default() }
     }
 
     pub(super) fn manifest(&self) -> &Manifest {
@@ -128,29 +125,9 @@ impl Heap {
         with_index!(&*self.open.index, |index| index.root_kind_of(node))
     }
 
-    /// Whether only garbage holds a node: no root that the dump records reaches it, and it records all that there are.
+    /// Whether nothing but garbage holds a node.
     pub(super) fn is_garbage(&self, node: usize) -> bool {
-        let alive = self.alive.get_or_init(|| self.find_alive());
-        alive.as_ref().is_some_and(|alive| !alive.contains(node))
-    }
-
-    fn find_alive(&self) -> Option<BitSet> {
-        if !matches!(self.manifest().runtime().unreferenced, Unreferenced::Garbage { .. }) {
-            return None;
-        }
-        let mut found = self.roots_with(|kind| kind != UNREFERENCED && !CYCLES.contains(&kind));
-        let n_roots = with_index!(&*self.open.index, |index| index.roots().len());
-        if found.is_empty() || found.len() == n_roots {
-            return None;
-        }
-        let mut alive = BitSet::of(self.n_nodes(), found.iter().copied());
-        with_index!(&*self.open.index, |index| {
-            let graph = index.graph();
-            while let Some(node) = found.pop() {
-                found.extend(graph.children(node).filter(|kid| alive.set(*kid)));
-            }
-        });
-        Some(alive)
+        with_index!(&*self.open.index, |index| index.garbage().contains(node))
     }
 
     /// Whether ways to `below` begin at a node: a module, a class or a thread.
@@ -354,7 +331,7 @@ impl Heap {
 
     /// Some of the nodes that keep a node alive.
     pub(super) fn parents(&self, node: usize) -> Vec<usize> {
-        with_index!(&*self.open.index, |index| index.graph().parents(node).take(MAX_PARENTS).collect())
+        with_index!(&*self.open.index, |index| index.keepers(node).take(MAX_PARENTS).collect())
     }
 
     /// The same with the nearest to a root among many more of them first, and modules before these: the dictionary of a module has every
@@ -362,7 +339,7 @@ impl Heap {
     fn nearest_parents(&self, node: usize) -> Vec<usize> {
         const MAX_LOOKED_AT: usize = 1 << 20;
         with_index!(&*self.open.index, |index| {
-            let mut all: Vec<usize> = index.graph().parents(node).take(MAX_LOOKED_AT).collect();
+            let mut all: Vec<usize> = index.keepers(node).take(MAX_LOOKED_AT).collect();
             if all.len() > MAX_PARENTS {
                 let place = |parent: &usize| {
                     (self.sort(*parent) != Sort::Module, index.distances().at(*parent), *parent)
@@ -408,7 +385,6 @@ impl Heap {
         let mut queue = VecDeque::from([node]);
         let mut root = None;
         let mut module = None;
-        let is_garbage = self.is_garbage(node);
         while let Some(at) = queue.pop_front() {
             if self.is_top(at, node) {
                 module = Some(at);
@@ -422,8 +398,7 @@ impl Heap {
             }
             for parent in self.nearest_parents(at) {
                 let is_frame = without_frames && self.sort(parent) == Sort::Frame;
-                let is_left_out = is_frame || (self.is_garbage(parent) && !is_garbage);
-                if !is_left_out && seen.insert(parent) {
+                if !is_frame && seen.insert(parent) {
                     next.insert(parent, at);
                     queue.push_back(parent);
                 }
@@ -455,7 +430,7 @@ impl Heap {
             let below = index.preorder().iter().skip(start).take(count.min(MAX_LOOKED_AT));
             let ranks: Vec<u32> = below.map(|node| index.types().at(node.index())).collect();
             let first = |sort: Sort| ranks.iter().copied().find(|rank| self.sort_of_rank(*rank) == sort);
-            let is_cycle = index.root_kind_of(node).is_some_and(|kind| CYCLES.contains(&kind));
+            let is_cycle = index.root_kind_of(node).is_some_and(root_kind::is_cut_off);
             let function = || first(Sort::Function).filter(|_| is_cycle);
             first(Sort::Program).or_else(function).unwrap_or(own)
         })
@@ -516,11 +491,14 @@ impl Heap {
         edges.dedup();
         if !edges.is_empty() {
             let rows: Vec<u64> = edges.iter().map(|edge| *edge as u64).collect();
-            let batch = self.lake.rows_at(self.manifest(), Table::Edge, &["label"], &rows)?;
-            let labels = batch.column(0).as_string::<i32>();
+            let batch = self.lake.rows_at(self.manifest(), Table::Edge, &["label", "kind"], &rows)?;
+            let (labels, kinds) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
             for (i, edge) in edges.iter().enumerate() {
                 let label = if labels.is_valid(i) { labels.value(i) } else { "" };
                 facts.labels.insert(*edge, label.to_owned());
+                if kinds.value(i) == EdgeKind::Soft.name() {
+                    facts.soft.insert(*edge);
+                }
             }
         }
         Ok(())
@@ -601,6 +579,11 @@ impl Facts {
 
     pub(super) fn value(&self, node: usize) -> Option<&str> {
         self.objects.get(&node)?.value.as_deref()
+    }
+
+    /// Whether an edge that was loaded is soft.
+    pub(super) fn is_soft(&self, edge: usize) -> bool {
+        self.soft.contains(&edge)
     }
 
     /// The label of an edge that was loaded.

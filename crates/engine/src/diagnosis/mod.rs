@@ -20,6 +20,8 @@ mod proof;
 mod signals;
 mod sort;
 mod standing;
+mod survival;
+mod way;
 mod words;
 
 use std::{
@@ -29,7 +31,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use heaplake_graph::{BitSet, Cut, Id, unreachable_within};
-use heaplake_model::Unreferenced;
+use heaplake_model::{Runtime, Unreferenced};
 use heaplake_store::{GraphIndex, Lake, with_index};
 
 use crate::{Result, history::slope, snapshot::OpenIndex};
@@ -39,6 +41,7 @@ pub use choice::{ChoiceReason, DumpChoice, choose_dumps};
 use heap::{Facts, Heap};
 use moments::Moments;
 use signals::Whole;
+use survival::Question;
 
 /// Dumps that are looked at; of more, these many evenly over time, the first and the newest among them.
 pub(crate) const MAX_DUMPS: usize = 48;
@@ -48,6 +51,8 @@ const MAX_CASES: usize = 60;
 const MAX_SUSPECTS: usize = 40;
 /// Log odds of what is proved: more than signals come to.
 const PROVED: f64 = 20.0;
+/// Log odds of what frees nothing when it lets go.
+const FREES_NOTHING: f64 = -2.5;
 /// Cases whose retained size is found by a cut.
 const MAX_CUTS: usize = 12;
 /// Objects that all these cuts together may lead to, in the newest dump and in all earlier ones.
@@ -116,17 +121,22 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
     let mut judged = Vec::new();
     for (mut case, surroundings) in cases {
         case.tell(moments.newest(), &mut facts, surroundings, &names)?;
-        if !is_of_capture(&case) && !is_of_machine(&case) && !is_of_finalizers(&case, moments.newest()) {
+        if !is_of_capture(&case)
+            && !is_of_machine(&case, moments.newest().manifest().runtime())
+            && !is_of_finalizers(&case, moments.newest())
+        {
             judged.push(Judged::of(case, &moments, whole));
         }
     }
     let mut judged = merged(judged, &moments);
-    judged.sort_by(|a, b| b.order().partial_cmp(&a.order()).unwrap_or(std::cmp::Ordering::Equal));
+    sort(&mut judged);
     judged.truncate(MAX_SUSPECTS);
+    look_closer(&mut judged, &moments, whole)?;
     let (mut most, mut most_earlier) = (MAX_TOUCHED, MAX_TOUCHED);
     for judged in judged.iter_mut().take(MAX_CUTS) {
         judged.measure_cut(&moments, &mut most, &mut most_earlier, cancel)?;
     }
+    sort(&mut judged);
     let mut suspects: Vec<Suspect> = judged.into_iter().map(|judged| judged.suspect(&moments)).collect();
     if let Some(outside) = account::outside_objects(&moments) {
         let rank = suspects.partition_point(|suspect| suspect.confidence >= outside.confidence);
@@ -149,8 +159,9 @@ fn candidates(moments: &Moments, cancel: &AtomicBool) -> Result<Vec<Candidate>> 
             found.entry(candidate.node).or_insert(candidate);
         }
     }
-    // What only garbage holds is gone with the next collection, and what waits for its finalizer is told by itself.
-    found.retain(|node, candidate| candidate.how == How::Unfinalized || !newest.is_garbage(*node));
+    // No program reaches garbage, so that nothing in it grows; how much there is of it is told by itself.
+    let is_of_garbage = |how: How| matches!(how, How::Garbage | How::Unfinalized);
+    found.retain(|node, candidate| is_of_garbage(candidate.how) || !newest.is_garbage(*node));
     for proved in proof::candidates(newest, cancel)? {
         let other = found.remove(&proved.node);
         let is_same =
@@ -182,9 +193,9 @@ fn is_of_capture(case: &Case) -> bool {
 }
 
 /// Whether a holder is a table that a virtual machine keeps for a class: constants of its code, as they are used for the first time.
-fn is_of_machine(case: &Case) -> bool {
+fn is_of_machine(case: &Case, runtime: &Runtime) -> bool {
     let label = case.way.last().and_then(|step| step.label.as_deref());
-    label.is_some_and(|label| [".<resolved_references>", ".<reserved>", ".<constant>"].contains(&label))
+    label.is_some_and(|label| runtime.is_of_machine(label))
 }
 
 /// A case with what is said of it.
@@ -288,6 +299,11 @@ impl Judged {
                 with_index!(&*heap.open.index, |index| freed_by_cut(index, &there, most_earlier, cancel))?;
             *bytes = freed_then.unwrap_or_else(|| in_proportion(*bytes, freed, unshared));
         }
+        if freed == 0 && !self.is_proved {
+            self.evidence.push("nothing would be freed without it: others hold what it has".to_owned());
+            self.log_odds += FREES_NOTHING;
+            self.confidence = signals::confidence(self.log_odds);
+        }
         Ok(())
     }
 
@@ -338,11 +354,35 @@ impl Judged {
     }
 }
 
+/// The likeliest first.
+fn sort(judged: &mut [Judged]) {
+    judged.sort_by(|a, b| b.order().partial_cmp(&a.order()).unwrap_or(std::cmp::Ordering::Equal));
+}
+
+/// Asks of those that seem to be leaks how much of what they had has stayed, and judges them again.
+fn look_closer(judged: &mut [Judged], moments: &Moments, whole: Whole) -> Result<()> {
+    const LIKELY: f64 = 0.4;
+    let is_asked = |judged: &Judged| !judged.is_proved && judged.confidence >= LIKELY;
+    let questions: Vec<Option<Question>> = judged
+        .iter()
+        .map(|judged| is_asked(judged).then(|| Question::of(&judged.case, moments)).flatten())
+        .collect();
+    for (judged, stayed) in judged.iter_mut().zip(survival::answers(&questions, moments)?) {
+        if stayed.is_some() {
+            let mut case = judged.case.clone();
+            case.stayed = stayed;
+            *judged = Judged::of(case, moments, whole);
+        }
+    }
+    sort(judged);
+    Ok(())
+}
+
 /// Leaves one of several cases about the same objects: the likelier, which remembers the other holders.
 fn merged(mut judged: Vec<Judged>, moments: &Moments) -> Vec<Judged> {
     let heap = moments.newest();
     let mut collections = HashMap::new();
-    judged.sort_by(|a, b| b.order().partial_cmp(&a.order()).unwrap_or(std::cmp::Ordering::Equal));
+    sort(&mut judged);
     let mut kept: Vec<Judged> = Vec::new();
     for next in judged {
         let same = kept.iter_mut().find(|other| {
@@ -400,7 +440,7 @@ fn freed<I: Id>(
 ) -> Result<Option<i64>> {
     let mut roots = index.roots_after(cut);
     no_roots.iter().for_each(|node| roots.remove(*node));
-    let gone = unreachable_within(index.graph(), &roots, cut, most, cancel)?;
+    let gone = unreachable_within(index.graph(), &roots, index.garbage(), cut, most, cancel)?;
     Ok(gone.map(|gone| i64::try_from(index.size_of(&gone)).unwrap_or(i64::MAX)))
 }
 

@@ -39,7 +39,7 @@ const LEAST_MINUTES: f64 = 1.0;
 /// Log odds of what has a bound that it has not passed, or for which the collector comes.
 const BOUNDED: f64 = -5.0;
 /// Log odds of what most probably has one: an OrderedDict beside a number that it comes near and has not passed. If it is none, a later
-/// dump has passed it.
+/// dump has passed it. And of a holder in which nothing stays.
 const PROBABLY_BOUNDED: f64 = -4.2;
 
 /// What all cases of a diagnosis share.
@@ -60,13 +60,19 @@ pub(super) fn shape(case: &Case) -> Option<SeriesShape> {
 /// Every signal of a case.
 pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signal> {
     let (bound, collector) = (bound(case), collector(case, moments));
+    let (soft, survival) = (soft(case), survival(case));
     let mut growth = [time(case), pace(case, moments)];
-    if [&bound, &collector].into_iter().flatten().any(|signal| signal.weight <= PROBABLY_BOUNDED) {
-        // What fills up to a bound, or until the collector comes, grows like a leak until then.
+    if [&bound, &collector, &soft, &survival]
+        .into_iter()
+        .flatten()
+        .any(|signal| signal.weight <= PROBABLY_BOUNDED)
+    {
+        // What fills up to a bound, or until the collector comes, grows like a leak until then; what does not stay does not accumulate.
         growth.iter_mut().flatten().for_each(|signal| signal.weight = signal.weight.min(0.0));
     }
     let others = [
         turnover(case),
+        survival,
         amount(case),
         share(case, whole),
         kind(case),
@@ -77,7 +83,7 @@ pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signa
         collector,
         line(case, moments),
         running(case, moments),
-        soft(case, moments),
+        soft,
         on_stacks(case),
         followers(case, moments),
         own_table(case, moments),
@@ -200,6 +206,18 @@ fn turnover(case: &Case) -> Option<Signal> {
         }
         0.4.. => told(-2.2, format!("{percent:.0} % of what came went again, or took the place of others")),
         0.15.. => told(-0.5, format!("{percent:.0} % of what came went again")),
+        _ => None,
+    }
+}
+
+/// How much of what it had has stayed: what leaks stays, however much comes. Of what stands in line all may go while the line grows.
+fn survival(case: &Case) -> Option<Signal> {
+    let stayed = case.stayed?;
+    let said = || format!("of what it had in an earlier dump {:.0} % is still there", stayed * 100.0);
+    match stayed {
+        ..0.35 if is_line(case) => told(-1.0, said()),
+        ..0.1 => told(PROBABLY_BOUNDED, said()),
+        0.1..0.35 => told(-3.0, said()),
         _ => None,
     }
 }
@@ -478,11 +496,15 @@ fn new_holder(case: &Case) -> Option<Signal> {
     }
 }
 
+/// Whether it is something in which objects stand in line.
+fn is_line(case: &Case) -> bool {
+    let is_line = |name: &str| name.ends_with("deque") || name.ends_with("Queue");
+    case.way.iter().rev().take(3).any(|step| is_line(&step.type_name))
+}
+
 /// Whether it is something in which objects stand in line: with two dumps, a long line is not told from one that never ends.
 fn line(case: &Case, moments: &Moments) -> Option<Signal> {
-    let is_line = |name: &str| name.ends_with("deque") || name.ends_with("Queue");
-    let is_near = case.way.iter().rev().take(3).any(|step| is_line(&step.type_name));
-    if moments.len() != 2 || !is_near {
+    if moments.len() != 2 || !is_line(case) {
         return None;
     }
     told(-1.6, "a line may be long for a while: a third dump would tell".to_owned())
@@ -529,26 +551,11 @@ fn running(case: &Case, moments: &Moments) -> Option<Signal> {
 }
 
 /// Whether soft references keep it, which the JVM clears before it runs out of memory.
-fn soft(case: &Case, moments: &Moments) -> Option<Signal> {
-    const REFERENCE: &str = "SoftReference";
-    let heap = moments.newest();
-    if !heap.manifest().runtime().has_collection_parts() || case.samples.is_empty() {
+fn soft(case: &Case) -> Option<Signal> {
+    if !case.is_soft {
         return None;
     }
-    let is_soft = |node: usize| short_type_name(heap.type_name(node)).ends_with(REFERENCE);
-    let n_soft = case
-        .samples
-        .iter()
-        .filter(|sample| {
-            is_soft(**sample)
-                || heap.parents(**sample).into_iter().any(is_soft)
-                || heap.refs(**sample).into_iter().any(|(_, kid)| is_soft(kid))
-        })
-        .count();
-    if n_soft * 2 <= case.samples.len() && !case.way.iter().any(|step| step.type_name.ends_with(REFERENCE)) {
-        return None;
-    }
-    told(-4.0, "soft references keep it: the JVM clears them before it runs out of memory".to_owned())
+    told(BOUNDED, "soft references keep it: the JVM clears them before it runs out of memory".to_owned())
 }
 
 /// What part of the retained bytes a container's own table must have to be mentioned: one in so many.

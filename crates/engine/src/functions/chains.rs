@@ -45,7 +45,7 @@ pub(super) static CHAINS: GraphFunction = GraphFunction {
             column("head", ColumnType::UInt64, "address of the first object of the chain"),
             column("head_type", ColumnType::Text, "its type"),
             column("head_root_distance", ColumnType::UInt32, "references from the nearest root to the head")
-                .null("where only garbage cycles hold it"),
+                .null("where only garbage or a cycle holds it"),
             column(
                 "root_path",
                 ColumnType::Text,

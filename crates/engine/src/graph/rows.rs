@@ -41,7 +41,7 @@ pub(crate) const OBJECT: &[ColumnDoc] = &[
     column("size", ColumnType::Int64, "its shallow size, 0 where the dump gives none").unit("bytes"),
     column("root_kind", ColumnType::Text, "why it is a root").null("where it is none"),
     column("distance", ColumnType::UInt32, "references from the nearest root")
-        .null("where only garbage cycles hold it"),
+        .null("where only garbage or a cycle holds it"),
     column("idom", ColumnType::UInt64, "address of its immediate dominator, without which it would be freed")
         .null("where no single object holds it"),
     column("idom_type", ColumnType::Text, "type of the immediate dominator")

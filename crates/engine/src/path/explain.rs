@@ -238,7 +238,7 @@ impl ExplainOperator {
         }
         let what = format!("{} {}", counted(n, "object is", "objects are"), mistake::escape(&named.text));
         Some(match n_reached {
-            0 => format!("{what}; no root reaches any of them but garbage cycles"),
+            0 => format!("{what}; no root reaches any of them but garbage"),
             _ if n_reached == n => {
                 format!(
                     "{what}; roots reach all of them, the nearest in {}",

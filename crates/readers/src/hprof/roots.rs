@@ -15,6 +15,8 @@ use super::{
 };
 use crate::{Error, ThreadRecord};
 
+/// The kind of classes that the VM keeps.
+const SYSTEM_CLASS: &str = "system class";
 /// Roots between two looks at a cancellation.
 const POLL: usize = 1 << 12;
 /// Threads that are handed over at a time.
@@ -60,7 +62,8 @@ impl<'m> RootNamer<'m> {
         namer
     }
 
-    /// The roots of the dump: each address once, with the kind that says most.
+    /// The roots of the dump: each address once, with the kind that says most. The VM keeps classes of arrays as long as those of
+    /// their elements, which no record says: those that are never unloaded are roots as other classes of the system.
     pub(super) fn roots(&mut self, cancel: &AtomicBool) -> Result<Vec<(u64, String)>, Error> {
         let mut roots: Vec<&RootRecord> =
             self.model.scan.roots.iter().filter(|root| root.address != 0).collect();
@@ -75,6 +78,14 @@ impl<'m> RootNamer<'m> {
             }
             named.push((root.address, self.kind(root)?));
         }
+        let classes = self.model.scan.classes.iter().zip(&self.model.classes.list);
+        let of_arrays = classes.filter(|(scanned, class)| {
+            scanned.dump.is_some() && class.name.ends_with("[]") && !class.is_kept_by_instances
+        });
+        named.extend(of_arrays.map(|(scanned, _)| (scanned.address, SYSTEM_CLASS.to_owned())));
+        // A stable sort: what the file says comes first.
+        named.sort_by_key(|(address, _)| *address);
+        named.dedup_by_key(|(address, _)| *address);
         Ok(named)
     }
 
@@ -148,7 +159,7 @@ impl<'m> RootNamer<'m> {
             RootKind::Monitor => "monitor".to_owned(),
             RootKind::JniMonitor => format!("JNI monitor, {}", self.thread(root.thread)),
             RootKind::JniGlobal => "JNI global".to_owned(),
-            RootKind::SystemClass => "system class".to_owned(),
+            RootKind::SystemClass => SYSTEM_CLASS.to_owned(),
             RootKind::Interned => "interned string".to_owned(),
             RootKind::Finalizing => "finalizing".to_owned(),
             RootKind::Debugger => "debugger".to_owned(),

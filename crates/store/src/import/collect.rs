@@ -5,16 +5,11 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use heaplake_model::shortened;
+use heaplake_model::{root_kind, shortened};
 use heaplake_readers::{Records, TypeTable};
 
 use super::{ImportProgress, Limits, StreamedTables, order::RowRef, runs::Run};
-use crate::{
-    Result,
-    addresses::AddressSet,
-    index::{self, GraphSize},
-    lake::WorkFolder,
-};
+use crate::{Result, addresses::AddressSet, index::GraphSize, lake::WorkFolder};
 
 pub(super) struct Collector<'c> {
     types: &'c TypeTable,
@@ -126,7 +121,7 @@ impl<'c> Collector<'c> {
     /// nor one of too many, because the manifest counts the roots of each kind.
     fn kind_of_root(&mut self, kind: String) -> Arc<str> {
         let kind = shortened(&kind, MAX_KIND_CHARS);
-        let kind = if index::is_found_kind(&kind) { format!("recorded {kind}").into() } else { kind };
+        let kind = if root_kind::is_found(&kind) { format!("recorded {kind}").into() } else { kind };
         if let Some(known) = self.root_kinds.get(&*kind) {
             return known.clone();
         }

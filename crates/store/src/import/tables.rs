@@ -354,11 +354,11 @@ impl<'t> TableWriter<'t> {
         let recorded = sorted_roots(self.recorded_roots, addresses);
         let (mut unreferenced, mut roots) = (0, BTreeMap::<String, u64>::new());
         let unmarked = addresses.unmarked(&marks).inspect(|_| unreferenced += 1);
-        let file =
-            self.roots(merged_roots(recorded, unmarked).inspect(|(_, kind)| match roots.get_mut(*kind) {
-                Some(count) => *count += 1,
-                None => drop(roots.insert((*kind).to_owned(), 1)),
-            }))?;
+        let merged = merged_roots(recorded, unmarked, self.about.runtime.unreferenced.root_kind());
+        let file = self.roots(merged.inspect(|(_, kind)| match roots.get_mut(*kind) {
+            Some(count) => *count += 1,
+            None => drop(roots.insert((*kind).to_owned(), 1)),
+        }))?;
         Ok(RootTable { file, counts: GraphCounts { dangling, unreferenced, roots } })
     }
 
@@ -534,22 +534,23 @@ fn sorted_roots<'r>(recorded: &'r [(u64, Arc<str>)], addresses: &AddressSet) -> 
     roots
 }
 
-/// Recorded roots and objects without referrers as one list by address. Both are in that order.
-fn merged_roots(
-    recorded: Vec<(u64, &str)>,
+/// Recorded roots and objects without referrers as one list by address. Both are in that order; `kind` is that of the second.
+fn merged_roots<'r>(
+    recorded: Vec<(u64, &'r str)>,
     unreferenced: impl Iterator<Item = u64> + Send,
-) -> impl Iterator<Item = (u64, &str)> + Send {
+    kind: &'static str,
+) -> impl Iterator<Item = (u64, &'r str)> + Send {
     let (mut recorded, mut unreferenced) = (recorded.into_iter().peekable(), unreferenced.peekable());
     std::iter::from_fn(move || match (recorded.peek(), unreferenced.peek()) {
         (Some((root, _)), Some(address)) if root > address => {
-            unreferenced.next().map(|address| (address, index::UNREFERENCED))
+            unreferenced.next().map(|address| (address, kind))
         }
         (Some((root, _)), Some(address)) if root == address => {
             unreferenced.next();
             recorded.next()
         }
         (Some(_), _) => recorded.next(),
-        (None, _) => unreferenced.next().map(|address| (address, index::UNREFERENCED)),
+        (None, _) => unreferenced.next().map(|address| (address, kind)),
     })
 }
 

@@ -14,12 +14,12 @@ use heaplake_graph::{
 };
 
 use super::{
-    GraphIndex, INDEX_VERSION, Refcounts,
+    GraphIndex, INDEX_VERSION,
     arrays::{EDGES_PER_NODE, NodeNumbers, StoredCsr},
     edges::Edges,
     file::{Sections, Writer},
     in_parallel,
-    roots::Roots,
+    roots::{CutOff, Roots},
     sections::{IndexContent, REVERSE_OFFSETS, SOURCES},
 };
 use crate::{Result, lake::WorkFile};
@@ -46,13 +46,13 @@ pub(super) struct GraphTotals {
 }
 
 impl<I: Id> Analysis<'_, I> {
-    /// Computes and writes the other sections. `rank_roots` gives the ranks of all roots. With the numbers of references to the
-    /// nodes, nodes that the roots do not reach get roots of their own.
+    /// Computes and writes the other sections. `rank_roots` gives the ranks of all roots. With `cut_off`, nodes that the roots do not
+    /// reach get roots of their own.
     pub(super) fn finish(
         self,
         find_roots: impl FnOnce(Graph<'_, I>, Numbers<'_, u32>) -> Roots<I>,
         rank_roots: impl FnOnce(&Roots<I>) -> Vec<u32>,
-        cycles: Option<&Refcounts>,
+        cut_off: Option<CutOff<'_>>,
         to: &WorkFile,
     ) -> Result<(GraphIndex<I>, File, GraphTotals)> {
         let Self { mut writer, nodes, edges, removed, edges_xxh3, threads, cancel } = self;
@@ -66,7 +66,6 @@ impl<I: Id> Analysis<'_, I> {
         let graph = Graph { forward: edges.forward.view(), skip: edges.weak.view(), reverse: reverse.view() };
         let n_nodes = graph.n_nodes();
         let mut roots = find_roots(graph, nodes.types());
-        let first_roots: Vec<usize> = roots.nodes.iter().map(|root| root.index()).collect();
         let near_roots: Vec<usize> = roots.no_cycles().collect();
         let (written, tree) = in_parallel(
             at_once,
@@ -100,10 +99,13 @@ impl<I: Id> Analysis<'_, I> {
             || -> Result<_> {
                 at_random(true);
                 let mut search = DepthFirstSearch::new(graph, cancel);
-                search.add_roots(first_roots.iter().copied())?;
-                if let Some(refcounts) = cycles {
-                    let found = roots.add_cycles(graph, &search.unreached(), refcounts, cancel)?;
-                    search.add_roots(found)?;
+                search.add_roots(roots.alive())?;
+                search.add_garbage(roots.garbage())?;
+                if let Some(cut_off) = cut_off {
+                    // Where there was garbage before, these are garbage, too.
+                    roots.add_cycles(graph, &search.unreached(), cut_off, cancel)?;
+                    search.add_roots(roots.alive())?;
+                    search.add_garbage(roots.garbage())?;
                 }
                 let tree = search.without_leaves()?;
                 at_random(false);
@@ -124,6 +126,7 @@ impl<I: Id> Analysis<'_, I> {
             n_reverse: graph.reverse.n_edges() as u64,
             n_roots: roots.nodes.len() as u64,
             n_weak_words: edges.weak.words().len() as u64,
+            n_garbage_words: tree.garbage.words().len() as u64,
             n_reached: tree.n_reached() as u64,
             n_removed_words: removed.words().len() as u64,
             n_type_pairs: n_type_pairs as u64,
@@ -137,6 +140,7 @@ impl<I: Id> Analysis<'_, I> {
                 writer.root(&roots.nodes)?;
                 writer.root_kind(&roots.kinds)?;
                 writer.root_rank(&root_ranks)?;
+                writer.garbage(tree.garbage.words())?;
                 writer.idom(&tree.idom)
             },
             || tree.retained(|node| sizes.at(node)),

@@ -23,7 +23,7 @@ use super::{
     in_parallel,
     labels::labels,
     modules::module_stats,
-    roots::{self, Roots},
+    roots::{self, CutOff, Roots},
     sections::ADDRESS,
 };
 use crate::{HolderStat, ModuleStat, Result, addresses::Positions, lake::WorkFile, with_index};
@@ -134,10 +134,11 @@ fn build_with<I: Id, E: EdgeSource>(
         threads,
         cancel,
     };
+    let cut_off = CutOff { refcounts: &refcounts, unreferenced: inputs.runtime.unreferenced };
     let find_roots =
-        |graph: Graph<'_, I>, types: Numbers<'_, u32>| Roots::find(graph, types, &kept, &refcounts, recorded);
+        |graph: Graph<'_, I>, types: Numbers<'_, u32>| Roots::find(graph, types, &kept, cut_off, recorded);
     let rank_roots = |roots: &Roots<I>| roots.ranks(&names.nodes);
-    let (index, file, totals) = analysis.finish(find_roots, rank_roots, Some(&refcounts), to)?;
+    let (index, file, totals) = analysis.finish(find_roots, rank_roots, Some(cut_off), to)?;
     let counts = GraphCounts { dangling, unreferenced: totals.unreferenced, roots: totals.roots };
     Ok(NewIndex { index: any(index), file, counts, names })
 }

@@ -10,9 +10,9 @@ use std::{
 use heaplake_graph::{
     BitSet, Cancelled, HeldTree, Holder, Id, PART, REST, holders, largest_holders, path_of,
 };
-use heaplake_model::{Runtime, shortened};
+use heaplake_model::{Runtime, root_kind, shortened};
 
-use super::{GraphIndex, bytes, roots};
+use super::{GraphIndex, bytes};
 use crate::HolderStat;
 
 /// Maximum number of holders that are kept of a dump.
@@ -114,8 +114,8 @@ pub(super) fn holder_stats<I: Id>(
     for (i, root) in index.roots().iter().enumerate() {
         is_root.insert(root.index());
         let kind = index.root_kind(i);
-        if roots::is_cycle(kind) {
-            above_cycles.insert(root.index(), if kind == roots::GARBAGE { garbage } else { cycle });
+        if root_kind::is_cut_off(kind) {
+            above_cycles.insert(root.index(), if kind == root_kind::GARBAGE { garbage } else { cycle });
         }
     }
     let above = |node: usize| match is_root.contains(node) {

@@ -114,7 +114,7 @@ impl<I: Id> GraphIndex<I> {
     fn gone(&self, cut: &Cut, pinned: &BitSet, cancel: &AtomicBool) -> Result<Vec<I>, Cancelled> {
         let mut roots = self.roots_after(cut);
         roots.unite(pinned.view());
-        unreachable_after(self.graph(), &roots, cut, cancel)
+        unreachable_after(self.graph(), &roots, self.garbage(), cut, cancel)
     }
 
     /// The nodes of addresses, without those that do not exist.

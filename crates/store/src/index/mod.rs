@@ -24,7 +24,7 @@ mod some_labels;
 use std::{ops::Range, sync::OnceLock, thread};
 
 use heaplake_graph::{Bits, Cancelled, Csr, Graph, Id, Numbers};
-use heaplake_model::{DumpId, Remedy, schema::Table};
+use heaplake_model::{DumpId, Remedy, root_kind, schema::Table};
 
 use crate::{
     Error, FileEntry, FileProblem, Lake, Manifest, Result, StoredFile,
@@ -40,15 +40,13 @@ pub use layer::{LayerEdit, build_layer, build_unnamed_layer};
 pub(crate) use nodes::{Nodes, Refcounts};
 pub(crate) use obj_columns::{ObjIndex, bytes, null_columns, root_columns};
 pub use rebuild::{BuildLimits, IndexOptions, index_dump, index_fits, open_or_build};
-pub(crate) use roots::UNREFERENCED;
-pub use roots::is_found as is_found_kind;
 use rows::RowCheckpoints;
 use sections::{IndexContent, SectionRanges};
 
 /// Version of the layout. An index of a later one or of one before [`FIRST_VERSION`] is rebuilt.
-const INDEX_VERSION: u32 = 4;
-/// The first version whose files can be read. Version 3 is version 4 without narrow numbers.
-const FIRST_VERSION: u32 = 3;
+const INDEX_VERSION: u32 = 5;
+/// The first version whose files can be read. Version 5 is the first that says what is garbage.
+const FIRST_VERSION: u32 = 5;
 
 /// An open index with ids of either width.
 #[derive(Debug)]
@@ -220,8 +218,21 @@ impl<I: Id> GraphIndex<I> {
 
     /// The roots without those of garbage, which nothing holds.
     pub fn live_roots(&self) -> impl Iterator<Item = I> + '_ {
-        let is_live = |(i, _): &(usize, &I)| self.root_kind(*i) != roots::GARBAGE;
+        let is_live = |(i, _): &(usize, &I)| self.root_kind(*i) != root_kind::GARBAGE;
         self.roots().iter().enumerate().filter(is_live).map(|(_, root)| *root)
+    }
+
+    /// The nodes that only garbage holds: no other root reaches them. A node that is alive is dominated, and kept, as if they did not
+    /// refer to it.
+    pub fn garbage(&self) -> Bits<'_> {
+        Bits::new(self.sections.numbers(&self.ranges.garbage))
+    }
+
+    /// The nodes that keep a node alive by a reference: for one that is no garbage those that are none either.
+    pub fn keepers(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
+        let garbage = self.garbage();
+        let is_garbage = garbage.contains(node);
+        self.graph().parents(node).filter(move |parent| is_garbage || !garbage.contains(*parent))
     }
 
     /// The addresses of the roots.

@@ -10,7 +10,7 @@ use arrow::{
     datatypes::{FieldRef, Int64Type, UInt64Type},
 };
 use heaplake_model::{
-    DumpId,
+    DumpId, root_kind,
     schema::{self, REFCOUNT, Table},
 };
 use parquet::arrow::{
@@ -302,7 +302,7 @@ impl<'b> IndexBuilder<'b> {
                     .iter()
                     .zip(kinds)
                     .filter_map(|(address, kind)| Some((*address, kind?)));
-                let recorded = found.filter(|(_, kind)| !super::roots::is_found(kind));
+                let recorded = found.filter(|(_, kind)| !root_kind::is_found(kind));
                 roots.extend(recorded.map(|(address, kind)| (address, kind.into())));
             }
         }

@@ -3,7 +3,8 @@
 //! Recorded roots first. Then modules; frames that run; objects with more references than the graph explains, where the dump
 //! has their number, as the collector itself finds them; objects without referrers; and for whatever is still not reached, one
 //! object of every strongly connected component that nothing outside refers to: a cycle that holds itself. If all references to
-//! its objects are known, it is garbage. From these roots every object is reachable.
+//! its objects are known, it is garbage. From these roots every object is reachable. Where the dump records all roots that there
+//! are, objects without referrers are garbage as well.
 
 use std::{
     collections::BTreeMap,
@@ -11,37 +12,27 @@ use std::{
 };
 
 use heaplake_graph::{BitSet, Cancelled, Graph, Id, Numbers, components};
-use heaplake_model::KeptAlive;
+use heaplake_model::{KeptAlive, Unreferenced, root_kind};
 
 use super::{GraphIndex, NodeNames, Refcounts};
 
 /// The kinds that are not recorded, by their position in [`Roots::names`].
-const KINDS: [&str; 6] = ["module", "frame", UNREFERENCED, "cycle", "external", GARBAGE];
+const KINDS: [&str; 6] = [
+    root_kind::MODULE,
+    root_kind::FRAME,
+    root_kind::UNREFERENCED,
+    root_kind::CYCLE,
+    root_kind::EXTERNAL,
+    root_kind::GARBAGE,
+];
 const MODULE: u32 = 0;
 const FRAME: u32 = 1;
 const NO_REFERRER: u32 = 2;
-/// The kind of objects that only hold each other, as far as the graph says.
 const CYCLE: u32 = 3;
-/// The kind of objects with references that the graph does not explain.
 const EXTERNAL: u32 = 4;
-/// The kind of objects that only hold each other, and of which all references are known.
-const ONLY_EACH_OTHER: u32 = 5;
-/// Its name.
-pub(super) const GARBAGE: &str = "garbage";
+const GARBAGE: u32 = 5;
 /// The kind of an object that was made a root in a layer.
 const PINNED: &str = "pinned";
-/// The kind of a root that no object of the dump refers to.
-pub(crate) const UNREFERENCED: &str = "unreferenced";
-
-/// Whether a kind of root is that of objects that only hold each other.
-pub(super) fn is_cycle(kind: &str) -> bool {
-    kind == KINDS[CYCLE as usize] || kind == GARBAGE
-}
-
-/// Whether roots of this kind are found by the index and not recorded in the dump.
-pub fn is_found(kind: &str) -> bool {
-    KINDS.contains(&kind)
-}
 
 /// The roots of a graph.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,7 +44,23 @@ pub(super) struct Roots<I> {
     pub(super) names: Vec<String>,
 }
 
-/// RecordedRoots roots by node, and the names of their kinds.
+/// What is known of objects that the other roots do not reach.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CutOff<'a> {
+    /// The numbers of references to the nodes.
+    pub(super) refcounts: &'a Refcounts,
+    /// What those are to which nothing refers.
+    pub(super) unreferenced: Unreferenced,
+}
+
+impl CutOff<'_> {
+    /// Whether nothing outside of the dump holds what no object refers to.
+    fn is_garbage(self) -> bool {
+        matches!(self.unreferenced, Unreferenced::Garbage { .. })
+    }
+}
+
+/// Recorded roots by node, and the names of their kinds.
 pub(super) struct RecordedRoots<I> {
     roots: Vec<(I, u32)>,
     names: Vec<String>,
@@ -76,12 +83,12 @@ pub(super) fn recorded<I: Id>(roots: &[(u64, Arc<str>)], node: impl Fn(u64) -> I
 
 impl<I: Id> Roots<I> {
     /// Finds the roots apart from those of cycles. `types` are the types of the nodes, `kept` says by type why its objects are
-    /// kept alive, `refcounts` are the numbers of references to the nodes.
+    /// kept alive, `cut_off` what is known of those to which the others do not lead.
     pub(super) fn find(
         graph: Graph<'_, I>,
         types: Numbers<'_, u32>,
         kept: &[KeptAlive],
-        refcounts: &Refcounts,
+        cut_off: CutOff<'_>,
         recorded: RecordedRoots<I>,
     ) -> Self {
         let mut builder = RootsBuilder::<I> { is_root: BitSet::new(graph.n_nodes()), roots: Vec::new() };
@@ -99,10 +106,11 @@ impl<I: Id> Roots<I> {
         }
         running(graph, &frames).into_iter().for_each(|frame| builder.add(frame, FRAME));
         let is_external =
-            |node: &usize| refcounts.external(*node, graph.reverse.range(*node).len()) > Some(0);
-        refcounts.nodes().filter(is_external).for_each(|node| builder.add(node, EXTERNAL));
+            |node: &usize| cut_off.refcounts.external(*node, graph.reverse.range(*node).len()) > Some(0);
+        cut_off.refcounts.nodes().filter(is_external).for_each(|node| builder.add(node, EXTERNAL));
+        let kind = if cut_off.is_garbage() { GARBAGE } else { NO_REFERRER };
         for node in (0..graph.n_nodes()).filter(|node| graph.reverse.range(*node).is_empty()) {
-            builder.add(node, NO_REFERRER);
+            builder.add(node, kind);
         }
         builder.roots.sort_unstable();
         let (nodes, kinds) = builder.roots.into_iter().unzip();
@@ -126,30 +134,44 @@ impl<I: Id> Roots<I> {
         Self { nodes, kinds, names }
     }
 
-    /// The roots apart from those of cycles.
+    /// The roots apart from those of cycles and garbage.
     pub(super) fn no_cycles(&self) -> impl Iterator<Item = usize> + '_ {
+        self.with(|kind| ![CYCLE, GARBAGE].contains(&kind))
+    }
+
+    /// The roots of what is alive, or may be.
+    pub(super) fn alive(&self) -> impl Iterator<Item = usize> + '_ {
+        self.with(|kind| kind != GARBAGE)
+    }
+
+    /// The roots of garbage.
+    pub(super) fn garbage(&self) -> impl Iterator<Item = usize> + '_ {
+        self.with(|kind| kind == GARBAGE)
+    }
+
+    fn with(&self, is_meant: impl Fn(u32) -> bool) -> impl Iterator<Item = usize> {
         let roots = self.nodes.iter().zip(&self.kinds);
-        roots.filter(|(_, kind)| ![CYCLE, ONLY_EACH_OTHER].contains(*kind)).map(|(node, _)| node.index())
+        roots.filter(move |(_, kind)| is_meant(**kind)).map(|(node, _)| node.index())
     }
 
     /// Adds a root for every cycle that nothing else holds. `rest` are the nodes that the other roots do not reach; nodes
-    /// without edges, which are not on a cycle, may be missing. Returns the new roots.
+    /// without edges, which are not on a cycle, may be missing.
     pub(super) fn add_cycles(
         &mut self,
         graph: Graph<'_, I>,
         rest: &BitSet,
-        refcounts: &Refcounts,
+        cut_off: CutOff<'_>,
         cancel: &AtomicBool,
-    ) -> Result<Vec<usize>, Cancelled> {
-        if rest.count() == 0 {
-            return Ok(Vec::new());
+    ) -> Result<(), Cancelled> {
+        if rest.is_empty() {
+            return Ok(());
         }
-        let cycles = sources(graph, rest, refcounts, cancel)?;
+        let cycles = sources(graph, rest, cut_off, cancel)?;
         let mut roots: Vec<(I, u32)> = self.nodes.iter().copied().zip(self.kinds.iter().copied()).collect();
         roots.extend(cycles.iter().map(|(node, kind)| (I::new(*node), *kind)));
         roots.sort_unstable();
         (self.nodes, self.kinds) = roots.into_iter().unzip();
-        Ok(cycles.into_iter().map(|(node, _)| node).collect())
+        Ok(())
     }
 
     /// By root, its position in the order of kinds, then names, roots without a name last; equal for roots that are equal in
@@ -231,7 +253,7 @@ fn running<I: Id>(graph: Graph<'_, I>, frames: &BitSet) -> Vec<usize> {
 fn sources<I: Id>(
     graph: Graph<'_, I>,
     rest: &BitSet,
-    refcounts: &Refcounts,
+    cut_off: CutOff<'_>,
     cancel: &AtomicBool,
 ) -> Result<Vec<(usize, u32)>, Cancelled> {
     let components = components(graph.forward, graph.skip, rest, cancel)?;
@@ -242,12 +264,11 @@ fn sources<I: Id>(
         if graph.parents(node).any(|parent| components.of[parent] != own) {
             is_held.insert(own.index());
         }
-        if refcounts.of(node).is_none() {
+        if !cut_off.is_garbage() && cut_off.refcounts.of(node).is_none() {
             is_unknown.insert(own.index());
         }
     }
-    let kind =
-        |node: usize| if is_unknown.contains(components.of[node].index()) { CYCLE } else { ONLY_EACH_OTHER };
+    let kind = |node: usize| if is_unknown.contains(components.of[node].index()) { CYCLE } else { GARBAGE };
     let first = rest.iter().filter(|node| is_held.set(components.of[*node].index()));
     Ok(first.map(|node| (node, kind(node))).collect())
 }
@@ -278,7 +299,7 @@ mod tests {
         let cancel = AtomicBool::new(false);
         let reverse = CsrBuf::reversed(forward.view(), Bits::default(), 1, &cancel).unwrap();
         let graph = Graph { forward: forward.view(), skip: Bits::default(), reverse: reverse.view() };
-        let roots_with = |recorded: &[(u64, &str)], counts: &[u32]| {
+        let roots_of = |recorded: &[(u64, &str)], counts: &[u32], unreferenced: Unreferenced| {
             let recorded: Vec<_> =
                 recorded.iter().map(|(address, kind)| (*address, Arc::from(*kind))).collect();
             let node = |address: u64| if address < 5 { address as u32 } else { u32::NONE };
@@ -286,13 +307,16 @@ mod tests {
             let mut refcounts = Refcounts::default();
             counts.iter().enumerate().for_each(|(node, count)| refcounts.push(node, *count));
             let recorded = super::recorded(&recorded, node);
-            let mut roots = Roots::find(graph, types, &kept, &refcounts, recorded);
+            let cut_off = CutOff { refcounts: &refcounts, unreferenced };
+            let mut roots = Roots::find(graph, types, &kept, cut_off, recorded);
             let mut search = heaplake_graph::DepthFirstSearch::new(graph, &cancel);
             search.add_roots(roots.nodes.iter().map(|root| root.index())).unwrap();
-            roots.add_cycles(graph, &search.unreached(), &refcounts, &cancel).unwrap();
+            roots.add_cycles(graph, &search.unreached(), cut_off, &cancel).unwrap();
             let kinds = roots.kinds.iter().map(|kind| roots.names[*kind as usize].clone());
             roots.nodes.iter().copied().zip(kinds).collect::<Vec<_>>()
         };
+        let roots_with =
+            |recorded: &[(u64, &str)], counts: &[u32]| roots_of(recorded, counts, Unreferenced::HeldOutside);
         let roots = |recorded: &[(u64, &str)]| roots_with(recorded, &[]);
         let named = |expected: &[(u32, &str)]| {
             expected.iter().map(|(node, kind)| (*node, (*kind).to_owned())).collect::<Vec<_>>()
@@ -314,6 +338,11 @@ mod tests {
         assert_eq!(
             roots_with(&[], &[1, 1, 0, 0, 7]),
             named(&[(0, "module"), (1, "cycle"), (3, "unreferenced"), (4, "external")])
+        );
+        // All roots are known: the rest is garbage.
+        assert_eq!(
+            roots_of(&[(4, "thread 7")], &[], Unreferenced::Garbage { finalizers: &[] }),
+            named(&[(0, "module"), (1, "garbage"), (3, "garbage"), (4, "thread 7")])
         );
         // Fewer references than the graph has: a dump that is inconsistent, and no reason to doubt the graph.
         assert_eq!(roots_with(&[(1, "x")], &[0, 1, 1, 1, 0])[0], (0, "module".to_owned()));

@@ -23,6 +23,8 @@ pub(super) struct IndexContent {
     pub(super) n_roots: u64,
     /// Words of the set of weak edges; 0 if there are none.
     pub(super) n_weak_words: u64,
+    /// Words of the set of garbage; 0 if there is none.
+    pub(super) n_garbage_words: u64,
     /// Nodes that are reached; in a layer, those that remain.
     pub(super) n_reached: u64,
     /// Words of the set of edges that a layer is without; 0 if it is not a layer.
@@ -108,6 +110,8 @@ sections! {
         root_kind, "root_kind", u32, content => content.n_roots;
         /// By root, its position in the order of kinds and names; equal for roots of one kind and name.
         root_rank, "root_rank", u32, content => content.n_roots;
+        /// The set of nodes that only roots of garbage reach.
+        garbage, "garbage", u64, content => content.n_garbage_words;
         /// By node, its immediate dominator.
         idom, "idom", I, content => content.n_nodes;
         /// The nodes in preorder of the dominator tree.

@@ -3,10 +3,7 @@
 use heaplake_model::short_type_name;
 
 use super::{Idiom, ends_with, holder_name};
-use crate::diagnosis::{
-    candidate::How,
-    case::{Case, WayStep},
-};
+use crate::diagnosis::{candidate::How, case::Case, way::WayStep};
 
 /// Collections of the JDK, and the tables and arrays in them, by their names without packages.
 const MAPS: [&str; 12] = [
@@ -40,7 +37,7 @@ fn way_contains(case: &Case, words: &[&str]) -> bool {
 }
 
 fn is_static(case: &Case) -> bool {
-    case.way.iter().any(|step| step.type_name == "Class")
+    case.way.iter().any(|step| step.is_class)
 }
 
 pub(super) static IDIOMS: [Idiom; 15] = [

@@ -1,7 +1,8 @@
 //! What one dump proves: objects that can never go on, or that live only because of what was meant to follow them.
 //!
 //! A proof is a property of the graph and needs neither growth nor names of the program. It holds as far as the graph is whole, so
-//! that it is sought only in dumps that record roots and count references: in others, what C code holds is not to be seen.
+//! that it is sought only in dumps that record roots and count references, as captures, or record all roots there are, as those of the
+//! JVM: in others, what C code holds is not to be seen.
 
 mod owners;
 mod waiters;
@@ -11,6 +12,8 @@ use std::{
     collections::{BTreeMap, HashSet},
     sync::atomic::AtomicBool,
 };
+
+use heaplake_model::Unreferenced;
 
 use super::{
     candidate::{Candidate, How},
@@ -26,7 +29,8 @@ const MIN_STUCK: usize = 4;
 /// The candidates that a dump proves.
 pub(super) fn candidates(heap: &Heap, cancel: &AtomicBool) -> Result<Vec<Candidate>> {
     if !heap.is_whole() {
-        return Ok(Vec::new());
+        let has_all_roots = matches!(heap.manifest().runtime().unreferenced, Unreferenced::Garbage { .. });
+        return Ok(if has_all_roots { weak_keys::candidates(heap) } else { Vec::new() });
     }
     let mut found = stuck(heap, cancel)?;
     found.extend(weak_keys::candidates(heap));
