@@ -565,6 +565,24 @@ def test_the_ways_in_which_java_leaks_have_names(lake, leak_classes, tmp_path, l
 
 
 @needs_jdk
+def test_what_all_threads_of_a_pool_keep_is_one_suspect(lake, leak_classes, tmp_path):
+    java = ["java", *MEMORY, "-cp", leak_classes, "Leaks", "thread_local_in_pool", tmp_path / "dump"]
+    subprocess.run(java, check=True, capture_output=True, timeout=120)
+    lake.ok("import", *(tmp_path / f"dump-{n}.hprof" for n in range(3)))
+    dumps = ["dump_0", "dump_1", "dump_2"]
+    first, *others = json.loads(lake.ok("suspects", "--format", "json", *dumps))
+    assert first["count"] == 6000 and first["count_growth"] == 4000, first
+    assert re.fullmatch(r"\(thread pool-1-thread-\d\)\.threadLocals\.value", first["held_by"]), first
+    assert any("likewise in 3 other threads" in fact for fact in first["evidence"]), first
+    assert not [other for other in others if other["confidence"] >= 0.5], others
+    # The cut is of all of them.
+    sessions = one(lake, "select sum(retained) as bytes from obj where type = 'Leaks$Session'", "--dump", "dump_2")["bytes"]
+    cut = next(query for query in first["queries"] if "whatif" in query).split("--cut ")[1].split("'")[1]
+    freed = one(lake, f"select sum(size) as bytes from whatif_cut('{cut}')", "--dump", "dump_2")["bytes"]
+    assert freed >= sessions and first["retained"] >= sessions, (freed, sessions, first)
+
+
+@needs_jdk
 @pytest.mark.parametrize(["program", "said"], [("expiring", "still there"), ("soft_cache", "soft references")])
 def test_what_java_programs_let_go_is_no_suspect(lake, leak_classes, tmp_path, program, said):
     """Sessions that end, of which more and more come; and references of a class that extends SoftReference."""

@@ -16,7 +16,7 @@ public class Leaks {
     static final Button BUTTON = new Button();
     static final List<Session> HISTORY = new ArrayList<>();
     static final ThreadLocal<List<Session>> CONTEXT = ThreadLocal.withInitial(ArrayList::new);
-    static final ExecutorService POOL = Executors.newFixedThreadPool(1);
+    static final ExecutorService POOL = Executors.newFixedThreadPool(4);
     static final Timer TIMER = new Timer("timer", true);
     class Inner { final byte[] data = new byte[200]; }
     final byte[] outer = new byte[300];

@@ -52,6 +52,8 @@ pub(super) struct Case {
     pub(super) slots: Vec<usize>,
     /// Other objects that hold the same.
     pub(super) also: Vec<usize>,
+    /// Holders that have the same place in other threads, each with the name of its thread. What is counted is in all of them.
+    pub(super) likewise: Vec<(usize, String)>,
     /// Whether something else holds part of the content.
     pub(super) is_shared: bool,
     /// From a module, or another root, down to the holder.
@@ -196,6 +198,7 @@ impl Case {
             members: candidate.members.clone(),
             slots: candidate.slots.clone(),
             also: Vec::new(),
+            likewise: Vec::new(),
             is_shared,
             way: Vec::new(),
             holder_path: String::new(),
@@ -229,6 +232,34 @@ impl Case {
             case.turnover = turnover(&case, moments, &kids);
         }
         Ok(Some(case))
+    }
+
+    /// Whether another case is about what has the same place in another thread.
+    pub(super) fn is_like(&self, other: &Case) -> bool {
+        self.how == other.how
+            && self.type_name == other.type_name
+            && self.rule != CountRule::Members
+            && way::are_of_threads(&self.way, &other.way)
+    }
+
+    /// Takes what such a case is about.
+    pub(super) fn add_likewise(&mut self, other: &Case) {
+        let add = |numbers: &mut [Option<i64>], more: &[Option<i64>]| {
+            for (number, more) in numbers.iter_mut().zip(more) {
+                *number = more.map_or(*number, |more| Some(number.unwrap_or(0).saturating_add(more)));
+            }
+        };
+        add(&mut self.counts, &other.counts);
+        add(&mut self.bytes, &other.bytes);
+        self.own = self.own.saturating_add(other.own);
+        let thread = other.way.first().and_then(|first| first.name.clone()).unwrap_or_default();
+        self.likewise.push((other.node, thread));
+    }
+
+    /// The holder, and what holds the same or has the same place in other threads.
+    pub(super) fn holders(&self) -> Vec<usize> {
+        let likewise = self.likewise.iter().map(|(node, _)| *node);
+        std::iter::once(self.node).chain(self.also.iter().copied()).chain(likewise).collect()
     }
 
     /// Replaces the bytes of a case that is not about all content of its anchor.

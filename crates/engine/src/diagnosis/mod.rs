@@ -129,6 +129,9 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
         }
     }
     let mut judged = merged(judged, &moments);
+    for judged in judged.iter_mut().filter(|judged| !judged.case.likewise.is_empty()) {
+        *judged = Judged::of(judged.case.clone(), &moments, whole);
+    }
     sort(&mut judged);
     judged.truncate(MAX_SUSPECTS);
     look_closer(&mut judged, &moments, whole)?;
@@ -249,9 +252,7 @@ impl Judged {
         {
             return None;
         }
-        let mut holders = vec![case.node];
-        holders.extend(&case.also);
-        let addresses: Vec<String> = holders.iter().map(|node| shown(heap, *node)).collect();
+        let addresses: Vec<String> = case.holders().iter().map(|node| shown(heap, *node)).collect();
         let parents = match addresses.as_slice() {
             [one] => format!("parent = {one}"),
             many => format!("parent IN ({})", many.join(", ")),
@@ -277,8 +278,7 @@ impl Judged {
         if !case.is_shared && case.also.is_empty() || case.are_running == Some(true) {
             return Ok(());
         }
-        let mut holders = vec![case.node];
-        holders.extend(&case.also);
+        let holders = case.holders();
         let newest = moments.newest();
         let freed = with_index!(&*newest.open.index, |index| freed_by_cut(index, &holders, most, cancel))?;
         let (Some(freed), Some((Some(last), earlier))) = (freed, case.bytes.split_last_mut()) else {
@@ -319,9 +319,14 @@ impl Judged {
                 .collect();
             evidence.push(format!("the same objects are also held by {}", also.join(", ")));
         }
+        evidence.extend(other_threads(&case));
         let address = heap.address(case.node);
         let dump = &heap.manifest().id;
-        let mut queries = vec![format!("SELECT * FROM path('root ..> @{address}', '{dump}')")];
+        let mut queries = Vec::new();
+        // There is no path to a root itself.
+        if !heap.is_root(case.node) {
+            queries.push(format!("SELECT * FROM path('root ..> @{address}', '{dump}')"));
+        }
         if let Some(cut) = &cut {
             queries.push(format!("SELECT * FROM whatif_cut('{cut}')"));
         }
@@ -394,9 +399,11 @@ fn merged(mut judged: Vec<Judged>, moments: &Moments) -> Vec<Judged> {
             let is_one_group = next.case.rule == CountRule::Members
                 && other.case.how == next.case.how
                 && other.case.type_name == next.case.type_name;
-            holds_both || is_inside || is_one_group || next.case.node == other.case.node
+            let is_like = || next.case.is_like(&other.case) && next.case.node != other.case.node;
+            holds_both || is_inside || is_one_group || next.case.node == other.case.node || is_like()
         });
         match same {
+            Some(other) if other.case.is_like(&next.case) => other.case.add_likewise(&next.case),
             Some(other) => {
                 let holds_it =
                     next.holds_same(other, heap, &mut collections) && other.case.rule == CountRule::Direct;
@@ -464,6 +471,22 @@ fn per_hour(case: &Case, taken: &[DateTime<Utc>]) -> Option<f64> {
 /// The address of an object as commands and patterns take it.
 fn shown(heap: &Heap, node: usize) -> String {
     format!("@{:#x}", heap.address(node))
+}
+
+/// In which other threads the same was found.
+fn other_threads(case: &Case) -> Option<String> {
+    const MAX_NAMED: usize = 4;
+    let n = case.likewise.len();
+    let mut names: Vec<&str> =
+        case.likewise.iter().take(MAX_NAMED).map(|(_, thread)| thread.as_str()).collect();
+    if n > MAX_NAMED {
+        names.push("…");
+    }
+    let threads = if n == 1 { "thread" } else { "threads" };
+    let said = || {
+        format!("likewise in {} other {threads}, counted along: {}", words::count(n as i64), names.join(", "))
+    };
+    (n > 0).then(said)
 }
 
 /// The way to a holder: `module shop -.orders-> list`.

@@ -18,6 +18,8 @@ pub(super) struct WayStep {
     pub(super) name: Option<String>,
     /// By what the object before refers to it.
     pub(super) label: Option<String>,
+    /// Whether it is a thread that is kept because it runs.
+    pub(super) is_thread: bool,
     /// Whether the object before refers to it softly.
     pub(super) is_soft: bool,
     pub(super) root_kind: Option<String>,
@@ -55,6 +57,7 @@ pub(super) fn steps(heap: &Heap, facts: &Facts, way: &[usize]) -> Vec<WayStep> {
             is_class: runtime.is_class(type_name),
             name: facts.name(node).map(str::to_owned),
             label: edge.and_then(|edge| facts.label(edge)).map(str::to_owned),
+            is_thread: heap.is_thread(node),
             is_soft: edge.is_some_and(|edge| facts.is_soft(edge)),
             root_kind: heap.root_kind(node).map(str::to_owned),
             said: before.map_or(Said::Label, |before| said(heap, facts, before, node)),
@@ -89,6 +92,19 @@ fn said(heap: &Heap, facts: &Facts, before: usize, node: usize) -> Said {
     }))
 }
 
+/// Whether two ways lead from two threads to the same place: by the same labels, but for the places in tables.
+pub(super) fn are_of_threads(one: &[WayStep], other: &[WayStep]) -> bool {
+    let is_alike = |(a, b): (&WayStep, &WayStep)| {
+        let is_place = |step: &WayStep| step.label.as_deref().is_some_and(|label| label.starts_with('['));
+        a.type_name == b.type_name && (a.label == b.label || is_place(a) && is_place(b))
+    };
+    let starts_at_thread = |way: &[WayStep]| way.len() > 1 && way[0].is_thread;
+    starts_at_thread(one)
+        && starts_at_thread(other)
+        && one.len() == other.len()
+        && one.iter().zip(other).all(is_alike)
+}
+
 /// By what the program reaches an object: names, keys and places from a module, a class or another root on.
 pub(super) fn held_by(way: &[WayStep], runtime: &Runtime) -> Option<String> {
     let first = way.first()?;
@@ -99,6 +115,8 @@ pub(super) fn held_by(way: &[WayStep], runtime: &Runtime) -> Option<String> {
         _ if first.is_class => first.name.clone()?,
         ("module", _) => first.name.clone()?,
         ("frame", Some(kind)) => format!("{kind}: {}()", first.name.as_deref().unwrap_or("?")),
+        // The kind of the root of a thread names it.
+        (_, Some(kind)) if first.is_thread => format!("({kind})"),
         (_, Some(kind)) => format!("({kind}) {}", first.name.as_deref().unwrap_or(&first.type_name)),
         (other, None) => other.to_owned(),
     };
