@@ -724,6 +724,36 @@ def test_a_class_of_a_program_may_be_called_class(lake):
     assert (first["holder"], first["held_by"]) == (holder, "(thread main) Class.pupils"), first
 
 
+def test_garbage_where_objects_were_is_new(lake):
+    """The cycles of today are where parents and children of yesterday were, which the program held then."""
+
+    def build(h, n):
+        never = {"enabled": True, "threshold": 1_000_000}
+        found = cycles(h, n, never)
+        held = [h.obj(f"parent {i}", "Parent", 400, [(".child", h.obj(f"child {i}", "Child", 100))]) for i in range(n, 300)]
+        h.set("shop", "parents", h.container("parents", "list", held))
+        return found
+
+    holder = load(lake, build, [100, 200, 300])
+    first = ask(lake, "d2", "d3")[0]
+    assert holder == first["holder"] and first["idiom"] == "garbage_cycle" and first["confidence"] >= 0.9, first
+
+
+def test_what_objects_of_a_holder_share_is_not_its_ring(lake):
+    """Texts that two objects share, which are made anew each time, hang below what holds both, to which nothing is added."""
+
+    def build(h, n):
+        texts = [h.obj(f"text of {i}", "str", 120) for i in range(n)]
+        attributes = [(f"['{name}']", h.container(f"{name} {n}", "tuple", texts)) for name in ("asked", "told")]
+        table = h.obj("table", "dict", 232, attributes)
+        h.set("shop", "service", h.obj("service", "Service", 64, [(".__dict__", table)]))
+        return table
+
+    table = load(lake, build, [100, 200, 300])
+    found = ask(lake, "--min-confidence", "0")
+    assert not [suspect for suspect in found if suspect["holder"] == table and suspect["confidence"] >= 0.5], found
+
+
 @pytest.mark.parametrize(["stay", "is_leak"], [(1, True), (4, False)])
 def test_what_stays_in_a_map_tells_a_leak_from_what_ends(lake, stay, is_leak):
     """Of the sessions of an earlier dump, all or one in some are still there, under their keys."""

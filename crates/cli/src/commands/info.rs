@@ -1,6 +1,6 @@
 //! `heaplake info`: what one dump holds, or what is known of an object. Pages of text for people, rows for programs.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{collections::BTreeSet, io::Write as _, process::ExitCode};
 
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
@@ -168,7 +168,21 @@ fn roots_in_words(m: &Manifest) -> String {
     if !m.indexed {
         return format!("only those; heaplake index {} finds the others", m.id);
     }
-    let kinds: Vec<_> = m.roots.iter().map(|(kind, n)| format!("{} {kind}", human::count(*n))).collect();
+    let runtime = m.runtime();
+    let (mut of_threads, mut threads) = (0, BTreeSet::new());
+    let mut kinds = Vec::new();
+    for (kind, n) in &m.roots {
+        // Each frame of a thread has a kind of its own.
+        match runtime.thread_of_root(kind) {
+            Some(thread) => {
+                of_threads += n;
+                threads.insert(thread.name);
+            }
+            None => kinds.push(format!("{} {kind}", human::count(*n))),
+        }
+    }
+    let threads = human::counted(threads.len() as u64, "thread");
+    kinds.extend((of_threads > 0).then(|| format!("{} of {threads}", human::count(of_threads))));
     kinds.join(", ")
 }
 
@@ -275,6 +289,16 @@ mod tests {
             assert_eq!(facts.num_rows(), 1);
             assert_eq!(facts.column_by_name("type_stat").is_some(), has_types, "{format:?}");
         }
+    }
+
+    #[test]
+    fn roots_of_threads_are_summed_up() {
+        let mut dump = dump();
+        let kinds =
+            ["JNI global", "thread main", "thread main, a.B.run(B.java:3)", "thread x, a.B.run(native)"];
+        dump.manifest.source.format = "hprof".to_owned();
+        dump.manifest.roots = kinds.map(|kind| (kind.to_owned(), 2)).into();
+        assert_eq!(roots_in_words(&dump.manifest), "2 JNI global, 6 of 2 threads");
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Candidate {
 }
 
 /// The candidates of what has grown since an earlier dump.
-pub(super) fn grown(newest: &Heap, growth: &Growth) -> Vec<Candidate> {
+pub(super) fn grown(newest: &Heap, earlier: &Heap, growth: &Growth) -> Vec<Candidate> {
     let is_new = |node: usize| growth.partner(node).is_none();
     let mut found: Vec<Candidate> = Vec::new();
     for grown in &growth.grown {
@@ -155,7 +155,10 @@ pub(super) fn grown(newest: &Heap, growth: &Growth) -> Vec<Candidate> {
             }
         }
     }
-    found.extend(outside(newest, &is_new));
+    // An object of a cycle that nothing holds may be where one was that is gone.
+    let is_cut_off = |node: usize| newest.root_kind(node).is_some_and(root_kind::is_cut_off);
+    let was_held = |node: usize| growth.partner(node).is_some_and(|then| earlier.is_held(then));
+    found.extend(outside(newest, &|node| is_new(node) || is_cut_off(node) && was_held(node)));
     let mut best: BTreeMap<usize, Candidate> = BTreeMap::new();
     for candidate in found {
         match best.get_mut(&candidate.node) {

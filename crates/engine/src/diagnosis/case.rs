@@ -137,10 +137,10 @@ impl Case {
             _ => holders.iter().flat_map(|holder| heap.content(*holder)).collect(),
         };
         let below = match candidate.how {
-            How::Mass if candidate.slots.is_empty() => spread(heap, node, kids.len()),
+            How::Mass if candidate.slots.is_empty() => ring(heap, node, kids.len()),
             _ => None,
         };
-        let is_spread = below.is_some();
+        let is_ring = below.is_some();
         kids = below.unwrap_or(kids);
         let mut seen = HashSet::new();
         kids.retain(|kid| seen.insert(*kid) && *kid != node);
@@ -163,7 +163,7 @@ impl Case {
         let rule = match candidate.how {
             How::Garbage | How::External | How::Unfinalized | How::Stuck => CountRule::Members,
             How::Chain | How::Siblings => CountRule::Below,
-            _ if is_spread => CountRule::Below,
+            _ if is_ring => CountRule::Below,
             _ if depth == 0 && candidate.slots.is_empty() => CountRule::Direct,
             _ if heap.retained(node) - heap.size(node) > 0 => CountRule::Below,
             _ => CountRule::Direct,
@@ -227,7 +227,7 @@ impl Case {
             case.counts = case.bytes.iter().map(|bytes| bytes.map(|_| 1)).collect();
             case.type_name = case.slots.first().map_or(&case.holder_type, |_| &case.full_kid_type).clone();
         }
-        let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty() && !is_spread;
+        let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty() && !is_ring;
         if is_content && heap.sort_of_rank(kid_rank) != Sort::Scalar {
             case.turnover = turnover(&case, moments, &kids);
         }
@@ -611,11 +611,20 @@ fn lru_bound(heap: &Heap, facts: &mut Facts, wrapper: usize) -> Result<Option<i6
     Ok(None)
 }
 
-/// What a node holds that has few references, all of it: the objects of a ring are dominated by its head, which refers to two of them.
-fn spread(heap: &Heap, node: usize, n_content: usize) -> Option<Vec<usize>> {
+/// The objects of a ring that a node holds. It dominates all of them and refers to few; they refer to each other.
+fn ring(heap: &Heap, node: usize, n_content: usize) -> Option<Vec<usize>> {
+    const MAX_LOOKED_AT: usize = 64;
     let below = heap.dominated(node);
-    let is_spread = below.len() >= MIN_KIDS && below.len() / 4 > n_content && !heap.has_parts(node);
-    is_spread.then_some(below)
+    if below.len() < MIN_KIDS || below.len() / 4 <= n_content || heap.has_parts(node) {
+        return None;
+    }
+    let is_linked = |link: &&usize| {
+        let rank = heap.type_rank(**link);
+        heap.parents(**link).into_iter().any(|parent| heap.type_rank(parent) == rank)
+    };
+    let step = below.len().div_ceil(MAX_LOOKED_AT);
+    let n_linked = below.iter().step_by(step).filter(is_linked).count();
+    (n_linked * 2 > below.len().div_ceil(step)).then_some(below)
 }
 
 /// The type that a programmer would name for some objects, and how far below them it is: their own, or where they are

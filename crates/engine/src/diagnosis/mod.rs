@@ -158,7 +158,7 @@ fn candidates(moments: &Moments, cancel: &AtomicBool) -> Result<Vec<Candidate>> 
     for (at, growth) in moments.growths() {
         let was_there = |node: usize| moments.in_place_of(*at, node).is_some();
         let heads = candidate::new_heads(newest, growth, &was_there);
-        for candidate in candidate::grown(newest, growth).into_iter().chain(heads) {
+        for candidate in candidate::grown(newest, moments.heap(*at), growth).into_iter().chain(heads) {
             found.entry(candidate.node).or_insert(candidate);
         }
     }
@@ -299,7 +299,8 @@ impl Judged {
                 with_index!(&*heap.open.index, |index| freed_by_cut(index, &there, most_earlier, cancel))?;
             *bytes = freed_then.unwrap_or_else(|| in_proportion(*bytes, freed, unshared));
         }
-        if freed == 0 && !self.is_proved {
+        // Threads that run keep themselves.
+        if freed == 0 && !self.is_proved && self.idiom.name != idioms::ENDLESS_THREAD {
             self.evidence.push("nothing would be freed without it: others hold what it has".to_owned());
             self.log_odds += FREES_NOTHING;
             self.confidence = signals::confidence(self.log_odds);

@@ -15,6 +15,7 @@ mod scheduling;
 mod threads;
 
 use super::case::Case;
+pub(super) use threads::ENDLESS_THREAD;
 
 /// An idiom.
 #[derive(Debug)]

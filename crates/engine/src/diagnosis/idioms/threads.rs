@@ -2,9 +2,12 @@
 
 use super::{Idiom, ends_with, holder_name};
 
+/// The idiom of threads that run, which keep themselves.
+pub(in crate::diagnosis) const ENDLESS_THREAD: &str = "endless_thread";
+
 pub(super) static IDIOMS: [Idiom; 4] = [
     Idiom {
-        name: "endless_thread",
+        name: ENDLESS_THREAD,
         fits: |case| {
             let is_thread = ends_with(&case.type_name, &["Thread", "Timer"])
                 || case.below.contains("Thread")
