@@ -565,6 +565,15 @@ def test_the_ways_in_which_java_leaks_have_names(lake, leak_classes, tmp_path, l
 
 
 @needs_jdk
+def test_a_subclass_of_a_map_with_weak_keys_is_one(lake, leak_classes, tmp_path):
+    java = ["java", *MEMORY, "-cp", leak_classes, "Leaks", "weak_subclass", tmp_path / "dump"]
+    subprocess.run(java, check=True, capture_output=True, timeout=120)
+    lake.load(tmp_path / "dump-0.hprof", "dump")
+    first = json.loads(lake.ok("suspects", "--format", "json", "dump"))[0]
+    assert (first["basis"], first["held_by"], first["idiom"]) == ("proved", "Leaks.OF_A_SUBCLASS", "weak_value_holds_key"), first
+
+
+@needs_jdk
 def test_what_all_threads_of_a_pool_keep_is_one_suspect(lake, leak_classes, tmp_path):
     java = ["java", *MEMORY, "-cp", leak_classes, "Leaks", "thread_local_in_pool", tmp_path / "dump"]
     subprocess.run(java, check=True, capture_output=True, timeout=120)
@@ -583,9 +592,11 @@ def test_what_all_threads_of_a_pool_keep_is_one_suspect(lake, leak_classes, tmp_
 
 
 @needs_jdk
-@pytest.mark.parametrize(["program", "said"], [("expiring", "still there"), ("soft_cache", "soft references")])
+@pytest.mark.parametrize(["program", "said"], [
+    ("expiring", "still there"), ("batch", "still there"), ("soft_cache", "soft references"), ("ring", "length is 10,000"), ("weak_map", "keys are weak"),
+])
 def test_what_java_programs_let_go_is_no_suspect(lake, leak_classes, tmp_path, program, said):
-    """Sessions that end, of which more and more come; and references of a class that extends SoftReference."""
+    """Sessions that end, of which more and more come; references of a class that extends SoftReference; an array, which cannot grow."""
     java = ["java", *MEMORY, "-cp", leak_classes, "Leaks", program, tmp_path / "dump"]
     subprocess.run(java, check=True, capture_output=True, timeout=120)
     lake.ok("import", *(tmp_path / f"dump-{n}.hprof" for n in range(3)))
@@ -610,6 +621,9 @@ def test_garbage_hides_no_leak(lake, leak_classes, tmp_path):
     assert first["held_by"] == "Leaks.SUBSCRIBERS" and first["confidence"] >= 0.9, first
     # A session, its array and its text are 24, 216 and 24 + 24 bytes.
     assert first["count"] == 6000 and first["retained"] >= 6000 * 280, first
+    # Nor is it growth.
+    (part,) = [re.search(r"(\d+) % of all growth", fact) for fact in first["evidence"] if "of all growth" in fact]
+    assert int(part[1]) >= 90, first
     freed = one(lake, f"select sum(size) as bytes from whatif_cut('parent = {first['holder']}')", "--dump", "dump_2")
     assert freed["bytes"] >= 6000 * 280, freed
     # What is alive is not said to be held by what is not, and garbage by nothing.

@@ -624,7 +624,9 @@ def with_modules(h, n):
 def expiring(h, n):
     """Sessions that end, of which there are more and more for now: each is where another was."""
     sessions = h.items("session", n, "Session", 200)
-    h.set("shop", "sessions", h.container("sessions", "dict", sessions, label=lambda i: f"['{n}-{i}']"))
+    found = h.set("shop", "sessions", h.container("sessions", "dict", sessions, label=lambda i: f"['{n}-{i}']"))
+    for i in range(n):
+        h.add(found, "<key>", h.obj(f"key {i}", "str", 60, value=f"{n}-{i}"))
 
 
 def batches(h, n):
@@ -770,6 +772,20 @@ def test_what_stays_in_a_map_tells_a_leak_from_what_ends(lake, stay, is_leak):
     said = [fact for fact in first["evidence"] if "still there" in fact]
     assert (first["confidence"] >= 0.9, said == []) == (is_leak, is_leak), first
     assert is_leak or "25 % is still there" in said[0], said
+
+
+def test_objects_that_change_have_stayed(lake):
+    """All of their texts are others each time; a number tells who is who."""
+
+    def orders(h, n):
+        each = lambda i: [
+            (".id", h.obj(f"id {i}", "int", 32, value=f"{5000 + i}")), (".status", h.obj(f"status {i}", "str", 60, value=f"seen in {n}: {i}"))
+        ]
+        return h.set("shop", "orders", h.container("orders", "list", h.items("order", n, "Order", 200, each)))
+
+    holder = load(lake, orders, [100, 200, 300])
+    first = ask(lake)[0]
+    assert first["holder"] == holder and first["confidence"] >= 0.9, first
 
 
 def test_two_collections_that_hold_the_same_free_it_together(lake):

@@ -37,6 +37,15 @@ public class Leaks {
     static final Map<String, Entry> SOFT = new HashMap<>();
     static class Attachment { final Session of; final byte[] data = new byte[100]; Attachment(Session of) { this.of = of; } }
     static final Map<Session, Attachment> ATTACHED = Collections.synchronizedMap(new WeakHashMap<>());
+    static class Attachments extends WeakHashMap<Session, Attachment> {}
+    static final Attachments OF_A_SUBCLASS = new Attachments();
+    /** What it has can go at any time. */
+    static final Map<Session, String> NOTES = new WeakHashMap<>();
+    static final Session[] NOTED = new Session[6000];
+    /** It fills up, and then the first places are taken again. */
+    static final Session[] RING = new Session[10000];
+    static int place;
+    static final List<Session> BATCH = new ArrayList<>();
     static final List<WeakReference<Session>> SEEN = new ArrayList<>();
     static ObjectOutputStream stream;
     static class Message implements Serializable { final byte[] data = new byte[100]; }
@@ -61,6 +70,10 @@ public class Leaks {
                 case "expiring" -> { if (i == 0) EXPIRING.clear(); for (int k = 0; k <= n; k++) EXPIRING.put(session.id + k, new Session(session.id)); }
                 case "soft_cache" -> SOFT.put(session.id, new Entry(session));
                 case "weak_value_holds_key" -> ATTACHED.put(session, new Attachment(session));
+                case "weak_subclass" -> OF_A_SUBCLASS.put(session, new Attachment(session));
+                case "weak_map" -> { NOTED[(n * 2000 + i) % 6000] = session; NOTES.put(session, session.id); }
+                case "ring" -> RING[place++ % RING.length] = session;
+                case "batch" -> { if (i == 0) BATCH.clear(); for (int k = 0; k <= n; k++) BATCH.add(new Session(session.id + k)); }
                 case "cleared_references" -> SEEN.add(new WeakReference<>(session));
                 case "shutdown_hook" -> Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println(session.id)));
                 case "object_stream" -> stream.writeObject(new Message());

@@ -14,7 +14,7 @@ use super::{
     freed,
     heap::{Facts, Heap},
     moments::Moments,
-    proof::{ThreadParts, parts_of_threads},
+    proof::{ThreadParts, is_weak_map, parts_of_threads},
     sort::Sort,
     standing::{MIN_KIDS, main_kids},
     way::{self, WayStep},
@@ -71,6 +71,8 @@ pub(super) struct Case {
     pub(super) fields: HashSet<String>,
     /// Whether the way begins at a module, a class or a thread, and not at what a running function has.
     pub(super) is_kept: bool,
+    /// Whether the holder is a map of Java with weak keys.
+    pub(super) has_weak_keys: bool,
     /// Whether soft references keep what is in it.
     pub(super) is_soft: bool,
     /// Whether the samples are threads that run; `None` where the dump does not tell.
@@ -190,6 +192,7 @@ impl Case {
             below: types_below(heap, &samples),
             fields: HashSet::new(),
             is_kept: false,
+            has_weak_keys: is_weak_map(heap, node),
             is_soft: false,
             are_running: runtime.roots_have_frames().then(|| {
                 samples.iter().filter(|sample| heap.is_thread(**sample)).count() * 2 > samples.len()
@@ -227,11 +230,29 @@ impl Case {
             case.counts = case.bytes.iter().map(|bytes| bytes.map(|_| 1)).collect();
             case.type_name = case.slots.first().map_or(&case.holder_type, |_| &case.full_kid_type).clone();
         }
+        case.bound = case.fixed_length(moments)?;
         let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty() && !is_ring;
         if is_content && heap.sort_of_rank(kid_rank) != Sort::Scalar {
             case.turnover = turnover(&case, moments, &kids);
         }
         Ok(Some(case))
+    }
+
+    /// The length of an array that is as long as in the first dump that has it: it cannot grow. One of a collection is made anew.
+    fn fixed_length(&self, moments: &Moments) -> Result<Option<ItemBound>> {
+        let heap = moments.newest();
+        if !self.holder_type.ends_with("[]") || !self.slots.is_empty() || heap.is_part(self.node) {
+            return Ok(None);
+        }
+        let Some((at, there)) =
+            (0..moments.len() - 1).find_map(|at| Some((at, moments.in_place_of(at, self.node)?)))
+        else {
+            return Ok(None);
+        };
+        let now = heap.length(self.node)?;
+        let is_fixed = now.is_some() && now == moments.heap(at).length(there)?;
+        let used = heap.refs(self.node).len() as i64;
+        Ok(is_fixed.then_some(ItemBound { name: "length", most: now, used }))
     }
 
     /// Whether another case is about what has the same place in another thread.
@@ -256,10 +277,14 @@ impl Case {
         self.likewise.push((other.node, thread));
     }
 
+    /// The holder, and what has the same place in other threads.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> + '_ {
+        std::iter::once(self.node).chain(self.likewise.iter().map(|(node, _)| *node))
+    }
+
     /// The holder, and what holds the same or has the same place in other threads.
     pub(super) fn holders(&self) -> Vec<usize> {
-        let likewise = self.likewise.iter().map(|(node, _)| *node);
-        std::iter::once(self.node).chain(self.also.iter().copied()).chain(likewise).collect()
+        self.places().chain(self.also.iter().copied()).collect()
     }
 
     /// Replaces the bytes of a case that is not about all content of its anchor.
@@ -503,7 +528,7 @@ impl Case {
         self.is_kept = way.first().is_some_and(|first| heap.is_top(*first, self.node));
         self.held_by = way::held_by(&self.way, heap.manifest().runtime());
         self.holder_path = way::holder_path(heap, facts, names, &dominators);
-        self.bound = self.item_bound(heap, facts);
+        self.bound = self.item_bound(heap, facts).or(self.bound.take());
         let is_wrapper = |node: &&usize| short_type_name(heap.type_name(**node)) == LRU_WRAPPER;
         if let Some((i, wrapper)) = way.iter().rev().enumerate().find(|(_, node)| is_wrapper(node)) {
             match bound_said(facts, *wrapper) {

@@ -74,13 +74,14 @@ impl Partners {
             survive && a.identity().zip(b.identity()).is_none_or(|(a, b)| a == b)
         };
         if may_be_one {
-            let of = by_addresses(newest, earlier, &types, cancel)?;
+            let of = by_addresses(newest, earlier, &types, cancel)?.of_alive(newest, earlier);
             let least = SAME_PROCESS * earlier.n_nodes().min(newest.n_nodes()) as f64;
             if of.n_found() as f64 >= least {
                 return Ok(Self { of, by_address: true });
             }
         }
-        Ok(Self { of: by_paths(newest, earlier, &types, cancel)?, by_address: false })
+        let of = by_paths(newest, earlier, &types, cancel)?.of_alive(newest, earlier);
+        Ok(Self { of, by_address: false })
     }
 
     /// What a node of the newest dump was in the earlier one.
@@ -100,6 +101,22 @@ impl PartnerNumbers {
         }
     }
 
+    /// The same without what the next collection frees, in either dump: it has gone.
+    fn of_alive(self, newest: &Heap, earlier: &Heap) -> Self {
+        fn of<I: Id>(mut numbers: Vec<I>, newest: &Heap, earlier: &Heap) -> Vec<I> {
+            let is_gone = |node: usize, partner: I| {
+                partner != I::NONE && (newest.is_collected(node) || earlier.is_collected(partner.index()))
+            };
+            let gone: Vec<usize> = (0..numbers.len()).filter(|node| is_gone(*node, numbers[*node])).collect();
+            gone.into_iter().for_each(|node| numbers[node] = I::NONE);
+            numbers
+        }
+        match self {
+            Self::Narrow(numbers) => Self::Narrow(of(numbers, newest, earlier)),
+            Self::Wide(numbers) => Self::Wide(of(numbers, newest, earlier)),
+        }
+    }
+
     fn n_found(&self) -> usize {
         fn of<I: Id>(numbers: &[I]) -> usize {
             numbers.iter().filter(|number| **number != I::NONE).count()
@@ -116,8 +133,8 @@ impl Growth {
         let partners = Partners::of(newest, earlier, cancel)?;
         let (fresh, total, grown) =
             with_index!(&*newest.open.index, |new| with_index!(&*earlier.open.index, |old| {
-                let fresh = fresh(new, old, &partners, cancel)?;
-                let gone = gone(new, old, &partners, cancel)?;
+                let fresh = fresh((newest, new), old, &partners, cancel)?;
+                let gone = gone(new, (earlier, old), &partners, cancel)?;
                 let total = last(&fresh) - last(&gone);
                 let grown = grown(newest, new, old, &partners, (&fresh, &gone), cancel)?;
                 (fresh, total, grown)
@@ -369,12 +386,15 @@ fn paths(heap: &Heap, common: &[u32], names: &mut HashMap<String, u32>) -> Resul
 
 /// By position of the preorder of the newest dump, and one more at the end: what has come before it.
 fn fresh<I: Id, J: Id>(
-    new: &GraphIndex<I>,
+    (newest, new): (&Heap, &GraphIndex<I>),
     old: &GraphIndex<J>,
     partners: &Partners,
     cancel: &AtomicBool,
 ) -> std::result::Result<Vec<i64>, Cancelled> {
     sums(new, cancel, |node| {
+        if newest.is_collected(node) {
+            return 0;
+        }
         let own = signed(new.sizes().at(node));
         partners.get(node).map_or(own, |partner| own.saturating_sub(signed(old.sizes().at(partner))))
     })
@@ -383,13 +403,14 @@ fn fresh<I: Id, J: Id>(
 /// By position of the preorder of the earlier dump, and one more at the end: what has gone before it.
 fn gone<I: Id, J: Id>(
     new: &GraphIndex<I>,
-    old: &GraphIndex<J>,
+    (earlier, old): (&Heap, &GraphIndex<J>),
     partners: &Partners,
     cancel: &AtomicBool,
 ) -> std::result::Result<Vec<i64>, Cancelled> {
     let mut is_there = BitSet::new(old.n_nodes());
     (0..new.n_nodes()).filter_map(|node| partners.get(node)).for_each(|partner| is_there.insert(partner));
-    sums(old, cancel, |node| if is_there.contains(node) { 0 } else { signed(old.sizes().at(node)) })
+    let is_gone = |node: usize| !is_there.contains(node) && !earlier.is_collected(node);
+    sums(old, cancel, |node| if is_gone(node) { signed(old.sizes().at(node)) } else { 0 })
 }
 
 /// The sums of a number of each node before each position of the preorder. The nodes are taken in their order: their numbers are

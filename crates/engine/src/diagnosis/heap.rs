@@ -10,7 +10,7 @@ use datafusion::arrow::{
     datatypes::Int64Type,
 };
 use heaplake_graph::{BitSet, Id, NO_DISTANCE};
-use heaplake_model::{CollectionParts, EdgeKind, root_kind, schema::Table, short_type_name};
+use heaplake_model::{CollectionParts, EdgeKind, Unreferenced, root_kind, schema::Table, short_type_name};
 use heaplake_store::{GraphIndex, Lake, Manifest, with_index};
 
 use super::sort::{Sort, sort_in};
@@ -25,6 +25,8 @@ pub(super) struct Heap {
     /// By type, when its objects are parts of a collection; empty where collections have none.
     parts: Arc<[Option<&'static CollectionParts>]>,
     lake: Lake,
+    /// Whether garbage is what the collector has not come to, and never what leaks.
+    has_passing_garbage: bool,
     /// Counted when it is first asked.
     undominated: Arc<OnceLock<UndominatedRoots>>,
 }
@@ -63,7 +65,8 @@ impl Heap {
         let sorts = types.iter().map(|stat| sort_in(runtime, &stat.name)).collect();
         let parts = types.iter().map(|stat| runtime.collection_parts(&stat.name));
         let parts = if runtime.has_collection_parts() { parts.collect() } else { Arc::default() };
-        Self { open, sorts, parts, lake, undominated: Arc::default() }
+        let has_passing_garbage = matches!(runtime.unreferenced, Unreferenced::Garbage { .. });
+        Self { open, sorts, parts, lake, has_passing_garbage, undominated: Arc::default() }
     }
 
     pub(super) fn manifest(&self) -> &Manifest {
@@ -128,6 +131,20 @@ impl Heap {
     /// Whether nothing but garbage holds a node.
     pub(super) fn is_garbage(&self, node: usize) -> bool {
         with_index!(&*self.open.index, |index| index.garbage().contains(node))
+    }
+
+    /// Whether the next collection frees a node: garbage of a runtime whose programs have none but for a while.
+    pub(super) fn is_collected(&self, node: usize) -> bool {
+        self.has_passing_garbage && self.is_garbage(node)
+    }
+
+    /// Bytes of all objects but those that the next collection frees.
+    pub(super) fn bytes(&self) -> i64 {
+        if !self.has_passing_garbage {
+            return self.manifest().counts.bytes;
+        }
+        let alive = (0..self.n_nodes()).filter(|node| !self.is_garbage(*node));
+        alive.map(|node| self.size(node)).fold(0, i64::saturating_add)
     }
 
     /// Whether ways to `below` begin at a node: a module, a class or a thread.

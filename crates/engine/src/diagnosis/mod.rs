@@ -100,7 +100,7 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
     });
     candidates.truncate(MAX_CASES);
     let growth = moments.growths().first().map_or(0, |(_, growth)| growth.total);
-    let whole = Whole { growth, bytes: moments.newest().manifest().counts.bytes };
+    let whole = Whole { growth, bytes: moments.newest().bytes() };
     let mut cases = Vec::new();
     for candidate in &candidates {
         if cancel.load(std::sync::atomic::Ordering::Relaxed) {

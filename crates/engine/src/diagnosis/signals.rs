@@ -33,6 +33,9 @@ const SMALL_GROWTH: i64 = 4096;
 /// A growth of the heap by less than this part of it (one in so many) counts as this part.
 const LEAST_GROWTH: i64 = 200;
 
+/// Bytes of growth of which a part says something.
+const MUCH_GROWTH: i64 = 16 << 10;
+
 /// Minutes between dumps from which on their times say something about pace.
 const LEAST_MINUTES: f64 = 1.0;
 
@@ -60,9 +63,9 @@ pub(super) fn shape(case: &Case) -> Option<SeriesShape> {
 /// Every signal of a case.
 pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signal> {
     let (bound, collector) = (bound(case), collector(case, moments));
-    let (soft, survival) = (soft(case), survival(case));
+    let (soft, survival, weak_keys) = (soft(case), survival(case), weak_keys(case));
     let mut growth = [time(case), pace(case, moments)];
-    if [&bound, &collector, &soft, &survival]
+    if [&bound, &collector, &soft, &survival, &weak_keys]
         .into_iter()
         .flatten()
         .any(|signal| signal.weight <= PROBABLY_BOUNDED)
@@ -84,6 +87,7 @@ pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signa
         line(case, moments),
         running(case, moments),
         soft,
+        weak_keys,
         on_stacks(case),
         followers(case, moments),
         own_table(case, moments),
@@ -212,10 +216,11 @@ fn turnover(case: &Case) -> Option<Signal> {
 
 /// How much of what it had has stayed: what leaks stays, however much comes. Of what stands in line all may go while the line grows.
 fn survival(case: &Case) -> Option<Signal> {
+    const LINES: [&str; 7] = ["backlog", "inbox", "jobs", "pending", "queue", "todo", "waiting"];
     let stayed = case.stayed?;
     let said = || format!("of what it had in an earlier dump {:.0} % is still there", stayed * 100.0);
     match stayed {
-        ..0.35 if is_line(case) => told(-1.0, said()),
+        ..0.35 if is_line(case) || case.is_called(&LINES) => told(-1.0, said()),
         ..0.1 => told(PROBABLY_BOUNDED, said()),
         0.1..0.35 => told(-3.0, said()),
         _ => None,
@@ -241,6 +246,8 @@ fn amount(case: &Case) -> Option<Signal> {
         _ if n <= n_steps && is_small() => {
             told(-4.5, "at most one more comes with each dump, perhaps of what is done to take it".to_owned())
         }
+        3..=7 if is_small() => silent(-2.4),
+        8..=19 if is_small() => silent(-1.4),
         3..=7 => silent(-1.2),
         8..=19 => silent(-0.2),
         20..=99 => silent(0.4),
@@ -252,7 +259,10 @@ fn amount(case: &Case) -> Option<Signal> {
 fn share(case: &Case, whole: Whole) -> Option<Signal> {
     let (part, of) = match case.retained_growth() {
         // Where the heap hardly grew, a part of its growth says nothing.
-        Some(growth) => (growth.max(case.own), whole.growth.max(whole.bytes / LEAST_GROWTH)),
+        Some(growth) => {
+            let least = (whole.bytes / LEAST_GROWTH).max(MUCH_GROWTH);
+            (growth.max(case.own), whole.growth.max(least))
+        }
         None => (case.retained(), whole.bytes),
     };
     if of <= 0 || part <= 0 {
@@ -556,6 +566,14 @@ fn soft(case: &Case) -> Option<Signal> {
         return None;
     }
     told(BOUNDED, "soft references keep it: the JVM clears them before it runs out of memory".to_owned())
+}
+
+/// Whether its keys are weak. Where its values hold them, that is proved.
+fn weak_keys(case: &Case) -> Option<Signal> {
+    if case.proof.is_some() || !case.has_weak_keys {
+        return None;
+    }
+    told(BOUNDED, "its keys are weak: what it has goes when they do".to_owned())
 }
 
 /// What part of the retained bytes a container's own table must have to be mentioned: one in so many.

@@ -1,8 +1,8 @@
 //! How much of what a holder had is still in it. A program that leaks keeps it; one that lets its objects go, after a while or
 //! when there are others, has new ones in their place, of which there may be more for a while.
 //!
-//! Where the dumps name the keys of a map, these tell. Else, in a process whose objects stay where they are, addresses do; one
-//! that is used again has another text in or below the object.
+//! Where the dumps name the keys of a map, these tell, and texts and numbers in or below the objects do. What stays under another key, or in another
+//! object under its key, has stayed. Where there are neither, addresses tell, in a process whose objects stay where they are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,140 +20,197 @@ use crate::Result;
 const MAX_ENTRIES: usize = 50_000;
 /// Objects that it had at least; of fewer the share says little.
 const MIN_ENTRIES: usize = 8;
+/// The label of a reference to a key.
+const KEY: &str = "<key>";
+/// Objects of a holder with the same text from which on it tells nothing of them.
+const TOO_MANY: usize = 3;
 
 /// A question about a case: what its holder had in an earlier dump, and has now.
 pub(super) struct Question {
     /// The position of the earlier dump.
-    pub(super) moment: usize,
-    pub(super) then: Content,
-    pub(super) now: Content,
-    /// Objects that are where others were: what is below them, then and now.
-    pairs: Vec<(Vec<usize>, Vec<usize>)>,
+    moment: usize,
+    then: Content,
+    now: Content,
     /// How many of what the holder had are, by their addresses, in it; `None` where addresses do not tell.
     by_address: Option<usize>,
 }
 
+/// Texts and numbers of an object.
+#[derive(Default)]
+struct NearScalars {
+    texts: Vec<usize>,
+    numbers: Vec<usize>,
+}
+
 /// What a holder has.
-pub(super) struct Content {
-    n: usize,
+#[derive(Default)]
+struct Content {
     /// References whose labels may be keys.
-    pub(super) edges: Vec<usize>,
-    /// Objects whose values may be keys or texts.
-    pub(super) texts: Vec<usize>,
-    /// How many of these are of the entries.
-    n_keys: usize,
+    edges: Vec<usize>,
+    /// Objects whose values are keys.
+    keys: Vec<usize>,
+    /// By object that it has, texts and numbers that may tell it from others: itself, what it refers to, and what is below it.
+    objects: Vec<NearScalars>,
 }
 
 impl Question {
     /// The question, if the case is about what a holder contains, and an earlier dump had it.
     pub(super) fn of(case: &Case, moments: &Moments) -> Option<Self> {
-        const MAX_PAIRS: usize = 64;
         let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty();
         if !is_content || case.rule == CountRule::Members {
             return None;
         }
         let (moment, growth) = moments.basis(case.node)?;
         let (newest, earlier) = (moments.newest(), moments.heap(*moment));
-        let there = moments.in_place_of(*moment, case.node)?;
-        let (mut then, mut now) = (Content::of(earlier, there)?, Content::of(newest, case.node)?);
-        let mut pairs = Vec::new();
-        let mut by_address = None;
-        if growth.partners.by_address {
-            let had: HashSet<usize> = earlier.content(there).into_iter().collect();
-            let both = newest.content(case.node).into_iter();
-            let both =
-                both.filter_map(|kid| Some((growth.partner(kid).filter(|kid| had.contains(kid))?, kid)));
-            let both: Vec<(usize, usize)> = both.collect();
-            by_address = Some(both.len());
-            for (kid_then, kid_now) in both.iter().step_by(both.len().div_ceil(MAX_PAIRS).max(1)) {
-                let pair = (texts_below(earlier, *kid_then), texts_below(newest, *kid_now));
-                then.texts.extend(&pair.0);
-                now.texts.extend(&pair.1);
-                pairs.push(pair);
+        let (mut then, mut now) = (Content::default(), Content::default());
+        let mut by_address = growth.partners.by_address.then_some(0);
+        for holder in case.places() {
+            let Some(there) = moments.in_place_of(*moment, holder) else { continue };
+            then.add(Content::of(earlier, there)?);
+            now.add(Content::of(newest, holder)?);
+            if let Some(n) = &mut by_address {
+                let had: HashSet<usize> = earlier.content(there).into_iter().collect();
+                let has = newest.content(holder).into_iter();
+                *n += has.filter(|kid| growth.partner(*kid).is_some_and(|kid| had.contains(&kid))).count();
             }
         }
-        Some(Self { moment: *moment, then, now, pairs, by_address })
+        Some(Self { moment: *moment, then, now, by_address })
     }
 
     /// What part of what the holder had is still in it; `None` where that is not known.
-    pub(super) fn answer(&self, then: &Facts, now: &Facts) -> Option<f64> {
-        if self.then.n < MIN_ENTRIES {
+    fn answer(&self, then: &Facts, now: &Facts) -> Option<f64> {
+        let n = self.then.objects.len();
+        if n < MIN_ENTRIES {
             return None;
         }
-        if let (Some(had), Some(has)) = (self.then.keys(then), self.now.keys(now)) {
+        let keys = self.then.keys(then).zip(self.now.keys(now)).map(|(had, has)| {
             let has: HashSet<&str> = has.into_iter().collect();
-            let n_stayed = had.iter().filter(|key| has.contains(*key)).count();
-            return Some(n_stayed as f64 / had.len() as f64);
+            had.iter().filter(|key| has.contains(*key)).count() as f64 / had.len() as f64
+        });
+        let marked = marked_stayed(&self.then.marks(then), &self.now.marks(now));
+        match (keys, marked) {
+            (None, None) => Some(self.by_address? as f64 / n as f64),
+            (keys, marked) => Some(keys.unwrap_or(0.0).max(marked.unwrap_or(0.0))),
         }
-        let by_address = self.by_address? as f64 / self.then.n as f64;
-        let (mut n_known, mut n_same) = (0, 0);
-        for (below_then, below_now) in &self.pairs {
-            let had: HashSet<&str> = below_then.iter().filter_map(|node| then.value(*node)).collect();
-            let has: Vec<&str> = below_now.iter().filter_map(|node| now.value(*node)).collect();
-            if !had.is_empty() && !has.is_empty() {
-                n_known += 1;
-                n_same += usize::from(has.iter().any(|text| had.contains(text)));
-            }
-        }
-        let is_known = n_known >= MIN_ENTRIES;
-        Some(if is_known {
-            by_address * f64::from(n_same as u32) / f64::from(n_known as u32)
-        } else {
-            by_address
-        })
     }
+}
+
+/// What a dump says of an object that a holder has.
+#[derive(Debug, Default)]
+struct Marks<'f> {
+    texts: HashSet<&'f str>,
+    numbers: HashSet<&'f str>,
+}
+
+impl Marks<'_> {
+    fn all(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().chain(&self.numbers).copied()
+    }
+}
+
+/// What part of the objects that a holder had are among those that it has now: with a text of theirs, or half of their numbers. What several
+/// objects have tells nothing. `None` if too few have marks of their own.
+fn marked_stayed(then: &[Marks<'_>], now: &[Marks<'_>]) -> Option<f64> {
+    fn counts<'m>(objects: &'m [Marks<'_>]) -> HashMap<&'m str, usize> {
+        let mut counts = HashMap::new();
+        objects.iter().flat_map(Marks::all).for_each(|mark| *counts.entry(mark).or_default() += 1);
+        counts
+    }
+    let (had, has) = (counts(then), counts(now));
+    let is_own = |mark: &&str| had.get(mark).is_some_and(|n| *n < TOO_MANY);
+    let is_there = |mark: &&str| has.get(mark).is_some_and(|n| *n < TOO_MANY);
+    let known: Vec<&Marks> = then.iter().filter(|marks| marks.all().any(|mark| is_own(&mark))).collect();
+    let stays = |marks: &&&Marks| {
+        let own: Vec<&str> = marks.numbers.iter().copied().filter(is_own).collect();
+        let n_there = own.iter().filter(|number| is_there(number)).count();
+        marks.texts.iter().filter(|text| is_own(text)).any(|text| is_there(&text))
+            || (n_there > 0 && n_there * 2 >= own.len())
+    };
+    let n_stayed = known.iter().filter(stays).count();
+    (known.len() >= MIN_ENTRIES.max(then.len() / 4)).then(|| n_stayed as f64 / known.len() as f64)
 }
 
 impl Content {
     fn of(heap: &Heap, node: usize) -> Option<Self> {
-        let refs = heap.refs(node);
-        if heap.has_parts(node) {
-            let (parts, content) = heap.parts_and_content(node);
-            if content.len() > 2 * MAX_ENTRIES {
-                return None;
-            }
-            // Of what the nodes of a map refer to, the keys have values.
-            const MAX_REFS: usize = 8;
-            let of_parts =
-                parts.into_iter().map(|part| heap.refs(part)).filter(|refs| refs.len() <= MAX_REFS);
-            let kids = of_parts.flatten().map(|(_, kid)| kid);
-            let texts: Vec<usize> = kids.filter(|kid| is_text(heap, *kid)).collect();
-            let n = content.iter().filter(|kid| !is_text(heap, **kid)).count().max(content.len() / 2);
-            return Some(Self { n, edges: Vec::new(), n_keys: texts.len(), texts });
-        }
-        if refs.len() > MAX_ENTRIES {
+        const MAX_REFS: usize = 8;
+        let content = heap.content(node);
+        if content.len() > 2 * MAX_ENTRIES {
             return None;
         }
-        let edges = refs.iter().map(|(edge, _)| *edge).collect();
-        Some(Self { n: refs.len(), edges, texts: Vec::new(), n_keys: 0 })
+        let (scalars, objects): (Vec<usize>, Vec<usize>) =
+            content.into_iter().partition(|kid| is_scalar(heap, *kid));
+        let (mut edges, mut keys) = (Vec::new(), Vec::new());
+        if heap.has_parts(node) {
+            let refs = heap.parts_and_content(node).0.into_iter().map(|part| heap.refs(part));
+            let kids = refs.filter(|refs| refs.len() <= MAX_REFS).flatten().map(|(_, kid)| kid);
+            // Of what the nodes of a map refer to, the keys have values.
+            keys = kids.filter(|kid| is_scalar(heap, *kid)).collect();
+        } else {
+            edges = heap.refs(node).into_iter().map(|(edge, _)| edge).collect();
+        }
+        let entries = if objects.is_empty() { scalars } else { objects };
+        Some(Self {
+            edges,
+            keys,
+            objects: entries.into_iter().map(|entry| NearScalars::of(heap, entry)).collect(),
+        })
     }
 
     /// The keys; `None` if the dump does not name those of most entries.
     fn keys<'f>(&self, facts: &'f Facts) -> Option<Vec<&'f str>> {
-        let of_edges = self.edges.iter().filter_map(|edge| facts.label(*edge));
-        let of_texts = self.texts[..self.n_keys].iter().filter_map(|node| facts.value(*node));
-        let keys: Vec<&str> = of_edges.chain(of_texts).collect();
+        // The references of a dictionary to its keys have no label of their own.
+        let of_edges = self.edges.iter().filter_map(|edge| facts.label(*edge)).filter(|label| *label != KEY);
+        let keys: Vec<&str> =
+            of_edges.chain(self.keys.iter().filter_map(|node| facts.value(*node))).collect();
         let is_place = |(i, key): (usize, &&str)| {
-            key.strip_prefix('[').and_then(|key| key.strip_suffix(']')) == Some(&i.to_string())
+            let number = key.strip_prefix('[').and_then(|key| key.strip_suffix(']'));
+            number == Some(&i.to_string())
         };
         let are_places = keys.iter().take(MIN_ENTRIES).enumerate().all(is_place);
-        (!are_places && keys.len() >= MIN_ENTRIES && keys.len() * 2 >= self.n).then_some(keys)
+        (!are_places && keys.len() >= MIN_ENTRIES && keys.len() * 2 >= self.objects.len()).then_some(keys)
+    }
+
+    /// By object, what the dump says of it.
+    fn marks<'f>(&self, facts: &'f Facts) -> Vec<Marks<'f>> {
+        let of = |nodes: &[usize]| nodes.iter().filter_map(|node| facts.value(*node)).collect();
+        self.objects.iter().map(|near| Marks { texts: of(&near.texts), numbers: of(&near.numbers) }).collect()
+    }
+
+    /// Adds what another holder has.
+    fn add(&mut self, other: Self) {
+        self.edges.extend(other.edges);
+        self.keys.extend(other.keys);
+        self.objects.extend(other.objects);
     }
 }
 
-fn is_text(heap: &Heap, node: usize) -> bool {
-    let runtime = heap.manifest().runtime();
-    runtime.has_role(heap.type_name(node), TypeRole::Text)
-        || runtime.has_role(heap.type_name(node), TypeRole::Number)
+impl NearScalars {
+    fn of(heap: &Heap, node: usize) -> Self {
+        const MAX_LOOKED_AT: usize = 16;
+        const MAX_EACH: usize = 4;
+        let refs = heap.refs(node).into_iter().take(MAX_LOOKED_AT).map(|(_, kid)| kid);
+        let mut near = Self::default();
+        for node in std::iter::once(node).chain(refs).chain(heap.subtree(node, MAX_LOOKED_AT)) {
+            let found = match () {
+                () if has_role(heap, node, TypeRole::Text) => &mut near.texts,
+                () if has_role(heap, node, TypeRole::Number) => &mut near.numbers,
+                () => continue,
+            };
+            if found.len() < MAX_EACH && !found.contains(&node) {
+                found.push(node);
+            }
+        }
+        near
+    }
 }
 
-/// Texts that an object alone holds, some of them, itself if it is one.
-fn texts_below(heap: &Heap, node: usize) -> Vec<usize> {
-    const MAX_LOOKED_AT: usize = 40;
-    const MAX_TEXTS: usize = 8;
-    let runtime = heap.manifest().runtime();
-    let below = heap.subtree(node, MAX_LOOKED_AT).into_iter();
-    below.filter(|node| runtime.has_role(heap.type_name(*node), TypeRole::Text)).take(MAX_TEXTS).collect()
+/// Whether an object is a text or a number.
+fn is_scalar(heap: &Heap, node: usize) -> bool {
+    has_role(heap, node, TypeRole::Text) || has_role(heap, node, TypeRole::Number)
+}
+
+fn has_role(heap: &Heap, node: usize, role: TypeRole) -> bool {
+    heap.manifest().runtime().has_role(heap.type_name(node), role)
 }
 
 /// The answers to some questions, each `None` where it is not known. Every dump is asked once.
@@ -163,7 +220,8 @@ pub(super) fn answers(questions: &[Option<Question>], moments: &Moments) -> Resu
     for question in questions.iter().flatten() {
         for (moment, content) in [(question.moment, &question.then), (newest, &question.now)] {
             let (nodes, edges) = asked.entry(moment).or_default();
-            nodes.extend(&content.texts);
+            let near = content.objects.iter().flat_map(|near| near.texts.iter().chain(&near.numbers));
+            nodes.extend(near.chain(&content.keys));
             edges.extend(&content.edges);
         }
     }
@@ -173,4 +231,40 @@ pub(super) fn answers(questions: &[Option<Question>], moments: &Moments) -> Resu
     }
     let answer = |question: &Question| question.answer(known.get(&question.moment)?, known.get(&newest)?);
     Ok(questions.iter().map(|question| question.as_ref().and_then(answer)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Objects from words, of which those of digits are numbers.
+    fn objects(texts: &[String]) -> Vec<Marks<'_>> {
+        let marks = texts.iter().map(|text| {
+            let (texts, numbers): (Vec<&str>, Vec<&str>) =
+                text.split(' ').partition(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
+            Marks { texts: texts.into_iter().collect(), numbers: numbers.into_iter().collect() }
+        });
+        marks.collect()
+    }
+
+    #[test]
+    fn marks_of_their_own_tell_what_has_stayed() {
+        let stayed = |then: &[String], now: &[String]| marked_stayed(&objects(then), &objects(now));
+        let all: Vec<String> = (0..20).map(|i| format!("order-{i} open")).collect();
+        assert_eq!(stayed(&all[..10], &all), Some(1.0));
+        assert_eq!(stayed(&all[..10], &all[5..]), Some(0.5));
+        // What all of them have in common tells nothing.
+        assert_eq!(stayed(&all[..10], &all[10..]), Some(0.0));
+        assert_eq!(stayed(&vec!["open".to_owned(); 10], &vec!["open".to_owned(); 10]), None);
+        assert_eq!(stayed(&all[..4], &all), None, "too few");
+        // Of numbers, one in common may be chance.
+        let numbers = |first: usize| -> Vec<String> {
+            (0..10).map(|i| format!("{i} {} {}", first + i, first + 50 + i)).collect()
+        };
+        assert_eq!(stayed(&numbers(100), &numbers(100)), Some(1.0));
+        assert_eq!(stayed(&numbers(100), &numbers(1000)), Some(0.0));
+        let changed: Vec<String> = (0..10).map(|i| format!("{i} changed-{i}")).collect();
+        let before: Vec<String> = (0..10).map(|i| format!("{i} made-{i}")).collect();
+        assert_eq!(stayed(&before, &changed), Some(1.0));
+    }
 }

@@ -36,7 +36,7 @@ pub(super) static IDIOMS: [Idiom; 5] = [
     Idiom {
         name: "weak_value_holds_key",
         fits: |case| {
-            let is_proved = case.proof.is_some() && case.way_has(&["WeakHashMap"]);
+            let is_proved = case.proof.is_some() && case.has_weak_keys;
             (is_proved || case.way_has(&["WeakKeyDictionary"])).then_some(0.5)
         },
         advice: |case| {

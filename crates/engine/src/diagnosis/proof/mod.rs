@@ -8,6 +8,8 @@ mod owners;
 mod waiters;
 mod weak_keys;
 
+pub(super) use weak_keys::is_weak_map;
+
 use std::{
     collections::{BTreeMap, HashSet},
     sync::atomic::AtomicBool,

@@ -12,13 +12,21 @@ use heaplake_model::short_type_name;
 
 /// Keys that are kept in this way from which on they are reported.
 const MIN_KEYS: usize = 8;
-const WEAK_HASH_MAP: &str = "java.util.WeakHashMap";
+/// The tables of Java's maps with weak keys, subclasses included.
+const WEAK_TABLE: &str = "java.util.WeakHashMap$Entry[]";
 
 pub(super) fn candidates(heap: &Heap) -> Vec<Candidate> {
     let dictionaries = heap.nodes_of(|name| short_type_name(name) == "WeakKeyDictionary");
-    let maps = heap.nodes_of(|name| name == WEAK_HASH_MAP);
     let of_dictionaries = dictionaries.into_iter().filter_map(|node| of_dictionary(heap, node));
-    of_dictionaries.chain(maps.into_iter().filter_map(|node| of_map(heap, node))).collect()
+    let tables = heap.nodes_of(|name| name == WEAK_TABLE).into_iter();
+    let maps = tables.filter_map(|table| heap.idom(table).filter(|map| heap.is_part_of(table, *map)));
+    of_dictionaries.chain(maps.filter_map(|map| of_map(heap, map))).collect()
+}
+
+/// Whether a node is a map of Java with weak keys.
+pub(in crate::diagnosis) fn is_weak_map(heap: &Heap, node: usize) -> bool {
+    let mut kids = heap.refs(node).into_iter().map(|(_, kid)| kid);
+    kids.any(|kid| heap.type_name(kid) == WEAK_TABLE && heap.is_part_of(kid, node))
 }
 
 /// The JDK's map, whose entries are weak references to their keys.
