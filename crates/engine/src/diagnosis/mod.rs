@@ -369,10 +369,12 @@ fn sort(judged: &mut [Judged]) {
 fn look_closer(judged: &mut [Judged], moments: &Moments, whole: Whole) -> Result<()> {
     const LIKELY: f64 = 0.4;
     let is_asked = |judged: &Judged| !judged.is_proved && judged.confidence >= LIKELY;
-    let questions: Vec<Option<Question>> = judged
-        .iter()
-        .map(|judged| is_asked(judged).then(|| Question::of(&judged.case, moments)).flatten())
-        .collect();
+    let mut left = survival::MAX_COMPARED;
+    let questions = judged.iter().map(|judged| match is_asked(judged) {
+        true => Question::of(&judged.case, moments, &mut left),
+        false => None,
+    });
+    let questions: Vec<Option<Question>> = questions.collect();
     for (judged, stayed) in judged.iter_mut().zip(survival::answers(&questions, moments)?) {
         if stayed.is_some() {
             let mut case = judged.case.clone();

@@ -18,6 +18,8 @@ use crate::Result;
 
 /// Objects that a holder has at most.
 const MAX_ENTRIES: usize = 50_000;
+/// Objects of all holders together, in both dumps, that are compared.
+pub(super) const MAX_COMPARED: usize = 200_000;
 /// Objects that it had at least; of fewer the share says little.
 const MIN_ENTRIES: usize = 8;
 /// The label of a reference to a key.
@@ -54,9 +56,10 @@ struct Content {
 }
 
 impl Question {
-    /// The question, if the case is about what a holder contains, and an earlier dump had it.
-    pub(super) fn of(case: &Case, moments: &Moments) -> Option<Self> {
-        let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty();
+    /// The question, if the case is about what a holder contains, and an earlier dump had it. `left` is how many objects may still be
+    /// compared, which the question lessens; `None` if it is about more.
+    pub(super) fn of(case: &Case, moments: &Moments, left: &mut usize) -> Option<Self> {
+        let is_content = matches!(case.how, How::Refs | How::Mass | How::Siblings) && case.slots.is_empty();
         if !is_content || case.rule == CountRule::Members {
             return None;
         }
@@ -74,6 +77,7 @@ impl Question {
                 *n += has.filter(|kid| growth.partner(*kid).is_some_and(|kid| had.contains(&kid))).count();
             }
         }
+        *left = left.checked_sub(then.objects.len() + now.objects.len())?;
         Some(Self { moment: *moment, then, now, by_address })
     }
 
