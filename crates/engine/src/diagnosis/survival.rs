@@ -127,7 +127,7 @@ fn marked_stayed(then: &[Marks<'_>], now: &[Marks<'_>]) -> Option<f64> {
     let stays = |marks: &&&Marks| {
         let own: Vec<&str> = marks.numbers.iter().copied().filter(is_own).collect();
         let n_there = own.iter().filter(|number| is_there(number)).count();
-        marks.texts.iter().filter(|text| is_own(text)).any(|text| is_there(&text))
+        marks.texts.iter().filter(|text| is_own(text)).any(&is_there)
             || (n_there > 0 && n_there * 2 >= own.len())
     };
     let n_stayed = known.iter().filter(stays).count();
