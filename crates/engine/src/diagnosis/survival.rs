@@ -24,7 +24,7 @@ pub(super) const MAX_COMPARED: usize = 200_000;
 const MIN_ENTRIES: usize = 8;
 /// The label of a reference to a key.
 const KEY: &str = "<key>";
-/// Objects of a holder with the same text from which on it tells nothing of them.
+/// Objects of a holder with the same text or number, at one time, from which on it tells nothing of them.
 const TOO_MANY: usize = 3;
 
 /// A question about a case: what its holder had in an earlier dump, and has now.
@@ -121,8 +121,10 @@ fn marked_stayed(then: &[Marks<'_>], now: &[Marks<'_>]) -> Option<f64> {
         counts
     }
     let (had, has) = (counts(then), counts(now));
-    let is_own = |mark: &&str| had.get(mark).is_some_and(|n| *n < TOO_MANY);
-    let is_there = |mark: &&str| has.get(mark).is_some_and(|n| *n < TOO_MANY);
+    let is_there = |mark: &&str| has.contains_key(mark);
+    // What several have, at either time, tells nothing of one.
+    let is_rare = |counts: &HashMap<&str, usize>, mark: &str| counts.get(mark).is_none_or(|n| *n < TOO_MANY);
+    let is_own = |mark: &&str| is_rare(&had, mark) && is_rare(&has, mark);
     let known: Vec<&Marks> = then.iter().filter(|marks| marks.all().any(|mark| is_own(&mark))).collect();
     let stays = |marks: &&&Marks| {
         let own: Vec<&str> = marks.numbers.iter().copied().filter(is_own).collect();
@@ -267,6 +269,9 @@ mod tests {
         };
         assert_eq!(stayed(&numbers(100), &numbers(100)), Some(1.0));
         assert_eq!(stayed(&numbers(100), &numbers(1000)), Some(0.0));
+        // What was of one object may be of many later.
+        let later: Vec<String> = (0..50).map(|i| format!("paid {}", i % 10)).collect();
+        assert_eq!(stayed(&later[..10], &later), None);
         let changed: Vec<String> = (0..10).map(|i| format!("{i} changed-{i}")).collect();
         let before: Vec<String> = (0..10).map(|i| format!("{i} made-{i}")).collect();
         assert_eq!(stayed(&before, &changed), Some(1.0));
