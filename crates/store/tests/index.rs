@@ -218,7 +218,7 @@ fn number(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The same index with all numbers in full, as one has them of which most are large, and a version.
+/// The same index with all numbers in full, as if most of them were large, and with this version.
 fn in_full(file: &[u8], version: u32) -> Vec<u8> {
     let (rest, trailer) = file.split_at(file.len() - 24);
     let (_, header) = rest.split_at(rest.len() - number(&trailer[..8]) as usize);

@@ -33,7 +33,7 @@ const SMALL_GROWTH: i64 = 4096;
 /// A growth of the heap by less than this part of it (one in so many) counts as this part.
 const LEAST_GROWTH: i64 = 200;
 
-/// Bytes of growth of which a part says something.
+/// A heap must have grown by this many bytes before a share of its growth means anything.
 const MUCH_GROWTH: i64 = 16 << 10;
 
 /// Minutes between dumps from which on their times say something about pace.

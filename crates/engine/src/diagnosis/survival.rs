@@ -1,5 +1,5 @@
-//! How much of what a holder had is still in it. A program that leaks keeps it; one that lets its objects go, after a while or
-//! when there are others, has new ones in their place, of which there may be more for a while.
+//! How much of what a holder had is still in it. A program that leaks keeps its objects. One that lets them go has new ones in
+//! their place, and for a while there may be more of these.
 //!
 //! Where the dumps name the keys of a map, these tell, and texts and numbers in or below the objects do. What stays under another key, or in another
 //! object under its key, has stayed. Where there are neither, addresses tell, in a process whose objects stay where they are.
@@ -243,7 +243,7 @@ pub(super) fn answers(questions: &[Option<Question>], moments: &Moments) -> Resu
 mod tests {
     use super::*;
 
-    /// Objects from words, of which those of digits are numbers.
+    /// One object for each text: words that begin with a digit are its numbers, the others its texts.
     fn objects(texts: &[String]) -> Vec<Marks<'_>> {
         let marks = texts.iter().map(|text| {
             let (texts, numbers): (Vec<&str>, Vec<&str>) =
