@@ -104,6 +104,10 @@ pub(super) struct Surroundings {
     beside: Vec<(usize, usize)>,
     /// The same of the globals of its module, which may be about anything.
     globals: Vec<(usize, usize)>,
+    /// References from samples.
+    fields: Vec<usize>,
+    /// By sample, references around it that may be soft.
+    around_samples: Vec<Vec<usize>>,
 }
 
 /// How the content of a holder is counted.
@@ -470,8 +474,9 @@ impl Case {
                 nodes.push(kid);
             }
         }
-        edges.extend(self.fields_of_samples(heap).map(|(edge, _)| edge));
-        edges.extend(self.edges_around_samples(heap).into_iter().flatten());
+        let fields: Vec<usize> = self.fields_of_samples(heap).map(|(edge, _)| edge).collect();
+        let around_samples = self.edges_around_samples(heap);
+        edges.extend(fields.iter().chain(around_samples.iter().flatten()));
         // What dictionaries are namespaces say the labels that lead to them.
         for node in dominators.iter().filter(|node| heap.type_name(**node) == "dict") {
             for parent in heap.parents(*node).into_iter().take(8) {
@@ -507,7 +512,7 @@ impl Case {
             edges.push(*edge);
             nodes.push(*kid);
         }
-        Surroundings { way, dominators, nodes, edges, beside, globals }
+        Surroundings { way, dominators, nodes, edges, beside, globals, fields, around_samples }
     }
 
     /// Takes the names and labels of what was read for the case.
@@ -518,12 +523,11 @@ impl Case {
         of: Surroundings,
         names: &HashMap<usize, String>,
     ) -> Result<()> {
-        let Surroundings { way, dominators, beside, globals, .. } = of;
+        let Surroundings { way, dominators, beside, globals, fields, around_samples, .. } = of;
         self.way = way::steps(heap, facts, &way);
-        let fields = self.fields_of_samples(heap).filter_map(|(edge, _)| facts.label(edge));
+        let fields = fields.into_iter().filter_map(|edge| facts.label(edge));
         self.fields = fields.map(str::to_owned).collect();
-        let samples = self.edges_around_samples(heap);
-        let n_soft = samples.iter().filter(|edges| edges.iter().any(|edge| facts.is_soft(*edge))).count();
+        let n_soft = around_samples.iter().filter(|edges| edges.iter().any(|edge| facts.is_soft(*edge))).count();
         self.is_soft = n_soft * 2 > self.samples.len() || self.way.iter().any(|step| step.is_soft);
         self.is_kept = way.first().is_some_and(|first| heap.is_top(*first, self.node));
         self.held_by = way::held_by(&self.way, heap.manifest().runtime());

@@ -10,7 +10,7 @@ use datafusion::arrow::{
     datatypes::Int64Type,
 };
 use heaplake_graph::{BitSet, Id, NO_DISTANCE};
-use heaplake_model::{CollectionParts, EdgeKind, Unreferenced, root_kind, schema::Table, short_type_name};
+use heaplake_model::{CollectionParts, EdgeKind, root_kind, schema::Table, short_type_name};
 use heaplake_store::{GraphIndex, Lake, Manifest, with_index};
 
 use super::sort::{Sort, sort_in};
@@ -65,7 +65,7 @@ impl Heap {
         let sorts = types.iter().map(|stat| sort_in(runtime, &stat.name)).collect();
         let parts = types.iter().map(|stat| runtime.collection_parts(&stat.name));
         let parts = if runtime.has_collection_parts() { parts.collect() } else { Arc::default() };
-        let has_passing_garbage = matches!(runtime.unreferenced, Unreferenced::Garbage { .. });
+        let has_passing_garbage = runtime.unreferenced.is_garbage();
         Self { open, sorts, parts, lake, has_passing_garbage, undominated: Arc::default() }
     }
 

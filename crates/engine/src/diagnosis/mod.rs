@@ -51,8 +51,6 @@ const MAX_CASES: usize = 60;
 const MAX_SUSPECTS: usize = 40;
 /// Log odds of what is proved: more than signals come to.
 const PROVED: f64 = 20.0;
-/// Log odds of what frees nothing when it lets go.
-const FREES_NOTHING: f64 = -2.5;
 /// Cases whose retained size is found by a cut.
 const MAX_CUTS: usize = 12;
 /// Objects that all these cuts together may lead to, in the newest dump and in all earlier ones.
@@ -98,6 +96,7 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
     candidates.sort_by_key(|candidate| {
         (candidate.proof.is_none(), std::cmp::Reverse(candidate.own), candidate.node)
     });
+    let is_cut_short = candidates.len() > MAX_CASES;
     candidates.truncate(MAX_CASES);
     let growth = moments.growths().first().map_or(0, |(_, growth)| growth.total);
     let whole = Whole { growth, bytes: moments.newest().bytes() };
@@ -140,7 +139,7 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
         judged.measure_cut(&moments, &mut most, &mut most_earlier, cancel)?;
     }
     sort(&mut judged);
-    let mut suspects: Vec<Suspect> = judged.into_iter().map(|judged| judged.suspect(&moments)).collect();
+    let mut suspects: Vec<Suspect> = judged.into_iter().map(|judged| judged.suspect(&moments, is_cut_short)).collect();
     if let Some(outside) = account::outside_objects(&moments) {
         let rank = suspects.partition_point(|suspect| suspect.confidence >= outside.confidence);
         suspects.insert(rank, outside);
@@ -299,16 +298,16 @@ impl Judged {
                 with_index!(&*heap.open.index, |index| freed_by_cut(index, &there, most_earlier, cancel))?;
             *bytes = freed_then.unwrap_or_else(|| in_proportion(*bytes, freed, unshared));
         }
-        // Threads that run keep themselves.
-        if freed == 0 && !self.is_proved && self.idiom.name != idioms::ENDLESS_THREAD {
-            self.evidence.push("nothing would be freed without it: others hold what it has".to_owned());
-            self.log_odds += FREES_NOTHING;
+        if let Some(signal) = signals::freed(&self.case, freed).filter(|_| !self.is_proved) {
+            self.evidence.extend(signal.fact);
+            self.log_odds += signal.weight;
             self.confidence = signals::confidence(self.log_odds);
         }
         Ok(())
     }
 
-    fn suspect(self, moments: &Moments) -> Suspect {
+    /// `is_cut_short`: whether there were more candidates than are looked at.
+    fn suspect(self, moments: &Moments, is_cut_short: bool) -> Suspect {
         let heap = moments.newest();
         let cut = self.cut(heap);
         let Self { case, confidence, idiom, mut evidence, is_proved, .. } = self;
@@ -320,7 +319,7 @@ impl Judged {
                 .collect();
             evidence.push(format!("the same objects are also held by {}", also.join(", ")));
         }
-        evidence.extend(other_threads(&case));
+        evidence.extend(other_threads(&case, is_cut_short));
         let address = heap.address(case.node);
         let dump = &heap.manifest().id;
         let mut queries = Vec::new();
@@ -476,8 +475,8 @@ fn shown(heap: &Heap, node: usize) -> String {
     format!("@{:#x}", heap.address(node))
 }
 
-/// In which other threads the same was found.
-fn other_threads(case: &Case) -> Option<String> {
+/// In which other threads the same was found; not in all of them if candidates were left out.
+fn other_threads(case: &Case, is_cut_short: bool) -> Option<String> {
     const MAX_NAMED: usize = 4;
     let n = case.likewise.len();
     let mut names: Vec<&str> =
@@ -486,8 +485,10 @@ fn other_threads(case: &Case) -> Option<String> {
         names.push("…");
     }
     let threads = if n == 1 { "thread" } else { "threads" };
+    let more = if is_cut_short { "; there may be more, which were not looked at" } else { "" };
     let said = || {
-        format!("likewise in {} other {threads}, counted along: {}", words::count(n as i64), names.join(", "))
+        let n = words::count(n as i64);
+        format!("likewise in {n} other {threads}, counted along: {}{more}", names.join(", "))
     };
     (n > 0).then(said)
 }

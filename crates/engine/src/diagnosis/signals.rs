@@ -12,6 +12,7 @@ use heaplake_model::short_type_name;
 use super::{
     candidate::How,
     case::{Case, CountRule, ItemBound, LRU_WRAPPER},
+    idioms::keeps_itself,
     moments::Moments,
     sort::{Sort, is_library, sort_of},
     words,
@@ -101,6 +102,14 @@ pub(super) fn proof(case: &Case) -> Option<String> {
     let may_end = case.how == How::Garbage || case.how == How::External;
     let is_growing = shape(case).is_none_or(|shape| shape == SeriesShape::Growing);
     case.proof.clone().filter(|_| is_growing || !may_end)
+}
+
+/// Whether anything would be freed without it. It is known only of cases that are ranked, so that it comes last.
+pub(super) fn freed(case: &Case, freed: i64) -> Option<Signal> {
+    if freed > 0 || keeps_itself(case) {
+        return None;
+    }
+    told(-2.5, "nothing would be freed without it: others hold what it has".to_owned())
 }
 
 /// The logistic function.

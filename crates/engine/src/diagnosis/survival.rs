@@ -16,8 +16,8 @@ use super::{
 };
 use crate::Result;
 
-/// Objects that a holder has at most.
-const MAX_ENTRIES: usize = 50_000;
+/// Objects that a holder has at most, keys and values counted each for itself.
+const MAX_ENTRIES: usize = 100_000;
 /// Objects of all holders together, in both dumps, that are compared.
 pub(super) const MAX_COMPARED: usize = 200_000;
 /// Objects that it had at least; of fewer the share says little.
@@ -69,15 +69,19 @@ impl Question {
         let mut by_address = growth.partners.by_address.then_some(0);
         for holder in case.places() {
             let Some(there) = moments.in_place_of(*moment, holder) else { continue };
-            then.add(Content::of(earlier, there)?);
-            now.add(Content::of(newest, holder)?);
-            if let Some(n) = &mut by_address {
-                let had: HashSet<usize> = earlier.content(there).into_iter().collect();
-                let has = newest.content(holder).into_iter();
-                *n += has.filter(|kid| growth.partner(*kid).is_some_and(|kid| had.contains(&kid))).count();
+            let (had, has) = (earlier.content(there), newest.content(holder));
+            if had.len().max(has.len()) > MAX_ENTRIES {
+                return None;
             }
+            *left = left.checked_sub(had.len() + has.len())?;
+            if let Some(n) = &mut by_address {
+                let had: HashSet<usize> = had.iter().copied().collect();
+                let is_of_it = |kid: &&usize| growth.partner(**kid).is_some_and(|kid| had.contains(&kid));
+                *n += has.iter().filter(is_of_it).count();
+            }
+            then.add(Content::of(earlier, there, had));
+            now.add(Content::of(newest, holder, has));
         }
-        *left = left.checked_sub(then.objects.len() + now.objects.len())?;
         Some(Self { moment: *moment, then, now, by_address })
     }
 
@@ -137,12 +141,9 @@ fn marked_stayed(then: &[Marks<'_>], now: &[Marks<'_>]) -> Option<f64> {
 }
 
 impl Content {
-    fn of(heap: &Heap, node: usize) -> Option<Self> {
+    /// What is said of `content`, which `node` has.
+    fn of(heap: &Heap, node: usize, content: Vec<usize>) -> Self {
         const MAX_REFS: usize = 8;
-        let content = heap.content(node);
-        if content.len() > 2 * MAX_ENTRIES {
-            return None;
-        }
         let (scalars, objects): (Vec<usize>, Vec<usize>) =
             content.into_iter().partition(|kid| is_scalar(heap, *kid));
         let (mut edges, mut keys) = (Vec::new(), Vec::new());
@@ -155,11 +156,7 @@ impl Content {
             edges = heap.refs(node).into_iter().map(|(edge, _)| edge).collect();
         }
         let entries = if objects.is_empty() { scalars } else { objects };
-        Some(Self {
-            edges,
-            keys,
-            objects: entries.into_iter().map(|entry| NearScalars::of(heap, entry)).collect(),
-        })
+        Self { edges, keys, objects: entries.into_iter().map(|entry| NearScalars::of(heap, entry)).collect() }
     }
 
     /// The keys; `None` if the dump does not name those of most entries.

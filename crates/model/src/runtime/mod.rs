@@ -77,6 +77,11 @@ impl Unreferenced {
             Self::Garbage { .. } => root_kind::GARBAGE,
         }
     }
+
+    /// Whether nothing outside of the dump holds them.
+    pub fn is_garbage(self) -> bool {
+        matches!(self, Self::Garbage { .. })
+    }
 }
 
 /// How many items a container has room for before it must grow.
@@ -411,10 +416,7 @@ static RUNTIMES: [(&str, Runtime); 4] = [
 const CPYTHON: Runtime = Runtime {
     name: "CPython",
     addresses_survive: true,
-    unreferenced: Unreferenced::HeldOutside,
     types_have_modules_from: Some(2),
-    weak_types: &[],
-    kept_alive: &[],
     roles: &[
         (TypeRole::Text, &["str", "unicode", "bytes"]),
         (TypeRole::Buffer, &["bytearray"]),
@@ -467,16 +469,10 @@ const CPYTHON: Runtime = Runtime {
     ],
     // The interpreter makes a function to run the statements of a file or of exec; only its frame, in C, refers to it.
     root_notes: &[(("function", "<module>", "unreferenced"), "top-level code that is running")],
-    has_labels: true,
-    roots_have_frames: false,
-    class_type: None,
-    entry_ways: &[],
-    entry_wrappers: &[],
-    machine_labels: &[],
-    collection_parts: &[],
     label_says: cpython_label,
     field_labels: dotted_field,
     capacity: cpython_capacity::capacity,
+    ..UNKNOWN
 };
 
 /// `.name` and `["key"]`, as docs/formats/tables.md has them.

@@ -53,13 +53,6 @@ pub(super) struct CutOff<'a> {
     pub(super) unreferenced: Unreferenced,
 }
 
-impl CutOff<'_> {
-    /// Whether nothing outside of the dump holds what no object refers to.
-    fn is_garbage(self) -> bool {
-        matches!(self.unreferenced, Unreferenced::Garbage { .. })
-    }
-}
-
 /// Recorded roots by node, and the names of their kinds.
 pub(super) struct RecordedRoots<I> {
     roots: Vec<(I, u32)>,
@@ -108,7 +101,7 @@ impl<I: Id> Roots<I> {
         let is_external =
             |node: &usize| cut_off.refcounts.external(*node, graph.reverse.range(*node).len()) > Some(0);
         cut_off.refcounts.nodes().filter(is_external).for_each(|node| builder.add(node, EXTERNAL));
-        let kind = if cut_off.is_garbage() { GARBAGE } else { NO_REFERRER };
+        let kind = if cut_off.unreferenced.is_garbage() { GARBAGE } else { NO_REFERRER };
         for node in (0..graph.n_nodes()).filter(|node| graph.reverse.range(*node).is_empty()) {
             builder.add(node, kind);
         }
@@ -264,7 +257,7 @@ fn sources<I: Id>(
         if graph.parents(node).any(|parent| components.of[parent] != own) {
             is_held.insert(own.index());
         }
-        if !cut_off.is_garbage() && cut_off.refcounts.of(node).is_none() {
+        if !cut_off.unreferenced.is_garbage() && cut_off.refcounts.of(node).is_none() {
             is_unknown.insert(own.index());
         }
     }

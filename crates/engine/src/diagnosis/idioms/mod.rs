@@ -15,7 +15,7 @@ mod scheduling;
 mod threads;
 
 use super::case::Case;
-pub(super) use threads::ENDLESS_THREAD;
+pub(super) use threads::keeps_itself;
 
 /// An idiom.
 #[derive(Debug)]

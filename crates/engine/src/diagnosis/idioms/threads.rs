@@ -1,20 +1,20 @@
 //! Threads and what belongs to them: threads that never end, their variables, contexts, handlers of logs.
 
-use super::{Idiom, ends_with, holder_name};
+use super::{Case, Idiom, ends_with, holder_name};
 
-/// The idiom of threads that run, which keep themselves.
-pub(in crate::diagnosis) const ENDLESS_THREAD: &str = "endless_thread";
+/// Whether a case is about threads that run, which keep themselves.
+pub(in crate::diagnosis) fn keeps_itself(case: &Case) -> bool {
+    let is_thread = ends_with(&case.type_name, &["Thread", "Timer"])
+        || case.below.contains("Thread")
+        || case.below.contains("Timer")
+        || case.is_called(&["_active", "_dangling", "_limbo"]);
+    is_thread && case.are_running != Some(false)
+}
 
 pub(super) static IDIOMS: [Idiom; 4] = [
     Idiom {
-        name: ENDLESS_THREAD,
-        fits: |case| {
-            let is_thread = ends_with(&case.type_name, &["Thread", "Timer"])
-                || case.below.contains("Thread")
-                || case.below.contains("Timer")
-                || case.is_called(&["_active", "_dangling", "_limbo"]);
-            (is_thread && case.are_running != Some(false)).then_some(0.6)
-        },
+        name: "endless_thread",
+        fits: |case| keeps_itself(case).then_some(0.6),
         advice: |case| {
             if case.below.contains("ThreadPoolExecutor$Worker") {
                 return format!(

@@ -15,7 +15,6 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use heaplake_model::Unreferenced;
 
 use super::{
     candidate::{Candidate, How},
@@ -31,7 +30,7 @@ const MIN_STUCK: usize = 4;
 /// The candidates that a dump proves.
 pub(super) fn candidates(heap: &Heap, cancel: &AtomicBool) -> Result<Vec<Candidate>> {
     if !heap.is_whole() {
-        let has_all_roots = matches!(heap.manifest().runtime().unreferenced, Unreferenced::Garbage { .. });
+        let has_all_roots = heap.manifest().runtime().unreferenced.is_garbage();
         return Ok(if has_all_roots { weak_keys::candidates(heap) } else { Vec::new() });
     }
     let mut found = stuck(heap, cancel)?;

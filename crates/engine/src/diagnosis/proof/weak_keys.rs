@@ -25,6 +25,9 @@ pub(super) fn candidates(heap: &Heap) -> Vec<Candidate> {
 
 /// Whether a node is a map of Java with weak keys.
 pub(in crate::diagnosis) fn is_weak_map(heap: &Heap, node: usize) -> bool {
+    if !heap.manifest().runtime().has_collection_parts() {
+        return false;
+    }
     let mut kids = heap.refs(node).into_iter().map(|(_, kid)| kid);
     kids.any(|kid| heap.type_name(kid) == WEAK_TABLE && heap.is_part_of(kid, node))
 }
