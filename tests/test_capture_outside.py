@@ -150,6 +150,31 @@ def test_a_thread_that_waits_for_the_interpreter_is_left_to_it(python, tmp_path)
         process.wait()
 
 
+def test_signals_do_not_hide_that_a_thread_waits_for_the_interpreter(python, tmp_path):
+    """After a signal that nobody handles the wait goes on in another system call."""
+    process = start(python, CONTENDS)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        for _ in range(3):
+            command = [str(BINARY), "capture", "python", "--pid", str(process.pid), "-o", str(tmp_path / "out.dump")]
+            capture = subprocess.Popen(
+                [*command, "--values", "none"], env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+            until = time.monotonic() + 0.6
+            while time.monotonic() < until and capture.poll() is None:
+                process.send_signal(signal.SIGCHLD)
+                time.sleep(0.0005)
+            _, said = capture.communicate(timeout=TIMEOUT)
+            permitted(subprocess.CompletedProcess(command, capture.returncode, b"", said))
+            assert capture.returncode == 0, said.decode()
+            at = rounds(process)
+            while rounds(process) == at:
+                pass
+    finally:
+        process.kill()
+        process.wait()
+
+
 #: Has so much that a dump takes a while.
 LARGE = """
 import sys

@@ -16,7 +16,7 @@ pub(super) const MPROTECT: u64 = 226;
 pub(super) const MUNMAP: u64 = 215;
 
 const EPOLL_PWAIT: u64 = 22;
-pub(super) const FUTEX: u64 = 98;
+const FUTEX: u64 = 98;
 const NANOSLEEP: u64 = 101;
 const CLOCK_NANOSLEEP: u64 = 115;
 /// Calls that wait: read, write, readv, pselect6, ppoll, waitid, accept, connect, sendto, recvfrom, sendmsg, recvmsg,
@@ -41,6 +41,9 @@ const WAITS: &[u64] = &[
     CLOCK_NANOSLEEP,
 ];
 const RESTART_SYSCALL: u64 = 128;
+/// The calls in which a thread may wait for a lock, the word of memory as their first argument. One that was stopped before in
+/// its wait, by a signal or by another tracer, waits in the second; other calls that go on in it have no address of the interpreter.
+pub(super) const LOCK_WAITS: [u64; 2] = [FUTEX, RESTART_SYSCALL];
 const TIMER_ABSTIME: u64 = 1;
 const EINTR: i64 = -4;
 
@@ -75,7 +78,7 @@ pub(super) fn waited(registers: &Registers, next: [u8; 4]) -> Option<Resumption>
 
 /// The word of memory on which a thread waits that has stopped in the kernel, where it waits for a lock.
 pub(super) fn lock(registers: &Registers) -> Option<u64> {
-    (registers.regs[8] == FUTEX).then_some(registers.regs[0])
+    LOCK_WAITS.contains(&registers.regs[8]).then_some(registers.regs[0])
 }
 
 /// The registers with which a thread makes a system call at `at`.

@@ -15,8 +15,11 @@ pub(super) const MMAP: u64 = 9;
 pub(super) const MPROTECT: u64 = 10;
 pub(super) const MUNMAP: u64 = 11;
 
-pub(super) const FUTEX: u64 = 202;
+const FUTEX: u64 = 202;
 const RESTART_SYSCALL: u64 = 219;
+/// The calls in which a thread may wait for a lock, the word of memory as their first argument. One that was stopped before in
+/// its wait, by a signal or by another tracer, waits in the second; other calls that go on in it have no address of the interpreter.
+pub(super) const LOCK_WAITS: [u64; 2] = [FUTEX, RESTART_SYSCALL];
 const EPOLL_WAIT: u64 = 232;
 const EPOLL_PWAIT: u64 = 281;
 // What the kernel returns from a system call that it means to make again.
@@ -55,7 +58,7 @@ pub(super) fn waited(registers: &Registers, _next: [u8; 4]) -> Option<Resumption
 
 /// The word of memory on which a thread waits that has stopped in the kernel, where it waits for a lock.
 pub(super) fn lock(registers: &Registers) -> Option<u64> {
-    (registers.orig_rax == FUTEX).then_some(registers.rdi)
+    LOCK_WAITS.contains(&registers.orig_rax).then_some(registers.rdi)
 }
 
 /// The registers with which a thread makes a system call at `at`.

@@ -23,8 +23,9 @@ pub(super) fn call(target: &Target, text: &str) -> Result<Option<u64>, Error> {
     let state = elf::python(target).map_or(0..0, |python| python.state);
     let leaves = match cfg!(target_arch = "x86_64") {
         true => {
-            let (futex, start, end) = (arch::FUTEX, state.start, state.end);
-            format!("$orig_rax == -1 || ($orig_rax == {futex} && $rdi >= {start} && $rdi < {end})")
+            let Range { start, end } = state;
+            let waits = arch::LOCK_WAITS.map(|call| format!("$orig_rax == {call}")).join(" || ");
+            format!("$orig_rax == -1 || (({waits}) && $rdi >= {start} && $rdi < {end})")
         }
         false => leaves(target.pid, &state).to_string(),
     };
@@ -104,7 +105,7 @@ fn waits_in(call: &str, state: &Range<u64>) -> bool {
     let mut words = call.split_ascii_whitespace();
     match words.next() {
         Some("running") => true,
-        Some(number) if number.parse() == Ok(arch::FUTEX) => {
+        Some(number) if number.parse().is_ok_and(|call| arch::LOCK_WAITS.contains(&call)) => {
             let lock = words.next().and_then(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
             lock.is_some_and(|lock| state.contains(&lock))
         }
@@ -124,13 +125,15 @@ mod tests {
     #[test]
     fn a_thread_that_waits_for_the_interpreter_leaves_a_call() {
         let state = 0x1000..0x2000;
-        let futex = arch::FUTEX;
         assert!(waits_in("running\n", &state));
-        assert!(waits_in(&format!("{futex} 0x1fff 0x189 0x0 0x7ffc 0x0 0x0 0x7ffd 0x7f2e\n"), &state));
-        for call in
-            [format!("{futex} 0x2000 0x189\n"), futex.to_string(), "0 0x1000 0x5\n".to_owned(), String::new()]
-        {
-            assert!(!waits_in(&call, &state), "{call}");
+        for call in arch::LOCK_WAITS {
+            assert!(waits_in(&format!("{call} 0x1fff 0x189 0x0 0x7ffc 0x0 0x0 0x7ffd 0x7f2e\n"), &state));
+            for other in [format!("{call} 0x2000 0x189\n"), call.to_string()] {
+                assert!(!waits_in(&other, &state), "{other}");
+            }
+        }
+        for call in ["0 0x1000 0x5\n", ""] {
+            assert!(!waits_in(call, &state), "{call}");
         }
     }
 
