@@ -9,8 +9,8 @@ use std::{
 use heaplake_graph::{
     BitSet, Bits, Csr, CsrBuf, Graph, Id, Numbers, Walk,
     search::{
-        Follow, HopEdges, NodeRanks, NodeTypes, PathSearch, Pattern, Test, Transition, TypeGraph, Way, Ways,
-        type_edges,
+        Follow, HopEdges, KnownEdges, NodeRanks, NodeTypes, PathSearch, Pattern, Test, Transition, TypeGraph,
+        Way, Ways, type_edges,
     },
 };
 
@@ -336,7 +336,7 @@ impl Case {
         // Every step is one that the automaton makes.
         for walk in first.iter().take(10) {
             let nodes: Vec<I> = walk.iter().map(|node| I::new(*node)).collect();
-            let steps = search.steps(&nodes);
+            let steps = search.steps(&nodes, &mut KnownEdges::default());
             assert_eq!(steps.iter().map(|step| step.node).collect::<Vec<_>>(), *walk, "steps, {}", what());
             assert_eq!(steps.last().map(|step| step.state), Some(self.hops.len()), "steps, {}", what());
             let mut transitions = &self.starts;
@@ -391,7 +391,7 @@ fn paths_are_the_walks_that_match() {
 
 #[test]
 fn each_bound_node_has_its_first_path_and_all_of_its_ways() {
-    let (mut n_bound, mut n_several) = (0, 0);
+    let (mut n_bound, mut n_several, mut n_merged) = (0, 0, 0);
     for seed in 1..6000 {
         let case = Case::with_binding(seed);
         let what = || format!("seed {seed}: {case:?}");
@@ -425,6 +425,32 @@ fn each_bound_node_has_its_first_path_and_all_of_its_ways() {
                     assert_eq!(path, walks[0], "node {node}, {}", what());
                 }
             }
+            let common = found.common();
+            for node in found.nodes() {
+                let (Some(common), Some(own)) = (&common, found.own_steps(node)) else { continue };
+                let mut merged = own.steps;
+                let mut at = own.before;
+                while let Some(step) = at.map(|at| common[at]) {
+                    merged.insert(0, (step.node, step.hop));
+                    at = step.before;
+                }
+                let path: Vec<usize> = merged.iter().map(|(node, _)| *node).collect();
+                assert_eq!(
+                    path,
+                    found.path(node).iter().map(|node| node.index()).collect::<Vec<_>>(),
+                    "node {node}, {}",
+                    what()
+                );
+                assert_eq!(merged[0].1, None);
+                for pair in merged.windows(2) {
+                    let (source, target) = match pair[1].1.expect("a later step has a hop") {
+                        Walk::Down => (pair[0].0, pair[1].0),
+                        Walk::Up => (pair[1].0, pair[0].0),
+                    };
+                    assert!(case.edges.contains(&(source, Some(target))), "{pair:?}, {}", what());
+                }
+                n_merged += 1;
+            }
             let n_steps = found.nodes().map(|node| found.path(node).len() - 1).max();
             let limited = found.ways(0, &GO_ON).expect("goes on");
             assert_eq!(limited.is_none(), n_steps.is_some_and(|n_steps| n_steps > 0), "{}", what());
@@ -433,6 +459,7 @@ fn each_bound_node_has_its_first_path_and_all_of_its_ways() {
             assert_eq!(totals(&found), ways, "ways, {}", what());
         });
     }
+    assert!(n_merged > 1000, "only {n_merged} merged paths");
     assert!(n_bound > 1000 && n_several > 100, "only {n_bound} bound nodes, {n_several} with several ways");
 }
 
@@ -542,7 +569,7 @@ fn a_path_of_a_million_hops_is_found_and_followed() {
         let mut paths = search.shortest(u64::MAX, &GO_ON).expect("goes on").paths.expect("a path");
         let path = paths.next_path().expect("a path").to_vec();
         assert!(paths.next_path().is_none());
-        (paths.n_hops(), search.steps(&path).len())
+        (paths.n_hops(), search.steps(&path, &mut KnownEdges::default()).len())
     });
     assert_eq!((n_hops, steps), (n - 1, n));
 }

@@ -25,7 +25,7 @@ use super::{
     gather,
     ground::{self, Ground, Subgraph},
     rows::{RowBuilder, RowKind},
-    tree::{PathTree, TreeMerge},
+    tree::{self, TreeMerge},
     ways,
 };
 use crate::{
@@ -329,14 +329,9 @@ impl PathOperator {
         merge: TreeMerge,
         target: &RowTarget<'_>,
     ) -> Result<()> {
-        let mut tree = PathTree::new(merge);
-        let visited = find(&self.compiled, search, target.cancel, &mut |found| {
-            if let PathHit::Path(steps) = found {
-                tree.add(steps, ways::asked_for(&self.compiled, steps), ground);
-            }
-            true
-        });
-        target.note(visited.map_err(stopped)?);
+        let found = tree::merged(merge, &self.compiled, search, ground, target.cancel);
+        let (tree, visited) = found.map_err(stopped)?;
+        target.note(visited);
         let mut out = self.out(ground, target);
         for branch in tree.into_rows() {
             out.rows.branch(branch);

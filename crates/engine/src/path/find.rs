@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::atomic::AtomicBool};
 
 use heaplake_graph::{
     Cancelled, Id,
-    search::{PathSearch, Step, Visited},
+    search::{KnownEdges, PathSearch, Step, Visited},
 };
 use heaplake_pathql::Selector;
 
@@ -31,7 +31,7 @@ pub(super) fn find<I: Id>(
 ) -> Result<Visited, Cancelled> {
     let within = compiled.within.map_or(u64::MAX, u64::from);
     let limit = compiled.limit.unwrap_or(u64::MAX);
-    let mut hits = HitLimit { left: limit, take };
+    let mut hits = HitLimit { left: limit, known: KnownEdges::default(), take };
     if limit == 0 {
         return Ok(Visited::default());
     }
@@ -86,21 +86,22 @@ pub(super) fn given(compiled: &Compiled, ends: &[(usize, u32)], take: &mut dyn F
     }
 }
 
-struct HitLimit<'t> {
+struct HitLimit<'t, I> {
     /// Paths that may still be given out.
     left: u64,
+    known: KnownEdges<I>,
     take: &'t mut dyn FnMut(PathHit<'_>) -> bool,
 }
 
-impl HitLimit<'_> {
+impl<I: Id> HitLimit<'_, I> {
     /// Gives a path out; false when it was the last that is wanted.
-    fn path<I: Id>(&mut self, search: &PathSearch<'_, I>, path: &[I]) -> bool {
+    fn path(&mut self, search: &PathSearch<'_, I>, path: &[I]) -> bool {
         self.left -= 1;
-        (self.take)(PathHit::Path(&search.steps(path))) && self.left > 0
+        (self.take)(PathHit::Path(&search.steps(path, &mut self.known))) && self.left > 0
     }
 
     /// The paths of one selector; also whether more are wanted.
-    fn some<I: Id>(
+    fn some(
         &mut self,
         selector: Selector,
         search: &PathSearch<'_, I>,

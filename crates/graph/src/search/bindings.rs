@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{PathSearch, Transition, Visited, fronts::Levels, order::NextNode};
-use crate::{BitSet, Cancelled, Id, Poll};
+use crate::{BitSet, Cancelled, Id, Poll, Walk};
 
 /// The nodes that a test binds, and what their paths are made of.
 #[derive(Debug)]
@@ -53,6 +53,26 @@ struct Trail<I> {
 }
 
 const NOTHING_BEFORE: usize = usize::MAX;
+
+/// A step that the first paths of some bound nodes have in common, before these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommonStep {
+    /// The node.
+    pub node: usize,
+    /// The position of the step before it, which is smaller; `None` where paths start.
+    pub before: Option<usize>,
+    /// How it is reached from there.
+    pub hop: Option<Walk>,
+}
+
+/// What a path has after the steps in common with others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnSteps {
+    /// The position of the common step before them; `None` where the path starts with them.
+    pub before: Option<usize>,
+    /// Nodes from the bound one on, and how each is reached.
+    pub steps: Vec<(usize, Option<Walk>)>,
+}
 
 impl<I: Id> PathSearch<'_, I> {
     /// Searches once for all nodes that pass test `test`, which every path binds exactly once.
@@ -171,9 +191,9 @@ impl<I: Id> Bindings<'_, I> {
             by_hops.entry(self.bound[&I::new(node)].hops).or_default().push(node);
         }
         let n_levels = by_hops.last_key_value().map_or(0, |(hops, _)| *hops as usize);
-        let mut seen = HashSet::new();
         for hops in (0..n_levels).rev() {
-            seen.clear();
+            // A new set each time: to clear one takes as long as the largest level was wide.
+            let mut seen = HashSet::new();
             let mut level = search.level();
             let mut add = |before: usize, state: u32| {
                 if levels.contains(hops, before, state) && seen.insert((I::new(before), state)) {
@@ -342,26 +362,80 @@ impl<I: Id> Bindings<'_, I> {
 
     /// The first path that binds a node of [`Self::nodes`].
     pub fn path(&self, node: usize) -> Vec<I> {
-        let search = self.search;
         let Some(bound) = self.bound.get(&I::new(node)) else { return Vec::new() };
-        let mut path = vec![I::new(node)];
+        let mut path = Vec::new();
         let mut at = bound.before;
         while let Some(trail) = self.trail.get(at) {
             path.push(trail.node);
             at = trail.before;
         }
         path.reverse();
+        path.extend(self.from_bound(node).into_iter().map(|(node, _)| I::new(node)));
+        path
+    }
+
+    /// The nodes of the first path from a bound node on, each with the states that it may be in.
+    fn from_bound(&self, node: usize) -> Vec<(usize, Vec<u32>)> {
         let mut left = self.left.get(&I::new(node)).copied().unwrap_or(0);
-        let mut states: Vec<u32> = self.states_after(node, left).collect();
-        let mut at = node;
-        while left > 0 {
+        let states = match left {
+            0 => vec![self.search.accept()],
+            _ => self.states_after(node, left).collect(),
+        };
+        let mut path = vec![(node, states)];
+        while let Some((at, states)) = path.last().filter(|_| left > 0) {
             left -= 1;
-            let next = search.next_nodes(at, &states, |node, state| self.leads(left, node, state));
+            let next = self.search.next_nodes(*at, states, |node, state| self.leads(left, node, state));
             // A pair with remaining hops has a successor.
             let Some(next) = next.into_iter().next() else { break };
-            path.push(I::new(next.key.node));
-            (at, states) = (next.key.node, next.states);
+            path.push((next.key.node, next.states));
         }
         path
+    }
+
+    /// What the first paths have in common, as a tree: each step after the one before it. O(steps), where the paths themselves may
+    /// have as many steps as its square. `None` if the states do not tell which way a hop goes.
+    pub fn common(&self) -> Option<Vec<CommonStep>> {
+        let step = |trail: &Trail<I>| {
+            let before = self.trail.get(trail.before);
+            let hop = match before {
+                Some(before) => Some(self.way_between(&before.states, &trail.states)?),
+                None => None,
+            };
+            let before = before.map(|_| trail.before);
+            Some(CommonStep { node: trail.node.index(), before, hop })
+        };
+        self.trail.iter().map(step).collect()
+    }
+
+    /// What the first path of a node of [`Self::nodes`] has after the steps of [`Self::common`]; `None` as there.
+    pub fn own_steps(&self, node: usize) -> Option<OwnSteps> {
+        let before = self.bound.get(&I::new(node)).map(|bound| bound.before);
+        let before = before.filter(|before| *before != NOTHING_BEFORE);
+        let mut states =
+            before.and_then(|before| self.trail.get(before)).map(|trail| trail.states.as_slice());
+        let path = self.from_bound(node);
+        let mut steps = Vec::with_capacity(path.len());
+        for (node, next) in &path {
+            let hop = match states {
+                Some(states) => Some(self.way_between(states, next)?),
+                None => None,
+            };
+            steps.push((*node, hop));
+            states = Some(next);
+        }
+        Some(OwnSteps { before, steps })
+    }
+
+    /// Which way the hops go that lead from one of some states to one of others; `None` if both.
+    fn way_between(&self, from: &[u32], to: &[u32]) -> Option<Walk> {
+        let pattern = self.search.pattern;
+        let leads = |state: u32| {
+            let next = pattern.next.get(state as usize).into_iter().flatten();
+            next.into_iter().any(|transition| to.contains(&transition.to))
+        };
+        let mut ways =
+            from.iter().filter(|state| leads(**state)).map(|state| pattern.hops[*state as usize].way);
+        let first = ways.next()?;
+        ways.all(|way| way == first).then_some(first)
     }
 }

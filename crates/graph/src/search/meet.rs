@@ -192,10 +192,10 @@ impl<I: Id> PathSearch<'_, I> {
         let mut both = self.level();
         forward.common(&backward).for_each(|(node, state)| both.add(node, state));
         further.push(both);
-        let mut seen = HashSet::new();
         for level in (0..forward.levels.len() - 1).rev() {
             let mut before = self.level();
-            seen.clear();
+            // A new set each time: to clear one takes as long as the largest level was wide.
+            let mut seen = HashSet::new();
             for (node, state) in further.iter(further.len() - 1) {
                 poll.step()?;
                 self.behind(node, state, &mut |node, state| {

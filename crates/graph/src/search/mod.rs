@@ -10,6 +10,7 @@
 //!                                    --ranked.rs----> k shortest paths, acyclic paths
 //!                                    --bindings.rs--> the shortest path for each object of a kind
 //!                                    --reach.rs-----> the ends of all paths
+//!                                    --steps.rs-----> states and edges of a path
 //!                                    --ways.rs------> the types that shortest paths pass, and how many objects take each way
 //! ```
 //!
@@ -24,15 +25,17 @@ mod order;
 mod prepare;
 mod ranked;
 mod reach;
+mod steps;
 mod ways;
 
 use crate::{BitSet, Graph, Id, Numbers, Walk};
 
-pub use bindings::Bindings;
+pub use bindings::{Bindings, CommonStep, OwnSteps};
 pub use meet::{Shortest, ShortestPaths};
 pub use order::NodeRanks;
 pub use prepare::{EdgeSet, Follow, NodeTypes, PathSearch};
 pub use ranked::{Acyclic, Ranked};
+pub use steps::KnownEdges;
 pub use ways::{Way, WayGroup, WayStep, Ways};
 
 /// An automaton whose tests are sets.

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::{
-    Pattern, Step, Test, Transition, TypeGraph,
+    Pattern, Test, Transition, TypeGraph,
     fronts::{OpenLevel, VisitedPairs},
     order::NodeRanks,
 };
-use crate::{BitSet, Bits, Csr, Graph, Id, Numbers, Walk};
+use crate::{BitSet, Bits, Graph, Id, Numbers, Walk};
 
 /// Which edges a hop may take.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +78,7 @@ impl<I: Id> Follow<I> {
         Follow::AllBut(EdgeSet::new(graph, edges))
     }
 
-    fn takes(&self, edge: usize) -> bool {
+    pub(super) fn takes(&self, edge: usize) -> bool {
         match self {
             Follow::All => true,
             Follow::Only(set) => set.edges.contains(edge),
@@ -403,110 +403,6 @@ impl<'s, I: Id> PathSearch<'s, I> {
         };
         let set = set.into_iter().flat_map(BitSet::iter).filter(|node| *node < self.n_nodes());
         one.into_iter().chain(set).chain(0..n_all)
-    }
-
-    /// The states and edges of a path, the first if several are possible. `nodes` must be a path.
-    pub fn steps(&self, nodes: &[I]) -> Vec<Step> {
-        // By node, the states that it can be in: in one list, because a path may have a million hops.
-        let mut states: Vec<(u32, u32)> = Vec::new();
-        let mut ends = Vec::with_capacity(nodes.len());
-        let Some((first, rest)) = nodes.split_first() else { return Vec::new() };
-        let starts = self.pattern.starts.iter().enumerate();
-        states.extend(
-            starts
-                .filter(|(_, transition)| self.passes(transition, first.index()))
-                .map(|(position, transition)| (transition.to, position as u32)),
-        );
-        states.sort_unstable();
-        states.dedup_by_key(|(state, _)| *state);
-        ends.push(states.len());
-        let mut before = first.index();
-        for node in rest {
-            let node = node.index();
-            let from = ends.len().checked_sub(2).map_or(0, |i| ends[i])..states.len();
-            let start = states.len();
-            for i in from {
-                let (state, _) = states[i];
-                if state == self.accept() || self.edge(state, before, node).is_none() {
-                    continue;
-                }
-                for (position, transition) in self.pattern.next[state as usize].iter().enumerate() {
-                    if self.passes(transition, node) {
-                        states.push((transition.to, position as u32));
-                    }
-                }
-            }
-            states[start..].sort_unstable();
-            let mut kept = start;
-            for i in start..states.len() {
-                if i == start || states[i].0 != states[kept - 1].0 {
-                    states[kept] = states[i];
-                    kept += 1;
-                }
-            }
-            states.truncate(kept);
-            ends.push(states.len());
-            before = node;
-        }
-        self.steps_back(nodes, &states, &ends)
-    }
-
-    /// From the accepting state back, the first state that leads on.
-    fn steps_back(&self, nodes: &[I], states: &[(u32, u32)], ends: &[usize]) -> Vec<Step> {
-        let of = |i: usize| &states[i.checked_sub(1).map_or(0, |before| ends[before])..ends[i]];
-        let mut steps = Vec::with_capacity(nodes.len());
-        let mut state = self.accept();
-        for i in (0..nodes.len()).rev() {
-            let node = nodes[i].index();
-            let Some(before) = i.checked_sub(1) else {
-                let transition = self
-                    .pattern
-                    .starts
-                    .iter()
-                    .position(|transition| transition.to == state && self.passes(transition, node));
-                steps.push(Step {
-                    node,
-                    state: state as usize,
-                    transition: transition.unwrap_or(0),
-                    hop: None,
-                });
-                break;
-            };
-            let parent = nodes[before].index();
-            let found = of(before).iter().filter(|(from, _)| *from != self.accept()).find_map(|(from, _)| {
-                let transitions = &self.pattern.next[*from as usize];
-                let transition = transitions
-                    .iter()
-                    .position(|transition| transition.to == state && self.passes(transition, node))?;
-                let edge = self.edge(*from, parent, node)?;
-                Some((*from, transition, edge))
-            });
-            // Every node of a path has such a state.
-            let Some((from, transition, edge)) = found else { break };
-            steps.push(Step {
-                node,
-                state: state as usize,
-                transition,
-                hop: Some((self.pattern.hops[from as usize].way, edge)),
-            });
-            state = from;
-        }
-        steps.reverse();
-        steps
-    }
-
-    /// The first edge that a state's hop takes from one node to another.
-    fn edge(&self, state: u32, from: usize, to: usize) -> Option<usize> {
-        let hop = self.pattern.hops[state as usize];
-        let (source, target) = match hop.way {
-            Walk::Down => (from, to),
-            Walk::Up => (to, from),
-        };
-        let forward: Csr<'_, I> = self.graph.forward;
-        let follow = &self.pattern.follow[hop.follow];
-        forward.range(source).find(|edge| {
-            forward.target(*edge) == I::new(target) && !self.graph.skip.contains(*edge) && follow.takes(*edge)
-        })
     }
 }
 

@@ -231,11 +231,12 @@ impl WaySets {
         ways.iter().zip(0..).for_each(|(way, rank)| self.tree.nodes[*way as usize].rank = rank);
         self.first = self.tree.nodes.len();
         self.last = std::mem::take(&mut self.sets);
-        self.of_ways.clear();
-        self.longer.clear();
+        // To clear them takes as long as the largest level was wide.
+        self.of_ways = HashMap::new();
+        self.longer = HashMap::new();
         self.last_longer = None;
-        self.unions.clear();
-        self.of_step.clear();
+        self.unions = HashMap::new();
+        self.of_step = HashMap::new();
     }
 }
 
