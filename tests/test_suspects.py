@@ -309,6 +309,71 @@ def test_moved_objects_are_found_by_their_paths(lake):
     assert first["holder"] == holder and first["confidence"] >= 0.5
 
 
+def chain_in_freed_memory(h, n, is_kept=True):
+    """A chain of objects and dictionaries; the dictionaries lie where those of other objects were, which are freed and used again."""
+    for i in range(n):
+        before = [("['before']", h.address(f"link {i - 1}"))] if i else []
+        h.obj(f"link {i}", "Node", 500, [(".__dict__", h.obj(f"dict {i}", "dict", 100, before))])
+    boxes = [h.obj(f"box {i}", "Box", 64, [(".__dict__", h.obj(f"dict {i}", "dict", 64))]) for i in range(n, 900)]
+    h.set("shop", "boxes", h.container("boxes", "list", boxes))
+    if is_kept:
+        # The objects that had the dictionaries are still there, without them.
+        h.set("shop", "empty", h.container("empty", "tuple", [h.obj(f"box {i}", "Box", 64) for i in range(n)]))
+    return h.set("shop", "history", h.obj("history", "History", 48, [(".last", h.address(f"link {n - 1}"))]))
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+@pytest.mark.parametrize("counts", [[300, 600, 900], [300, 900]])
+def test_a_chain_is_found_where_its_links_lie_in_freed_memory(lake, counts, is_kept):
+    """Each link seems to be an old object below which there is a little more than before."""
+    holder = load(lake, lambda h, n: chain_in_freed_memory(h, n, is_kept), counts)
+    first, *others = ask(lake)
+    # What the empty boxes are in grows as well.
+    others = others[is_kept:]
+    assert (first["holder"], first["idiom"]) == (holder, "chain"), first
+    assert first["confidence"] >= (0.8 if len(counts) > 2 else 0.5), first
+    assert all(other["confidence"] < 0.5 for other in others), others
+
+
+def chain_of_two(h, n):
+    """A chain that grows at its head, which two objects refer to, so that nothing old dominates what is new."""
+    history = chain(h, n)
+    head = h.address(f"link {n - 1}")
+    h.module("web")
+    h.set("web", "newest", h.obj("newest", "Newest", 48, [(".link", head)]))
+    return {history, head, h.address("newest")}
+
+
+@pytest.mark.parametrize("counts", [[100, 200, 300], [100, 300]])
+def test_a_chain_is_found_whose_head_several_hold(lake, counts):
+    holders = load(lake, chain_of_two, counts)
+    first, *others = ask(lake)
+    assert first["holder"] in holders and first["idiom"] == "chain", first
+    assert first["count_growth"] >= 200 and first["confidence"] >= (0.8 if len(counts) > 2 else 0.5), first
+    assert all(other["confidence"] < 0.5 for other in others), others
+
+
+def new_container_of_two(h, n):
+    """A container that is made when the first item comes, and which two objects hold."""
+    if not n:
+        h.obj("first", "Front", 48), h.obj("second", "Back", 48)
+    else:
+        found = h.container("jobs", "list", h.items("job", n, "Job"))
+        h.obj("first", "Front", 48, [(".jobs", found)]), h.obj("second", "Back", 48, [(".jobs", found)])
+    h.set("shop", "front", h.address("first"))
+    h.module("web")
+    h.set("web", "back", h.address("second"))
+    return h.address("jobs")
+
+
+@pytest.mark.parametrize("counts", [[0, 200, 400, 600], [0, 400]])
+def test_a_new_container_is_found_that_several_hold(lake, counts):
+    holder = load(lake, new_container_of_two, counts)
+    first = ask(lake)[0]
+    assert first["holder"] == holder, first
+    assert first["confidence"] >= (0.8 if len(counts) > 2 else 0.3), first
+
+
 # What is proved ----------------------------------------------------------------------------------------------------------
 
 

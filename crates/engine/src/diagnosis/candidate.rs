@@ -172,21 +172,39 @@ pub(super) fn grown(newest: &Heap, earlier: &Heap, growth: &Growth) -> Vec<Candi
     siblings(newest, best.into_values().collect())
 }
 
-/// New roots with a chain below them at whose end is what was a root before: such a chain grows at its head, and no object refers to
-/// that. `was_there` says whether such a root was there.
-pub(super) fn new_heads(newest: &Heap, growth: &Growth, was_there: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
+/// New objects below which most of the growth is, or a chain, and which no object alone holds. Nothing old that grows dominates
+/// these: several objects refer to them, or they are roots. Of a chain that grows at its head, which no object refers to, any growth
+/// counts; `was_there` says whether such a root was there.
+pub(super) fn new_tops(newest: &Heap, growth: &Growth, was_there: &dyn Fn(usize) -> bool) -> Vec<Candidate> {
+    /// Part of the growth that is much, one in so many.
+    const MUCH: i64 = 20;
+    const LEAST: i64 = 4096;
+    let much = (growth.total / MUCH).max(LEAST);
     let is_inside = |kind: &str| !root_kind::is_cut_off(kind) && !NO_OBJECTS.contains(&kind);
-    let roots = newest.undominated_roots(is_inside).into_iter().map(|(node, _)| node);
-    let is_new = |node: &usize| growth.partner(*node).is_none() && newest.sort(*node) != Sort::Frame;
-    roots
-        .filter(is_new)
-        .filter_map(|node| {
-            let own = growth.fresh_below(newest, node);
-            let descent = descend(newest, node);
-            let is_one = own > 0 && descent.is_chain && was_there(node);
-            is_one.then(|| chain(newest, node, &descent.way, own))
-        })
-        .collect()
+    let mut tops = Vec::new();
+    newest.each_undominated(|node| {
+        let is_new = growth.partner(node).is_none() && newest.retained_count(node) > 1;
+        if is_new && newest.root_kind(node).is_none_or(is_inside) && newest.sort(node) != Sort::Frame {
+            tops.push(node);
+        }
+    });
+    let mut found = Vec::new();
+    for node in tops {
+        let own = growth.fresh_below(newest, node);
+        let is_much = own >= much;
+        if own <= 0 || !is_much && newest.root_kind(node).is_none() {
+            continue;
+        }
+        let descent = descend(newest, node);
+        if descent.is_chain {
+            if is_much || was_there(node) {
+                found.push(chain(newest, node, &descent.way, own));
+            }
+        } else if is_much && let Some(point) = descent.way.iter().rev().find(|at| accumulates(newest, **at)) {
+            found.push(Candidate::new(*point, How::Mass, own));
+        }
+    }
+    found
 }
 
 /// The links of a list of objects that hold one another directly, from its first down to a node; `None` where there are few.

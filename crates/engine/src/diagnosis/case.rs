@@ -527,7 +527,8 @@ impl Case {
         self.way = way::steps(heap, facts, &way);
         let fields = fields.into_iter().filter_map(|edge| facts.label(edge));
         self.fields = fields.map(str::to_owned).collect();
-        let n_soft = around_samples.iter().filter(|edges| edges.iter().any(|edge| facts.is_soft(*edge))).count();
+        let n_soft =
+            around_samples.iter().filter(|edges| edges.iter().any(|edge| facts.is_soft(*edge))).count();
         self.is_soft = n_soft * 2 > self.samples.len() || self.way.iter().any(|step| step.is_soft);
         self.is_kept = way.first().is_some_and(|first| heap.is_top(*first, self.node));
         self.held_by = way::held_by(&self.way, heap.manifest().runtime());

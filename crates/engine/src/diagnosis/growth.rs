@@ -134,9 +134,13 @@ impl Growth {
         let (fresh, total, grown) =
             with_index!(&*newest.open.index, |new| with_index!(&*earlier.open.index, |old| {
                 let fresh = fresh((newest, new), old, &partners, cancel)?;
-                let gone = gone(new, (earlier, old), &partners, cancel)?;
+                let mut is_there = BitSet::new(old.n_nodes());
+                let found = (0..new.n_nodes()).filter_map(|node| partners.get(node));
+                found.for_each(|partner| is_there.insert(partner));
+                let gone = gone((earlier, old), &is_there, cancel)?;
                 let total = last(&fresh) - last(&gone);
-                let grown = grown(newest, new, old, &partners, (&fresh, &gone), cancel)?;
+                let paired = (&partners, &is_there);
+                let grown = grown((newest, earlier), new, old, paired, (&fresh, &gone), cancel)?;
                 (fresh, total, grown)
             }));
         Ok(Self { partners, fresh, total, grown })
@@ -159,16 +163,26 @@ impl Growth {
 /// dumps; these need no sums. What the tables and nodes of a collection have grown is the growth of the collection: that of a
 /// tree is spread over all of its nodes.
 fn grown<I: Id, J: Id>(
-    newest: &Heap,
+    (newest, earlier): (&Heap, &Heap),
     new: &GraphIndex<I>,
     old: &GraphIndex<J>,
-    partners: &Partners,
+    (partners, is_there): (&Partners, &BitSet),
     (fresh, gone): (&[i64], &[i64]),
     cancel: &AtomicBool,
 ) -> std::result::Result<Vec<Grown>, Cancelled> {
     let n_nodes = new.n_nodes();
     let mut own = vec![0_i64; n_nodes];
-    let mut above = OldAbove { idoms: new.idoms(), partners, known: HashMap::new() };
+    let is_like = |node: usize, then: usize| newest.type_name(node) == earlier.type_name(then);
+    let mut places = Places {
+        idoms: new.idoms(),
+        old_idoms: old.idoms(),
+        partners,
+        is_there,
+        is_like: &is_like,
+        decided: BitSet::new(n_nodes),
+        in_place: BitSet::new(n_nodes),
+        known: HashMap::new(),
+    };
     let (counts, old_counts) = (new.retained_counts(), old.retained_counts());
     for node in 0..n_nodes {
         check(node, cancel)?;
@@ -181,9 +195,9 @@ fn grown<I: Id, J: Id>(
         } else {
             below(new, fresh, node).saturating_sub(below(old, gone, partner))
         };
-        if growth != 0 {
+        if growth != 0 && places.is_in_place(node) {
             own[node] = own[node].saturating_add(growth);
-            if let Some(above) = above.of(node) {
+            if let Some(above) = places.above(node) {
                 own[above] = own[above].saturating_sub(growth);
             }
         }
@@ -197,14 +211,14 @@ fn grown<I: Id, J: Id>(
             own[collection] = own[collection].saturating_add(growth);
         }
     }
-    let (forward, earlier) = (new.graph().forward, old.graph().forward);
+    let (forward, forward_then) = (new.graph().forward, old.graph().forward);
     let least = (last(fresh).saturating_sub(last(gone)).max(0) / 200).max(256);
     let (mut grown, mut small) = (Vec::new(), Vec::new());
     for (node, own) in own.into_iter().enumerate() {
         let Some(partner) = partners.get(node) else { continue };
-        let refs = forward.range(node).len() as i64 - earlier.range(partner).len() as i64;
+        let refs = forward.range(node).len() as i64 - forward_then.range(partner).len() as i64;
         let found = Grown { node, refs, own };
-        if refs >= MIN_REFS || own >= least {
+        if refs >= MIN_REFS && places.is_in_place(node) || own >= least {
             grown.push(found);
         } else if own > 0 {
             small.push(found);
@@ -231,16 +245,59 @@ fn grown<I: Id, J: Id>(
     Ok(grown)
 }
 
-/// Finds the nearest old node that dominates a node.
-struct OldAbove<'a, I> {
+/// Which old nodes are where they were, and the nearest of these that dominates a node.
+///
+/// Memory that was freed is used again, so that a new object may lie where one of its type was, and seem to be old. Of such objects below
+/// a new one, those are taken for new that another object dominated then, unless that was the new one's predecessor: of its type, and
+/// gone. Otherwise the growth of a chain would be shared out among those of its links that lie where something of their type was.
+struct Places<'a, I, J> {
     idoms: &'a [I],
+    old_idoms: &'a [J],
     partners: &'a Partners,
-    /// By new node that was passed, the old one above it; `None` below the super-root. So no chain of new nodes is walked twice.
+    /// The nodes of the earlier dump that are in the newest.
+    is_there: &'a BitSet,
+    /// Whether a node, and one of the earlier dump, are of one type.
+    is_like: &'a dyn Fn(usize, usize) -> bool,
+    /// The nodes of which is known whether they are where they were, with all that dominate them; and those that are.
+    decided: BitSet,
+    in_place: BitSet,
+    /// By node that is not where it was and was passed, the nearest above that is; `None` below the super-root. So no chain of new nodes
+    /// is walked twice.
     known: HashMap<usize, Option<usize>>,
 }
 
-impl<I: Id> OldAbove<'_, I> {
-    fn of(&mut self, node: usize) -> Option<usize> {
+impl<I: Id, J: Id> Places<'_, I, J> {
+    fn is_in_place(&mut self, node: usize) -> bool {
+        let mut passed = Vec::new();
+        let mut at = node;
+        while at < self.idoms.len() && !self.decided.contains(at) {
+            passed.push(at);
+            at = self.idoms[at].index();
+        }
+        while let Some(node) = passed.pop() {
+            let is_it = self.partners.get(node).is_some_and(|then| self.was_here(node, then));
+            self.decided.insert(node);
+            if is_it {
+                self.in_place.insert(node);
+            }
+        }
+        self.in_place.contains(node)
+    }
+
+    /// Whether a node is where its partner was; what dominates it is decided.
+    fn was_here(&mut self, node: usize, then: usize) -> bool {
+        let dominator = self.idoms[node].index();
+        if dominator >= self.idoms.len() || self.in_place.contains(dominator) {
+            return true;
+        }
+        let above = self.above(node).and_then(|above| self.partners.get(above));
+        let above_then = Some(self.old_idoms[then].index()).filter(|at| *at < self.old_idoms.len());
+        let is_replaced = |then: usize| !self.is_there.contains(then) && (self.is_like)(dominator, then);
+        above == above_then || above_then.is_some_and(is_replaced)
+    }
+
+    /// The nearest node that is where it was and dominates a node.
+    fn above(&mut self, node: usize) -> Option<usize> {
         let mut passed = Vec::new();
         let mut at = node;
         let found = loop {
@@ -248,7 +305,7 @@ impl<I: Id> OldAbove<'_, I> {
             if at >= self.idoms.len() {
                 break None;
             }
-            if self.partners.get(at).is_some() {
+            if self.is_in_place(at) {
                 break Some(at);
             }
             if let Some(known) = self.known.get(&at) {
@@ -401,14 +458,11 @@ fn fresh<I: Id, J: Id>(
 }
 
 /// By position of the preorder of the earlier dump, and one more at the end: what has gone before it.
-fn gone<I: Id, J: Id>(
-    new: &GraphIndex<I>,
+fn gone<J: Id>(
     (earlier, old): (&Heap, &GraphIndex<J>),
-    partners: &Partners,
+    is_there: &BitSet,
     cancel: &AtomicBool,
 ) -> std::result::Result<Vec<i64>, Cancelled> {
-    let mut is_there = BitSet::new(old.n_nodes());
-    (0..new.n_nodes()).filter_map(|node| partners.get(node)).for_each(|partner| is_there.insert(partner));
     let is_gone = |node: usize| !is_there.contains(node) && !earlier.is_collected(node);
     sums(old, cancel, |node| if is_gone(node) { signed(old.sizes().at(node)) } else { 0 })
 }
@@ -456,18 +510,59 @@ fn signed(bytes: u64) -> i64 {
 mod tests {
     use super::*;
 
+    const NEW: u32 = u32::MAX;
+
+    /// Of each node, whether it is where it was, and the nearest above that is. `is_like`: whether all objects are of one type.
+    fn places(idoms: &[u32], old_idoms: &[u32], of: Vec<u32>, is_like: bool) -> Vec<(bool, Option<usize>)> {
+        let mut is_there = BitSet::new(old_idoms.len());
+        of.iter().filter(|then| **then != NEW).for_each(|then| is_there.insert(*then as usize));
+        let partners = Partners { of: PartnerNumbers::Narrow(of), by_address: true };
+        let (decided, in_place) = (BitSet::new(idoms.len()), BitSet::new(idoms.len()));
+        let mut places = Places {
+            idoms,
+            old_idoms,
+            partners: &partners,
+            is_there: &is_there,
+            is_like: &|_, _| is_like,
+            decided,
+            in_place,
+            known: HashMap::new(),
+        };
+        // The last first, so that what is above is found and not known.
+        let mut found: Vec<_> =
+            (0..idoms.len()).rev().map(|node| (places.is_in_place(node), places.above(node))).collect();
+        assert!(places.known.len() <= idoms.len());
+        found.reverse();
+        found
+    }
+
     #[test]
     fn the_nearest_old_object_above_is_found_through_new_ones() {
-        const NEW: u32 = u32::MAX;
-        // 0 is old; 1, 2 and 3 are a chain of new objects below it; 4 and 5 are old and below the chain; 6 is new, below nothing,
-        // and dominates 7, which is old. The super-root is 8.
-        let idoms: [u32; 8] = [8, 0, 1, 2, 3, 3, 8, 6];
-        let of = PartnerNumbers::Narrow(vec![0, NEW, NEW, NEW, 1, 2, NEW, 3]);
-        let partners = Partners { of, by_address: true };
-        let mut above = OldAbove { idoms: &idoms, partners: &partners, known: HashMap::new() };
-        let found: Vec<Option<usize>> = [4, 5, 1, 0, 7].into_iter().map(|node| above.of(node)).collect();
-        assert_eq!(found, [Some(0), Some(0), Some(0), None, None]);
-        assert_eq!(above.known.len(), 4, "each new object was passed once");
+        // 0 is old; 1, 2 and 3 are a chain of new objects below it; 4 and 5 are old and below the chain, as they were below 0;
+        // 6 is new, below nothing, and dominates 7, which is old. The super-root is 8, and was 4.
+        let of = vec![0, NEW, NEW, NEW, 1, 2, NEW, 3];
+        let found = places(&[8, 0, 1, 2, 3, 3, 8, 6], &[4, 0, 0, 4], of, false);
+        let above: Vec<Option<usize>> = found.iter().map(|(_, above)| *above).collect();
+        assert_eq!(above, [None, Some(0), Some(0), Some(0), Some(0), Some(0), None, None]);
+        let in_place: Vec<usize> = (0..8).filter(|node| found[*node].0).collect();
+        assert_eq!(in_place, [0, 4, 5, 7]);
+    }
+
+    #[test]
+    fn what_lies_where_something_else_was_is_new() {
+        // 0 holds a chain of 1 to 4; 2 and 4 lie where something was that 5 held, which is there still.
+        let of = vec![0, NEW, 2, NEW, 3, 1];
+        let found = places(&[6, 0, 1, 2, 3, 6], &[4, 4, 1, 1], of.clone(), false);
+        assert_eq!(
+            found.iter().map(|(is, _)| *is).collect::<Vec<_>>(),
+            [true, false, false, false, false, true]
+        );
+        assert!(found[1..5].iter().all(|(_, above)| *above == Some(0)));
+        // What held it is gone, and the object above is of its type: a container that was made anew has what the old one had.
+        let of = vec![0, NEW, 2, NEW, 3, NEW];
+        let found = |is_like| places(&[6, 0, 1, 1, 1, 6], &[4, 4, 1, 1], of.clone(), is_like);
+        assert!(found(true)[2].0 && found(true)[4].0);
+        assert!(!found(false)[2].0 && !found(false)[4].0);
     }
 
     #[test]

@@ -139,7 +139,8 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
         judged.measure_cut(&moments, &mut most, &mut most_earlier, cancel)?;
     }
     sort(&mut judged);
-    let mut suspects: Vec<Suspect> = judged.into_iter().map(|judged| judged.suspect(&moments, is_cut_short)).collect();
+    let mut suspects: Vec<Suspect> =
+        judged.into_iter().map(|judged| judged.suspect(&moments, is_cut_short)).collect();
     if let Some(outside) = account::outside_objects(&moments) {
         let rank = suspects.partition_point(|suspect| suspect.confidence >= outside.confidence);
         suspects.insert(rank, outside);
@@ -156,8 +157,8 @@ fn candidates(moments: &Moments, cancel: &AtomicBool) -> Result<Vec<Candidate>> 
     }
     for (at, growth) in moments.growths() {
         let was_there = |node: usize| moments.in_place_of(*at, node).is_some();
-        let heads = candidate::new_heads(newest, growth, &was_there);
-        for candidate in candidate::grown(newest, moments.heap(*at), growth).into_iter().chain(heads) {
+        let tops = candidate::new_tops(newest, growth, &was_there);
+        for candidate in candidate::grown(newest, moments.heap(*at), growth).into_iter().chain(tops) {
             found.entry(candidate.node).or_insert(candidate);
         }
     }

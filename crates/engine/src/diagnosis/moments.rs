@@ -91,11 +91,12 @@ impl Moments {
 
     /// The same, or where a node is a container that is made anew whenever something is added to it, the one that was in its place:
     /// below the same object, of the same type, gone since, and half of what it had is in the new one. Of a root that no object holds,
-    /// the root that it has come before: one of its kind and type that it holds now.
+    /// the root that it has come before: one of its kind and type that it holds now. Of what several objects hold, what these had in
+    /// its place.
     pub(super) fn in_place_of(&self, moment: usize, node: usize) -> Option<usize> {
         let same = self.at(moment, node);
         if same.is_none() && self.newest().idom(node).is_none() {
-            return self.root_behind_it(moment, node);
+            return self.root_behind_it(moment, node).or_else(|| self.shared_before_it(moment, node));
         }
         // Another object may have been where this one is.
         let is_there = |then: usize| {
@@ -114,6 +115,27 @@ impl Moments {
                 && self.now(moment, *then).is_some_and(|now| newest.dominates(node, now))
         };
         roots.filter(is_it).max_by_key(|then| (earlier.retained(*then), Reverse(*then)))
+    }
+
+    fn shared_before_it(&self, moment: usize, node: usize) -> Option<usize> {
+        const MAX_PARENTS: usize = 8;
+        let (newest, earlier) = (self.newest(), &self.heaps[moment]);
+        if !self.is_by_address() {
+            return None;
+        }
+        let mut found: Vec<usize> = Vec::new();
+        for parent in newest.parents(node).into_iter().take(MAX_PARENTS) {
+            let Some(above) = self.at(moment, parent) else { continue };
+            let has: HashSet<usize> = newest.refs(parent).into_iter().map(|(_, kid)| kid).collect();
+            let is_gone = |then: usize| self.now(moment, then).is_none_or(|now| !has.contains(&now));
+            let had = earlier.refs(above).into_iter().map(|(_, then)| then);
+            found.extend(had.filter(|then| {
+                let is_like =
+                    earlier.type_name(*then) == newest.type_name(node) && earlier.idom(*then).is_none();
+                is_like && is_gone(*then)
+            }));
+        }
+        found.into_iter().max_by_key(|then| (earlier.retained(*then), Reverse(*then)))
     }
 
     /// Whether addresses tell which object is which.

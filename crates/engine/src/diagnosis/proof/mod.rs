@@ -15,7 +15,6 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-
 use super::{
     candidate::{Candidate, How},
     heap::{Facts, Heap},
