@@ -1,4 +1,4 @@
-"""path --merge and path_tree: the tree of paths against the paths themselves."""
+"""path --merge, --clusters and the functions behind them: trees and clusters of paths against the paths themselves."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -94,7 +94,66 @@ def test_people_read_shares(edx_lake, tmp_path):
     assert any(f"of {total:,} paths" in title for title in titles)
 
 
+def clustered(found):
+    """By last object in common (None: none): the paths of the cluster, and the bytes of what they are asked for."""
+    asked = {}
+    for path in found:
+        at = next((i for i, hop in enumerate(path) if hop.get("variable") == "x"), len(path) - 1)
+        asked[tuple((hop.get("arrow"), hop["address"]) for hop in path)] = path[at]["size"]
+    # What another path ends at is not in common: what holds it is.
+    left = {}
+    for way, size in asked.items():
+        end = next(n for n in range(1, len(way) + 1) if way[:n] in asked)
+        paths, total = left.get(way[: end - 1], (0, 0))
+        left[way[: end - 1]] = (paths + 1, total + size)
+    least = max(2, -(-len(found) // 20))
+    clusters = {}
+    for length in range(max(map(len, left)), -1, -1):
+        for way in [way for way in left if len(way) == length]:
+            paths, size = left.pop(way)
+            if way and paths < least:
+                above, more = left.get(way[:-1], (0, 0))
+                left[way[:-1]] = (above + paths, more + size)
+            else:
+                clusters[way] = (paths, size)
+    return [(*((way[-1][1], len(way) - 1) if way else (None, None)), *numbers) for way, numbers in clusters.items()]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["root ..> (x: CombinedSystem) PER x", "root ..> (x: dict) PER x", "root ..> (x: function) PER x LIMIT 500", PATTERNS[4]],
+)
+def test_clusters_are_of_paths_with_a_beginning_in_common(edx_lake, pattern):
+    found = rows(edx_lake, f"select * from path_clusters('{pattern}') order by cluster")
+    each = paths(edx_lake, pattern)
+
+    def key(row):
+        return (row[0] or 0, row[1] or 0, *row[2:])
+
+    got = [(row.get("address"), row.get("hops"), row["paths"], row["size"]) for row in found]
+    assert sorted(got, key=key) == sorted(clustered(each), key=key)
+    assert [row["cluster"] for row in found] == list(range(1, len(found) + 1))
+    assert all(row["asked"] == len(each) for row in found)
+    named = [row["paths"] for row in found if row.get("address")]
+    assert named == sorted(named, reverse=True) and all(row.get("address") for row in found[:-1])
+    for row in found:
+        asked = [path for path in each if row["example"] in [path[-1]["address"], *(h["address"] for h in path if h.get("variable"))]]
+        assert any(row.get("address") in [None, *(hop["address"] for hop in path)] for path in asked)
+
+
+def test_people_read_what_paths_have_in_common(edx_lake):
+    pattern = "root ..> (x: dict) PER x"
+    text = edx_lake.ok("path", pattern, "--clusters", "--dump", "py38-3")
+    first = rows(edx_lake, f"select * from path_clusters('{pattern}') order by cluster")[0]
+    lines = text.splitlines()
+    assert lines[0].startswith(f"{first['asked']:,} paths to ")
+    assert f"{first['paths']:,} of {first['asked']:,}, " in lines[1]
+    args = ["path", pattern, "--clusters", "--dump", "py38-3", "--format", "csv"]
+    assert edx_lake.ok(*args) == edx_lake.ok(*args, "--plan", "join")
+
+
 def test_mistakes_are_said(edx_lake):
+    assert "nothing in common" in edx_lake.fails("path", "REACH root ..> dict", "--clusters")
     assert "no paths" in edx_lake.fails("path", "REACH root ..> dict", "--merge", "type")
     assert "by 'type' or by 'object'" in edx_lake.fails("sql", "select * from path_tree('root ..> dict', 'shape')")
     several = edx_lake.fails("path", "root ..> dict", "--merge", "type", "--dump", "*", "--format", "csv")

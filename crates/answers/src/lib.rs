@@ -84,7 +84,8 @@ pub use path::{
 };
 pub use path_compare::{AnswerAmount, ComparedAnswer, compare_paths};
 pub use path_tree::{
-    PathBranch, PathLine, PathMerge, path_lines, path_tree, path_tree_statement, paths_of_tree, size_of_tree,
+    CommonObject, PathBranch, PathCluster, PathLine, PathMerge, path_clusters, path_clusters_statement,
+    path_lines, path_tree, path_tree_statement, paths_of_tree, size_of_tree,
 };
 pub use process::{ProcessGrowth, account};
 pub use prune::{Prune, Pruned};

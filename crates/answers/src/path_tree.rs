@@ -121,6 +121,67 @@ pub fn size_of_tree(tree: &[PathBranch]) -> i64 {
     sizes.fold(0, i64::saturating_add)
 }
 
+/// Paths that have their beginning in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathCluster {
+    /// How many they are.
+    pub paths: u64,
+    /// Bytes of the objects that they are asked for.
+    pub size: i64,
+    /// The last object that they have in common; `None` for all paths that are in no cluster.
+    pub common: Option<CommonObject>,
+    /// An object that a path is asked for.
+    pub example: u64,
+}
+
+/// The last object that paths have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommonObject {
+    /// Its address.
+    pub address: u64,
+    /// Its type.
+    pub type_name: String,
+    /// Its name, or what the program calls it.
+    pub name: Option<String>,
+    /// The types on the way to it, what repeats folded.
+    pub signature: String,
+}
+
+/// The clusters of the paths of a pattern as SQL over the function `path_clusters`, with the names of the objects in common: their own, or
+/// what the program calls them.
+pub fn path_clusters_statement(pattern: &str) -> String {
+    format!(
+        "SELECT c.cluster, c.paths, c.asked, c.size, c.address, c.type, coalesce(o.name, program_name(c.address)) AS name, \
+         c.root_kind, c.hops, c.signature, c.example \
+         FROM path_clusters({}) c LEFT JOIN obj o ON o.address = c.address ORDER BY c.cluster",
+        quoted(pattern)
+    )
+}
+
+/// The clusters of the paths of a pattern, those of most paths first, and in the end the paths that are in none.
+pub fn path_clusters(pattern: &str, session: &Session) -> Result<Vec<PathCluster>> {
+    let rows = AnswerColumns::new(&session.collect(&path_clusters_statement(pattern))?)?;
+    let (paths, sizes) = (rows.numbers("paths")?, rows.numbers("size")?);
+    let (addresses, types) = (rows.optional_addresses("address")?, rows.optional_texts("type")?);
+    let (names, signatures) = (rows.optional_texts("name")?, rows.optional_texts("signature")?);
+    let examples = rows.addresses("example")?;
+    let common = |i: usize| {
+        Some(CommonObject {
+            address: addresses[i]?,
+            type_name: types[i].clone()?,
+            name: names[i].clone(),
+            signature: signatures[i].clone()?,
+        })
+    };
+    let cluster = |i: usize| PathCluster {
+        paths: paths[i].unsigned_abs(),
+        size: sizes[i],
+        common: common(i),
+        example: examples[i],
+    };
+    Ok((0..rows.n_rows()).map(cluster).collect())
+}
+
 /// The lines of a tree, depth first. A stack instead of recursion: paths may be long.
 pub fn path_lines(tree: &[PathBranch]) -> Vec<PathLine> {
     enum Next {

@@ -560,7 +560,10 @@ pub struct PathArgs {
     /// Merge the paths to a tree: what they have in common, and how many go where
     #[arg(long, value_name = "BY", conflicts_with_all = ["compare", "emit"])]
     pub merge: Option<PathMergeArg>,
-    /// Also draw that tree into a file; the ending .svg or .html gives the format
+    /// Group the paths by what they have in common, named by the last object that they all go through
+    #[arg(long, conflicts_with_all = ["compare", "emit", "merge"])]
+    pub clusters: bool,
+    /// Also draw the tree of --merge into a file; the ending .svg or .html gives the format
     #[arg(long, value_name = "FILE", requires = "merge", value_hint = ValueHint::FilePath)]
     pub chart: Option<PathBuf>,
     /// Ask a what-if layer of the dump instead, see `heaplake layers`

@@ -99,7 +99,9 @@ async fn schemas_carry_the_documentation() {
             "path" | "path_nodes" => {
                 &[("('root ..> a')", 0), ("('REACH root ..> a')", 0), ("('TYPES root ..> a')", 1)]
             }
-            "path_summary" | "path_ways" | "path_tree" | "path_explain" => &[("('root ..> a')", 0)],
+            "path_summary" | "path_ways" | "path_tree" | "path_clusters" | "path_explain" => {
+                &[("('root ..> a')", 0)]
+            }
             "diff" | "diff_objects" => &[("('one', 'two')", 0)],
             "trend" => &[("('*', 'type', 'size')", 0)],
             "growing_containers" => &[("('*')", 0)],

@@ -14,7 +14,10 @@ use heaplake_model::{Runtime, ShortTypeNames};
 use heaplake_store::Manifests;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{path_compare::compare, path_tree::TreeOfPaths};
+use super::{
+    path_compare::compare,
+    path_tree::{TreeOfPaths, print_clusters},
+};
 use crate::{
     args::{EmitKind, PathArgs},
     console::Console,
@@ -83,6 +86,19 @@ pub fn run(args: &PathArgs, console: &Console) -> Result<ExitCode> {
                 writeln!(sink, "{}{}", if i > 0 { "\n" } else { "" }, session.dump()?.id)?;
             }
             tree.print(shape, session, &plan, &mut sink, console)?;
+        }
+        sink.commit()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.clusters {
+        if sessions.len() > 1 && plan.format != Format::Table {
+            bail!("clusters of paths are of one dump; name one with --dump");
+        }
+        for (i, session) in sessions.iter().enumerate() {
+            if sessions.len() > 1 {
+                writeln!(sink, "{}{}", if i > 0 { "\n" } else { "" }, session.dump()?.id)?;
+            }
+            print_clusters(&args.pattern, shape, session, &plan, &mut sink)?;
         }
         sink.commit()?;
         return Ok(ExitCode::SUCCESS);

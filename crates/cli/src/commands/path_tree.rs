@@ -4,7 +4,8 @@ use std::{io::Write as _, path::Path};
 
 use anyhow::{Result, bail};
 use heaplake_answers::{
-    PathBranch, PathMerge, PathShape, Session, path_lines, path_tree, path_tree_statement, paths_of_tree,
+    PathBranch, PathMerge, PathShape, Session, path_clusters, path_clusters_statement, path_lines, path_tree,
+    path_tree_statement, paths_of_tree,
     report::{ReportContent, ReportPaths, ReportSource},
     size_of_tree, why_not,
 };
@@ -66,11 +67,7 @@ impl TreeOfPaths<'_> {
             return Ok(());
         }
         if tree.is_empty() {
-            writeln!(sink, "no path")?;
-            for line in why_not(self.pattern, session)? {
-                writeln!(sink, "  {}", escape::line(&line))?;
-            }
-            return Ok(());
+            return no_path(self.pattern, session, sink);
         }
         let n_paths = paths_of_tree(&tree);
         let size = size_of_tree(&tree);
@@ -137,6 +134,82 @@ impl TreeOfPaths<'_> {
         };
         pages::write(&drawn, path, &paths, console)
     }
+}
+
+/// Prints the clusters of paths of one dump, or their rows.
+pub fn print_clusters(
+    pattern: &str,
+    shape: PathShape,
+    session: &Session,
+    plan: &Plan,
+    sink: &mut Sink,
+) -> Result<()> {
+    if shape != PathShape::Paths {
+        bail!("REACH, DOMINATED and TYPES give no paths, which have nothing in common");
+    }
+    if plan.format != Format::Table {
+        query::run(session, &path_clusters_statement(pattern), plan, sink)?;
+        return Ok(());
+    }
+    let clusters = path_clusters(pattern, session)?;
+    if clusters.is_empty() {
+        return no_path(pattern, session, sink);
+    }
+    let n_paths: u64 = clusters.iter().map(|cluster| cluster.paths).sum();
+    let size = clusters.iter().map(|cluster| cluster.size).fold(0, i64::saturating_add);
+    let n_clusters = clusters.iter().filter(|cluster| cluster.common.is_some()).count() as u64;
+    writeln!(
+        sink,
+        "{} to {}, {}",
+        human::counted(n_paths, "path"),
+        human::signed_bytes(size),
+        human::counted(n_clusters, "cluster")
+    )?;
+    let named = query::with_short_types(plan, session, &["current"])?;
+    let number_width = n_clusters.to_string().len();
+    let further = " ".repeat(number_width + 2);
+    let room =
+        plan.table_width().map_or(usize::MAX, |width| width.saturating_sub(further.len()).max(MIN_LINE));
+    for (i, cluster) in clusters.iter().enumerate() {
+        let share = format!(
+            "{} of {}, {}",
+            human::count(cluster.paths),
+            human::count(n_paths),
+            human::signed_bytes(cluster.size)
+        );
+        let (number, texts) = match &cluster.common {
+            Some(common) => {
+                let type_name = named.types().name(&common.type_name);
+                let address = human::address(common.address);
+                let object = match &common.name {
+                    Some(name) => format!("{name}, a {type_name} at {address}"),
+                    None => format!("a {type_name} at {address}"),
+                };
+                (
+                    format!("{:>number_width$}", i + 1),
+                    vec![format!("{share}: all through {object}"), common.signature.clone()],
+                )
+            }
+            None => (
+                " ".repeat(number_width),
+                vec![format!("{share}: in no cluster, such as that to {}", human::address(cluster.example))],
+            ),
+        };
+        for (n, text) in texts.iter().flat_map(|text| wrapped(&escape::line(text), room)).enumerate() {
+            let before = if n == 0 { format!("{number}  ") } else { further.clone() };
+            writeln!(sink, "{before}{text}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Says that there is no path, and why.
+fn no_path(pattern: &str, session: &Session, sink: &mut Sink) -> Result<()> {
+    writeln!(sink, "no path")?;
+    for line in why_not(pattern, session)? {
+        writeln!(sink, "  {}", escape::line(&line))?;
+    }
+    Ok(())
 }
 
 /// The branches as tiles.

@@ -24,6 +24,7 @@ mod label;
 mod module;
 mod parents;
 mod path;
+mod path_clusters;
 mod path_explain;
 mod path_nodes;
 mod path_summary;
@@ -60,7 +61,7 @@ use crate::{
 pub(crate) use tag::add_column;
 
 /// Every function of ours, in the order of their presentation.
-static FUNCTIONS: [&dyn Function; 44] = [
+static FUNCTIONS: [&dyn Function; 45] = [
     &tag::TAG_FUNCTION,
     &glob::GLOB,
     &type_is::TYPE_IS,
@@ -98,6 +99,7 @@ static FUNCTIONS: [&dyn Function; 44] = [
     &path_summary::PATH_SUMMARY,
     &path_ways::PATH_WAYS,
     &path_tree::PATH_TREE,
+    &path_clusters::PATH_CLUSTERS,
     &path_explain::PATH_EXPLAIN,
     &diff::DIFF,
     &trend::TREND,

@@ -20,6 +20,7 @@ use heaplake_store::{Dump, GraphIndex, with_index};
 use tokio::sync::mpsc::Sender;
 
 use super::{
+    clusters,
     compile::Compiled,
     find::{self, PathHit, find},
     gather,
@@ -234,6 +235,9 @@ impl PathOperator {
         if let RowKind::Tree(merge) = self.kind {
             return self.give_tree(&mut search, index, merge, target);
         }
+        if self.kind == RowKind::Clusters {
+            return self.give_clusters(&mut search, index, target);
+        }
         if compiled.selector != Selector::Dominated {
             return self.give(index, target, self.memo_key(), |take| {
                 find(compiled, &mut search, target.cancel, take)
@@ -292,6 +296,7 @@ impl PathOperator {
         match self.kind {
             RowKind::Ways { max_steps } => self.give_ways(&mut search, subgraph, max_steps, None, target),
             RowKind::Tree(merge) => self.give_tree(&mut search, subgraph, merge, target),
+            RowKind::Clusters => self.give_clusters(&mut search, subgraph, target),
             _ => self.give(subgraph, target, None, |take| find(compiled, &mut search, target.cancel, take)),
         }
     }
@@ -305,9 +310,7 @@ impl PathOperator {
         n_asked: Option<u64>,
         target: &RowTarget<'_>,
     ) -> Result<()> {
-        let type_name = |rank: u32| {
-            self.manifest.types.get(rank as usize).map_or(String::new(), |stat| stat.name.clone())
-        };
+        let type_name = |rank| self.type_name(rank);
         let found = ways::ways(&self.compiled, search, ground, &type_name, max_steps, target.cancel);
         let (rows, visited) = found.map_err(stopped)?;
         target.note(visited);
@@ -340,6 +343,31 @@ impl PathOperator {
             }
         }
         out.finish()
+    }
+
+    /// Searches and sends the clusters of the paths.
+    fn give_clusters<I: Id>(
+        &self,
+        search: &mut PathSearch<'_, I>,
+        ground: &dyn Ground,
+        target: &RowTarget<'_>,
+    ) -> Result<()> {
+        let found = tree::merged(TreeMerge::Object, &self.compiled, search, ground, target.cancel);
+        let (tree, visited) = found.map_err(stopped)?;
+        target.note(visited);
+        let mut out = self.out(ground, target);
+        let type_name = |node: usize| self.type_name(ground.type_rank(node));
+        for (number, cluster) in (1..).zip(clusters::clusters(&tree.into_rows(), &type_name)) {
+            out.rows.cluster(number, cluster);
+            if !out.pass_on()? {
+                return Ok(());
+            }
+        }
+        out.finish()
+    }
+
+    fn type_name(&self, rank: u32) -> String {
+        self.manifest.types.get(rank as usize).map_or(String::new(), |stat| stat.name.clone())
     }
 
     fn out<'a>(&'a self, ground: &'a dyn Ground, target: &'a RowTarget<'a>) -> RowSender<'a> {

@@ -1,5 +1,5 @@
 //! Path patterns, and what the table functions over them share: `path`, `path_nodes`, `path_summary`,
-//! `path_ways`, `path_tree`, `path_explain`.
+//! `path_ways`, `path_tree`, `path_clusters`, `path_explain`.
 //!
 //! ```text
 //! text --compile.rs--> Compiled --table.rs--> plan --exec.rs--> rows
@@ -12,6 +12,7 @@
 //! `obj`, and remembers what it came by (spool.rs). Which of several answers is first is decided by the same code, so both forms
 //! give the same rows.
 
+mod clusters;
 mod compile;
 mod emit;
 mod entries;
@@ -45,7 +46,7 @@ pub(crate) use emit::emit;
 pub use emit::keeping_alive;
 pub use fold::{Segment, fold, type_term};
 pub(crate) use root::RootPaths;
-pub(crate) use rows::{HOP_COLUMNS, PATH_COLUMNS, TREE_COLUMNS, TYPE_COLUMNS, WAY_COLUMNS};
+pub(crate) use rows::{CLUSTER_COLUMNS, HOP_COLUMNS, PATH_COLUMNS, TREE_COLUMNS, TYPE_COLUMNS, WAY_COLUMNS};
 use table::PathTableFunction;
 pub(crate) use table::{LINE_COLUMNS, NAMED_COLUMNS, compile};
 pub(crate) use tree::TreeMerge;
@@ -70,6 +71,8 @@ pub(crate) enum PathRows {
     Ways,
     /// A row per branch of the tree of paths.
     Tree,
+    /// A row per cluster of paths.
+    Clusters,
     /// Why there is no path, or what was found.
     Explanation,
 }

@@ -15,6 +15,7 @@ use heaplake_graph::{Walk, search::Step};
 use heaplake_store::Dump;
 
 use super::{
+    clusters::ClusterRow,
     compile::Compiled,
     fold,
     ground::Ground,
@@ -37,6 +38,8 @@ pub(super) enum RowKind {
     Ways { max_steps: u64 },
     /// A branch of the tree of paths.
     Tree(TreeMerge),
+    /// A cluster of paths.
+    Clusters,
     /// The objects of one type, as many hops away.
     Types,
 }
@@ -138,6 +141,30 @@ pub(crate) const TREE_COLUMNS: &[ColumnDoc] = &[
     column("example", ColumnType::UInt64, "address of its first object"),
 ];
 
+/// When paths have nothing in common.
+const IN_NO_CLUSTER: &str = "for the paths that are in no cluster";
+
+/// Clusters of paths.
+pub(crate) const CLUSTER_COLUMNS: &[ColumnDoc] = &[
+    column("cluster", ColumnType::Int64, "from 1, those of most paths first; the paths that are in none come last"),
+    column("paths", ColumnType::Int64, "paths of the cluster"),
+    column("asked", ColumnType::Int64, "paths of all clusters"),
+    column(
+        "size",
+        ColumnType::Int64,
+        "shallow sizes of the objects that the paths of the cluster are asked for, those that `PER` names or those at the \
+         ends, once for each path",
+    )
+    .unit("bytes"),
+    column("address", ColumnType::UInt64, "address of the last object that they have in common").null(IN_NO_CLUSTER),
+    column("type", ColumnType::Text, "its type").null(IN_NO_CLUSTER),
+    column("root_kind", ColumnType::Text, "why that object is a root").null("where it is none"),
+    column("hops", ColumnType::UInt32, "references from the start of the paths to it").null(IN_NO_CLUSTER),
+    column("signature", ColumnType::Text, "types and arrows on the way to it, what repeats folded without a number")
+        .null(IN_NO_CLUSTER),
+    column("example", ColumnType::UInt64, "address of an object that a path is asked for"),
+];
+
 /// Totals of objects by hops and type.
 pub(crate) const TYPE_COLUMNS: &[ColumnDoc] = &[
     column("hop", ColumnType::UInt32, "fewest hops to the objects"),
@@ -153,6 +180,7 @@ impl RowKind {
             RowKind::Paths => &[PATH_COLUMNS],
             RowKind::Ways { .. } => &[WAY_COLUMNS],
             RowKind::Tree(_) => &[TREE_COLUMNS],
+            RowKind::Clusters => &[CLUSTER_COLUMNS],
             RowKind::Types => &[TYPE_COLUMNS],
         };
         RowsDoc::always(parts).schema()
@@ -194,6 +222,7 @@ pub(super) struct RowBuilder<'r> {
     paths: Vec<PathRow>,
     ways: Vec<WayRow>,
     branches: Vec<TreeRow>,
+    clusters: Vec<(i64, ClusterRow)>,
     /// The objects that are asked for, for ways.
     n_asked: Option<u64>,
     types: Vec<(u32, u32, [i64; 2])>,
@@ -217,13 +246,15 @@ impl<'r> RowBuilder<'r> {
             paths: Vec::new(),
             ways: Vec::new(),
             branches: Vec::new(),
+            clusters: Vec::new(),
             n_asked: None,
             types: Vec::new(),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.hops.len() + self.paths.len() + self.ways.len() + self.branches.len() + self.types.len()
+        let of_paths = self.hops.len() + self.paths.len() + self.ways.len();
+        of_paths + self.branches.len() + self.clusters.len() + self.types.len()
     }
 
     /// Adds a path: as its hops, or as one row.
@@ -280,6 +311,11 @@ impl<'r> RowBuilder<'r> {
         self.branches.push(branch);
     }
 
+    /// Adds a cluster with its number.
+    pub(super) fn cluster(&mut self, number: i64, cluster: ClusterRow) {
+        self.clusters.push((number, cluster));
+    }
+
     /// Adds an object.
     pub(super) fn object(&mut self, path_id: i64, hop: u32, node: usize) {
         self.hops.push(HopRow { path_id, hop, node, hop_taken: None, state: None, variable: None });
@@ -303,6 +339,7 @@ impl<'r> RowBuilder<'r> {
             RowKind::Paths => self.path_column(*column),
             RowKind::Ways { .. } => self.way_column(*column),
             RowKind::Tree(_) => self.tree_column(*column),
+            RowKind::Clusters => self.cluster_column(*column),
             RowKind::Types => self.type_column(*column),
         });
         let columns: Vec<ArrayRef> = columns.collect();
@@ -310,6 +347,7 @@ impl<'r> RowBuilder<'r> {
         self.paths.clear();
         self.ways.clear();
         self.branches.clear();
+        self.clusters.clear();
         self.types.clear();
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
@@ -408,6 +446,29 @@ impl<'r> RowBuilder<'r> {
             9 => number(|row| saturating(row.ends)),
             10 => number(|row| row.size),
             _ => Arc::new(rows.map(|row| ground.address(row.node)).collect::<UInt64Array>()),
+        }
+    }
+
+    fn cluster_column(&self, column: usize) -> ArrayRef {
+        let rows = self.clusters.iter().map(|(_, row)| row);
+        let ground = self.ground;
+        match column {
+            0 => Arc::new(self.clusters.iter().map(|(number, _)| *number).collect::<Int64Array>()),
+            1 => Arc::new(rows.map(|row| saturating(row.paths)).collect::<Int64Array>()),
+            2 => Arc::new(rows.map(|row| saturating(row.of)).collect::<Int64Array>()),
+            3 => Arc::new(rows.map(|row| row.size).collect::<Int64Array>()),
+            4 => Arc::new(rows.map(|row| row.node.map(|node| ground.address(node))).collect::<UInt64Array>()),
+            5 => {
+                let names = rows.map(|row| row.node.map(|node| self.type_name(ground.type_rank(node))));
+                Arc::new(names.collect::<StringViewArray>())
+            }
+            6 => {
+                let kinds = rows.map(|row| row.node.and_then(|node| ground.root_kind(node)));
+                Arc::new(kinds.collect::<StringViewArray>())
+            }
+            7 => Arc::new(rows.map(|row| row.hops).collect::<UInt32Array>()),
+            8 => Arc::new(rows.map(|row| row.signature.as_deref()).collect::<StringViewArray>()),
+            _ => Arc::new(rows.map(|row| ground.address(row.example)).collect::<UInt64Array>()),
         }
     }
 

@@ -71,10 +71,10 @@ impl TableFunctionImpl for PathTableFunction {
         };
         let manifest = self.snapshot.dump(dump)?;
         let mut compiled = compile(pattern, &manifest, &self.snapshot)?;
-        if *gives == PathRows::Tree {
+        if matches!(gives, PathRows::Tree | PathRows::Clusters) {
             compiled.for_each_end();
         }
-        if matches!(gives, PathRows::Summary | PathRows::Ways | PathRows::Tree)
+        if matches!(gives, PathRows::Summary | PathRows::Ways | PathRows::Tree | PathRows::Clusters)
             && compiled.shape() != PathShape::Paths
         {
             let what = format!("{} gives no paths to summarise; use path()", compiled.selector);
@@ -180,6 +180,7 @@ impl TableProvider for PathTable {
             (PathRows::Summary, _) => RowKind::Paths,
             (PathRows::Ways, _) => RowKind::Ways { max_steps: self.max_steps },
             (PathRows::Tree, _) => RowKind::Tree(self.merge),
+            (PathRows::Clusters, _) => RowKind::Clusters,
             (_, PathShape::Types) => RowKind::Types,
             (PathRows::Nodes, _) => RowKind::Hops,
         };

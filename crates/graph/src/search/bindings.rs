@@ -370,12 +370,12 @@ impl<I: Id> Bindings<'_, I> {
             at = trail.before;
         }
         path.reverse();
-        path.extend(self.from_bound(node).into_iter().map(|(node, _)| I::new(node)));
+        path.extend(self.end_of_path(node).into_iter().map(|(node, _)| I::new(node)));
         path
     }
 
     /// The nodes of the first path from a bound node on, each with the states that it may be in.
-    fn from_bound(&self, node: usize) -> Vec<(usize, Vec<u32>)> {
+    fn end_of_path(&self, node: usize) -> Vec<(usize, Vec<u32>)> {
         let mut left = self.left.get(&I::new(node)).copied().unwrap_or(0);
         let states = match left {
             0 => vec![self.search.accept()],
@@ -413,7 +413,7 @@ impl<I: Id> Bindings<'_, I> {
         let before = before.filter(|before| *before != NOTHING_BEFORE);
         let mut states =
             before.and_then(|before| self.trail.get(before)).map(|trail| trail.states.as_slice());
-        let path = self.from_bound(node);
+        let path = self.end_of_path(node);
         let mut steps = Vec::with_capacity(path.len());
         for (node, next) in &path {
             let hop = match states {
