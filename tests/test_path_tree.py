@@ -152,6 +152,19 @@ def test_people_read_what_paths_have_in_common(edx_lake):
     assert edx_lake.ok(*args) == edx_lake.ok(*args, "--plan", "join")
 
 
+def test_what_clusters_are_called_is_shown_as_text_and_not_too_long(lake, tmp_path):
+    attack = "\x1b[2J" + "x" * 100_000
+    types = ["module", f"evil {attack}", "Item"]
+    objects = [{"address": 8 * (i + 1), "type": types[min(i, 2)], "size": 8, "refs": []} for i in range(40)]
+    objects[0] |= {"name": "m", "refs": [16]}
+    objects[1]["refs"] = [line["address"] for line in objects[2:]]
+    path = tmp_path / "evil.json"
+    path.write_text("".join(json.dumps(line) + "\n" for line in objects))
+    lake.load(path, "evil")
+    text = lake.ok("path", "root ..> (x: Item) PER x", "--clusters")
+    assert "38 of 38, 304 B: all through a evil" in text and "\x1b" not in text and len(text) < 3000
+
+
 def test_mistakes_are_said(edx_lake):
     assert "nothing in common" in edx_lake.fails("path", "REACH root ..> dict", "--clusters")
     assert "no paths" in edx_lake.fails("path", "REACH root ..> dict", "--merge", "type")

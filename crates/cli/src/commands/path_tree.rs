@@ -10,6 +10,7 @@ use heaplake_answers::{
     size_of_tree, why_not,
 };
 use heaplake_draw::{Heading, Tile, Tone, WIDTH, flame_graph};
+use heaplake_model::shortened;
 
 use super::{
     pages::{self, ChartFormat},
@@ -26,8 +27,10 @@ use crate::{
 const MAX_LINES: usize = 100;
 /// The room that a line of a deep branch has at least.
 const MIN_LINE: usize = 20;
-/// Characters of the pattern in a picture.
+/// Characters of the pattern in a picture, and of names and types in a line.
 const MAX_CHARS: usize = 200;
+/// Characters of the way to what paths have in common; --format csv has it whole.
+const MAX_WAY_CHARS: usize = 1000;
 
 /// What is printed, and where a picture of it goes.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +115,7 @@ impl TreeOfPaths<'_> {
         let paths = human::counted(paths_of_tree(tree), "path");
         let heading = Heading {
             title: "Paths, merged from their beginning".to_owned(),
-            subtitle: escape::line(&heaplake_model::shortened(self.pattern, MAX_CHARS)).into_owned(),
+            subtitle: escape::line(&shortened(self.pattern, MAX_CHARS)).into_owned(),
             notes: vec![format!("{paths}; each branch is as wide as the number of its paths.")],
         };
         let drawn = match format {
@@ -179,16 +182,14 @@ pub fn print_clusters(
         );
         let (number, texts) = match &cluster.common {
             Some(common) => {
-                let type_name = named.types().name(&common.type_name);
+                let type_name = shortened(named.types().name(&common.type_name), MAX_CHARS);
                 let address = human::address(common.address);
                 let object = match &common.name {
-                    Some(name) => format!("{name}, a {type_name} at {address}"),
+                    Some(name) => format!("{}, a {type_name} at {address}", shortened(name, MAX_CHARS)),
                     None => format!("a {type_name} at {address}"),
                 };
-                (
-                    format!("{:>number_width$}", i + 1),
-                    vec![format!("{share}: all through {object}"), common.signature.clone()],
-                )
+                let way = shortened(&common.signature, MAX_WAY_CHARS).into_owned();
+                (format!("{:>number_width$}", i + 1), vec![format!("{share}: all through {object}"), way])
             }
             None => (
                 " ".repeat(number_width),
