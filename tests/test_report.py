@@ -214,6 +214,19 @@ def test_merged_paths_are_those_of_the_command(series_lake, series_report):
     assert f"{paths['paths']:,} of {paths['paths']:,}:" in series_lake.ok("report", "--format", "markdown") or len(tops) > 1
 
 
+def test_what_paths_have_in_common_is_below_them(series_lake, series_report):
+    part = parts(series_report)["clusters-1"]
+    table, source = part["content"], part["source"]
+    rows = json.loads(run_shell(series_lake, source["command"] + " --format json"))
+    assert rows == json.loads(series_lake.ok("sql", "--dump", source["dump"], "--format", "json", source["sql"]))
+    merged = parts(series_report)["paths-1"]["content"]
+    shown = [dict(zip((column["name"] for column in table["columns"]), row)) for row in table["rows"]]
+    assert [row["paths"] for row in shown] == [row["paths"] for row in rows] and shown
+    assert sum(row["paths"] for row in shown) == merged["paths"] == shown[0]["asked"]
+    assert shown[0]["type"] == rows[0]["type"] and shown[0]["signature"] == rows[0]["signature"]
+    assert "what these paths have in common" in series_lake.ok("report", "--format", "markdown")
+
+
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
     """A lake of the captures that attack. Only read it."""

@@ -82,6 +82,8 @@ pub enum ReportCommand<'c> {
     Path(&'c str),
     /// The paths of a pattern, merged to a tree.
     PathTree(&'c str, PathMerge),
+    /// The paths of a pattern by what they have in common.
+    PathClusters(&'c str),
     /// A flame graph or treemap.
     Frames(&'c FrameQuestion, TreePicture),
     /// A statement.

@@ -160,6 +160,9 @@ impl Worded<'_> {
             ReportCommand::PathTree(pattern, merge) => {
                 format!("path {} --merge {} --dump {newest}", shell_quoted(pattern), merge.name())
             }
+            ReportCommand::PathClusters(pattern) => {
+                format!("path {} --clusters --dump {newest}", shell_quoted(pattern))
+            }
             ReportCommand::Frames(question, picture) => {
                 return pages::frames_command(question, picture, &newest, None, self.console);
             }

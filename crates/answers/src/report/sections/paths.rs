@@ -5,7 +5,8 @@ use heaplake_model::shortened;
 
 use super::{Asked, Builder, section};
 use crate::{
-    Chains, PathMerge, Result, Suspect, path_statement, path_tree, path_tree_statement,
+    Chains, PathMerge, Result, Suspect, path_clusters_statement, path_statement, path_tree,
+    path_tree_statement,
     report::{ReportCommand, ReportContent, ReportPart, ReportPaths, ReportSection},
     rows::{AnswerColumns, quoted},
     words,
@@ -43,7 +44,7 @@ impl Builder<'_> {
         Ok(section)
     }
 
-    /// The paths to what a suspect holds, merged. If the suspect holds most of its type, they are those to all of the type,
+    /// The paths to what a suspect holds, merged, and what they have in common. If the suspect holds most of its type, they are those to all of the type,
     /// so that it is seen what else holds the others; otherwise those to what would be freed with it.
     fn merged_paths(&self, suspect: &Suspect, holder: &str, section: &mut ReportSection) -> Result<()> {
         if suspect.type_name.is_empty() || (suspect.type_name == suspect.holder_type && suspect.count <= 1) {
@@ -72,6 +73,7 @@ impl Builder<'_> {
             Ok(tree) => ReportPaths::new(&pattern, &tree),
             Err(why) => ReportPaths::none(&pattern, why),
         };
+        let has_paths = paths.missing.is_none();
         let statement = path_tree_statement(&pattern, PathMerge::Type);
         let what = shortened(&suspect.type_name, TITLE_CHARS);
         let every = match n {
@@ -85,7 +87,13 @@ impl Builder<'_> {
             source: self.source(ReportCommand::PathTree(&pattern, PathMerge::Type), &statement),
             content: ReportContent::Paths(paths),
         });
-        Ok(())
+        if !has_paths {
+            return Ok(());
+        }
+        let id = format!("clusters-{}", suspect.rank);
+        let title = format!("Suspect {}: what these paths have in common", suspect.rank);
+        let command = ReportCommand::PathClusters(&pattern);
+        self.table(Asked::new(&id, &title, command, path_clusters_statement(&pattern)), section)
     }
 
     /// How many objects of a type there are.
