@@ -867,6 +867,26 @@ def test_two_collections_that_hold_the_same_free_it_together(lake):
     assert any("are also held by" in fact for fact in first["evidence"]), first
 
 
+@pytest.mark.parametrize("counts", [[100, 200], [100, 200, 300]])
+@pytest.mark.parametrize("remade", ["list", "state", "two lists"])
+def test_a_container_that_is_made_anew_with_copies_has_grown(lake, remade, counts):
+    """`rows = [copy(row) for row in rows] + more`, alone, in an object that is made anew, or beside another list that is."""
+
+    def rows(h, n):
+        h.set("shop", "catalogue", h.container("catalogue", "list", h.items("product", 600, "Product")))
+        each = lambda i: [(".number", h.obj(f"number {i} of {n}", "str", 60, value=f"order-{i}"))]
+        found = h.container(f"rows of {n}", "list", h.items(f"row of {n}", n, "Row", 200, each))
+        other = h.container(f"errors of {n}", "list", h.items(f"error of {n}", 20, "Error", 100))
+        attributes = [(".errors", other), (".rows", found)] if remade == "two lists" else [(".rows", found)]
+        h.set("shop", "state", h.obj(f"state of {n}" if remade == "state" else "state", "State", 64, attributes))
+        return found
+
+    holder = load(lake, rows, counts)
+    first = ask(lake)[0]
+    assert (first["holder"], first["count"], first["count_growth"]) == (holder, counts[-1], counts[-1] - counts[0]), first
+    assert first["confidence"] >= 0.8, first
+
+
 def test_a_result_that_is_replaced_has_not_grown(lake):
     """A new list of other objects, in the place of a shorter one."""
 

@@ -242,6 +242,18 @@ impl Case {
         Ok(Some(case))
     }
 
+    /// Takes what part of what the holder had at a moment is still in it. That tells better than addresses what has gone: what is made anew
+    /// is elsewhere, and has stayed.
+    pub(super) fn take_stayed(&mut self, moment: usize, stayed: f64) {
+        self.stayed = Some(stayed);
+        let (Some(then), now) = (self.counts[moment], self.count()) else { return };
+        let come = now as f64 - stayed * then as f64;
+        if come > 0.0 {
+            let turnover = 1.0 - (now - then) as f64 / come;
+            self.turnover = self.turnover.map(|by_address| by_address.min(turnover));
+        }
+    }
+
     /// The length of an array that is as long as in the first dump that has it: it cannot grow. One of a collection is made anew.
     fn fixed_length(&self, moments: &Moments) -> Result<Option<ItemBound>> {
         let heap = moments.newest();

@@ -368,17 +368,26 @@ fn sort(judged: &mut [Judged]) {
 /// Asks of those that seem to be leaks how much of what they had has stayed, and judges them again.
 fn look_closer(judged: &mut [Judged], moments: &Moments, whole: Whole) -> Result<()> {
     const LIKELY: f64 = 0.4;
-    let is_asked = |judged: &Judged| !judged.is_proved && judged.confidence >= LIKELY;
+    let is_asked = |judged: &Judged| {
+        // What is made anew seems to come and go, until it is known what has stayed.
+        let without_turnover = || {
+            let mut case = judged.case.clone();
+            case.turnover = None;
+            Judged::of(case, moments, whole)
+        };
+        !judged.is_proved && (judged.confidence >= LIKELY || without_turnover().confidence >= LIKELY)
+    };
     let mut left = survival::MAX_COMPARED;
     let questions = judged.iter().map(|judged| match is_asked(judged) {
         true => Question::of(&judged.case, moments, &mut left),
         false => None,
     });
     let questions: Vec<Option<Question>> = questions.collect();
-    for (judged, stayed) in judged.iter_mut().zip(survival::answers(&questions, moments)?) {
-        if stayed.is_some() {
+    let answers = survival::answers(&questions, moments)?;
+    for ((judged, question), stayed) in judged.iter_mut().zip(&questions).zip(answers) {
+        if let (Some(question), Some(stayed)) = (question, stayed) {
             let mut case = judged.case.clone();
-            case.stayed = stayed;
+            case.take_stayed(question.moment, stayed);
             *judged = Judged::of(case, moments, whole);
         }
     }

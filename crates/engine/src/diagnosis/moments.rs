@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use super::{
     growth::{Growth, Partners},
     heap::Heap,
+    sort::Sort,
 };
 use crate::Result;
 
@@ -90,10 +91,16 @@ impl Moments {
     }
 
     /// The same, or where a node is a container that is made anew whenever something is added to it, the one that was in its place:
-    /// below the same object, of the same type, gone since, and half of what it had is in the new one. Of a root that no object holds,
-    /// the root that it has come before: one of its kind and type that it holds now. Of what several objects hold, what these had in
-    /// its place.
+    /// below the same object, of the same type, gone since, and half of what it had is in the new one; or where its content is made anew
+    /// as well, the one that stands for it in order. Of a root that no object holds, the root that it has come before: one of its kind
+    /// and type that it holds now. Of what several objects hold, what these had in its place.
     pub(super) fn in_place_of(&self, moment: usize, node: usize) -> Option<usize> {
+        const MAX_REMADE: usize = 4;
+        self.in_place_within(moment, node, MAX_REMADE)
+    }
+
+    /// The same where at most so many objects, one below the other, are made anew.
+    fn in_place_within(&self, moment: usize, node: usize, n_remade: usize) -> Option<usize> {
         let same = self.at(moment, node);
         if same.is_none() && self.newest().idom(node).is_none() {
             return self.root_behind_it(moment, node).or_else(|| self.shared_before_it(moment, node));
@@ -103,7 +110,52 @@ impl Moments {
             let above = self.newest().idom(node).and_then(|above| self.at(moment, above));
             self.heaps[moment].idom(then) == above
         };
-        if same.is_some_and(is_there) { same } else { self.before_it(moment, node).or(same) }
+        if same.is_some_and(is_there) {
+            return same;
+        }
+        self.before_it(moment, node).or_else(|| self.remade(moment, node, n_remade)).or(same)
+    }
+
+    /// What was in the place of a node, if what dominates it makes objects of the node's type anew: as many of them are new as have
+    /// gone, and the references to them are in the same order.
+    fn remade(&self, moment: usize, node: usize, n_remade: usize) -> Option<usize> {
+        const MAX_ALIKE: usize = 8;
+        let (newest, earlier) = (self.newest(), &self.heaps[moment]);
+        if n_remade == 0 || !self.is_by_address() || newest.sort(node) == Sort::Scalar {
+            return None;
+        }
+        let holder = newest.idom(node)?;
+        let holder_then = self.in_place_within(moment, holder, n_remade - 1)?;
+        let type_name = newest.type_name(node);
+        let of_type = |heap: &Heap, holder: usize| {
+            let mut kids: Vec<usize> = Vec::new();
+            for (_, kid) in heap.refs(holder) {
+                if heap.type_name(kid) == type_name && heap.idom(kid) == Some(holder) && !kids.contains(&kid)
+                {
+                    kids.push(kid);
+                }
+                if kids.len() > MAX_ALIKE {
+                    return None;
+                }
+            }
+            Some(kids)
+        };
+        let (mut has, mut had) = (of_type(newest, holder)?, of_type(earlier, holder_then)?);
+        let stayed: Vec<(usize, usize)> = has
+            .iter()
+            .filter_map(|kid| Some((*kid, self.at(moment, *kid)?)))
+            .filter(|(_, then)| had.contains(then))
+            .collect();
+        has.retain(|kid| stayed.iter().all(|(now, _)| now != kid));
+        had.retain(|kid| stayed.iter().all(|(_, then)| then != kid));
+        let place = has.iter().position(|kid| *kid == node)?;
+        let found = had.get(place).copied().filter(|_| has.len() == had.len())?;
+        // What was there later, as it is now, is not made anew: it was not there before.
+        let content: HashSet<usize> = newest.content(node).into_iter().collect();
+        let mut later = moment + 1..self.heaps.len() - 1;
+        let is_lasting = later
+            .any(|later| self.at(later, node).is_some_and(|then| self.keeps_content(later, then, &content)));
+        if is_lasting { None } else { Some(found) }
     }
 
     fn root_behind_it(&self, moment: usize, node: usize) -> Option<usize> {

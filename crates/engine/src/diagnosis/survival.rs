@@ -30,7 +30,7 @@ const TOO_MANY: usize = 3;
 /// A question about a case: what its holder had in an earlier dump, and has now.
 pub(super) struct Question {
     /// The position of the earlier dump.
-    moment: usize,
+    pub(super) moment: usize,
     then: Content,
     now: Content,
     /// How many of what the holder had are, by their addresses, in it; `None` where addresses do not tell.
