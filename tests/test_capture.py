@@ -1059,6 +1059,45 @@ def test_frozen_objects_are_dumped(python, tmp_path, way):
     assert len(heap.all("Early")) == 1 and heap.one("str", value="frozen item")
 
 
+UNFINISHED = """
+import sys, threading, heaplake_dump
+import xml.etree.ElementTree as ElementTree
+parser = ElementTree.XMLPullParser(["start"])
+parser.feed("<feed><item>")
+asked, go_on = threading.Event(), threading.Event()
+class Part:
+    pass
+def parts():
+    yield Part()
+    yield [Part()]
+    asked.set()
+    go_on.wait()
+thread = threading.Thread(target=lambda: tuple(parts()))
+thread.start()
+asked.wait()
+try:
+    heaplake_dump.dump(sys.argv[1], fork=sys.argv[2] == "fork")
+finally:
+    go_on.set()
+thread.join()
+parser.feed("</item></feed>")
+assert len(list(parser.read_events())) == 2
+"""
+
+
+@pytest.mark.parametrize("way", ["fork", "here"])
+def test_lists_and_tuples_that_c_code_still_fills_are_dumped(python, tmp_path, way):
+    """A tuple that is made from a generator, which waits, and the stack of a parser of XML have places without an object."""
+    run(python, UNFINISHED, tmp_path / "dump.gz", way)
+    heap = Heap(tmp_path / "dump.gz")
+    assert len(heap.all("Part")) == 2
+    first = next(part for part in heap.all("Part") if not any(part["address"] in one["refs"] for one in heap.all("list")))
+    holder = next(one for one in heap.all("tuple") if first["address"] in one["refs"])
+    assert len(holder["refs"]) == 2 < holder["len"] and "labels" not in holder
+    stack = next(one for one in heap.all("list") if one["len"] == 20 and len(one["refs"]) < 20)
+    assert "labels" not in stack and heap.all("XMLParser")
+
+
 NUMPY = """
 import sys, heaplake_dump
 try:

@@ -70,7 +70,7 @@ class _Stacks:
         # Of the youngest: arguments of calls that are being made, and what belongs to classes of ours.
         for obj in chain(gc.get_objects(0), gc.get_objects(1)):
             if type(obj) is tuple:
-                is_ours = obj and self.own.issuperset(map(id, obj))
+                is_ours = _has_nothing_but(obj, self.own)
             else:
                 is_ours = _IS_FROM_OUTSIDE and self._is_of_script(obj)
             if is_ours:
@@ -104,7 +104,7 @@ class _Stacks:
                 if id(obj.__code__) in running:
                     self.own.add(id(obj))
             elif cls is list:
-                if texts and len(obj) < 10_000 and not texts.isdisjoint(map(id, obj)):
+                if texts and len(obj) < 10_000 and not texts.isdisjoint(map(id, gc.get_referents(obj))):
                     self.own.add(id(obj))
             elif is_class[id(cls)] and known.have_lost_class(obj):
                 seeds.append(obj)
@@ -116,7 +116,7 @@ class _Stacks:
         # Before 3.13 what ctypes makes of a class refers to that class, and is in its dictionary alone.
         seeds = [obj for obj in parts if not owners.isdisjoint(_owners_of_part(obj))]
         self.own |= _ours(seeds, ends, known) | set(map(id, seeds))
-        self.own.update([id(obj) for obj in tuples if obj and self.own.issuperset(map(id, obj))])
+        self.own.update([id(obj) for obj in tuples if _has_nothing_but(obj, self.own)])
         # These end with this call, and something else may come to lie where they were.
         self.own.difference_update(map(id, passing))
 
@@ -327,6 +327,16 @@ class _Copies:
 
 def _is_class(obj):
     return _is_one_of(type, _mro_of(type(obj)))
+
+
+def _has_nothing_but(items, addresses):
+    """Whether a tuple has items, and all of them have some addresses.
+
+    Items of the program's lists and tuples come from the collector. One that C code still fills, or keeps room in, has empty places, which
+    the collector passes over: to read one would end the process.
+    """
+    items = gc.get_referents(items)
+    return bool(items) and addresses.issuperset(map(id, items))
 
 
 def _is_called(cls, name):

@@ -12,6 +12,11 @@ _LONG = 1 << 14
 _SHARED = (bool, type(None))
 
 
+def _has_all_items(items):
+    """Whether no place of a list or tuple is empty, and each may be read."""
+    return len(gc.get_referents(items)) == len(items)
+
+
 class _CutLine(BaseException):
     """A part of a line is written and the rest is not, so that there is no dump. No reason to go on with other objects."""
 
@@ -339,16 +344,24 @@ class _Walk:
     # Containers
 
     def _list(self, obj, info):
+        if not _has_all_items(obj):
+            return self._unfinished(obj, info)
         refs = obj[:]
         if len(refs) > _LONG:
             return self._write_long(obj, info, refs, self.labels.index_pieces(len(refs), _LONG), f', "len": {len(refs)}')
         return self._write(obj, info, refs, self._indexes(len(refs)), f', "len": {len(refs)}')
 
     def _tuple(self, obj, info):
+        if not _has_all_items(obj):
+            return self._unfinished(obj, info)
         if len(obj) == 2 and (type(obj[0]) is str or type(obj[0]) is bytes) and self._cover(obj[0]):
             # A header, an item of a dictionary.
             self._keep_secret(obj[1])
         return self._write(obj, info, obj, self._indexes(len(obj)), f', "len": {len(obj)}')
+
+    def _unfinished(self, obj, info):
+        """A list or tuple that C code still fills, or keeps room in: which place an item has is not known."""
+        return self._write(obj, info, gc.get_referents(obj), "", f', "len": {len(obj)}')
 
     def _set(self, obj, info):
         refs = gc.get_referents(obj)
