@@ -100,22 +100,19 @@ impl Suspect {
                 return format!("memory outside of all objects{growth} since the first dump");
             }
         };
-        let objects = match self.type_name == self.holder_type && self.count <= 1 {
-            true => "itself".to_owned(),
-            false => format!("{} {}", words::count(self.count.unsigned_abs()), self.type_name),
-        };
+        let is_itself = self.type_name == self.holder_type && self.count <= 1;
+        let objects = format!("{} {}", words::count(self.count.unsigned_abs()), self.type_name);
         let growth = match (self.count_growth, self.retained_growth) {
             (Some(count), Some(bytes)) => {
-                format!(
-                    ": {} objects, {} since the first dump",
-                    words::delta(count),
-                    words::delta_bytes(bytes)
-                )
+                let objects =
+                    if is_itself { String::new() } else { format!("{} objects, ", words::delta(count)) };
+                format!(": {objects}{} since the first dump", words::delta_bytes(bytes))
             }
             _ => format!(", {}", words::signed_bytes(self.retained)),
         };
         match alone {
             Some(alone) => format!("{objects} {alone}{growth}"),
+            None if is_itself => format!("{holder} is one {}{growth}", self.type_name),
             None => format!("{holder} holds {objects}{growth}"),
         }
     }

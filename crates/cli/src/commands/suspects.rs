@@ -270,7 +270,8 @@ impl Report<'_> {
         self.say(&format!("No suspect. {looked_at} looked at{why}."), 0, sink)?;
         for suspect in listed {
             let against = suspect.evidence.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-            let text = format!("{} ({:.0} %): {against}", suspect.headline(), suspect.confidence * 100.0);
+            let text =
+                format!("{} ({:.0} % sure): {against}", suspect.headline(), suspect.confidence * 100.0);
             self.with_head("  - ", &text, sink)?;
         }
         Ok(())

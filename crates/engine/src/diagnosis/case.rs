@@ -6,16 +6,17 @@ use std::{
 };
 
 use heaplake_graph::{BitSet, Cut};
-use heaplake_model::short_type_name;
+use heaplake_model::{module_of_type, short_type_name};
 use heaplake_store::with_index;
 
 use super::{
+    bound::{ItemBound, LRU_WRAPPER, bound_said, class_numbers, lru_bound, numbers_of, ring_bound},
     candidate::{Candidate, How},
     freed,
     heap::{Facts, Heap},
     moments::Moments,
     proof::{ThreadParts, is_weak_map, parts_of_threads},
-    sort::Sort,
+    sort::{Sort, is_library},
     standing::{MIN_KIDS, main_kids},
     way::{self, WayStep},
     words,
@@ -69,7 +70,8 @@ pub(super) struct Case {
     pub(super) below: HashSet<String>,
     /// Labels of what some of the samples refer to.
     pub(super) fields: HashSet<String>,
-    /// Whether the way begins at a module, a class or a thread, and not at what a running function has.
+    /// Whether the way begins at a module, a class or a thread, and not at what a running function has; or an object of a Java program has
+    /// the holder.
     pub(super) is_kept: bool,
     /// Whether the holder is a map of Java with weak keys.
     pub(super) has_weak_keys: bool,
@@ -79,15 +81,6 @@ pub(super) struct Case {
     pub(super) are_running: Option<bool>,
     /// What proves that it leaks.
     pub(super) proof: Option<String>,
-}
-
-/// How many items a container may have, which its type enforces: `maxlen` of a deque, `maxsize` of an lru_cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ItemBound {
-    pub(super) name: &'static str,
-    /// `None` for a container that says that it has no bound.
-    pub(super) most: Option<i64>,
-    pub(super) used: i64,
 }
 
 /// Objects and references around a holder, whose names and labels are read from the tables.
@@ -234,7 +227,6 @@ impl Case {
             case.counts = case.bytes.iter().map(|bytes| bytes.map(|_| 1)).collect();
             case.type_name = case.slots.first().map_or(&case.holder_type, |_| &case.full_kid_type).clone();
         }
-        case.bound = case.fixed_length(moments)?;
         let is_content = matches!(case.how, How::Refs | How::Mass) && case.slots.is_empty() && !is_ring;
         if is_content && heap.sort_of_rank(kid_rank) != Sort::Scalar {
             case.turnover = turnover(&case, moments, &kids);
@@ -247,28 +239,13 @@ impl Case {
     pub(super) fn take_stayed(&mut self, moment: usize, stayed: f64) {
         self.stayed = Some(stayed);
         let (Some(then), now) = (self.counts[moment], self.count()) else { return };
+        // What is made anew has one size today and another tomorrow.
+        let is_much = (now - then).saturating_mul(4) >= then;
         let come = now as f64 - stayed * then as f64;
-        if come > 0.0 {
+        if come > 0.0 && (is_much || self.counts.len() > 2) {
             let turnover = 1.0 - (now - then) as f64 / come;
             self.turnover = self.turnover.map(|by_address| by_address.min(turnover));
         }
-    }
-
-    /// The length of an array that is as long as in the first dump that has it: it cannot grow. One of a collection is made anew.
-    fn fixed_length(&self, moments: &Moments) -> Result<Option<ItemBound>> {
-        let heap = moments.newest();
-        if !self.holder_type.ends_with("[]") || !self.slots.is_empty() || heap.is_part(self.node) {
-            return Ok(None);
-        }
-        let Some((at, there)) =
-            (0..moments.len() - 1).find_map(|at| Some((at, moments.in_place_of(at, self.node)?)))
-        else {
-            return Ok(None);
-        };
-        let now = heap.length(self.node)?;
-        let is_fixed = now.is_some() && now == moments.heap(at).length(there)?;
-        let used = heap.refs(self.node).len() as i64;
-        Ok(is_fixed.then_some(ItemBound { name: "length", most: now, used }))
     }
 
     /// Whether another case is about what has the same place in another thread.
@@ -542,7 +519,11 @@ impl Case {
         let n_soft =
             around_samples.iter().filter(|edges| edges.iter().any(|edge| facts.is_soft(*edge))).count();
         self.is_soft = n_soft * 2 > self.samples.len() || self.way.iter().any(|step| step.is_soft);
-        self.is_kept = way.first().is_some_and(|first| heap.is_top(*first, self.node));
+        // What an object of a Java program has is kept, also where only a method that runs has the object.
+        let is_java = heap.manifest().runtime().has_collection_parts();
+        let is_of_object =
+            || is_java && way.iter().any(|step| *step != self.node && heap.sort(*step) == Sort::Program);
+        self.is_kept = way.first().is_some_and(|first| heap.is_top(*first, self.node)) || is_of_object();
         self.held_by = way::held_by(&self.way, heap.manifest().runtime());
         self.holder_path = way::holder_path(heap, facts, names, &dominators);
         self.bound = self.item_bound(heap, facts).or(self.bound.take());
@@ -571,9 +552,7 @@ impl Case {
         let is_about = |global: &str| names.iter().any(|name| words::have_one_in_common(name, global));
         let globals = globals.iter().filter(|(edge, _)| is_about(label(*edge)));
         self.beside.extend(globals.map(|(edge, kid)| (label(*edge).to_owned(), number(*kid))));
-        if RINGS.contains(&heap.type_name(self.node)) {
-            self.bound = ring_bound(heap, self.node, self.count())?;
-        }
+        self.bound = ring_bound(heap, self)?.or(self.bound.take());
         Ok(())
     }
 }
@@ -589,68 +568,6 @@ fn since_it_is_there(numbers: &[Option<i64>]) -> Vec<i64> {
         _ => 0,
     };
     numbers[from..].iter().map(|number| number.unwrap_or(0)).collect()
-}
-
-/// References to numbers from a node, which has not too many.
-fn numbers_of(heap: &Heap, node: usize) -> Vec<(usize, usize)> {
-    const MAX_NUMBERS: usize = 256;
-    let mut numbers = heap.refs(node);
-    numbers.retain(|(_, kid)| heap.type_name(*kid) == "int");
-    if numbers.len() > MAX_NUMBERS { Vec::new() } else { numbers }
-}
-
-/// Those from the namespace of the class of an object.
-fn class_numbers(heap: &Heap, node: usize) -> Vec<(usize, usize)> {
-    let below = |node: usize, is_meant: &dyn Fn(usize) -> bool| {
-        heap.refs(node).into_iter().map(|(_, kid)| kid).find(|kid| is_meant(*kid))
-    };
-    let class = below(node, &|kid| matches!(heap.type_name(kid), "type" | "ABCMeta" | "abc.ABCMeta"));
-    let namespace = class.and_then(|class| below(class, &|kid| heap.type_name(kid) == "dict"));
-    namespace.map_or(Vec::new(), |namespace| numbers_of(heap, namespace))
-}
-
-/// Queues of the JDK that never have more items than their array has places.
-const RINGS: [&str; 1] = ["java.util.concurrent.ArrayBlockingQueue"];
-
-/// The bound of such a queue.
-fn ring_bound(heap: &Heap, node: usize, used: i64) -> Result<Option<ItemBound>> {
-    let mut kids = heap.refs(node).into_iter().map(|(_, kid)| kid);
-    let Some(array) = kids.find(|kid| heap.type_name(*kid).ends_with("[]")) else { return Ok(None) };
-    let length = heap.length(array)?;
-    Ok(length.map(|most| ItemBound { name: "capacity", most: Some(most), used }))
-}
-
-/// The type of what functools.lru_cache makes.
-pub(super) const LRU_WRAPPER: &str = "_lru_cache_wrapper";
-
-/// The bound that the value of a container says: its name, and the number or that there is none.
-fn bound_said(facts: &Facts, node: usize) -> Option<(&'static str, Option<i64>)> {
-    let (name, number) = facts.value(node)?.split_once('=')?;
-    let name = *["maxlen", "maxsize"].iter().find(|known| **known == name)?;
-    if number == "None" { Some((name, None)) } else { Some((name, Some(number.parse().ok()?))) }
-}
-
-/// The bound of an lru_cache in a dump that does not say it: its function `cache_parameters` has it in a cell since CPython 3.9, beside
-/// whether it tells types apart. Results of the function may be dictionaries with functions, too, so that the closure must look like this one.
-fn lru_bound(heap: &Heap, facts: &mut Facts, wrapper: usize) -> Result<Option<i64>> {
-    const MAX_FUNCTIONS: usize = 64;
-    let below = |node: usize, type_name: &'static str| {
-        let kids = heap.refs(node).into_iter().map(|(_, kid)| kid);
-        kids.filter(move |kid| heap.type_name(*kid) == type_name)
-    };
-    let functions = below(wrapper, "dict").flat_map(|namespace| below(namespace, "function"));
-    let functions: Vec<usize> = functions.take(MAX_FUNCTIONS).collect();
-    heap.load(facts, &functions, &[])?;
-    for function in functions.into_iter().filter(|node| facts.name(*node) == Some("<lambda>")) {
-        let cells: Vec<usize> =
-            below(function, "tuple").flat_map(|closure| below(closure, "cell")).take(MAX_FUNCTIONS).collect();
-        let numbers: Vec<usize> = cells.iter().flat_map(|cell| below(*cell, "int")).collect();
-        if let ([_, _], [number]) = (cells.as_slice(), numbers.as_slice()) {
-            heap.load(facts, &[*number], &[])?;
-            return Ok(facts.value(*number).and_then(|value| value.parse().ok()));
-        }
-    }
-    Ok(None)
 }
 
 /// The objects of a ring that a node holds. It dominates all of them and refers to few; they refer to each other.
@@ -728,11 +645,17 @@ fn turnover(case: &Case, moments: &Moments, kids: &[usize]) -> Option<f64> {
     (new >= 4).then(|| 1.0 - net as f64 / new as f64)
 }
 
-/// The types of what is near below some objects.
+/// The types of what is near below some objects: without their modules, except classes of a Python program, which may be called like
+/// one of the library.
 fn types_below(heap: &Heap, samples: &[usize]) -> HashSet<String> {
     const MAX_EACH: usize = 40;
-    let below = samples.iter().take(8).flat_map(|sample| heap.subtree(*sample, MAX_EACH));
-    below.map(|node| short_type_name(heap.type_name(node)).to_owned()).collect()
+    let is_python = !heap.manifest().runtime().has_collection_parts();
+    let name = |node: usize| {
+        let name = heap.type_name(node);
+        let is_programs = is_python && module_of_type(name).is_some_and(|module| !is_library(module));
+        if is_programs { name } else { short_type_name(name) }.to_owned()
+    };
+    samples.iter().take(8).flat_map(|sample| heap.subtree(*sample, MAX_EACH)).map(name).collect()
 }
 
 #[cfg(test)]

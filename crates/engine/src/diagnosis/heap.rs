@@ -526,9 +526,9 @@ impl Heap {
         self.numbers("external", nodes)
     }
 
-    /// How many items or characters a node has; `None` where the dump does not say.
-    pub(super) fn length(&self, node: usize) -> Result<Option<i64>> {
-        Ok(self.numbers("len", &[node])?.remove(&node))
+    /// How many items or characters nodes have, by node; where the dump does not say they are missing.
+    pub(super) fn lengths(&self, nodes: &[usize]) -> Result<HashMap<usize, i64>> {
+        self.numbers("len", nodes)
     }
 
     /// A column of numbers of `obj`, by node; nodes that have none are missing.

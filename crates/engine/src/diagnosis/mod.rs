@@ -9,6 +9,7 @@
 //! that are spoken about.
 
 mod account;
+mod bound;
 mod candidate;
 mod case;
 mod choice;
@@ -53,6 +54,8 @@ const MAX_SUSPECTS: usize = 40;
 const PROVED: f64 = 20.0;
 /// Cases whose retained size is found by a cut.
 const MAX_CUTS: usize = 12;
+/// A suspect is believed from this confidence on.
+const LIKELY: f64 = 0.5;
 /// Objects that all these cuts together may lead to, in the newest dump and in all earlier ones.
 const MAX_TOUCHED: usize = 1 << 21;
 
@@ -110,6 +113,7 @@ pub(crate) fn diagnose(lake: &Lake, dumps: Vec<Arc<OpenIndex>>, cancel: &AtomicB
             cases.push((case, surroundings));
         }
     }
+    bound::find_fixed_lengths(cases.iter_mut().map(|(case, _)| case), &moments)?;
     // The tables are asked once for all cases: a read of a few rows costs as much as one of many.
     let mut facts = Facts::default();
     let all = |part: fn(&Surroundings) -> &[usize]| -> Vec<usize> {
@@ -213,13 +217,17 @@ struct Judged {
 
 impl Judged {
     fn of(case: Case, moments: &Moments, whole: Whole) -> Self {
-        let signals = signals::signals(&case, moments, whole);
+        let mut signals = signals::signals(&case, moments, whole);
         let (idiom, fits) = idioms::idiom_of(&case);
         let log_odds = fits + signals.iter().map(|signal| signal.weight).sum::<f64>();
         let proof = signals::proof(&case);
         let log_odds = if proof.is_some() { PROVED } else { log_odds };
         let confidence = if proof.is_some() { 1.0 } else { signals::confidence(log_odds) };
         let is_proved = proof.is_some();
+        if confidence < LIKELY {
+            // Why it is not believed comes first.
+            signals.sort_by(|a, b| a.weight.total_cmp(&b.weight));
+        }
         let facts = signals.into_iter().filter_map(|signal| signal.fact);
         let evidence = proof.into_iter().chain(facts).collect();
         Self { confidence, log_odds, case, idiom, evidence, is_proved }
@@ -367,7 +375,7 @@ fn sort(judged: &mut [Judged]) {
 
 /// Asks of those that seem to be leaks how much of what they had has stayed, and judges them again.
 fn look_closer(judged: &mut [Judged], moments: &Moments, whole: Whole) -> Result<()> {
-    const LIKELY: f64 = 0.4;
+    const ASKED_FROM: f64 = 0.4;
     let is_asked = |judged: &Judged| {
         // What is made anew seems to come and go, until it is known what has stayed.
         let without_turnover = || {
@@ -375,7 +383,7 @@ fn look_closer(judged: &mut [Judged], moments: &Moments, whole: Whole) -> Result
             case.turnover = None;
             Judged::of(case, moments, whole)
         };
-        !judged.is_proved && (judged.confidence >= LIKELY || without_turnover().confidence >= LIKELY)
+        !judged.is_proved && (judged.confidence >= ASKED_FROM || without_turnover().confidence >= ASKED_FROM)
     };
     let mut left = survival::MAX_COMPARED;
     let questions = judged.iter().map(|judged| match is_asked(judged) {

@@ -4,14 +4,15 @@
 //! The confidence is the logistic function of the sum. Weights were set by hand, then checked against the open half of
 //! the benchmark in datasets/leaks, see docs/suspects.md; none is fitted to a single program.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Add};
 
 use chrono::{DateTime, Utc};
 use heaplake_model::short_type_name;
 
 use super::{
+    bound::{ItemBound, LRU_WRAPPER},
     candidate::How,
-    case::{Case, CountRule, ItemBound, LRU_WRAPPER},
+    case::{Case, CountRule},
     idioms::keeps_itself,
     moments::Moments,
     sort::{Sort, is_library, sort_of},
@@ -92,6 +93,7 @@ pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signa
         on_stacks(case),
         followers(case, moments),
         own_table(case, moments),
+        spares(case),
     ];
     growth.into_iter().chain(others).flatten().collect()
 }
@@ -169,11 +171,11 @@ fn time(case: &Case) -> Option<Signal> {
 /// Whether it grows as fast as before: by the hour, or where dumps lie so close together that to take them takes a good part of the
 /// time between them, by the dump.
 fn pace(case: &Case, moments: &Moments) -> Option<Signal> {
-    let series = case.series();
+    let series = case.lifetime();
     if series.len() < 3 || case.how == How::Huge {
         return None;
     }
-    let steps: Vec<i64> = series.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let steps = steps_of(&series);
     if steps.iter().any(|step| *step < 0) {
         return told(-1.0, "it also shrank at times".to_owned());
     }
@@ -182,25 +184,39 @@ fn pace(case: &Case, moments: &Moments) -> Option<Signal> {
         let fact = format!("it grew in {n_rising} of {} steps", steps.len());
         return told(if n_rising == 1 { -5.0 } else { -1.5 }, fact);
     }
-    let (paces, per) = match hours_between(&moments.taken()) {
+    let taken = moments.taken();
+    let (paces, per) = match hours_between(&taken[taken.len() - series.len()..]) {
         Some(hours) => {
             (steps.iter().zip(hours).map(|(step, hours)| *step as f64 / hours).collect(), " an hour")
         }
         None => (steps.iter().map(|step| *step as f64).collect::<Vec<_>>(), ""),
     };
-    let (first, last) = (paces[0], paces[paces.len() - 1]);
-    let (least, most) =
-        paces.iter().fold((f64::MAX, 0.0_f64), |(least, most), pace| (least.min(*pace), most.max(*pace)));
+    // Of many dumps the halves tell more than the ends.
+    let mean = |paces: &[f64]| paces.iter().sum::<f64>() / paces.len() as f64;
+    let n_half = paces.len() / 2;
+    let (first, last) = (mean(&paces[..n_half]), mean(&paces[paces.len() - n_half..]));
     let slower = || {
         let [first, last] = [first, last].map(|pace| words::count(pace.round() as i64));
         format!("it slows down: {first} more{per}, in the end {last}")
     };
     match () {
-        () if last <= first * 0.3 => told(-3.6, slower()),
-        () if last <= first * 0.6 => told(-1.2, slower()),
-        () if least > 0.0 && least * 2.0 >= most => told(0.6, "it grows at an even pace".to_owned()),
+        // What fills up to what there is, as a cache of a finite number of things, does so ever more slowly.
+        () if last <= first * 0.6 => told(-4.4, slower()),
+        () if last <= first * 0.75 => told(-1.2, slower()),
+        () if is_even(&paces) => told(0.6, "it grows at an even pace".to_owned()),
         () => None,
     }
+}
+
+/// How much more there is in each dump than in the one before.
+fn steps_of(series: &[i64]) -> Vec<i64> {
+    series.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+/// Whether of several paces none is more than twice another.
+fn is_even<N: Copy + PartialOrd + Default + Add<Output = N>>(paces: &[N]) -> bool {
+    let is_at_least_half = |pace: &N, other: &N| *pace > N::default() && *pace + *pace >= *other;
+    paces.len() > 1 && paces.iter().all(|pace| paces.iter().all(|other| is_at_least_half(pace, other)))
 }
 
 /// The hours between dumps; `None` where any two lie less than [`LEAST_MINUTES`] apart.
@@ -228,8 +244,12 @@ fn survival(case: &Case) -> Option<Signal> {
     const LINES: [&str; 7] = ["backlog", "inbox", "jobs", "pending", "queue", "todo", "waiting"];
     let stayed = case.stayed?;
     let said = || format!("of what it had in an earlier dump {:.0} % is still there", stayed * 100.0);
+    let is_in_line = || is_line(case) || case.is_called(&LINES);
     match stayed {
-        ..0.35 if is_line(case) || case.is_called(&LINES) => told(-1.0, said()),
+        // A line that is worked off within the time of two dumps is long for a while.
+        ..0.1 if is_in_line() && !is_even(&steps_of(&case.series())) => told(-3.5, said()),
+        ..0.1 if is_in_line() => told(-1.8, said()),
+        ..0.35 if is_in_line() => told(-1.0, said()),
         ..0.1 => told(PROBABLY_BOUNDED, said()),
         0.1..0.35 => told(-3.0, said()),
         _ => None,
@@ -249,14 +269,17 @@ fn amount(case: &Case) -> Option<Signal> {
         return if is_small { silent(-3.8) } else { None };
     }
     let n_steps = case.counts.len() as i64 - 1;
-    let is_small = || case.retained_growth().is_some_and(|growth| growth < SMALL_GROWTH * n_steps);
+    let grew_less_than = |bytes: i64| case.retained_growth().is_some_and(|growth| growth < bytes * n_steps);
     match n {
         ..=2 => silent(-3.8),
-        _ if n <= n_steps && is_small() => {
+        _ if n <= n_steps && grew_less_than(SMALL_GROWTH) => {
             told(-4.5, "at most one more comes with each dump, perhaps of what is done to take it".to_owned())
         }
-        3..=7 if is_small() => silent(-2.4),
-        8..=19 if is_small() => silent(-1.4),
+        3..=7 if grew_less_than(SMALL_GROWTH) => silent(-3.0),
+        8..=19 if grew_less_than(SMALL_GROWTH) => silent(-2.4),
+        3..=7 if grew_less_than(MUCH_GROWTH) => silent(-2.2),
+        8..=19 if grew_less_than(MUCH_GROWTH) => silent(-1.6),
+        20..=99 if grew_less_than(SMALL_GROWTH) => silent(-1.2),
         3..=7 => silent(-1.2),
         8..=19 => silent(-0.2),
         20..=99 => silent(0.4),
@@ -286,6 +309,8 @@ fn share(case: &Case, whole: Whole) -> Option<Signal> {
     };
     let one = case.counts.len() == 1;
     match percent {
+        // In its place something else has gone.
+        _ if !one && whole.growth <= 0 => told(-0.3, fact),
         40.0.. => told(1.1, fact),
         15.0.. => told(if one { 0.6 } else { 0.7 }, fact),
         4.0.. => told(0.2, fact),
@@ -404,6 +429,14 @@ fn enforced_bound(case: &Case, bound: &ItemBound) -> Option<Signal> {
         () if case.how == How::Siblings => {
             told(BOUNDED, format!("each of them has a bound: {name} is at most {said}"))
         }
+        // With two dumps it is not known whether it has ever been replaced.
+        () if case.counts.len() == 2 && bound.may_be_raised(&case.holder_type) => told(
+            -3.2,
+            format!(
+                "it is as long as before, {said}, of which {} are used: whether it is made longer when it is full, a third dump would tell",
+                words::count(used)
+            ),
+        ),
         () if reaches(most, used) => told(
             BOUNDED,
             format!("it has a bound: {name} is {said}, of which {} are used", words::count(used)),
@@ -469,7 +502,7 @@ fn place(case: &Case) -> Option<Signal> {
     let package = module.split('.').next().unwrap_or(module);
     match () {
         () if BOUNDED_MODULES.contains(&package) => {
-            told(-2.2, format!("it belongs to the library's {module}, which fills its caches and stops"))
+            told(-3.0, format!("it belongs to the library's {module}, which fills its caches and stops"))
         }
         () if is_library(module) && sort_of(&case.type_name) != Sort::Program => {
             told(-1.4, format!("it belongs to the library's {module}"))
@@ -583,6 +616,17 @@ fn weak_keys(case: &Case) -> Option<Signal> {
         return None;
     }
     told(BOUNDED, "its keys are weak: what it has goes when they do".to_owned())
+}
+
+/// Whether what it has waits to be used again, by its name: that are as many as were in use at one time, and no more.
+fn spares(case: &Case) -> Option<Signal> {
+    const SPARES: [&str; 6] = ["free", "freelist", "idle", "recycled", "spare", "unused"];
+    let name = case.way.last()?.label.as_deref()?;
+    let is_of_spares = words::of_name(name).iter().any(|word| SPARES.contains(&word.as_str()));
+    if !is_of_spares {
+        return None;
+    }
+    told(-2.5, "by its name, what it has waits to be used again".to_owned())
 }
 
 /// What part of the retained bytes a container's own table must have to be mentioned: one in so many.

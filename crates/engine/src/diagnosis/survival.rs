@@ -11,6 +11,7 @@ use heaplake_model::TypeRole;
 use super::{
     candidate::How,
     case::{Case, CountRule},
+    growth::Growth,
     heap::{Facts, Heap},
     moments::Moments,
 };
@@ -21,7 +22,9 @@ const MAX_ENTRIES: usize = 100_000;
 /// Objects of all holders together, in both dumps, that are compared.
 pub(super) const MAX_COMPARED: usize = 200_000;
 /// Objects that it had at least; of fewer the share says little.
-const MIN_ENTRIES: usize = 8;
+const MIN_ENTRIES: usize = 5;
+/// Of these, those that have texts or numbers of their own, at least: these may have changed.
+const MIN_MARKED: usize = 8;
 /// The label of a reference to a key.
 const KEY: &str = "<key>";
 /// Objects of a holder with the same text or number, at one time, from which on it tells nothing of them.
@@ -35,6 +38,8 @@ pub(super) struct Question {
     now: Content,
     /// How many of what the holder had are, by their addresses, in it; `None` where addresses do not tell.
     by_address: Option<usize>,
+    /// Objects in both dumps.
+    n_compared: usize,
 }
 
 /// Texts and numbers of an object.
@@ -63,17 +68,26 @@ impl Question {
         if !is_content || case.rule == CountRule::Members {
             return None;
         }
-        let (moment, growth) = moments.basis(case.node)?;
-        let (newest, earlier) = (moments.newest(), moments.heap(*moment));
+        // The first dump in which it had enough.
+        let of = |(moment, growth): &(usize, Growth)| Self::at(case, moments, (*moment, growth), *left);
+        let question = moments.growths().iter().filter_map(of).find(|asked| asked.n_had() >= MIN_ENTRIES)?;
+        *left -= question.n_compared;
+        Some(question)
+    }
+
+    /// The question about an earlier dump; `None` if more than `left` objects would be compared.
+    fn at(case: &Case, moments: &Moments, (moment, growth): (usize, &Growth), left: usize) -> Option<Self> {
+        let (newest, earlier) = (moments.newest(), moments.heap(moment));
         let (mut then, mut now) = (Content::default(), Content::default());
         let mut by_address = growth.partners.by_address.then_some(0);
+        let mut n_compared = 0;
         for holder in case.places() {
-            let Some(there) = moments.in_place_of(*moment, holder) else { continue };
+            let Some(there) = moments.in_place_of(moment, holder) else { continue };
             let (had, has) = (earlier.content(there), newest.content(holder));
-            if had.len().max(has.len()) > MAX_ENTRIES {
+            n_compared += had.len() + has.len();
+            if had.len().max(has.len()) > MAX_ENTRIES || n_compared > left {
                 return None;
             }
-            *left = left.checked_sub(had.len() + has.len())?;
             if let Some(n) = &mut by_address {
                 let had: HashSet<usize> = had.iter().copied().collect();
                 let is_of_it = |kid: &&usize| growth.partner(**kid).is_some_and(|kid| had.contains(&kid));
@@ -82,22 +96,23 @@ impl Question {
             then.add(Content::of(earlier, there, had));
             now.add(Content::of(newest, holder, has));
         }
-        Some(Self { moment: *moment, then, now, by_address })
+        Some(Self { moment, then, now, by_address, n_compared })
+    }
+
+    /// How many objects it had.
+    fn n_had(&self) -> usize {
+        self.then.objects.len()
     }
 
     /// What part of what the holder had is still in it; `None` where that is not known.
     fn answer(&self, then: &Facts, now: &Facts) -> Option<f64> {
-        let n = self.then.objects.len();
-        if n < MIN_ENTRIES {
-            return None;
-        }
         let keys = self.then.keys(then).zip(self.now.keys(now)).map(|(had, has)| {
             let has: HashSet<&str> = has.into_iter().collect();
             had.iter().filter(|key| has.contains(*key)).count() as f64 / had.len() as f64
         });
         let marked = marked_stayed(&self.then.marks(then), &self.now.marks(now));
         match (keys, marked) {
-            (None, None) => Some(self.by_address? as f64 / n as f64),
+            (None, None) => Some(self.by_address? as f64 / self.n_had() as f64),
             (keys, marked) => Some(keys.unwrap_or(0.0).max(marked.unwrap_or(0.0))),
         }
     }
@@ -137,7 +152,7 @@ fn marked_stayed(then: &[Marks<'_>], now: &[Marks<'_>]) -> Option<f64> {
             || (n_there > 0 && n_there * 2 >= own.len())
     };
     let n_stayed = known.iter().filter(stays).count();
-    (known.len() >= MIN_ENTRIES.max(then.len() / 4)).then(|| n_stayed as f64 / known.len() as f64)
+    (known.len() >= MIN_MARKED.max(then.len() / 4)).then(|| n_stayed as f64 / known.len() as f64)
 }
 
 impl Content {

@@ -10,7 +10,7 @@ pub(super) static IDIOMS: [Idiom; 4] = [
         advice: |case| {
             format!(
                 "Every `{}` keeps the next one alive, down from {}. Cut the reference from one to the other when it has \
-                 served its purpose, or make it weak; the path shows which attribute it is.",
+                 served its purpose, or make it weak; the path shows which reference it is.",
                 case.type_name,
                 holder_name(case)
             )

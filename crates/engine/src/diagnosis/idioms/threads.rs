@@ -4,7 +4,9 @@ use super::{Case, Idiom, ends_with, holder_name};
 
 /// Whether a case is about threads that run, which keep themselves.
 pub(in crate::diagnosis) fn keeps_itself(case: &Case) -> bool {
-    let is_thread = ends_with(&case.type_name, &["Thread", "Timer"])
+    let name = case.type_name.as_str();
+    let is_thread = ends_with(name, &["Thread"])
+        || ["Timer", "threading.Timer", "java.util.Timer"].contains(&name)
         || case.below.contains("Thread")
         || case.below.contains("Timer")
         || case.is_called(&["_active", "_dangling", "_limbo"]);
