@@ -605,6 +605,32 @@ def test_what_java_programs_let_go_is_no_suspect(lake, leak_classes, tmp_path, p
     assert said in " ".join(fact for suspect in suspects for fact in suspect["evidence"]), suspects
 
 
+@needs_jdk
+@pytest.mark.parametrize(["program", "of"], [("array_of_maps", "Session"), ("pooled", "OrderStatement")])
+def test_what_bounds_an_array_or_a_queue_bounds_nothing_below_it(lake, leak_classes, tmp_path, program, of):
+    java = ["java", *MEMORY, "-cp", leak_classes, "Leaks", program, tmp_path / "dump"]
+    subprocess.run(java, check=True, capture_output=True, timeout=120)
+    lake.ok("import", *(tmp_path / f"dump-{n}.hprof" for n in range(3)))
+    for dumps in [["dump_1", "dump_2"], ["dump_0", "dump_1", "dump_2"]]:
+        first = json.loads(lake.ok("suspects", "--format", "json", *dumps))[0]
+        assert first["type"] == f"Leaks${of}" and first["count"] == 6000, first
+        assert first["confidence"] >= 0.8 and re.match(r"Leaks\.(SHARDS|POOLED)", first["held_by"]), first
+
+
+@needs_jdk
+def test_whether_an_array_is_made_longer_is_seen_in_a_third_dump(lake, leak_classes, tmp_path):
+    """Between the second dump and the third it is not: 4,000 and 6,000 of 8,192 places are taken."""
+    java = ["java", *MEMORY, "-cp", leak_classes, "Leaks", "own_stack", tmp_path / "dump"]
+    subprocess.run(java, check=True, capture_output=True, timeout=120)
+    lake.ok("import", *(tmp_path / f"dump-{n}.hprof" for n in range(3)))
+    of = lambda *dumps: json.loads(lake.ok("suspects", "--format", "json", "--min-confidence", "0", *dumps))[0]
+    first = of("dump_0", "dump_2")
+    assert first["held_by"] == "Leaks.stack" and first["confidence"] >= 0.8, first
+    undecided = of("dump_0", "dump_1")
+    assert undecided["held_by"] == "Leaks.stack" and 0.2 <= undecided["confidence"] < 0.5, undecided
+    assert "a third dump would tell" in undecided["evidence"][0], undecided
+
+
 #: Collections with tables, nodes, trees, links and maps in them.
 FILLED = """ArrayList LinkedList ArrayDeque HashMap LinkedHashMap TreeMap IdentityHashMap HashSet concurrent.ConcurrentHashMap
 concurrent.ConcurrentSkipListMap concurrent.ConcurrentLinkedDeque concurrent.LinkedBlockingQueue""".split()

@@ -778,6 +778,60 @@ def test_a_container_that_is_made_anew_each_time_has_grown(lake, type_name, plac
     assert 0.9 < first["retained_growth"] / (first["retained"] * (1 - counts[0] / counts[-1])) < 1.1, first
 
 
+def in_places(h, n):
+    """A list of 1,000 places that is there from the start: those that have nothing yet have None."""
+    items = h.items("record", n, "Record", 200)
+    return h.set("shop", "flight", h.obj("flight", "list", 8056, [(f"[{i}]", item) for i, item in enumerate(items)], length=1000))
+
+
+def worked_off(h, n):
+    """What was in the line has gone, and others are in it."""
+    h.set("shop", "catalogue", h.container("catalogue", "tuple", h.items("product", 400)))
+    return h.set("shop", "jobs", h.container("jobs", "deque", h.items(f"job of {n}", n, "Job", 900)))
+
+
+def spared(h, n):
+    return h.set("shop", "free_particles", h.container("free", "list", h.items("particle", n, "Particle", 60)))
+
+
+def few(h, n):
+    """Seldom one more, and small."""
+    return h.set("shop", "clients", h.container("clients", "dict", h.items("client", n, "Client", 400), label=key_label))
+
+
+@pytest.mark.parametrize(["build", "counts", "why"], [
+    (in_places, [300, 600, 900], "length is 1,000"),
+    (in_places, [300, 600], "length is 1,000"),
+    (worked_off, [9, 13, 52], "0 % is still there"),
+    (worked_off, [13, 52], "0 % is still there"),
+    (module_list, [825, 1176, 1363], "it slows down"),
+    (spared, [148, 194], "waits to be used again"),
+])
+def test_what_grows_but_does_not_accumulate_is_not_suspected(lake, build, counts, why):
+    holder = load(lake, build, counts)
+    found = ask(lake, "--min-confidence", "0")
+    assert all(suspect["confidence"] < 0.5 for suspect in found), found
+    one = next(suspect for suspect in found if suspect["holder"] == holder)
+    # Why it is not believed comes first.
+    assert why in one["evidence"][0], one
+    # So it does for a person.
+    assert why in " ".join(lake.ok("suspects").split()).split("why it is not believed to leak")[1]
+
+
+@pytest.mark.parametrize(["counts", "confidence"], [([96, 102, 105], (0, 0.5)), ([96, 400, 700], (0.9, 1))])
+def test_few_more_that_are_small_weigh_little(lake, counts, confidence):
+    load(lake, few, counts)
+    first = ask(lake, "--min-confidence", "0")[0]
+    assert confidence[0] <= first["confidence"] <= confidence[1], first
+
+
+@pytest.mark.parametrize("type_name", ["shop.Timer", "shop.Token", "shop.Task"])
+def test_a_class_of_a_program_may_be_called_like_one_of_the_library(lake, type_name):
+    holder = load(lake, lambda h, n: h.set("shop", "heap", h.container("heap", "list", h.items("one", n, type_name, 100))), [100, 200, 300])
+    first = ask(lake)[0]
+    assert first["holder"] == holder and first["idiom"] == "growing_container", first
+
+
 def test_a_class_of_a_program_may_be_called_class(lake):
     """Only a class itself is called by its name alone, as what leads to statics."""
 
@@ -882,9 +936,13 @@ def test_a_container_that_is_made_anew_with_copies_has_grown(lake, remade, count
         return found
 
     holder = load(lake, rows, counts)
-    first = ask(lake)[0]
+    first = ask(lake, "--min-confidence", "0")[0]
     assert (first["holder"], first["count"], first["count_growth"]) == (holder, counts[-1], counts[-1] - counts[0]), first
-    assert first["confidence"] >= 0.8, first
+    # What is loaded once more, and is larger now, looks the same in two dumps.
+    if len(counts) == 2:
+        assert first["confidence"] < 0.5 and "a third dump would tell" in first["evidence"][0], first
+    else:
+        assert first["confidence"] >= 0.8, first
 
 
 def test_a_result_that_is_replaced_has_not_grown(lake):

@@ -45,6 +45,19 @@ public class Leaks {
     /** It fills up, and then the first places are taken again. */
     static final Session[] RING = new Session[10000];
     static int place;
+    /** An array that stays as long as it is, of maps that do not. */
+    static final Map<String, Session>[] SHARDS = shards();
+    @SuppressWarnings("unchecked") static Map<String, Session>[] shards() {
+        Map<String, Session>[] shards = new Map[16];
+        for (int i = 0; i < shards.length; i++) shards[i] = new HashMap<>();
+        return shards;
+    }
+    /** A queue of a fixed capacity, of objects that keep more and more. */
+    static class Connection { final List<OrderStatement> open = new ArrayList<>(); }
+    static final BlockingQueue<Connection> POOLED = new ArrayBlockingQueue<>(8);
+    static { for (int i = 0; i < 8; i++) POOLED.add(new Connection()); }
+    /** It is made twice as long when it is full. */
+    static Session[] stack = new Session[4096];
     static final List<Session> BATCH = new ArrayList<>();
     static final List<WeakReference<Session>> SEEN = new ArrayList<>();
     static ObjectOutputStream stream;
@@ -73,6 +86,12 @@ public class Leaks {
                 case "weak_subclass" -> OF_A_SUBCLASS.put(session, new Attachment(session));
                 case "weak_map" -> { NOTED[(n * 2000 + i) % 6000] = session; NOTES.put(session, session.id); }
                 case "ring" -> RING[place++ % RING.length] = session;
+                case "array_of_maps" -> SHARDS[i % SHARDS.length].put(session.id, session);
+                case "pooled" -> { Connection one = POOLED.take(); one.open.add(new OrderStatement()); POOLED.put(one); }
+                case "own_stack" -> {
+                    if (place == stack.length) stack = Arrays.copyOf(stack, 2 * place);
+                    stack[place++] = session;
+                }
                 case "batch" -> { if (i == 0) BATCH.clear(); for (int k = 0; k <= n; k++) BATCH.add(new Session(session.id + k)); }
                 case "cleared_references" -> SEEN.add(new WeakReference<>(session));
                 case "shutdown_hook" -> Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println(session.id)));

@@ -39,7 +39,10 @@ fn is_made_larger(heap: &Heap, node: usize) -> bool {
     const JDK: [&str; 4] = ["java.", "javax.", "jdk.", "sun."];
     let is_of_jdk = |parent: usize| {
         let name = heap.type_name(parent);
-        !name.ends_with("[]") && JDK.iter().any(|package| name.starts_with(package))
+        // The class of a static field is not.
+        !name.ends_with("[]")
+            && name != "java.lang.Class"
+            && JDK.iter().any(|package| name.starts_with(package))
     };
     heap.type_name(node).ends_with("[]")
         && (heap.is_part(node) || heap.parents(node).into_iter().any(is_of_jdk))
@@ -63,7 +66,9 @@ pub(super) fn find_fixed_lengths<'c>(
             continue;
         }
         places.push((newest, case.node));
-        places.iter().for_each(|(at, node)| drop(asked.entry(*at).or_default().insert(*node)));
+        for (at, node) in &places {
+            asked.entry(*at).or_default().insert(*node);
+        }
         found.push((case, places));
     }
     let mut lengths: HashMap<usize, HashMap<usize, i64>> = HashMap::new();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use heaplake_graph::{BitSet, Cut};
-use heaplake_model::{module_of_type, short_type_name};
+use heaplake_model::short_type_name;
 use heaplake_store::with_index;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     heap::{Facts, Heap},
     moments::Moments,
     proof::{ThreadParts, is_weak_map, parts_of_threads},
-    sort::{Sort, is_library},
+    sort::{Sort, known_name},
     standing::{MIN_KIDS, main_kids},
     way::{self, WayStep},
     words,
@@ -33,11 +33,13 @@ pub(super) struct Case {
     pub(super) turnover: Option<f64>,
     /// What part of what the holder had in an earlier dump is still in it; `None` where it is not known.
     pub(super) stayed: Option<f64>,
+    /// Whether nearly all that it has are new objects, and half of it has stayed all the same: copies have come in its place.
+    pub(super) is_made_anew: bool,
     pub(super) holder_type: String,
     /// Type of what the holder refers to, without its module.
     pub(super) kid_type: String,
     /// The same as the dump names it.
-    full_kid_type: String,
+    pub(super) full_kid_type: String,
     /// What a programmer would say accumulates.
     pub(super) type_name: String,
     pub(super) rule: CountRule,
@@ -178,6 +180,7 @@ impl Case {
             how: candidate.how,
             turnover: None,
             stayed: None,
+            is_made_anew: false,
             holder_type: heap.type_name(node).to_owned(),
             kid_type: short_type_name(&kid_type).to_owned(),
             full_kid_type: kid_type,
@@ -239,12 +242,14 @@ impl Case {
     pub(super) fn take_stayed(&mut self, moment: usize, stayed: f64) {
         self.stayed = Some(stayed);
         let (Some(then), now) = (self.counts[moment], self.count()) else { return };
+        let Some(by_address) = self.turnover else { return };
+        let net = (now - then) as f64;
+        self.is_made_anew = stayed >= 0.5 && net > 0.0 && net >= 0.9 * now as f64 * (1.0 - by_address);
         // What is made anew has one size today and another tomorrow.
         let is_much = (now - then).saturating_mul(4) >= then;
         let come = now as f64 - stayed * then as f64;
         if come > 0.0 && (is_much || self.counts.len() > 2) {
-            let turnover = 1.0 - (now - then) as f64 / come;
-            self.turnover = self.turnover.map(|by_address| by_address.min(turnover));
+            self.turnover = Some(by_address.min(1.0 - net / come));
         }
     }
 
@@ -645,17 +650,13 @@ fn turnover(case: &Case, moments: &Moments, kids: &[usize]) -> Option<f64> {
     (new >= 4).then(|| 1.0 - net as f64 / new as f64)
 }
 
-/// The types of what is near below some objects: without their modules, except classes of a Python program, which may be called like
-/// one of the library.
+/// The types of what is near below some objects, by the names that idioms know.
 fn types_below(heap: &Heap, samples: &[usize]) -> HashSet<String> {
     const MAX_EACH: usize = 40;
-    let is_python = !heap.manifest().runtime().has_collection_parts();
-    let name = |node: usize| {
-        let name = heap.type_name(node);
-        let is_programs = is_python && module_of_type(name).is_some_and(|module| !is_library(module));
-        if is_programs { name } else { short_type_name(name) }.to_owned()
-    };
-    samples.iter().take(8).flat_map(|sample| heap.subtree(*sample, MAX_EACH)).map(name).collect()
+    let is_java = heap.manifest().runtime().has_collection_parts();
+    let name = |type_name| if is_java { short_type_name(type_name) } else { known_name(type_name) };
+    let below = samples.iter().take(8).flat_map(|sample| heap.subtree(*sample, MAX_EACH));
+    below.map(|node| name(heap.type_name(node)).to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ pub(super) fn signals(case: &Case, moments: &Moments, whole: Whole) -> Vec<Signa
         followers(case, moments),
         own_table(case, moments),
         spares(case),
+        copies(case, moments),
     ];
     growth.into_iter().chain(others).flatten().collect()
 }
@@ -618,7 +619,19 @@ fn weak_keys(case: &Case) -> Option<Signal> {
     told(BOUNDED, "its keys are weak: what it has goes when they do".to_owned())
 }
 
-/// Whether what it has waits to be used again, by its name: that are as many as were in use at one time, and no more.
+/// Whether there are copies of what it had: with two dumps, what was loaded once more, and is larger now, is not told from what is copied
+/// whenever something is added.
+fn copies(case: &Case, moments: &Moments) -> Option<Signal> {
+    if moments.len() != 2 || !case.is_made_anew {
+        return None;
+    }
+    told(
+        -3.0,
+        "all that it has was made anew: whether it grows each time, a third dump would tell".to_owned(),
+    )
+}
+
+/// Whether what it has waits to be used again, by its name: as many as were in use at one time, and no more.
 fn spares(case: &Case) -> Option<Signal> {
     const SPARES: [&str; 6] = ["free", "freelist", "idle", "recycled", "spare", "unused"];
     let name = case.way.last()?.label.as_deref()?;
@@ -626,7 +639,7 @@ fn spares(case: &Case) -> Option<Signal> {
     if !is_of_spares {
         return None;
     }
-    told(-2.5, "by its name, what it has waits to be used again".to_owned())
+    told(-3.0, "by its name, what it has waits to be used again".to_owned())
 }
 
 /// What part of the retained bytes a container's own table must have to be mentioned: one in so many.

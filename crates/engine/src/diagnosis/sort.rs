@@ -2,7 +2,7 @@
 //!
 //! Names only add words and confidence: what is found does not depend on them, except that code is not a content.
 
-use heaplake_model::{Nature, Runtime, TypeRole, short_type_name};
+use heaplake_model::{Nature, Runtime, TypeRole, module_of_type, short_type_name};
 
 /// What the objects of a type are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,6 +270,13 @@ const LIBRARY: &[&str] = &[
 pub(super) fn is_library(module: &str) -> bool {
     let package = module.split('.').next().unwrap_or(module);
     LIBRARY.contains(&package) || (package.starts_with('_') && !package.starts_with("__"))
+}
+
+/// The name by which idioms know a type of Python: without its module, unless it is a class of the program, which may be called like one
+/// of the library.
+pub(super) fn known_name(type_name: &str) -> &str {
+    let is_programs = module_of_type(type_name).is_some_and(|module| !is_library(module));
+    if is_programs { type_name } else { short_type_name(type_name) }
 }
 
 /// Whether a module is there only because the dump is taken.

@@ -23,7 +23,7 @@ const MAX_ENTRIES: usize = 100_000;
 pub(super) const MAX_COMPARED: usize = 200_000;
 /// Objects that it had at least; of fewer the share says little.
 const MIN_ENTRIES: usize = 5;
-/// Of these, those that have texts or numbers of their own, at least: these may have changed.
+/// Of these, those that have texts or numbers of their own, at least; of fewer, all must.
 const MIN_MARKED: usize = 8;
 /// The label of a reference to a key.
 const KEY: &str = "<key>";
@@ -152,7 +152,8 @@ fn marked_stayed(then: &[Marks<'_>], now: &[Marks<'_>]) -> Option<f64> {
             || (n_there > 0 && n_there * 2 >= own.len())
     };
     let n_stayed = known.iter().filter(stays).count();
-    (known.len() >= MIN_MARKED.max(then.len() / 4)).then(|| n_stayed as f64 / known.len() as f64)
+    (known.len() >= MIN_MARKED.min(then.len()).max(then.len() / 4))
+        .then(|| n_stayed as f64 / known.len() as f64)
 }
 
 impl Content {
@@ -274,7 +275,8 @@ mod tests {
         // What all of them have in common tells nothing.
         assert_eq!(stayed(&all[..10], &all[10..]), Some(0.0));
         assert_eq!(stayed(&vec!["open".to_owned(); 10], &vec!["open".to_owned(); 10]), None);
-        assert_eq!(stayed(&all[..4], &all), None, "too few");
+        let one_without = [&all[..6], &["open".to_owned(), "open".to_owned(), "open".to_owned()]].concat();
+        assert_eq!(stayed(&one_without, &all), None, "too few have marks of their own");
         // Of numbers, one in common may be chance.
         let numbers = |first: usize| -> Vec<String> {
             (0..10).map(|i| format!("{i} {} {}", first + i, first + 50 + i)).collect()

@@ -3,6 +3,7 @@
 use heaplake_model::short_type_name;
 
 use super::{Idiom, ends_with, holder_name};
+use crate::diagnosis::sort::known_name;
 
 pub(super) static IDIOMS: [Idiom; 4] = [
     Idiom {
@@ -10,8 +11,8 @@ pub(super) static IDIOMS: [Idiom; 4] = [
         fits: |case| {
             let is_task =
                 |name: &str| matches!(name, "Task" | "Future" | "TimerHandle" | "Handle" | "Waiter");
-            let found = is_task(short_type_name(&case.type_name))
-                || is_task(&case.kid_type)
+            let found = is_task(known_name(&case.type_name))
+                || is_task(known_name(&case.full_kid_type))
                 || case.below.contains("Task")
                 || case.below.contains("Future");
             found.then_some(0.6)
