@@ -1059,6 +1059,30 @@ def test_frozen_objects_are_dumped(python, tmp_path, way):
     assert len(heap.all("Early")) == 1 and heap.one("str", value="frozen item")
 
 
+AT_END = """
+import atexit, sys, heaplake_dump
+class Session:
+    def close(self): pass
+for _ in range(int(sys.argv[3])):
+    atexit.register(Session().close)
+heaplake_dump.dump(sys.argv[1], fork=sys.argv[2] == "fork")
+import os
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("n", [33, 500, 5000])
+def test_what_is_called_at_the_end_is_known_however_much_it_is(python, tmp_path, n):
+    """The table of it does not begin where a page does."""
+    if not is_at_least(python, 10):
+        pytest.skip("before 3.10 the module keeps the functions")
+    run(python, AT_END, tmp_path / "dump.gz", "fork", n)
+    heap = Heap(tmp_path / "dump.gz")
+    sessions = {session["address"] for session in heap.all("Session")}
+    methods = [method for method in heap.all("method") if not sessions.isdisjoint(method["refs"])]
+    assert [method.get("root") for method in methods] == ["atexit"] * n
+
+
 UNFINISHED = """
 import sys, threading, heaplake_dump
 import xml.etree.ElementTree as ElementTree

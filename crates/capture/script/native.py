@@ -123,11 +123,11 @@ def _readable(address, n):
     reading, writing = posix.pipe()
     try:
         write = _native("write", _Long, _Long, _Long, result=_Long)
-        n_pages = 0
+        n_pages, before = 0, address % 4096
         # One byte a page: the pipe holds them all.
-        while n_pages * 4096 < n and write(writing, address + n_pages * 4096, 1) == 1:
+        while n_pages * 4096 < before + n and write(writing, address + n_pages * 4096, 1) == 1:
             n_pages += 1
-        return n_pages * 4096 - address % 4096 if n_pages else 0
+        return min(n, n_pages * 4096 - before) if n_pages else 0
     finally:
         posix.close(reading)
         posix.close(writing)
