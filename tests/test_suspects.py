@@ -1068,6 +1068,21 @@ def chain_with_ends(h, n):
     return h.set("shop", "NOT_READY", h.obj("not ready", "NotReady", 72, [(".__traceback__", h.address("traceback 0"))]))
 
 
+def test_a_chain_is_one_of_objects_of_the_program(lake):
+    """Each link has two dictionaries, so that there are more of these."""
+
+    def build(h, n):
+        for i in range(n):
+            more = [(f".{name}", h.obj(f"{name} of {i}", "dict", 232)) for name in ("before", "after")]
+            h.obj(f"entry {i}", "audit.Entry", 64, more + ([(".previous", h.address(f"entry {i - 1}"))] if i else []))
+        return h.set("shop", "trail", h.obj("trail", "audit.Trail", 48, [(".last", h.address(f"entry {n - 1}"))]))
+
+    holder = load(lake, build, [100, 200, 300])
+    first = ask(lake)[0]
+    assert (first["holder"], first["idiom"], first["type"]) == (holder, "chain", "audit.Entry"), first
+    assert (first["count"], first["count_growth"]) == (300, 200) and "`audit.Entry`" in first["advice"], first
+
+
 def test_what_is_on_the_way_of_a_chain_once_or_twice_is_no_link(lake):
     holder = load(lake, chain_with_ends, [300])
     first = ask(lake)[0]

@@ -17,7 +17,7 @@ use super::{
     moments::Moments,
     proof::{ThreadParts, is_weak_map, parts_of_threads},
     sort::{Sort, known_name},
-    standing::{MIN_KIDS, main_kids},
+    standing::{MIN_KIDS, descend, main_kids},
     way::{self, WayStep},
     words,
 };
@@ -150,10 +150,13 @@ impl Case {
         let new: Vec<usize> = kids.iter().copied().filter(|kid| is_new(*kid)).collect();
         let new = if new.is_empty() { kids.clone() } else { new };
         let is_huge = candidate.how == How::Huge;
-        let kid_rank = match main_kids(heap, &new) {
-            Some((rank, _)) => rank,
-            None if is_huge => heap.type_rank(node),
-            None => return Ok(None),
+        let link = if candidate.how == How::Chain { link_rank(heap, node, &new) } else { None };
+        let kid_rank = match (main_kids(heap, &new), link) {
+            // What hangs from each link counts where it is much more.
+            (Some((_, n)), Some((link, n_links))) if n_links * 4 >= n => link,
+            (Some((rank, _)), _) => rank,
+            (None, _) if is_huge => heap.type_rank(node),
+            (None, _) => return Ok(None),
         };
         let kid_type = heap.open.type_name(kid_rank).to_owned();
         let mut samples: Vec<usize> =
@@ -573,6 +576,16 @@ fn since_it_is_there(numbers: &[Option<i64>]) -> Vec<i64> {
         _ => 0,
     };
     numbers[from..].iter().map(|number| number.unwrap_or(0)).collect()
+}
+
+/// The type of most objects of the program along the chain below a node, and how many of some objects are of it; `None` where few of
+/// what is on the way are.
+fn link_rank(heap: &Heap, node: usize, objects: &[usize]) -> Option<(u32, usize)> {
+    let way = descend(heap, node).way;
+    let links: Vec<usize> =
+        way.iter().skip(1).copied().filter(|link| heap.sort(*link) == Sort::Program).collect();
+    let (rank, _) = main_kids(heap, &links).filter(|_| links.len() * 4 >= way.len())?;
+    Some((rank, objects.iter().filter(|node| heap.type_rank(**node) == rank).count()))
 }
 
 /// The objects of a ring that a node holds. It dominates all of them and refers to few; they refer to each other.
