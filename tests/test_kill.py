@@ -21,11 +21,14 @@ def used_lake(lake, small_dump):
 
 @pytest.fixture(scope="module")
 def duration(big_dump, tmp_path_factory):
-    """Seconds that an import of the big dump takes here and now."""
-    lake = Lake(tmp_path_factory.mktemp("duration") / "lake")
-    start = time.monotonic()
-    lake.load(big_dump)
-    return time.monotonic() - start
+    """Seconds that an import of the big dump takes here: the shortest of three, as other tests run meanwhile."""
+    took = []
+    for _ in range(3):
+        lake = Lake(tmp_path_factory.mktemp("duration") / "lake")
+        start = time.monotonic()
+        lake.load(big_dump)
+        took.append(time.monotonic() - start)
+    return min(took)
 
 
 def instants(n, duration):
