@@ -258,8 +258,9 @@ struct Places<'a, I, J> {
     is_there: &'a BitSet,
     /// Whether a node, and one of the earlier dump, are of one type.
     is_like: &'a dyn Fn(usize, usize) -> bool,
-    /// The nodes of which is known whether they are where they were, with all that dominate them; and those that are.
+    /// The nodes for which it has been decided whether they are where they were. What dominates one of them is decided, too.
     decided: BitSet,
+    /// Those of them that are where they were.
     in_place: BitSet,
     /// By node that is not where it was and was passed, the nearest above that is; `None` below the super-root. So no chain of new nodes
     /// is walked twice.
